@@ -1,0 +1,48 @@
+# Every target sets up all it needs. The environment lives outside the checkout, named by what it is made of, so that
+# a second clone with the same lock reuses it.
+SHELL := /bin/bash
+PYTHON ?= python3
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ldm3d-on-ray
+VENV := $(CACHE)/$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
+READY := $(VENV)/.ready
+RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python
+export RAY_USAGE_STATS_ENABLED := 0
+export NO_ALBUMENTATIONS_UPDATE := 1
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test check format lock setup clean
+
+demo: $(READY)  ## the main job, all stages, toy preset: about two minutes on two cores, nothing downloaded
+	$(RUN) -m jobs.demo
+
+test: $(READY)  ## every test but the slow ones
+	$(RUN) -m pytest -m "not slow" $(ARGS)
+
+check: $(READY)  ## format, lint, types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(READY)  ## mend what can be mended
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+setup: $(READY)  ## the environment alone
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] < (3, 13) else 0)'
+	@echo "making the environment in $(VENV) (once, a few minutes)"
+	rm -rf $(VENV) && mkdir -p $(CACHE) && $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  more = p["optional-dependencies"]; \
+	  print(*p["dependencies"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")' \
+	  > $(VENV)/requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt -c constraints.txt
+	touch $(READY)
+
+lock:  ## resolve afresh and pin what came out
+	$(MAKE) setup CACHE=$$(mktemp -d) LOCK=1
+	@echo "then: VENV/bin/pip freeze > constraints.txt"
+
+clean:  ## what runs and tools leave in the checkout
+	rm -rf runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis

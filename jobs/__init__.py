@@ -1,0 +1,1 @@
+"""What is submitted: one entry point per stage."""

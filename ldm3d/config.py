@@ -1,0 +1,240 @@
+"""Every setting of every stage, as frozen dataclasses, and the table of presets.
+
+The command line is made from these classes: `--select.min-size 512` sets `CorpusConfig.select.min_size`, and the
+docstring under a field is its help text. Ranges are checked when an object is made, before any work starts.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+def _require(fine: bool, name: str, got: object, wanted: str) -> None:
+    if not fine:
+        raise ValueError(f"{name} is {got!r}, wanted {wanted}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectConfig:
+    """Which metadata rows become candidates, judged before anything is downloaded."""
+
+    columns: Literal["auto", "laion400m", "laion5b", "coyo", "cc12m", "datacomp"] = "auto"
+    """Whose column names the metadata uses; `auto` recognises them."""
+    nsfw: tuple[str, ...] = ("UNLIKELY",)
+    """NSFW values let through; anything else, a null included, is rejected. `any` switches the policy off."""
+    min_similarity: float = 0.0
+    """Smallest CLIP similarity of image and caption; rows without one are rejected when this is above 0."""
+    min_size: int = 0
+    """Smallest shorter side in pixels, checked on the metadata and again on the image."""
+    max_aspect_ratio: float = 4.0
+    """Largest longer side over shorter side, checked on the metadata and again on the image."""
+    min_caption_chars: int = 1
+    """Shortest caption, in characters after trimming."""
+    max_caption_chars: int = 2_000
+    """Longest caption, in characters after trimming."""
+    sample: int | None = None
+    """How many rows to keep, drawn by key among the rows that pass; None keeps all."""
+    val_fraction: float = 0.2
+    """Share of keys in the validation split."""
+    test_fraction: float = 0.0
+    """Share of keys in the test split; the rest is train."""
+    seed: int = 0
+    """Draws another sample and another split."""
+
+    def __post_init__(self) -> None:
+        _require(self.nsfw != (), "select.nsfw", self.nsfw, "at least one value, or `any`")
+        _require(self.max_aspect_ratio >= 1, "select.max_aspect_ratio", self.max_aspect_ratio, "1 or more")
+        _require(self.sample is None or self.sample > 0, "select.sample", self.sample, "a positive count or None")
+        _require(self.min_size >= 0, "select.min_size", self.min_size, "0 or more pixels")
+        _require(
+            0 < self.min_caption_chars <= self.max_caption_chars,
+            "select.min_caption_chars",
+            self.min_caption_chars,
+            f"1 to max_caption_chars ({self.max_caption_chars})",
+        )
+        _require(self.val_fraction >= 0, "select.val_fraction", self.val_fraction, "0 or more")
+        _require(
+            self.test_fraction >= 0 and self.val_fraction + self.test_fraction < 1,
+            "select.test_fraction",
+            self.test_fraction,
+            f"0 or more, and below 1 together with val_fraction ({self.val_fraction})",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadConfig:
+    """How one URL is fetched, and what bounds it. Fetch and resize are img2dataset's."""
+
+    image_size: int = 512
+    """Side S of the square image that is kept, in pixels."""
+    encode_quality: int = 95
+    """JPEG quality of the kept image, 1 to 100."""
+    decode: Literal["full", "scaled"] = "full"
+    """`full` is byte-identical to img2dataset; `scaled` decodes large JPEGs at 1/2, 1/4 or 1/8 (about 44 dB apart)."""
+    timeout_s: float = 10.0
+    """Seconds without progress (DNS, connect, one read) before an attempt is given up."""
+    deadline_s: float = 30.0
+    """Seconds for one URL in all: every redirect, retry and wait included, queueing for its host excluded."""
+    max_bytes: int = 32 * 2**20
+    """Largest response body in bytes."""
+    max_pixels: int = 100_000_000
+    """Largest declared width x height, checked before decoding."""
+    decode_timeout_s: float = 20.0
+    """Seconds for decoding and resizing one image."""
+    max_redirects: int = 5
+    """Longest redirect chain; each hop is checked like the first."""
+    retries: int = 2
+    """Further attempts after a transient failure (timeout, reset, 408, 429, 5xx)."""
+    backoff_s: float = 1.0
+    """Wait before the first retry in seconds, doubled for each further one; a Retry-After header takes precedence."""
+    threads: int = 64
+    """Concurrent fetches per download actor."""
+    per_host: int = 4
+    """Concurrent fetches per host, over all download actors together (at least 1 an actor)."""
+    breaker_failures: int = 10
+    """Consecutive transport failures after which a host is left alone for `breaker_cooldown_s`."""
+    breaker_cooldown_s: float = 60.0
+    """Seconds a failing host is left alone; its URLs are rejected meanwhile."""
+    user_agent_token: str | None = "ldm3d"
+    """Name in the User-Agent header, and the agent that X-Robots-Tag lines may address."""
+    opt_out_headers: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex")
+    """X-Robots-Tag directives that forbid use."""
+    allow_addresses: tuple[str, ...] = ()
+    """Non-public IP addresses that may be contacted all the same; for tests and the demo only."""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.encode_quality <= 100, "download.encode_quality", self.encode_quality, "1 to 100")
+        for name in ("image_size", "max_bytes", "max_pixels", "threads", "per_host", "breaker_failures"):
+            _require(getattr(self, name) >= 1, f"download.{name}", getattr(self, name), "1 or more")
+        for name in ("timeout_s", "deadline_s", "decode_timeout_s"):
+            _require(getattr(self, name) > 0, f"download.{name}", getattr(self, name), "more than 0 seconds")
+        for name in ("retries", "max_redirects", "backoff_s", "breaker_cooldown_s"):
+            _require(getattr(self, name) >= 0, f"download.{name}", getattr(self, name), "0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelConfig:
+    """The depth estimator, and how its output is stored."""
+
+    depth_model: str = "Intel/dpt-large"
+    """Any transformers depth-estimation model, by hub id or local path."""
+    revision: str | None = None
+    """Commit of the model on the hub; None takes its main branch."""
+    predicts: Literal["auto", "inverse_depth", "depth"] = "auto"
+    """What the model's output means; `auto` reads it from the model's configuration. Depth is inverted on the way."""
+    batch_size: int = 32
+    """Images per forward pass."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Precision of the forward pass; `auto` is float16 on a GPU and float32 on a CPU."""
+    depth_codec: Literal["png", "jxl"] = "png"
+    """Lossless 16-bit codec of the depth column; `png` opens everywhere, `jxl` is smaller and faster to write."""
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, "label.batch_size", self.batch_size, "1 or more")
+        _require(self.depth_model != "", "label.depth_model", self.depth_model, "a model id or path")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuplicatesConfig:
+    """The second pass: images that were fetched from different URLs but show the same thing."""
+
+    remove: bool = True
+    """Reject duplicates of the same bytes, and near-duplicates by perceptual hash."""
+    max_distance: int = 3
+    """Largest Hamming distance of two 64-bit perceptual hashes that count as the same picture; 0 to 15."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.max_distance <= 15, "duplicates.max_distance", self.max_distance, "0 to 15 of 64 bits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardConfig:
+    """Shards are what is committed, and what is lost at most when something dies."""
+
+    rows: int = 256
+    """Metadata rows per shard."""
+    row_group_rows: int = 32
+    """Kept rows per parquet row group: what a training reader fetches at once."""
+
+    def __post_init__(self) -> None:
+        _require(self.rows >= 1, "shards.rows", self.rows, "1 or more")
+        _require(self.row_group_rows >= 1, "shards.row_group_rows", self.row_group_rows, "1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterConfig:
+    """What the stage asks of Ray. Changes how fast rows come, never which rows."""
+
+    address: str | None = None
+    """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""
+    download_actors: int | None = None
+    """Download actors; None takes the CPUs that are left over."""
+    download_cpus: float = 1.0
+    """CPUs per download actor."""
+    label_actors: int | None = None
+    """Depth actors; None takes one per GPU, or one where there is none."""
+    label_gpus: float = 1.0
+    """GPUs per depth actor; taken as 0 on a cluster without GPUs."""
+    label_cpus: float = 1.0
+    """CPUs per depth actor, and its torch threads, where it runs without a GPU."""
+    no_progress_timeout_s: float = 900.0
+    """Seconds in which no operator finishes a task before the run fails, naming the operators that are stuck."""
+
+    def __post_init__(self) -> None:
+        for name in ("download_actors", "label_actors"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"cluster.{name}", value, "1 or more, or None")
+        for name in ("download_cpus", "label_cpus", "no_progress_timeout_s"):
+            _require(getattr(self, name) > 0, f"cluster.{name}", getattr(self, name), "more than 0")
+        _require(self.label_gpus >= 0, "cluster.label_gpus", self.label_gpus, "0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusConfig:
+    """Rebuild the RGBD corpus: metadata -> images -> depth labels -> packed parquet."""
+
+    input: str
+    """LAION-style metadata (a parquet file or a folder of them), or an existing corpus to relabel; local or s3://."""
+    output: str
+    """Folder of the corpus; local or s3://."""
+    select: SelectConfig = field(default_factory=SelectConfig)
+    download: DownloadConfig = field(default_factory=DownloadConfig)
+    label: LabelConfig = field(default_factory=LabelConfig)
+    duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
+    shards: ShardConfig = field(default_factory=ShardConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide which rows the corpus holds; what the input holds decides the rest."""
+        return {name: value for name, value in to_json(self).items() if name not in ("input", "output", "cluster")}
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The paper: 8,233 train and 2,059 validation samples of LAION-400M at 512 x 512, labelled by DPT-Large at 384.
+    "ldm3d": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
+    # The corpus of the 4-channel model is the same: channels are a view of it, taken when training reads.
+    "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
+    # Everything for real in a minute: 32 x 32 images of procedural scenes, a 0.85 M-parameter DPT, one loopback web.
+    "toy": {
+        "select": SelectConfig(max_aspect_ratio=3.0),
+        "download": DownloadConfig(
+            image_size=32,
+            timeout_s=2.0,
+            deadline_s=6.0,
+            max_bytes=4 * 2**20,
+            backoff_s=0.2,
+            threads=32,
+            per_host=32,
+            breaker_failures=1_000,
+        ),
+        "label": LabelConfig(depth_model="runs/demo/models/depth", batch_size=16),  # `make demo` trains it
+        "shards": ShardConfig(rows=64, row_group_rows=32),
+        "cluster": ClusterConfig(no_progress_timeout_s=120.0),
+    },
+}
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """A config as plain JSON values (tuples become lists)."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[no-any-return]

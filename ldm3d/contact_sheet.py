@@ -1,0 +1,81 @@
+"""A picture of a corpus for a person to look at: image, coloured depth, caption."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+TILE = 192  # pixels
+LINES = 3  # of a caption
+LINE = 16  # pixels
+GAP = 10
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row to show: H x W x 3 uint8 RGB; H x W uint16, larger = nearer; what it says below."""
+
+    image: NDArray[np.uint8]
+    depth: NDArray[np.uint16]
+    caption: str
+
+
+def colour_depth(depth: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """H x W uint16 -> H x W x 3 uint8 RGB in OpenCV's inferno colours: near is bright, far is dark."""
+    bgr = cv2.applyColorMap((depth >> 8).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    return np.ascontiguousarray(bgr[..., ::-1])
+
+
+def contact_sheet(samples: Sequence[Sample], columns: int = 4) -> bytes:
+    """Samples side by side, each as image | depth above its caption, as a PNG."""
+    if not samples:
+        raise ValueError("a contact sheet needs at least one sample, got none")
+    columns = min(columns, len(samples))
+    rows = math.ceil(len(samples) / columns)
+    width, height = 2 * TILE + GAP, TILE + LINES * LINE + GAP
+    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=LINE - 4)
+    for index, sample in enumerate(samples):
+        x, y = GAP + index % columns * width, GAP + index // columns * height
+        sheet.paste(_tile(sample.image), (x, y))
+        sheet.paste(_tile(colour_depth(sample.depth)), (x + TILE, y))
+        text = "\n".join(_wrap(sample.caption, font, 2 * TILE))
+        draw.multiline_text((x, y + TILE + 2), text, fill="black", font=font, spacing=2)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _tile(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Small pictures are enlarged pixel by pixel, so that one sees what is stored."""
+    small = max(pixels.shape[:2]) < TILE
+    return Image.fromarray(pixels).resize(
+        (TILE, TILE), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
+    )
+
+
+def _wrap(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """At most LINES lines that fit `width`, the last one cut short where the text is longer."""
+    lines = [""]
+    for word in text[:500].split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        elif len(lines) < LINES:
+            lines.append(word)
+        else:
+            lines[-1] += " ..."
+            break
+    return [_cut(line, font, width) for line in lines]
+
+
+def _cut(line: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    while line and font.getlength(line) > width:
+        line = line[:-1]
+    return line

@@ -1,0 +1,38 @@
+"""The key of a row, and what is drawn from it: its place in the sample and its split.
+
+A key is a hash of the URL alone, so it means the same in every run, file and order, and everything random about a row
+(sampling, splitting, later seeds) is a function of it.
+"""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldm3d.config import SelectConfig
+
+SPLITS = ("train", "val", "test")
+_SPLIT_SALT = 0x5EED_5A17  # keeps the split independent of the sampling order
+
+
+def make_key(url: str) -> int:
+    """The first 8 bytes of SHA-256(url), big-endian, as a signed 64-bit integer."""
+    return int.from_bytes(hashlib.sha256(url.encode()).digest()[:8], "big", signed=True)
+
+
+def rank(keys: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
+    """(N,) keys -> (N,) ranks, a fixed pseudo-random order: the rows of a sample are those of the smallest rank.
+
+    One-to-one for a given seed. The mixing function is SplitMix64's (Steele, Lea and Flood, 2014).
+    """
+    z = keys.astype(np.uint64) + np.uint64((0x9E3779B97F4A7C15 * (seed + 1)) % 2**64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def split_of(keys: NDArray[np.int64], config: SelectConfig) -> NDArray[np.str_]:
+    """(N,) keys -> (N,) names of `SPLITS`. Each key is drawn by itself: more rows never move a row between splits."""
+    share = rank(keys, config.seed + _SPLIT_SALT).astype(np.float64) / 2.0**64
+    held_out = config.test_fraction + config.val_fraction
+    return np.where(share < config.test_fraction, "test", np.where(share < held_out, "val", "train"))

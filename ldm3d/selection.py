@@ -1,0 +1,85 @@
+"""Which metadata rows become candidates: the policy, row by row, before anything is downloaded."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ldm3d.config import SelectConfig
+from ldm3d.keys import make_key, rank
+from ldm3d.metadata import Columns, adapt
+from ldm3d.schema import Reason
+
+
+def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
+    """Foreign metadata rows -> the same rows judged. Fan-out 1:1.
+
+    Returns:
+        key (0 without a URL), url ("" without), caption, similarity, nsfw, rank, reason: "" for a row that passes.
+    """
+    rows = adapt(table, columns)
+    urls = pc.fill_null(rows["url"], "")
+    keys = np.array([make_key(url) if url else 0 for url in urls.to_pylist()], np.int64)
+    return pa.table(
+        {
+            "key": keys,
+            "url": urls,
+            "caption": pc.fill_null(rows["caption"], ""),
+            "similarity": rows["similarity"].cast(pa.float32()),
+            "nsfw": rows["nsfw"],
+            "rank": rank(keys, config.seed),
+            "reason": judge(rows, config),
+        }
+    )
+
+
+def judge(rows: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
+    """(N,) strings: the first rule that a row breaks, "" where it breaks none.
+
+    What is unknown passes the rules of size (the image itself is measured later) and fails the rest: NSFW is let
+    through only when it is named in the policy, similarity only when there is one.
+    """
+    narrow, wide = (
+        pc.min_element_wise(rows["width"], rows["height"]),
+        pc.max_element_wise(rows["width"], rows["height"]),
+    )
+    characters = pc.utf8_length(rows["caption"])
+    rules = [
+        (Reason.INVALID_ROW, pc.equal(pc.coalesce(rows["url"], pa.scalar("")), "")),
+        (Reason.INVALID_ROW, pc.is_null(rows["caption"])),
+        (Reason.NSFW, _none_of(rows["nsfw"], config.nsfw)),
+        (Reason.LOW_SIMILARITY, _below(rows["similarity"], config.min_similarity)),
+        (Reason.TOO_SMALL, pc.less(narrow, max(1, config.min_size))),
+        (Reason.BAD_ASPECT_RATIO, pc.greater(wide, pc.multiply(narrow, config.max_aspect_ratio))),
+        (Reason.CAPTION_TOO_SHORT, pc.less(characters, config.min_caption_chars)),
+        (Reason.CAPTION_TOO_LONG, pc.greater(characters, config.max_caption_chars)),
+    ]
+    reasons = pa.chunked_array([pa.array([""] * rows.num_rows, pa.string())])
+    for reason, broken in reversed(rules):  # the first rule is applied last, and wins
+        reasons = pc.if_else(pc.fill_null(broken, False), str(reason), reasons)
+    return reasons
+
+
+def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Rows of one rank range -> (unique by key, the others), each in rank order.
+
+    Of rows that share a URL the one with the smallest caption is kept, so that the choice does not depend on the order
+    in which files were read.
+    """
+    if rows.num_rows == 0:
+        return rows, rows
+    rows = rows.sort_by([("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending")])
+    keys = rows["key"].to_numpy()
+    first = np.concatenate([[True], keys[1:] != keys[:-1]])
+    return rows.filter(pa.array(first)), rows.filter(pa.array(~first))
+
+
+def _none_of(values: pa.ChunkedArray, allowed: tuple[str, ...]) -> pa.ChunkedArray:
+    if "any" in allowed:
+        return pa.chunked_array([pa.array([False] * len(values))])
+    return pc.invert(pc.is_in(values, pa.array(allowed, pa.string())))  # a null is in no set
+
+
+def _below(values: pa.ChunkedArray, least: float) -> pa.ChunkedArray:
+    if least <= 0:
+        return pc.less(values, least)
+    return pc.fill_null(pc.less(values, least), True)

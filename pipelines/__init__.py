@@ -1,0 +1,1 @@
+"""How each stage runs on Ray."""

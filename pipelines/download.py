@@ -1,0 +1,95 @@
+"""Candidates -> square images: fetched politely, decoded in isolation, every failure a reject with its reason."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
+
+import pyarrow as pa
+from ldm3d.decoder import IsolatedDecoder
+from ldm3d.fetch.fetcher import Fetched, Fetcher
+from ldm3d.images import SquareImage
+from ldm3d.rejected import Rejected
+
+from ldm3d.config import CorpusConfig
+from pipelines.storage import Folder
+
+WAITING = 64  # fetched images that may wait for the decoder, so that a slow one bounds memory
+NOTHING: dict[str, Any] = {
+    "image": b"",
+    "original_width": 0,
+    "original_height": 0,
+    "sha256": "",
+    "perceptual_hash": 0,
+    "stage": "",
+    "reason": "",
+    "detail": "",
+}
+IMAGE_COLUMNS = pa.schema(
+    [
+        ("image", pa.binary()),
+        ("original_width", pa.int32()),
+        ("original_height", pa.int32()),
+        ("sha256", pa.string()),
+        ("perceptual_hash", pa.int64()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+class Downloader:
+    """One fetcher and its decoder processes.
+
+    INPUT   one shard: name, source, row_group
+    OUTPUT  its rows: the candidate's columns; image: S x S JPEG, empty where rejected; stage, reason, detail
+    Fan-out 1 shard : its rows, in their order
+    """
+
+    def __init__(self, config: CorpusConfig, actors: int, cpus: float) -> None:
+        self.candidates = Folder(config.output)
+        self.fetcher = Fetcher(config.download, share_of_host=actors)
+        self.decoder = IsolatedDecoder(config.download, config.select, processes=max(1, int(cpus)))
+
+    def __call__(self, shard: pa.Table) -> pa.Table:
+        rows = self.candidates.read_table(shard["source"][0].as_py(), row_group=shard["row_group"][0].as_py())
+        outcomes: list[dict[str, Any]] = [NOTHING] * rows.num_rows
+        for index, outcome in self._images(rows["url"].to_pylist()):
+            outcomes[index] = NOTHING | outcome
+        table = rows.append_column("shard", pa.array([shard["name"][0].as_py()] * rows.num_rows))
+        for name, column in zip(IMAGE_COLUMNS.names, pa.Table.from_pylist(outcomes, IMAGE_COLUMNS), strict=True):
+            table = table.append_column(name, column)
+        return table.replace_schema_metadata(None)
+
+    def _images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Outcomes by index as they come: decoding runs while other URLs are still being fetched."""
+        decoding: dict[Future[SquareImage], Fetched] = {}
+        for fetched in self.fetcher.fetch_all(urls):
+            if fetched.reason:
+                yield fetched.index, {"stage": "download", "reason": fetched.reason, "detail": fetched.detail}
+                continue
+            decoding[self.decoder.submit(fetched.content)] = fetched
+            if len(decoding) > WAITING:
+                done, _ = wait(decoding, return_when=FIRST_COMPLETED)
+                yield from (self._decoded(future, decoding.pop(future)) for future in done)
+        yield from (self._decoded(future, fetched) for future, fetched in decoding.items())
+
+    @staticmethod
+    def _decoded(future: Future[SquareImage], fetched: Fetched) -> tuple[int, dict[str, Any]]:
+        try:
+            square = future.result()
+        except Rejected as rejected:
+            return fetched.index, {
+                "stage": "decode",
+                "reason": str(rejected.reason),
+                "detail": rejected.detail,
+                "sha256": hashlib.sha256(fetched.content).hexdigest(),
+            }
+        return fetched.index, {
+            "image": square.jpeg,
+            "original_width": square.original_width,
+            "original_height": square.original_height,
+            "sha256": hashlib.sha256(fetched.content).hexdigest(),
+            "perceptual_hash": square.perceptual_hash,
+        }

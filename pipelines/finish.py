@@ -1,0 +1,64 @@
+"""The end of a corpus: counts, dataset card, contact sheet, and the success marker that is written last."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from ldm3d.card import dataset_card
+from ldm3d.contact_sheet import Sample, contact_sheet
+from ldm3d.images import decode_depth, decode_rgb
+from pipelines.candidates import Plan
+from pipelines.commit import Record, totals
+from pipelines.storage import Folder
+
+SUCCESS = "_SUCCESS.json"
+SHOWN = 24
+
+
+def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Write what a person reads, then `_SUCCESS.json`."""
+    summary = summarise(plan, records)
+    if summary["rows_kept"]:
+        output.write("contact_sheet.png", _sheet(output, records))
+    output.write("README.md", dataset_card(summary, config, facts).encode())
+    output.write(SUCCESS, json.dumps(summary | {"labels": facts}, indent=2).encode())
+
+
+def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
+    """Counts of a complete corpus.
+
+    Raises:
+        ValueError: rows read differ from rows kept and rejected.
+    """
+    _, kept, rejected = totals(records)
+    every = dict(sorted((Counter(plan.rejected) + Counter(rejected)).items()))
+    if plan.rows_read != kept + sum(every.values()):
+        raise ValueError(f"{plan.rows_read} rows read, but {kept} kept and {sum(every.values())} rejected")
+    splits: Counter[str] = Counter()
+    for record in records:
+        if record.kept:
+            splits[record.name.rsplit("-", 1)[0]] += record.kept
+    return {"rows_read": plan.rows_read, "rows_kept": kept, "rows_rejected": every, "splits": dict(splits)}
+
+
+def _sheet(output: Folder, records: list[Record]) -> bytes:
+    """The contact sheet of the first kept rows of the first shards, which are a random sample."""
+    files = [name for record in sorted(records, key=_smallest_first) for name in record.sizes if "rgbd/" in name]
+    samples: list[Sample] = []
+    for name in files[:SHOWN]:
+        rows = output.read_table(name, columns=["image", "depth", "caption"], row_group=0)
+        for row in rows.slice(0, -(-SHOWN // min(SHOWN, len(files)))).to_pylist():
+            samples.append(
+                Sample(decode_rgb(row["image"]["bytes"]), decode_depth(row["depth"]["bytes"]), row["caption"])
+            )
+    return contact_sheet(samples[:SHOWN])
+
+
+def _smallest_first(record: Record) -> tuple[int, str]:
+    split, number = record.name.rsplit("-", 1)
+    return int(number), split
+
+
+def load_summary(output: Folder) -> dict[str, Any] | None:
+    """The counts of a finished corpus, None where it is not finished."""
+    return dict(json.loads(output.read(SUCCESS))) if output.exists(SUCCESS) else None

@@ -1,0 +1,98 @@
+"""Images -> depth labels, on GPU actors."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from ldm3d.images import decode_rgb
+from numpy.typing import NDArray
+
+from ldm3d.config import LabelConfig
+from ldm3d.depth import DepthLabels
+from ldm3d.schema import Reason
+
+DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
+
+
+class Estimator(Protocol):
+    """N x S x S x 3 uint8 RGB -> labels."""
+
+    def __call__(self, images: NDArray[np.uint8]) -> DepthLabels: ...
+
+
+class DepthLabeler:
+    """One depth model on one device.
+
+    INPUT   image: S x S JPEG, one S for all; reason: "" for rows that are still good
+    OUTPUT  depth: the bytes of S x S uint16, larger = nearer, empty where rejected; depth_min, depth_max: float32;
+            label_seconds: float32, the device time of the row
+    Fan-out 1:1; a row that cannot be labelled keeps its place and carries a reason.
+    """
+
+    def __init__(
+        self,
+        config: LabelConfig,
+        cpus: float = 1.0,
+        make_estimator: Callable[[LabelConfig], Estimator] | None = None,
+    ) -> None:
+        import torch
+
+        from ldm3d.depth import DepthEstimator
+
+        torch.set_num_threads(max(1, int(cpus)))  # more threads than CPUs is slower than one
+        self.batch_size = config.batch_size
+        self.estimate = (make_estimator or DepthEstimator.from_pretrained)(config)
+        self.decoders = ThreadPoolExecutor(DECODE_THREADS)
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        good = np.flatnonzero(pc.equal(rows["reason"], "").to_numpy())
+        depth: list[bytes] = [b""] * rows.num_rows
+        numbers = np.zeros((3, rows.num_rows), np.float32)  # depth_min, depth_max, label_seconds
+        reason, stage, detail = (rows[name].to_pylist() for name in ("reason", "stage", "detail"))
+        for places, labels, seconds in self._labels(good, rows["image"].take(good).to_pylist()):
+            numbers[:, places] = labels.raw_min, labels.raw_max, np.full(len(places), seconds / len(places))
+            for place, label, finite in zip(places, labels.depth, labels.is_finite, strict=True):
+                if finite:
+                    depth[place] = label.tobytes()
+                else:
+                    reason[place], stage[place] = str(Reason.DEPTH_FAILED), "label"
+                    detail[place] = "the depth map holds values that are not finite"
+        return _replace(
+            rows,
+            depth=pa.array(depth, pa.large_binary()),
+            depth_min=pa.array(numbers[0]),
+            depth_max=pa.array(numbers[1]),
+            label_seconds=pa.array(numbers[2]),
+            reason=pa.array(reason, pa.string()),
+            stage=pa.array(stage, pa.string()),
+            detail=pa.array(detail, pa.string()),
+        )
+
+    def _labels(
+        self, good: NDArray[np.int64], images: list[bytes]
+    ) -> Iterator[tuple[NDArray[np.int64], DepthLabels, float]]:
+        """(places, labels, seconds on the device) a batch. The next batch is decoded meanwhile."""
+        starts = range(0, len(images), self.batch_size)
+        ahead = self._decode(images[: self.batch_size])
+        for start in starts:
+            batch = np.stack(list(ahead))
+            following = start + self.batch_size
+            ahead = self._decode(images[following : following + self.batch_size])
+            began = time.perf_counter()
+            labels = self.estimate(batch)
+            yield good[start:following], labels, time.perf_counter() - began
+
+    def _decode(self, images: list[bytes]) -> Iterator[NDArray[np.uint8]]:
+        return self.decoders.map(decode_rgb, images)  # starts at once; OpenCV lets go of the interpreter lock
+
+
+def _replace(table: pa.Table, **columns: pa.Array) -> pa.Table:
+    """`table` with columns added, or replaced where they exist."""
+    for name, values in columns.items():
+        index = table.schema.get_field_index(name)
+        table = table.append_column(name, values) if index < 0 else table.set_column(index, name, values)
+    return table

@@ -1,0 +1,63 @@
+"""The metadata a corpus is made from, looked at before any work: files, row counts, columns."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ldm3d.config import CorpusConfig, SelectConfig
+from ldm3d.metadata import Columns, recognise
+from pipelines.storage import Folder
+
+
+@dataclass(frozen=True)
+class MetadataInput:
+    """The metadata files, as they are now. `files`: (name, size in bytes, rows) in name order."""
+
+    url: str
+    files: list[tuple[str, int, int]]
+    columns: Columns
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for _, _, rows in self.files)
+
+
+def read_input(config: CorpusConfig) -> MetadataInput:
+    """Look at the input: which files, how many rows, whose columns.
+
+    Raises:
+        ValueError: there is no parquet file, one cannot be read, or its columns do not serve the configured policy.
+    """
+    folder = Folder(config.input)
+    if not folder.exists():
+        raise ValueError(f"--input {config.input!r} does not exist; wanted a parquet file or a folder of them")
+    names = [""] if folder.is_file() else sorted(folder.sizes("", ".parquet"))
+    sizes = folder.sizes("")
+    if not names:
+        raise ValueError(f"--input {config.input!r} holds no .parquet file; wanted LAION-style metadata")
+    files, schemas = [], []
+    for name in names:
+        try:
+            with folder.parquet_file(name) as file:
+                files.append((name, sizes.get(name, 0), file.metadata.num_rows))
+                schemas.append(file.schema_arrow.names)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
+    if odd := [name for name, schema in zip(names, schemas, strict=True) if set(schema) != set(schemas[0])]:
+        raise ValueError(f"--input: {odd[0]} has other columns than {names[0]}; give tables of one publisher a run")
+    columns = recognise(schemas[0], config.select.columns)
+    _check_policy(columns, config.select)
+    return MetadataInput(config.input, files, columns)
+
+
+def _check_policy(columns: Columns, config: SelectConfig) -> None:
+    if columns.nsfw is None and "any" not in config.nsfw:
+        raise ValueError(
+            "the input has no NSFW column, and the policy rejects what is not named safe, so every row would go; "
+            "pass --select.nsfw any to take unrated rows on purpose"
+        )
+    if columns.similarity is None and config.min_similarity > 0:
+        raise ValueError(
+            f"the input has no similarity column, so select.min_similarity {config.min_similarity} would reject every "
+            "row; pass --select.min-similarity 0"
+        )

@@ -1,0 +1,98 @@
+"""What can be known before work starts: is the output ours to write, does the depth model load where it will run."""
+
+import json
+from typing import Any
+
+import numpy as np
+import ray
+
+from ldm3d.config import CorpusConfig, LabelConfig
+from pipelines.resources import Pool
+from pipelines.storage import Folder
+
+CONFIG = "config.json"
+PROBE = "_state/probe"
+
+
+def check_output(output: Folder, identity: dict[str, Any]) -> bool:
+    """Whether an output was begun with this very configuration and input (True), or is empty (False).
+
+    Raises:
+        ValueError: it cannot be written, holds something else, or was begun with another configuration.
+    """
+    try:
+        output.write(PROBE, b"")
+        output.delete(PROBE)
+        names = [name for name in output.sizes() if not name.endswith(".tmp")]
+    except OSError as error:
+        raise ValueError(f"--output {output.url!r} cannot be written: {error}") from error
+    if not names:
+        return False
+    if CONFIG not in names:
+        raise ValueError(f"--output {output.url!r} holds {len(names)} files but no corpus; give an empty folder")
+    before = json.loads(output.read(CONFIG))["identity"]
+    if changed := list(_changes(before, identity)):
+        raise ValueError(
+            f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "
+            "Run with the old one to finish it, or give another output."
+        )
+    return True
+
+
+def _changes(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs between two JSON values, a line each."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            line
+            for key in sorted(before.keys() | now.keys())
+            for line in _changes(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+        ]
+    return [] if before == now else [f"{name} was {_short(before)}, is {_short(now)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def start_model_check(config: CorpusConfig, pool: Pool) -> "ray.ObjectRef[dict[str, Any]]":
+    """Load the depth model on a worker like those that will label, and label one image there.
+
+    The reference gives what is known of the labels, or raises as `DepthEstimator.from_pretrained` does.
+    """
+    task = _try_model.options(num_cpus=pool.cpus, num_gpus=pool.gpus)
+    reference: ray.ObjectRef[dict[str, Any]] = task.remote(config.label, config.download.image_size)
+    return reference
+
+
+def model_facts(check: "ray.ObjectRef[dict[str, Any]]") -> dict[str, Any]:
+    """
+    Raises:
+        ValueError: the model does not load, or does not label.
+    """
+    try:
+        facts: dict[str, Any] = ray.get(check)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        raise (cause if isinstance(cause, ValueError) else ValueError(f"the depth model failed: {cause}")) from error
+    return facts
+
+
+@ray.remote(max_retries=0)
+def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
+    import torch
+
+    from ldm3d.depth import DepthEstimator
+
+    torch.set_num_threads(1)
+    estimator = DepthEstimator.from_pretrained(config)
+    estimator(np.zeros((1, size, size, 3), np.uint8))
+    found = estimator.model.config
+    return {
+        "depth_model": config.depth_model,
+        "depth_model_type": found.model_type,
+        "depth_model_revision": getattr(found, "_commit_hash", None) or config.revision or "local",
+        "depth_meaning": "relative inverse depth, larger = nearer",
+        "depth_raw": "depth_min + depth / 65535 * (depth_max - depth_min)",
+        "depth_inverted_from_metric": estimator.inverts,
+    }

@@ -1,0 +1,164 @@
+"""The corpus stage: metadata -> images -> depth labels -> committed shards, streaming on Ray Data.
+
+    plan     select, order, sample, split and shard the metadata             (pipelines.candidates)
+    stream   shard -> Downloader -> DepthLabeler -> ShardWriter              (a block is a shard all the way)
+    mend     move duplicates to the rejects, audit every key                 (remove_duplicates, audit)
+    finish   dataset card, contact sheet, success marker                     (finish)
+
+Killed anywhere and run again, it does what is left. docs/corpus.md says what is promised and how it is kept.
+"""
+
+import json
+import logging
+import socket
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.data import Dataset
+
+from ldm3d.config import CorpusConfig, to_json
+from pipelines import preflight
+from pipelines.audit import audit
+from pipelines.candidates import Plan, load_plan, make_plan, save_plan
+from pipelines.commit import Record, Shard, claim, finished
+from pipelines.download import Downloader
+from pipelines.finish import finish, load_summary
+from pipelines.label_depth import DepthLabeler
+from pipelines.metadata_input import MetadataInput, read_input
+from pipelines.progress import ShardProgress
+from pipelines.relabel import CorpusReader, check_finished, is_corpus, relabel_plan
+from pipelines.remove_duplicates import remove_duplicates
+from pipelines.resources import Resources, cluster_size, fit
+from pipelines.session import connect
+from pipelines.storage import Folder
+from pipelines.write_shards import ShardWriter
+
+logger = logging.getLogger(__name__)
+
+
+def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Rebuild the RGBD corpus, or do what is left of it.
+
+    Args:
+        config: everything; see `ldm3d.config`.
+        dry_run: check and print the plan, write nothing.
+
+    Returns:
+        rows_read, rows_kept, rows_rejected by reason, splits; for a dry run what is known of these.
+
+    Raises:
+        ValueError: the configuration, input, output, model or cluster will not do; nothing was started.
+        AuditError: the output does not hold every row exactly once.
+        TakenOverError: another run was started on the same output.
+    """
+    output = Folder(config.output)
+    metadata, identity = _look_at_input(config)
+    if preflight.check_output(output, identity) and (summary := load_summary(output)):
+        logger.info("%s is finished: %s", output.url, _counts(summary))
+        return summary
+    connect(config.cluster)
+    resources = fit(config.cluster, *cluster_size())
+    logger.info("%s", resources)
+    checking = preflight.start_model_check(config, resources.label)
+    if dry_run:
+        facts = preflight.model_facts(checking)
+        rows = metadata.rows if metadata else None
+        return {"rows_read": rows, "resources": str(resources), **facts, "config": to_json(config)}
+    run = uuid.uuid4().hex
+    preflight_file = {"identity": identity, "config": to_json(config), "code": _code_version()}
+    output.write(preflight.CONFIG, json.dumps(preflight_file, indent=2).encode())
+    claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
+    plan = load_plan(output) or _make_plan(config, metadata, output)
+    facts = preflight.model_facts(checking)
+    records = _run_shards(config, plan, resources, run, metadata is None, facts)
+    if config.duplicates.remove:
+        records = remove_duplicates(config, run, records)
+    source = output if metadata else Folder(config.input)
+    audit(plan.shards, source, output)
+    finish(output, plan, list(records.values()), to_json(config), facts)
+    summary = load_summary(output) or {}
+    logger.info("%s: %s", output.url, _counts(summary))
+    return summary
+
+
+def _look_at_input(config: CorpusConfig) -> tuple[MetadataInput | None, dict[str, Any]]:
+    """The metadata (None for a corpus to relabel), and the settings and input that decide which rows come out."""
+    if is_corpus(config.input):
+        return None, config.identity() | {"corpus": check_finished(Folder(config.input))}
+    metadata = read_input(config)
+    return metadata, config.identity() | {"files": [list(file) for file in metadata.files]}
+
+
+def _make_plan(config: CorpusConfig, metadata: MetadataInput | None, output: Folder) -> Plan:
+    if metadata:
+        return make_plan(metadata, config, output)
+    plan = relabel_plan(Folder(config.input))
+    save_plan(plan, output)
+    return plan
+
+
+def _run_shards(
+    config: CorpusConfig, plan: Plan, resources: Resources, run: str, relabels: bool, facts: dict[str, Any]
+) -> dict[str, Record]:
+    """Process the shards that are not done yet. Returns the records of all."""
+    output = Folder(config.output)
+    records = finished(output, plan.shards)
+    pending = [shard for shard in plan.shards if shard.name not in records]
+    logger.info("%d of %d shards to do", len(pending), len(plan.shards))
+    if not pending:
+        return records
+    provenance = {"producer": "rebuild_corpus", "config": config.identity(), "code": _code_version(), **facts}
+    images = _images(pending, config, resources, relabels)
+    labelled = images.map_batches(
+        DepthLabeler,
+        fn_constructor_args=[config.label, config.cluster.label_cpus],
+        batch_size=config.shards.rows,  # a block as it is: blocks of this size are neither cut nor joined
+        batch_format="pyarrow",
+        **resources.label.arguments(),
+    )
+    written = labelled.map_batches(
+        ShardWriter(config, run, provenance).__call__,
+        batch_size=None,
+        batch_format="pyarrow",
+        **resources.write.arguments(),
+    )
+    rows = sum(shard.rows for shard in pending)
+    with ShardProgress(rows, resources.label.actors or 1) as progress:
+        for row in written.iter_rows():
+            record = Record(**json.loads(row["record"]))
+            records[record.name] = record
+            progress.add(record)
+    return records
+
+
+def _images(pending: list[Shard], config: CorpusConfig, resources: Resources, relabels: bool) -> Dataset:
+    """Shards -> blocks of rows with images, one block a shard."""
+    items = [
+        {"name": s.name, "source": s.source, "row_group": -1 if s.row_group is None else s.row_group} for s in pending
+    ]
+    shards = ray.data.from_items(items, override_num_blocks=len(items))
+    pool = resources.download
+    reader, arguments = (CorpusReader, [config.input]) if relabels else (Downloader, [config, pool.actors, pool.cpus])
+    return shards.map_batches(
+        reader, fn_constructor_args=arguments, batch_size=1, batch_format="pyarrow", **pool.arguments()
+    )
+
+
+def _counts(summary: dict[str, Any]) -> str:
+    rejected = sum(summary["rows_rejected"].values())
+    return f"{summary['rows_read']:,} rows read, {summary['rows_kept']:,} kept, {rejected:,} rejected"
+
+
+def _code_version() -> str:
+    """The git revision this code runs from, or "unknown" where there is none."""
+    root = Path(__file__).parent.parent
+    try:
+        return subprocess.check_output(
+            ["git", "describe", "--always", "--dirty"], cwd=root, text=True, stderr=subprocess.DEVNULL
+        ).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,94 @@
+"""Who gets which CPUs and GPUs, decided before work starts.
+
+Ray Data waits without a word when actors hold every CPU and a task needs one (ray-project/ray#44687), so the parts are
+fitted to the cluster here, or refused with the numbers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.data import ActorPoolStrategy
+
+from ldm3d.config import ClusterConfig
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Actors that live as long as the run, or tasks (`actors` is None) that need their CPUs while they work."""
+
+    name: str
+    cpus: float
+    gpus: float = 0.0
+    actors: int | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `map_batches`."""
+        wanted: dict[str, Any] = {"num_cpus": self.cpus}
+        if self.gpus:
+            wanted["num_gpus"] = self.gpus
+        if self.actors:
+            wanted["compute"] = ActorPoolStrategy(size=self.actors)
+        return wanted
+
+    def __str__(self) -> str:
+        each = f"{self.cpus:g} CPU" + (f" + {self.gpus:g} GPU" if self.gpus else "")
+        return f"{self.name}: {self.actors} actors of {each}" if self.actors else f"{self.name}: tasks of {each}"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The parts of the corpus graph, fitted to a cluster."""
+
+    download: Pool
+    label: Pool
+    write: Pool
+
+    def __str__(self) -> str:
+        return "; ".join(str(pool) for pool in (self.download, self.label, self.write))
+
+
+def cluster_size() -> tuple[float, float]:
+    """(CPUs, GPUs) that the connected cluster has in all."""
+    total = ray.cluster_resources()
+    return total.get("CPU", 0.0), total.get("GPU", 0.0)
+
+
+def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
+    """Give label actors the GPUs (or their CPUs), downloads two thirds of the other CPUs, the rest to tasks.
+
+    Raises:
+        ValueError: what was asked for does not fit in the cluster with a share of a CPU left for writing.
+    """
+    label = _label_pool(config, gpus)
+    left = max(0.0, cpus - label.cpus * (label.actors or 1))
+    write = Pool("write", cpus=_round(min(1.0, left / 3)))
+    share = left * 2 / 3  # decoding a 512-pixel row costs about twice what encoding its depth costs
+    each = config.download_cpus if share >= config.download_cpus or config.download_actors else _round(share)
+    download = Pool("download", each, actors=config.download_actors or max(1, int(share // max(each, 0.01))))
+    held = download.cpus * (download.actors or 1)
+    if write.cpus < 0.1 or held > left - write.cpus + 1e-6:
+        raise ValueError(
+            f"the graph does not fit: {label} and {download} would hold {cpus - left + held:g} of {cpus:g} CPUs, "
+            "and writing needs a share of one. Add CPUs, or lower --cluster.label-cpus, --cluster.label-actors, "
+            "--cluster.download-cpus or --cluster.download-actors."
+        )
+    return Resources(download, label, write)
+
+
+def _label_pool(config: ClusterConfig, gpus: float) -> Pool:
+    """GPU actors hold no CPU, so that they never keep the other operators from starting."""
+    if gpus == 0 or config.label_gpus == 0:
+        return Pool("label", cpus=config.label_cpus, actors=config.label_actors or 1)
+    pool = Pool("label", 0.0, config.label_gpus, config.label_actors or max(1, int(gpus // config.label_gpus)))
+    if pool.gpus * (pool.actors or 1) > gpus:
+        raise ValueError(
+            f"the graph does not fit: {pool}, but the cluster has {gpus:g} GPUs. "
+            "Lower --cluster.label-actors or --cluster.label-gpus; 0 labels on CPUs."
+        )
+    return pool
+
+
+def _round(cpus: float) -> float:
+    """Ray counts CPUs in ten-thousandths; hundredths are plenty."""
+    return int(cpus * 100) / 100

@@ -1,0 +1,43 @@
+"""Keys, samples and splits depend on the URL alone."""
+
+import hashlib
+
+import numpy as np
+
+from ldm3d.config import SelectConfig
+from ldm3d.keys import make_key, rank, split_of
+
+KEYS = np.array([make_key(f"http://example.org/{i}.jpg") for i in range(20_000)], np.int64)
+
+
+def test_a_key_is_the_first_eight_bytes_of_the_hash_of_the_url():
+    url = "http://example.org/ü.jpg"
+    assert make_key(url).to_bytes(8, "big", signed=True) == hashlib.sha256(url.encode()).digest()[:8]
+
+
+def test_ranks_are_one_to_one_and_change_with_the_seed():
+    assert len(np.unique(rank(KEYS, 0))) == len(KEYS)
+    assert (rank(KEYS, 0) != rank(KEYS, 1)).all()
+
+
+def test_a_sample_is_a_prefix_of_every_larger_one():
+    order = np.argsort(rank(KEYS, 7))
+    assert set(KEYS[order[:100]]) < set(KEYS[order[:1_000]])
+
+
+def test_splits_have_their_shares():
+    splits = split_of(KEYS, SelectConfig(val_fraction=0.2, test_fraction=0.1))
+    shares = {name: (splits == name).mean() for name in ("train", "val", "test")}
+    # five standard deviations of a binomial share of 20,000
+    np.testing.assert_allclose([shares["train"], shares["val"], shares["test"]], [0.7, 0.2, 0.1], atol=0.017)
+
+
+def test_a_row_keeps_its_split_when_others_come_and_go():
+    config = SelectConfig()
+    np.testing.assert_array_equal(split_of(KEYS, config)[500:600], split_of(KEYS[500:600], config))
+
+
+def test_the_split_does_not_follow_the_sampling_order():
+    splits = split_of(KEYS, SelectConfig(val_fraction=0.2))
+    first = np.argsort(rank(KEYS, 0))[:2_000]
+    assert 0.15 < (splits[first] == "val").mean() < 0.25

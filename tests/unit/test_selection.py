@@ -1,0 +1,129 @@
+"""The policy, row by row; bad rows are judged, never raised."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ldm3d.config import SelectConfig
+from ldm3d.metadata import PUBLISHERS, recognise
+from ldm3d.schema import Reason
+from ldm3d.selection import drop_url_duplicates, select
+
+LAION = PUBLISHERS["laion400m"]
+GOOD = {
+    "SAMPLE_ID": 1,
+    "URL": "http://a.example/1.jpg",
+    "TEXT": "a red sphere",
+    "HEIGHT": 600,
+    "WIDTH": 800,
+    "LICENSE": "?",
+    "NSFW": "UNLIKELY",
+    "similarity": 0.35,
+}
+
+
+def judged(config: SelectConfig | None = None, **changes) -> tuple[str, dict]:
+    """The reason that a good row with some changes gets, and the row."""
+    table = pa.Table.from_pylist([GOOD | changes])
+    row = select(table, LAION, config or SelectConfig()).to_pylist()[0]
+    return row["reason"], row
+
+
+def test_a_good_row_passes():
+    assert judged()[0] == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"URL": None}, Reason.INVALID_ROW),
+        ({"URL": ""}, Reason.INVALID_ROW),
+        ({"TEXT": None}, Reason.INVALID_ROW),
+        ({"TEXT": " \t\n"}, Reason.CAPTION_TOO_SHORT),
+        ({"TEXT": "x" * 1_000_000}, Reason.CAPTION_TOO_LONG),
+        ({"NSFW": "NSFW"}, Reason.NSFW),
+        ({"NSFW": "unlikely"}, Reason.NSFW),
+        ({"NSFW": None}, Reason.NSFW),
+        ({"WIDTH": 0}, Reason.TOO_SMALL),
+        ({"WIDTH": -5}, Reason.TOO_SMALL),
+        ({"WIDTH": 100}, Reason.BAD_ASPECT_RATIO),
+    ],
+)
+def test_a_bad_row_is_rejected_with_its_reason(changes, reason):
+    assert judged(**changes)[0] == reason
+
+
+def test_unknown_size_is_left_for_the_image_to_tell():
+    assert judged(SelectConfig(min_size=512), WIDTH=None, HEIGHT=None)[0] == ""
+
+
+def test_unknown_similarity_fails_a_similarity_policy():
+    assert judged(SelectConfig(min_similarity=0.3), similarity=None)[0] == Reason.LOW_SIMILARITY
+    assert judged(SelectConfig(min_similarity=0.3), similarity=float("nan"))[0] == Reason.LOW_SIMILARITY
+    assert judged(SelectConfig(min_similarity=0.3), similarity=0.2)[0] == Reason.LOW_SIMILARITY
+    assert judged(SelectConfig(min_similarity=0.3), similarity=0.3)[0] == ""
+
+
+def test_the_nsfw_policy_can_be_switched_off_by_name_only():
+    assert judged(SelectConfig(nsfw=("any",)), NSFW=None)[0] == ""
+    with pytest.raises(ValueError, match=r"select\.nsfw"):
+        SelectConfig(nsfw=())
+
+
+def test_control_characters_leave_the_caption():
+    assert judged(TEXT="a\x00 red\r\n\x1b[31m sphere\u2028")[1]["caption"] == "a  red [31m sphere"
+
+
+def test_of_rows_with_one_url_the_same_one_is_kept_in_any_order():
+    rows = [GOOD | {"TEXT": caption, "URL": url} for caption, url in [("b", "u"), ("a", "u"), ("c", "v"), ("a", "u")]]
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
+        table = select(pa.Table.from_pylist([rows[i] for i in order]), LAION, SelectConfig())
+        unique, again = drop_url_duplicates(table)
+        assert {(row["url"], row["caption"]) for row in unique.to_pylist()} == {("u", "a"), ("v", "c")}
+        assert sorted(row["caption"] for row in again.to_pylist()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("publisher", PUBLISHERS)
+def test_every_publishers_columns_are_recognised(publisher):
+    assert recognise([*PUBLISHERS[publisher].names(), "extra"]).names() == PUBLISHERS[publisher].names()
+
+
+def test_unknown_columns_are_refused_with_what_is_known():
+    with pytest.raises(ValueError, match="laion400m"):
+        recognise(["link", "alt"])
+
+
+def test_a_score_becomes_a_word_and_a_missing_score_none():
+    columns = PUBLISHERS["laion5b"]
+    table = pa.table(
+        {
+            "URL": ["u"] * 4,
+            "TEXT": ["t"] * 4,
+            "WIDTH": [1] * 4,
+            "HEIGHT": [1] * 4,
+            "similarity": [0.3] * 4,
+            "punsafe": [0.01, 0.5, 0.99, None],
+        }
+    )
+    assert select(table, columns, SelectConfig())["nsfw"].to_pylist() == ["UNLIKELY", "UNSURE", "NSFW", None]
+
+
+VALUES = st.one_of(
+    st.none(), st.text(max_size=20), st.integers(-(2**62), 2**62), st.floats(), st.binary(max_size=9), st.booleans()
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.fixed_dictionaries({name: st.lists(VALUES, min_size=3, max_size=3) for name in LAION.names()}))
+def test_rows_of_any_type_are_judged_and_none_is_lost(columns):
+    arrays = {}
+    for name, values in columns.items():
+        kind = type(next((value for value in values if value is not None), None))
+        arrays[name] = pa.array([value if type(value) is kind else None for value in values])
+    rows = select(pa.table(arrays), LAION, SelectConfig())
+    assert rows.num_rows == 3
+    assert {reason for reason in rows["reason"].to_pylist() if reason} <= set(Reason)
+    assert rows["url"].null_count == rows["caption"].null_count == rows["key"].null_count == 0
+    assert (rows["key"].to_numpy()[np.array(rows["url"].to_pylist()) == ""] == 0).all()
