@@ -31,6 +31,10 @@ class DepthLabels:
     raw_max: NDArray[np.float32]
     is_finite: NDArray[np.bool_]
 
+    def first(self, count: int) -> "DepthLabels":
+        """The labels of the first `count` images."""
+        return DepthLabels(self.depth[:count], self.raw_min[:count], self.raw_max[:count], self.is_finite[:count])
+
 
 class DepthEstimator:
     """One depth model on one device, at the resolution its image processor asks for (384 x 384 for DPT-Large)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-IMAGE = pa.struct([pa.field("bytes", pa.binary(), nullable=False), pa.field("path", pa.string())])
+IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 
 
 class Reason(StrEnum):
@@ -53,8 +53,11 @@ class Reason(StrEnum):
 
 
 def _field(name: str, kind: pa.DataType) -> pa.Field:
-    """`name?` is nullable, every other field is not."""
-    return pa.field(name.rstrip("?"), kind, nullable=name.endswith("?"))
+    """`name?` may be null, every other field may not.
+
+    Images are declared nullable all the same: `datasets` knows them by the exact type. `conform` holds them to it.
+    """
+    return pa.field(name.rstrip("?"), kind, nullable=name.endswith("?") or kind == IMAGE)
 
 
 CANDIDATE = pa.schema(  # a metadata row that may become an RGBD row
@@ -117,7 +120,7 @@ def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = No
     columns = []
     for column in schema:
         values = table[column.name]
-        if not column.nullable and values.null_count:
+        if values.null_count and (column.type == IMAGE or not column.nullable):
             raise ValueError(f"{contract}: column {column.name} holds {values.null_count} nulls, none are allowed")
         columns.append(values.cast(column.type))
     entries = {"contract": contract, **(metadata or {}), "huggingface": _features(schema)}

@@ -12,15 +12,17 @@ neither the driver nor a worker ever holds more than a bucket.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
+from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.keys import SPLITS, split_of
@@ -59,10 +61,8 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder) -> 
     pieces = ray.data.from_items(_pieces(metadata), override_num_blocks=len(metadata.files))
     read = partial(select_piece, metadata=metadata, config=config.select, buckets=buckets)
     judged = pieces.map_batches(read, batch_size=1, batch_format="pyarrow")
-    grouped = judged.groupby("bucket", num_partitions=buckets)
     write = partial(write_bucket, output_url=output.url, config=config.select)
-    counted = grouped.map_groups(write, batch_format="pyarrow")
-    found = sorted(counted.take_all(), key=lambda row: row["bucket"])
+    found = sorted(_each_bucket(judged, buckets, write), key=lambda row: row["bucket"])
     rejected: Counter[str] = Counter()
     for row in found:
         rejected.update(json.loads(row["rejected"]))
@@ -74,6 +74,16 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder) -> 
     output.delete("_state/buckets")
     save_plan(plan, output)
     return plan
+
+
+def _each_bucket(judged: Dataset, buckets: int, write: Callable[[pa.Table], pa.Table]) -> list[dict[str, Any]]:
+    """Call `write` with all rows of each bucket, a task each. A shuffle takes seconds: one bucket goes without."""
+    if buckets > 1:
+        groups = judged.groupby("bucket", num_partitions=buckets)
+        return list(groups.map_groups(write, batch_format="pyarrow").take_all())
+    together: Any = ray.remote(num_cpus=1)(lambda tables: write(pa.concat_tables(ray.get(tables))))
+    counts: pa.Table = ray.get(together.remote(judged.to_arrow_refs()))
+    return list(counts.to_pylist())
 
 
 def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig, buckets: int) -> Iterator[pa.Table]:
@@ -174,7 +184,8 @@ def _cuts(selected: list[int], sample: int | None) -> list[int]:
 
 
 def _with(table: pa.Table, name: str, values: object) -> pa.Table:
-    """`table` with a column added; one value is repeated."""
+    """`table` with a column of strings added, or replaced where there is one; a single value is repeated."""
     if values is None or isinstance(values, str):
         values = [values] * table.num_rows
-    return table.append_column(name, pa.array(values, pa.string()))
+    column, index = pa.array(values, pa.string()), table.schema.get_field_index(name)
+    return table.append_column(name, column) if index < 0 else table.set_column(index, name, column)

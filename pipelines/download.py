@@ -6,12 +6,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 import pyarrow as pa
+
+from ldm3d.config import CorpusConfig
 from ldm3d.decoder import IsolatedDecoder
 from ldm3d.fetch.fetcher import Fetched, Fetcher
 from ldm3d.images import SquareImage
 from ldm3d.rejected import Rejected
-
-from ldm3d.config import CorpusConfig
 from pipelines.storage import Folder
 
 WAITING = 64  # fetched images that may wait for the decoder, so that a slow one bounds memory

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from ldm3d.images import decode_rgb
 from numpy.typing import NDArray
 
 from ldm3d.config import LabelConfig
 from ldm3d.depth import DepthLabels
+from ldm3d.images import decode_rgb
 from ldm3d.schema import Reason
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
@@ -75,16 +75,21 @@ class DepthLabeler:
     def _labels(
         self, good: NDArray[np.int64], images: list[bytes]
     ) -> Iterator[tuple[NDArray[np.int64], DepthLabels, float]]:
-        """(places, labels, seconds on the device) a batch. The next batch is decoded meanwhile."""
+        """(places, labels, seconds on the device) a batch. The next batch is decoded meanwhile.
+
+        Every batch has the full size, the last one padded: in floating point a row depends on the shape of its batch,
+        though not on its neighbours, and so a label depends on its own image alone.
+        """
         starts = range(0, len(images), self.batch_size)
         ahead = self._decode(images[: self.batch_size])
         for start in starts:
-            batch = np.stack(list(ahead))
-            following = start + self.batch_size
+            batch = list(ahead)
+            count, following = len(batch), start + self.batch_size
             ahead = self._decode(images[following : following + self.batch_size])
+            padded = np.stack(batch + batch[-1:] * (self.batch_size - count))
             began = time.perf_counter()
-            labels = self.estimate(batch)
-            yield good[start:following], labels, time.perf_counter() - began
+            labels = self.estimate(padded)
+            yield good[start:following], labels.first(count), time.perf_counter() - began
 
     def _decode(self, images: list[bytes]) -> Iterator[NDArray[np.uint8]]:
         return self.decoders.map(decode_rgb, images)  # starts at once; OpenCV lets go of the interpreter lock

@@ -55,23 +55,18 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def start_model_check(config: CorpusConfig, pool: Pool) -> "ray.ObjectRef[dict[str, Any]]":
+def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
     """Load the depth model on a worker like those that will label, and label one image there.
 
-    The reference gives what is known of the labels, or raises as `DepthEstimator.from_pretrained` does.
-    """
-    task = _try_model.options(num_cpus=pool.cpus, num_gpus=pool.gpus)
-    reference: ray.ObjectRef[dict[str, Any]] = task.remote(config.label, config.download.image_size)
-    return reference
+    Returns:
+        What is known of the labels: model, revision, meaning.
 
-
-def model_facts(check: "ray.ObjectRef[dict[str, Any]]") -> dict[str, Any]:
-    """
     Raises:
         ValueError: the model does not load, or does not label.
     """
     try:
-        facts: dict[str, Any] = ray.get(check)
+        task = _try_model.options(num_cpus=pool.cpus, num_gpus=pool.gpus)
+        facts: dict[str, Any] = ray.get(task.remote(config.label, config.download.image_size))
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise (cause if isinstance(cause, ValueError) else ValueError(f"the depth model failed: {cause}")) from error

@@ -1,7 +1,7 @@
 """The corpus stage: metadata -> images -> depth labels -> committed shards, streaming on Ray Data.
 
     plan     select, order, sample, split and shard the metadata             (pipelines.candidates)
-    stream   shard -> Downloader -> DepthLabeler -> ShardWriter              (a block is a shard all the way)
+    stream   shard -> Downloader -> DepthLabeler -> write_shards              (a block is a shard all the way)
     mend     move duplicates to the rejects, audit every key                 (remove_duplicates, audit)
     finish   dataset card, contact sheet, success marker                     (finish)
 
@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from pipelines.remove_duplicates import remove_duplicates
 from pipelines.resources import Resources, cluster_size, fit
 from pipelines.session import connect
 from pipelines.storage import Folder
-from pipelines.write_shards import ShardWriter
+from pipelines.write_shards import write_shards
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +64,8 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, 
     connect(config.cluster)
     resources = fit(config.cluster, *cluster_size())
     logger.info("%s", resources)
-    checking = preflight.start_model_check(config, resources.label)
+    facts = preflight.try_model(config, resources.label)
     if dry_run:
-        facts = preflight.model_facts(checking)
         rows = metadata.rows if metadata else None
         return {"rows_read": rows, "resources": str(resources), **facts, "config": to_json(config)}
     run = uuid.uuid4().hex
@@ -73,7 +73,6 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, 
     output.write(preflight.CONFIG, json.dumps(preflight_file, indent=2).encode())
     claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
     plan = load_plan(output) or _make_plan(config, metadata, output)
-    facts = preflight.model_facts(checking)
     records = _run_shards(config, plan, resources, run, metadata is None, facts)
     if config.duplicates.remove:
         records = remove_duplicates(config, run, records)
@@ -121,7 +120,7 @@ def _run_shards(
         **resources.label.arguments(),
     )
     written = labelled.map_batches(
-        ShardWriter(config, run, provenance).__call__,
+        partial(write_shards, config=config, run=run, provenance=provenance),
         batch_size=None,
         batch_format="pyarrow",
         **resources.write.arguments(),

@@ -28,54 +28,53 @@ RGBD_OPTIONS: dict[str, Any] = {
 }
 
 
-class ShardWriter:
-    """Encodes depth and commits shards.
+def write_shards(rows: pa.Table, *, config: CorpusConfig, run: str, provenance: dict[str, Any]) -> pa.Table:
+    """Encode depth and commit shards.
 
     INPUT   whole shards: a block may hold several, but never a part of one
     OUTPUT  a row a shard: record, the JSON of its `Record`
     """
+    output = Folder(config.output)
+    records = []
+    for name in pc.unique(rows["shard"]).to_pylist():
+        shard = rows.filter(pc.equal(rows["shard"], name))
+        record, tables = _pack(name, shard, config, provenance)
+        records.append(commit_shard(output, run, record, tables, {"rgbd": RGBD_OPTIONS}))
+    return pa.table({"record": [json.dumps(asdict(record)) for record in records]})
 
-    def __init__(self, config: CorpusConfig, run: str, provenance: dict[str, Any]) -> None:
-        self.config = config
-        self.run = run
-        self.provenance = provenance
 
-    def __call__(self, rows: pa.Table) -> pa.Table:
-        output = Folder(self.config.output)
-        shards = pc.unique(rows["shard"]).to_pylist()
-        records = [self._commit(output, name, rows.filter(pc.equal(rows["shard"], name))) for name in shards]
-        return pa.table({"record": [json.dumps(asdict(record)) for record in records]})
+def _pack(
+    name: str, rows: pa.Table, config: CorpusConfig, provenance: dict[str, Any]
+) -> tuple[Record, dict[str, list[pa.Table]]]:
+    """A shard's labelled rows -> its counts, and the row groups of its files by contract."""
+    kept = rows.filter(pc.equal(rows["reason"], ""))
+    rejects = rows.filter(pc.not_equal(rows["reason"], ""))
+    record = Record(
+        name=name,
+        rows=rows.num_rows,
+        kept=kept.num_rows,
+        rejected=dict(Counter(rejects["reason"].to_pylist())),
+        sizes={},
+        label_seconds=float(pc.sum(rows["label_seconds"]).as_py() or 0.0),
+    )
+    rgbd = conform(_with_pictures(kept, config.label.depth_codec), "rgbd/v1", provenance)
+    return record, {
+        "rgbd": row_groups(rgbd, config.shards.row_group_rows),
+        "rejects": row_groups(conform(rejects, "reject/v1"), rejects.num_rows),
+    }
 
-    def _commit(self, output: Folder, name: str, rows: pa.Table) -> Record:
-        kept = rows.filter(pc.equal(rows["reason"], ""))
-        rejects = rows.filter(pc.not_equal(rows["reason"], ""))
-        record = Record(
-            name=name,
-            rows=rows.num_rows,
-            kept=kept.num_rows,
-            rejected=dict(Counter(rejects["reason"].to_pylist())),
-            sizes={},
-            label_seconds=float(pc.sum(rows["label_seconds"]).as_py() or 0.0),
-        )
-        rgbd = conform(self._encoded(kept), "rgbd/v1", self.provenance)
-        tables = {
-            "rgbd": row_groups(rgbd, self.config.shards.row_group_rows),
-            "rejects": row_groups(conform(rejects, "reject/v1"), rejects.num_rows),
-        }
-        return commit_shard(output, self.run, record, tables, {"rgbd": RGBD_OPTIONS})
 
-    def _encoded(self, rows: pa.Table) -> pa.Table:
-        """Rows with image and depth as encoded pictures, in the form that `datasets` reads."""
-        codec = self.config.label.depth_codec
-        depth = [encode_depth(square_map(raw), codec) if raw else b"" for raw in rows["depth"].to_pylist()]
-        keys = [key & (2**64 - 1) for key in rows["key"].to_pylist()]
-        pictures = {
-            "image": _pictures(rows["image"].to_pylist(), [f"{key:016x}.jpg" for key in keys]),
-            "depth": _pictures(depth, [f"{key:016x}.{codec}" for key in keys]),
-        }
-        for name, values in pictures.items():
-            rows = rows.set_column(rows.column_names.index(name), name, values)
-        return rows
+def _with_pictures(rows: pa.Table, codec: str) -> pa.Table:
+    """Rows with image and depth as encoded pictures, in the form that `datasets` reads."""
+    depth = [encode_depth(square_map(raw), codec) for raw in rows["depth"].to_pylist()]
+    names = [f"{key & (2**64 - 1):016x}" for key in rows["key"].to_pylist()]
+    pictures = {
+        "image": _pictures(rows["image"].to_pylist(), [f"{name}.jpg" for name in names]),
+        "depth": _pictures(depth, [f"{name}.{codec}" for name in names]),
+    }
+    for column, values in pictures.items():
+        rows = rows.set_column(rows.column_names.index(column), column, values)
+    return rows
 
 
 def square_map(raw: bytes) -> np.ndarray:

@@ -1,0 +1,79 @@
+"""One Ray cluster for the session, with a pretend GPU; one web; one small corpus that many tests look at."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, ShardConfig
+from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.web import ToyWeb
+from ldm3d.toy.world import SELECT, World, build_world
+from pipelines.rebuild_corpus import rebuild_corpus
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cluster() -> Iterator[str]:
+    """The address of a cluster of two CPUs and a GPU that does not exist: actors that ask for it run on the CPU."""
+    context = ray.init(
+        num_cpus=2,
+        num_gpus=1,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"NO_ALBUMENTATIONS_UPDATE": "1"}},
+    )
+    yield context.address_info["address"]
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[ToyWeb]:
+    with ToyWeb() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def depth_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DPT of the real architecture with random weights, loaded by the real `from_pretrained`."""
+    folder = tmp_path_factory.mktemp("model")
+    tiny_depth_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_config(depth_model: Path) -> Callable[..., CorpusConfig]:
+    """A toy configuration with some settings changed: `make_config(input, output, select={"sample": 5})`."""
+
+    def make(metadata: object, output: object, **changes: dict[str, Any]) -> CorpusConfig:
+        preset = PRESETS["toy"] | {"select": SELECT, "shards": ShardConfig(rows=32, row_group_rows=8)}
+        preset["label"] = dataclasses.replace(preset["label"], depth_model=str(depth_model))
+        preset["download"] = dataclasses.replace(preset["download"], allow_addresses=("127.0.0.1",))
+        for section, values in changes.items():
+            preset[section] = dataclasses.replace(preset.get(section, ClusterConfig()), **values)
+        return CorpusConfig(input=str(metadata), output=str(output), **preset)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Made:
+    """A corpus, how it was made, what `rebuild_corpus` returned, and the world it shows."""
+
+    folder: Path
+    config: CorpusConfig
+    summary: dict[str, Any]
+    world: World
+
+
+@pytest.fixture(scope="session")
+def corpus(web: ToyWeb, make_config: Callable[..., CorpusConfig], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A finished corpus of a world with every fault. Tests read it and leave it as it is."""
+    folder = tmp_path_factory.mktemp("corpus")
+    world = build_world(folder / "metadata", web.base_url, scenes=80)
+    web.pages.update(world.pages)
+    config = make_config(folder / "metadata", folder / "corpus")
+    return Made(folder / "corpus", config, rebuild_corpus(config), world)

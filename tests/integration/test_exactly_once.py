@@ -1,0 +1,177 @@
+"""Kill anything at any moment, run the same command again: the same rows, none lost, none doubled, nothing redone."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from ldm3d.config import CorpusConfig
+from ldm3d.toy.world import build_world
+from pipelines.audit import AuditError, audit
+from pipelines.candidates import load_plan
+from pipelines.commit import TakenOverError, claim, commit_shard, finished
+from pipelines.rebuild_corpus import rebuild_corpus
+from pipelines.storage import Folder
+
+ROOT = Path(__file__).parents[2]
+SHARDS = {"rows": 8, "row_group_rows": 8}
+
+
+def rows_of(corpus: Path) -> dict[str, list[dict]]:
+    """All rows by contract, by key: everything but the files' names."""
+    found = {}
+    for contract in ("rgbd", "rejects"):
+        files = sorted((corpus / contract).rglob("*.parquet"))
+        rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+        found[contract] = sorted(rows, key=lambda row: (row["key"], row["url"], row.get("reason", "")))
+    return found
+
+
+def markers(corpus: Path) -> dict[str, int]:
+    """The finished shards, and when each was finished."""
+    return {file.name: file.stat().st_mtime_ns for file in (corpus / "_state/shards").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def world(web, tmp_path_factory) -> Path:
+    """Metadata of 64 good rows and of every fault that answers quickly and always in the same way."""
+    folder = tmp_path_factory.mktemp("world")
+    built = build_world(folder, web.base_url, scenes=64, seed=2, faults=False)
+    web.pages.update(built.pages)
+    for name in list(built.pages)[::9]:
+        del web.pages[name]  # not found
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world, make_config, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    rebuild_corpus(make_config(world, folder, shards=SHARDS))
+    return folder
+
+
+def start_driver(config: CorpusConfig, address: str) -> subprocess.Popen:
+    """The real entry point as a process of its own, on the session's cluster."""
+    flags = {
+        "--input": config.input,
+        "--output": config.output,
+        "--cluster.address": address,
+        "--label.depth-model": config.label.depth_model,
+        "--download.allow-addresses": "127.0.0.1",
+        "--shards.rows": str(config.shards.rows),
+        "--shards.row-group-rows": str(config.shards.row_group_rows),
+        "--select.min-size": str(config.select.min_size),
+        "--select.min-similarity": str(config.select.min_similarity),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.rebuild_corpus",
+        "--preset",
+        "toy",
+        *(x for pair in flags.items() for x in pair),
+    ]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_driver_killed_at_any_moment_loses_and_doubles_nothing(world, make_config, undisturbed, cluster, tmp_path):
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS)
+    chance = random.Random(0)
+    done_before: dict[str, int] = {}
+    for _ in range(2):
+        driver = start_driver(config, cluster)
+        enough = len(done_before) + chance.randint(1, 3)
+        wait_for(lambda: len(markers(tmp_path / "corpus")) >= enough or driver.poll() is not None)  # noqa: B023
+        time.sleep(chance.uniform(0, 0.3))
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate()
+        now = markers(tmp_path / "corpus")
+        assert {name: now[name] for name in done_before} == done_before, "finished work was done again"
+        done_before = now
+    rebuild_corpus(config)
+    assert {name: time for name, time in markers(tmp_path / "corpus").items() if name in done_before} == done_before
+    assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
+
+
+@pytest.mark.parametrize("victim", ["Downloader", "DepthLabeler"])
+def test_a_killed_actor_is_replaced_within_the_run(world, make_config, undisturbed, tmp_path, victim):
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS)
+    killed: list[int] = []
+
+    def kill() -> None:
+        wait_for(lambda: len(markers(tmp_path / "corpus")) >= 1)
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it ended by itself
+                if process.cmdline()[0].startswith("ray::") and victim in process.cmdline()[0]:
+                    process.kill()
+                    killed.append(process.pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    rebuild_corpus(config)
+    killer.join()
+    assert killed
+    assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
+
+
+def test_lost_and_damaged_state_is_done_again_in_place(world, make_config, undisturbed, tmp_path):
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS)
+    rebuild_corpus(config)
+    chance = random.Random(1)
+    state = sorted((tmp_path / "corpus/_state/shards").glob("*.json"))
+    lost, damaged, emptied = chance.sample(state, 3)
+    lost.unlink()
+    damaged.write_text("{")
+    record = json.loads(emptied.read_text())
+    (tmp_path / "corpus" / next(iter(record["sizes"]))).unlink()
+    (tmp_path / "corpus/_SUCCESS.json").unlink()
+    before = markers(tmp_path / "corpus")
+    rebuild_corpus(config)
+    after = markers(tmp_path / "corpus")
+    assert {name for name in after if after[name] != before.get(name)} == {lost.name, damaged.name, emptied.name}
+    assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
+
+
+def test_a_run_that_was_taken_over_commits_nothing_more(undisturbed, tmp_path):
+    output = Folder(str(tmp_path / "corpus"))
+    plan = load_plan(Folder(str(undisturbed)))
+    record = next(iter(finished(Folder(str(undisturbed)), plan.shards).values()))
+    claim(output, "new", {})
+    with pytest.raises(TakenOverError, match="run new"):
+        commit_shard(output, "old", record, {"rgbd": [], "rejects": []})
+    assert not output.sizes("_state/shards")
+
+
+def test_the_audit_finds_doubled_and_missing_rows(undisturbed, tmp_path):
+    shutil.copytree(undisturbed, tmp_path / "corpus")
+    output = Folder(str(tmp_path / "corpus"))
+    plan = load_plan(output)
+    audit(plan.shards, output, output)
+    name = next(shard.name for shard in plan.shards if output.exists(shard.file("rgbd")))
+    file = f"rgbd/{name.replace('-', '/')}.parquet"
+    table = output.read_table(file)
+    output.write_tables(file, [table, table.slice(0, 1)])
+    with pytest.raises(AuditError, match="again to redo"):
+        audit(plan.shards, output, output)
+    assert name not in finished(output, plan.shards)

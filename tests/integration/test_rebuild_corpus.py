@@ -1,0 +1,247 @@
+"""The corpus stage on a real web of faults: every row accounted for, the corpus as promised, mistakes caught early."""
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from ldm3d.images import decode_depth, decode_rgb
+from ldm3d.keys import make_key
+from ldm3d.rgbd import pack_depth, unpack_depth
+from ldm3d.schema import REJECT, RGBD
+from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.scenes import render
+from ldm3d.toy.world import build_world
+from pipelines.rebuild_corpus import rebuild_corpus
+
+
+def rows_of(corpus: Path, contract: str = "rgbd") -> list[dict]:
+    """All rows of a contract, by key."""
+    files = sorted((corpus / contract).rglob("*.parquet"))
+    rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+    return sorted(rows, key=lambda row: (row["key"], row["url"]))
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(f): (f.stat().st_mtime_ns, f.read_bytes()) for f in folder.rglob("*") if f.is_file()}
+
+
+def test_every_row_ends_as_the_web_deserves(corpus):
+    assert corpus.summary["rows_read"] == len(corpus.world.rows)
+    assert corpus.summary["rows_kept"] == corpus.world.counts[""]
+    assert corpus.summary["rows_rejected"] == {k: v for k, v in corpus.world.counts.items() if k}
+
+
+def test_every_url_is_in_the_output_once_with_the_outcome_it_deserves(corpus):
+    outcomes = {row["url"]: "" for row in rows_of(corpus.folder)}
+    rejects = [row for row in rows_of(corpus.folder, "rejects") if row["url"] and row["reason"] != "duplicate_url"]
+    assert not outcomes.keys() & {row["url"] for row in rejects}
+    outcomes |= {row["url"]: row["reason"] for row in rejects}
+    expected = corpus.world.expected
+    for copy, original in corpus.world.twins.items():  # either may be kept
+        if outcomes[copy] == "":
+            outcomes[copy], outcomes[original] = outcomes[original], outcomes[copy]
+    assert outcomes == expected
+
+
+def test_images_and_depth_are_what_the_contract_says(corpus):
+    rows = rows_of(corpus.folder)
+    for row in rows:
+        image, depth = decode_rgb(row["image"]["bytes"]), decode_depth(row["depth"]["bytes"])
+        assert image.shape == (32, 32, 3)
+        assert (depth.shape, depth.dtype) == ((32, 32), np.uint16)
+        assert row["key"] == make_key(row["url"])
+        assert row["depth_min"] <= row["depth_max"]
+        np.testing.assert_array_equal(unpack_depth(pack_depth(depth)), depth)
+    assert len({row["key"] for row in rows}) == len(rows)
+
+
+def test_kept_pictures_show_their_scenes(corpus):
+    """Orientation, colour order and modes are right: the kept picture is the scene, to JPEG's and scaling's error."""
+    errors = []
+    for row in rows_of(corpus.folder):
+        if scene := corpus.world.scenes.get(row["url"]):
+            shown = decode_rgb(row["image"]["bytes"]).astype(float)
+            errors.append(np.abs(shown - render(scene, 32).image).mean())
+    assert len(errors) > 80
+    assert max(errors) < 8  # of 255; a wrong rotation or swapped channels is above 20
+
+
+def test_files_carry_their_contract_schema_and_provenance(corpus):
+    files = sorted((corpus.folder / "rgbd").rglob("*.parquet"))
+    for file in files:
+        schema = pq.read_schema(file)
+        assert schema.equals(RGBD)
+        assert schema.metadata[b"contract"] == b"rgbd/v1"
+        assert schema.metadata[b"depth_meaning"] == b"relative inverse depth, larger = nearer"
+        assert json.loads(schema.metadata[b"config"]) == corpus.config.identity()
+        assert (
+            max(
+                pq.ParquetFile(file).metadata.row_group(i).num_rows for i in range(pq.ParquetFile(file).num_row_groups)
+            )
+            <= 8
+        )
+    for file in (corpus.folder / "rejects").rglob("*.parquet"):
+        assert pq.read_schema(file).equals(REJECT)
+
+
+def test_it_opens_in_pandas_and_arrow(corpus):
+    frame = pd.read_parquet(corpus.folder / "rgbd/train")
+    assert (frame["split"] == "train").all()
+    assert len(frame) == corpus.summary["splits"]["train"]
+    import pyarrow.dataset as ds
+
+    assert ds.dataset(corpus.folder / "rgbd").count_rows() == corpus.summary["rows_kept"]
+
+
+def test_it_opens_in_hugging_face_datasets_with_pictures(corpus, tmp_path):
+    opened = datasets.load_dataset(str(corpus.folder), cache_dir=str(tmp_path))
+    assert {name: len(split) for name, split in opened.items()} == {
+        "train": corpus.summary["splits"]["train"],
+        "validation": corpus.summary["splits"]["val"],
+    }
+    row = opened["train"][0]
+    assert row["image"].mode == "RGB"
+    assert row["depth"].mode == "I;16"
+    stored = next(r for r in rows_of(corpus.folder) if r["key"] == row["key"])
+    np.testing.assert_array_equal(np.asarray(row["depth"]), decode_depth(stored["depth"]["bytes"]))
+
+
+def test_the_card_and_the_contact_sheet_show_what_is_there(corpus):
+    card = (corpus.folder / "README.md").read_text()
+    for reason, count in corpus.summary["rows_rejected"].items():
+        assert f"| {reason} | {count} |" in card
+    with Image.open(corpus.folder / "contact_sheet.png") as sheet:
+        assert sheet.width > 1_000
+        assert len(sheet.convert("RGB").getcolors(1 << 24)) > 500
+
+
+def test_a_finished_run_run_again_changes_nothing(corpus):
+    before = snapshot(corpus.folder)
+    assert rebuild_corpus(corpus.config) == corpus.summary
+    assert snapshot(corpus.folder) == before
+
+
+def test_a_changed_configuration_is_refused_by_name(corpus):
+    changed = dataclasses.replace(corpus.config, select=dataclasses.replace(corpus.config.select, seed=5))
+    before = snapshot(corpus.folder)
+    with pytest.raises(ValueError, match=r"select\.seed was 0, is 5"):
+        rebuild_corpus(changed)
+    assert snapshot(corpus.folder) == before
+
+
+def test_relabelling_needs_no_web_and_the_same_model_gives_the_same_labels(corpus, make_config, web, tmp_path):
+    asked = web.requests()
+    rebuild_corpus(make_config(corpus.folder, tmp_path / "same"))
+    assert web.requests() == asked
+    assert rows_of(tmp_path / "same") == rows_of(corpus.folder)
+
+
+def test_relabelling_with_another_model_changes_the_labels_only(corpus, make_config, tmp_path):
+    tiny_depth_model(tmp_path / "other", seed=1)
+    config = make_config(corpus.folder, tmp_path / "new", label={"depth_model": str(tmp_path / "other")})
+    rebuild_corpus(config)
+    labels = ("depth", "depth_min", "depth_max")
+    old, new = rows_of(corpus.folder), rows_of(tmp_path / "new")
+    assert [{k: v for k, v in row.items() if k not in labels} for row in new] == [
+        {k: v for k, v in row.items() if k not in labels} for row in old
+    ]
+    assert [row["depth_max"] for row in new] != [row["depth_max"] for row in old]
+
+
+@pytest.fixture(scope="module")
+def plain_world(web, tmp_path_factory):
+    """Metadata of forty rows without a fault."""
+    folder = tmp_path_factory.mktemp("plain")
+    world = build_world(folder, web.base_url, scenes=40, seed=1, faults=False)
+    web.pages.update(world.pages)
+    return folder
+
+
+def test_a_sample_is_drawn_by_key_and_the_rest_is_counted(plain_world, make_config, tmp_path):
+    summary = rebuild_corpus(make_config(plain_world, tmp_path / "c", select={"sample": 15}))
+    assert (summary["rows_read"], summary["rows_kept"], summary["rows_rejected"]) == (40, 15, {"not_sampled": 25})
+
+
+def test_the_same_rows_come_of_any_number_of_workers_and_order_of_files(plain_world, make_config, tmp_path):
+    rebuild_corpus(make_config(plain_world, tmp_path / "a"))
+    table = pa.concat_tables([pq.read_table(file) for file in sorted(plain_world.glob("*.parquet"), reverse=True)])
+    (tmp_path / "metadata").mkdir()
+    for part in range(4):
+        pq.write_table(table.slice(part * 10, 10), tmp_path / "metadata" / f"{part}.parquet")
+    workers = {"download_actors": 2, "download_cpus": 0.5, "label_actors": 2, "label_gpus": 0.5}
+    rebuild_corpus(make_config(tmp_path / "metadata", tmp_path / "b", cluster=workers))
+    one, other = (
+        {str(f.relative_to(root)): f.read_bytes() for f in root.rglob("rgbd/*/*")}
+        for root in (tmp_path / "a", tmp_path / "b")
+    )
+    assert one.keys() == other.keys()
+    assert rows_of(tmp_path / "a") == rows_of(tmp_path / "b")
+
+
+def test_a_dry_run_checks_everything_and_writes_nothing(plain_world, make_config, tmp_path):
+    planned = rebuild_corpus(make_config(plain_world, tmp_path / "c"), dry_run=True)
+    assert planned["rows_read"] == 40
+    assert planned["depth_model_type"] == "dpt"
+    assert planned["config"]["download"]["image_size"] == 32
+    assert not [f for f in tmp_path.rglob("*") if f.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": {"depth_model": "/nowhere"}}, "label.depth_model '/nowhere'"),
+        ({"cluster": {"label_actors": 3}}, "cluster has 1 GPUs"),
+        ({"cluster": {"download_actors": 3}}, "--cluster.download-actors"),
+        ({"cluster": {"label_gpus": 0, "label_cpus": 2}}, "--cluster.label-cpus"),
+        ({"select": {"columns": "coyo"}}, "needs .'url', 'text'."),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(plain_world, make_config, web, tmp_path, changes, message):
+    asked = web.requests()
+    with pytest.raises(ValueError, match=message):
+        rebuild_corpus(make_config(plain_world, tmp_path / "c", **changes))
+    assert web.requests() == asked
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_an_unsuitable_input_is_refused_with_the_remedy(plain_world, make_config, tmp_path):
+    def refused(metadata: Path, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            rebuild_corpus(make_config(metadata, tmp_path / "out"))
+
+    refused(tmp_path / "nothing", "does not exist")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", r"holds no \.parquet file")
+    (tmp_path / "empty/a.parquet").write_bytes(b"not parquet")
+    refused(tmp_path / "empty", "not a readable parquet file")
+    pq.write_table(pa.table({"link": ["x"]}), tmp_path / "empty/a.parquet")
+    refused(tmp_path / "empty", "no URL and caption columns")
+    pq.write_table(pa.table({"url": ["x"], "caption": ["y"]}), tmp_path / "empty/a.parquet")
+    refused(tmp_path / "empty", "--select.nsfw any")
+
+
+def test_an_output_that_is_not_ours_is_left_alone(plain_world, make_config, tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match="no corpus"):
+        rebuild_corpus(make_config(plain_world, tmp_path))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot be written"):
+        rebuild_corpus(make_config(plain_world, tmp_path / "file/corpus"))
+
+
+def test_a_corpus_without_a_single_kept_row_is_still_a_corpus(make_config, tmp_path):
+    rows = {"URL": ["ftp://a/b", None], "TEXT": ["x", "y"], "NSFW": ["UNLIKELY"] * 2, "similarity": [1.0, 1.0]}
+    (tmp_path / "m").mkdir()
+    pq.write_table(pa.table(rows), tmp_path / "m/a.parquet")
+    summary = rebuild_corpus(make_config(tmp_path / "m", tmp_path / "c"))
+    assert summary["rows_kept"] == 0
+    assert Counter(summary["rows_rejected"]) == Counter(refused_url=1, invalid_row=1)
