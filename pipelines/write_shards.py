@@ -3,14 +3,14 @@
 import json
 from collections import Counter
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from ldm3d.images import encode_depth
 
 from ldm3d.config import CorpusConfig
+from ldm3d.images import encode_depth
 from ldm3d.schema import IMAGE, RGBD, conform
 from pipelines.commit import Record, commit_shard
 from pipelines.storage import Folder
@@ -64,7 +64,7 @@ def _pack(
     }
 
 
-def _with_pictures(rows: pa.Table, codec: str) -> pa.Table:
+def _with_pictures(rows: pa.Table, codec: Literal["png", "jxl"]) -> pa.Table:
     """Rows with image and depth as encoded pictures, in the form that `datasets` reads."""
     depth = [encode_depth(square_map(raw), codec) for raw in rows["depth"].to_pylist()]
     names = [f"{key & (2**64 - 1):016x}" for key in rows["key"].to_pylist()]
