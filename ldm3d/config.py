@@ -5,7 +5,9 @@ docstring under a field is its help text. Ranges are checked when an object is m
 """
 
 import dataclasses
+import ipaddress
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -109,8 +111,14 @@ class DownloadConfig:
             _require(getattr(self, name) >= 1, f"download.{name}", getattr(self, name), "1 or more")
         for name in ("timeout_s", "deadline_s", "decode_timeout_s"):
             _require(getattr(self, name) > 0, f"download.{name}", getattr(self, name), "more than 0 seconds")
-        for name in ("retries", "max_redirects", "backoff_s", "breaker_cooldown_s"):
+        for name in ("max_redirects", "backoff_s", "breaker_cooldown_s"):
             _require(getattr(self, name) >= 0, f"download.{name}", getattr(self, name), "0 or more")
+        _require(0 <= self.retries <= 20, "download.retries", self.retries, "0 to 20")
+        token = self.user_agent_token
+        named = token is None or re.fullmatch(r"[!-~]{1,64}", token) is not None  # it goes into a header
+        _require(named, "download.user_agent_token", token, "up to 64 printable ASCII characters without a space")
+        for address in self.allow_addresses:
+            ipaddress.ip_address(address)  # a ValueError that names the address
 
 
 @dataclass(frozen=True, kw_only=True)

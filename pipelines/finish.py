@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import islice, zip_longest
 from typing import Any
 
 from ldm3d.card import dataset_card
@@ -42,16 +43,18 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
 
 
 def _sheet(output: Folder, records: list[Record]) -> bytes:
-    """The contact sheet of the first kept rows of the first shards, which are a random sample."""
+    """The contact sheet of some kept rows: of each shard the first, then of each the second, and so on."""
     files = [name for record in sorted(records, key=_smallest_first) for name in record.sizes if "rgbd/" in name]
-    samples: list[Sample] = []
-    for name in files[:SHOWN]:
-        rows = output.read_table(name, columns=["image", "depth", "caption"], row_group=0)
-        for row in rows.slice(0, -(-SHOWN // min(SHOWN, len(files)))).to_pylist():
-            samples.append(
-                Sample(decode_rgb(row["image"]["bytes"]), decode_depth(row["depth"]["bytes"]), row["caption"])
-            )
-    return contact_sheet(samples[:SHOWN])
+    columns = ["image", "depth", "caption"]
+    shards = [output.read_table(name, columns=columns, row_group=0).slice(0, SHOWN) for name in files[:SHOWN]]
+    rounds = zip_longest(*(shard.to_pylist() for shard in shards))
+    rows = islice((row for rows in rounds for row in rows if row), SHOWN)
+    return contact_sheet(
+        [
+            Sample(decode_rgb(row["image"]["bytes"]), decode_depth(row["depth"]["bytes"]), row["caption"])
+            for row in rows
+        ]
+    )
 
 
 def _smallest_first(record: Record) -> tuple[int, str]:

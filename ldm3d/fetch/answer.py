@@ -1,0 +1,76 @@
+"""What an HTTP answer means: its status, its headers and how much of its body came."""
+
+import http.client
+import io
+import re
+import time
+from collections.abc import Set
+from email.utils import parsedate_to_datetime
+
+from ldm3d.fetch.opt_out import opted_out
+from ldm3d.fetch.outcome import FetchError, Outcome
+from ldm3d.fetch.urls import redirect_target
+from ldm3d.schema import Reason
+
+LONGEST_PAUSE_S = 86_400.0
+_READ_BYTES = 2**16
+_REDIRECTS = (301, 302, 303, 307, 308)
+_TRANSIENT = (408, 425, 429)  # and every 5xx
+_REASONS = {
+    **dict.fromkeys((404, 410), Reason.HTTP_NOT_FOUND),
+    **dict.fromkeys((401, 402, 403, 451), Reason.HTTP_FORBIDDEN),
+    429: Reason.RATE_LIMITED,
+}
+
+
+def judge(url: str, answer: http.client.HTTPResponse, agent: str | None, opt_out: Set[str]) -> None:
+    """Returns for an answer whose body is wanted: a 2xx, as in img2dataset, that does not forbid its use.
+
+    Raises:
+        FetchError: anything else; a redirect, which may forbid the use of what it leads to, included.
+    """
+    status, location = answer.status, answer.headers.get("Location")
+    redirects = status in _REDIRECTS and location is not None
+    if not redirects and not 200 <= status < 300:
+        retry_after_s = _retry_after(answer.headers.get("Retry-After")) if status in (429, 503) else None
+        reason, transient = _REASONS.get(status, Reason.HTTP_ERROR), status in _TRANSIENT or 500 <= status < 600
+        raise FetchError(Outcome(reason, f"HTTP {status}", transient=transient, retry_after_s=retry_after_s))
+    if opted_out(answer.headers, agent, opt_out):
+        raise FetchError(Outcome(Reason.OPTED_OUT, f"X-Robots-Tag on HTTP {status}"))
+    if redirects:
+        raise FetchError(Outcome(redirect=redirect_target(url, str(location))))
+
+
+def read_body(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    """All of the body, as it was sent.
+
+    Nothing is decompressed: a server that sends gzip to `Accept-Encoding: identity` has sent something that is not an
+    image, and no bomb goes off. An empty body is a body.
+
+    Raises:
+        FetchError: `too_many_bytes`, announced or counted; `truncated`.
+    """
+    if answer.length is not None and answer.length > max_bytes:
+        detail = f"{answer.length} bytes announced, at most {max_bytes} are allowed"
+        raise FetchError(Outcome(Reason.TOO_MANY_BYTES, detail))
+    body = io.BytesIO()
+    while part := answer.read1(_READ_BYTES):
+        if body.tell() + len(part) > max_bytes:
+            raise FetchError(Outcome(Reason.TOO_MANY_BYTES, f"over {max_bytes} bytes"))
+        body.write(part)
+    if answer.length:  # http.client counts it down, and says nothing when the connection ends before 0
+        raise FetchError(Outcome(Reason.TRUNCATED, f"{answer.length} bytes are missing", transient=True))
+    return body.getvalue()
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds in a Retry-After header (RFC 9110, 10.2.3), a count or a date; at most a day. None if it is neither."""
+    if value is None:
+        return None
+    if re.fullmatch(r"\d+", value.strip(), re.ASCII):
+        return min(float(value), LONGEST_PAUSE_S)
+    try:
+        wait_s = parsedate_to_datetime(value).timestamp() - time.time()
+    except Exception:  # dates fail in many ways, and this one was made by a stranger
+        return None
+    return min(max(wait_s, 0.0), LONGEST_PAUSE_S)

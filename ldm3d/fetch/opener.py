@@ -1,0 +1,121 @@
+"""The urllib opener that img2dataset's download goes through while it is guarded.
+
+HTTP and HTTPS only, straight to the checked address: no file, data or ftp, and no proxies (a proxy would resolve names
+itself, out of the guard's sight). Redirects are not followed here. They end the exchange, and the fetcher asks for the
+next hop as it asks for any URL: checked, counted, and in its host's queue.
+"""
+
+import contextlib
+import http.client
+import io
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from urllib.response import addinfourl
+
+from ldm3d.fetch.answer import judge, read_body
+from ldm3d.fetch.connection import Connection, SecureConnection
+from ldm3d.fetch.exchange import Exchange
+from ldm3d.fetch.outcome import FetchError, Outcome, classify
+from ldm3d.fetch.resolver import Resolver
+from ldm3d.schema import Reason
+
+_GUARD: ContextVar["_Opener | None"] = ContextVar("_GUARD", default=None)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all exchanges of one fetcher share."""
+
+    resolver: Resolver
+    tls: ssl.SSLContext
+    max_bytes: int
+    agent: str | None
+    """Our name in X-Robots-Tag lines, in lower case."""
+    opt_out: frozenset[str]
+    """Directives that forbid use, in lower case."""
+
+
+def install() -> None:
+    """Make the process's urllib opener heed `guarded`. Outside of it, callers get the opener that was there before."""
+    before = getattr(urllib.request, "_opener", None)
+    if not isinstance(before, _Switch):
+        urllib.request.install_opener(_Switch(before or urllib.request.build_opener()))
+
+
+@contextlib.contextmanager
+def guarded(exchange: Exchange, rules: Rules) -> Iterator[None]:
+    """Inside, this thread's `urllib.request.urlopen` is `exchange`, which then holds the outcome of a failure."""
+    token = _GUARD.set(_Opener(exchange, rules))
+    try:
+        yield
+    finally:
+        _GUARD.reset(token)
+
+
+class _Switch(urllib.request.OpenerDirector):
+    def __init__(self, otherwise: urllib.request.OpenerDirector) -> None:
+        super().__init__()
+        self._otherwise = otherwise
+
+    def open(self, *args: Any, **options: Any) -> Any:
+        return (_GUARD.get() or self._otherwise).open(*args, **options)
+
+
+class _Opener(urllib.request.OpenerDirector):
+    """Performs the exchange to its last byte, and notes how it failed: all that img2dataset keeps is a text."""
+
+    def __init__(self, exchange: Exchange, rules: Rules) -> None:
+        super().__init__()
+        self._exchange, self._max_bytes = exchange, rules.max_bytes
+        self.add_handler(_Handler(exchange, rules))
+        self.add_handler(urllib.request.UnknownHandler())
+
+    def open(self, *args: Any, **options: Any) -> addinfourl:
+        try:
+            with super().open(*args, **options) as answer:
+                body = read_body(answer, self._max_bytes)
+            self._exchange.patience()  # the watchdog's shutdown ends a body without a length just as its server would
+            return addinfourl(io.BytesIO(body), answer.headers, answer.url, answer.status)
+        except Exception as error:
+            self._exchange.outcome = classify(error)
+            if self._exchange.expired:  # then the error is only what the shutdown looked like from here
+                self._exchange.outcome = Outcome(Reason.TIMEOUT, "the deadline has passed", unreachable=True)
+            raise
+
+
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """Both schemes: urllib's own requests, over our connections, to our judge."""
+
+    def __init__(self, exchange: Exchange, rules: Rules) -> None:
+        super().__init__()
+        self._exchange, self._rules = exchange, rules
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, /, **options: Any) -> Connection:
+            return Connection(host, self._exchange, self._rules.resolver, **options)
+
+        return self.do_open(connection, request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, /, **options: Any) -> SecureConnection:
+            return SecureConnection(host, self._exchange, self._rules.resolver, self._rules.tls, **options)
+
+        return self.do_open(connection, request)
+
+    def http_response(
+        self, request: urllib.request.Request, answer: http.client.HTTPResponse
+    ) -> http.client.HTTPResponse:
+        try:
+            judge(request.full_url, answer, self._rules.agent, self._rules.opt_out)
+        except FetchError:
+            answer.close()
+            raise
+        return answer
+
+    https_response = http_response

@@ -1,0 +1,60 @@
+"""How one exchange with a server ended, and what that means: keep, follow, retry or reject."""
+
+import http.client
+import socket
+import ssl
+import urllib.error
+from dataclasses import dataclass
+
+from ldm3d.schema import Reason
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one exchange: a body (no reason, no redirect), a redirect to follow, or a reason."""
+
+    reason: Reason | None = None
+    detail: str = ""
+    content: bytes = b""
+    redirect: str = ""
+    """Normalised URL of the next hop."""
+    transient: bool = False
+    """Worth another attempt."""
+    unreachable: bool = False
+    """No answer came (DNS, connect, TLS, timeout): counts against the host in the circuit breaker."""
+    retry_after_s: float | None = None
+    """Seconds for which the server asked to be left alone, if it did."""
+
+
+class FetchError(Exception):
+    """Ends an exchange that has no body to give: a failure, or a redirect to follow."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.detail or outcome.redirect)
+        self.outcome = outcome
+
+
+def classify(error: Exception) -> Outcome:
+    """What an exception from the guard, sockets, TLS, http.client or urllib means for a URL."""
+    text = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    match error:
+        case FetchError():
+            return error.outcome
+        case urllib.error.URLError(reason=Exception() as cause):
+            return classify(cause)
+        case socket.gaierror():
+            temporary = error.errno == socket.EAI_AGAIN
+            return Outcome(Reason.DNS_FAILED, text, transient=temporary, unreachable=True)
+        case TimeoutError():
+            return Outcome(Reason.TIMEOUT, text, transient=True, unreachable=True)
+        case ssl.SSLError():
+            # A peer that hangs up may be back; a bad certificate or no common protocol is the same next time.
+            hung_up = isinstance(error, ssl.SSLEOFError)
+            return Outcome(Reason.CONNECTION_FAILED, f"TLS: {text}", transient=hung_up, unreachable=True)
+        case urllib.error.URLError():
+            return Outcome(Reason.REFUSED_URL, text)
+        case OSError():
+            return Outcome(Reason.CONNECTION_FAILED, text, transient=True, unreachable=True)
+        case http.client.IncompleteRead():
+            return Outcome(Reason.TRUNCATED, "the connection ended inside a chunk", transient=True)
+    return Outcome(Reason.HTTP_ERROR, f"not HTTP: {type(error).__name__}: {text}")
