@@ -67,7 +67,7 @@ Each is a row of `rejects/` with its URL, stage and reason (rows left out by sam
 ## Licence
 
 The pictures and captions belong to their owners; the URL of each is in its row. Opt-out headers were honoured when
-they were fetched. The metadata and the depth model have licences of their own, which pass on to what is made from them.
+they were fetched. The metadata and the depth model have licences of their own, which pass on to what is made of them.
 """
 
 

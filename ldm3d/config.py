@@ -113,7 +113,7 @@ class DownloadConfig:
             _require(getattr(self, name) > 0, f"download.{name}", getattr(self, name), "more than 0 seconds")
         for name in ("max_redirects", "backoff_s", "breaker_cooldown_s"):
             _require(getattr(self, name) >= 0, f"download.{name}", getattr(self, name), "0 or more")
-        _require(0 <= self.retries <= 20, "download.retries", self.retries, "0 to 20")
+        _require(0 <= self.retries <= 100, "download.retries", self.retries, "0 to 100")
         token = self.user_agent_token
         named = token is None or re.fullmatch(r"[!-~]{1,64}", token) is not None  # it goes into a header
         _require(named, "download.user_agent_token", token, "up to 64 printable ASCII characters without a space")

@@ -9,8 +9,8 @@ import torch.nn.functional as F  # noqa: N812 -- the name the whole field uses
 from numpy.typing import NDArray
 
 from ldm3d.config import LabelConfig
+from ldm3d.rgbd import DEPTH_MAX
 
-DEPTH_MAX = 65_535
 FARTHEST_M = 1_000.0  # metric depths are inverted; what is farther, or not positive, counts as this far
 
 # What `predicted_depth` means, by the model type in its configuration.

@@ -1,55 +1,15 @@
-"""What passes between stages: pyarrow schemas, the closed list of reject reasons, and the check that a table conforms.
+"""What passes between stages: pyarrow schemas, and the check that a table conforms to one.
 
 Image columns follow the Hugging Face `datasets` Image convention, struct<bytes, path>, and every file carries the
 feature description that `datasets` looks for, so a corpus opens there without a loading script.
 """
 
 import json
-from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
-
-
-class Reason(StrEnum):
-    """Why a row was rejected. The list is closed: a new failure needs a new line here and in docs/corpus.md."""
-
-    INVALID_ROW = "invalid_row"  # a null, a wrong type, an empty URL
-    NSFW = "nsfw"
-    LOW_SIMILARITY = "low_similarity"
-    TOO_SMALL = "too_small"
-    BAD_ASPECT_RATIO = "bad_aspect_ratio"
-    CAPTION_TOO_SHORT = "caption_too_short"
-    CAPTION_TOO_LONG = "caption_too_long"
-    DUPLICATE_URL = "duplicate_url"
-    NOT_SAMPLED = "not_sampled"  # counted, not written: there may be hundreds of millions
-
-    REFUSED_URL = "refused_url"  # not http(s), or not a URL
-    REFUSED_ADDRESS = "refused_address"  # private, loopback, link-local, metadata, ...
-    DNS_FAILED = "dns_failed"
-    CONNECTION_FAILED = "connection_failed"  # refused, reset, TLS
-    TIMEOUT = "timeout"
-    HTTP_NOT_FOUND = "http_not_found"  # 404, 410
-    HTTP_FORBIDDEN = "http_forbidden"  # 401, 402, 403, 451
-    HTTP_ERROR = "http_error"  # every other status
-    RATE_LIMITED = "rate_limited"  # 429 to the end
-    HOST_UNAVAILABLE = "host_unavailable"  # the circuit breaker is open
-    OPTED_OUT = "opted_out"  # X-Robots-Tag
-    TOO_MANY_REDIRECTS = "too_many_redirects"
-    TOO_MANY_BYTES = "too_many_bytes"
-    TRUNCATED = "truncated"
-
-    NOT_AN_IMAGE = "not_an_image"
-    TOO_MANY_PIXELS = "too_many_pixels"
-    DECODE_FAILED = "decode_failed"
-    DECODE_TIMEOUT = "decode_timeout"
-    DECODER_CRASHED = "decoder_crashed"
-
-    DEPTH_FAILED = "depth_failed"
-    DUPLICATE_BYTES = "duplicate_bytes"
-    NEAR_DUPLICATE = "near_duplicate"
 
 
 def _field(name: str, kind: pa.DataType) -> pa.Field:

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from ldm3d.config import SelectConfig
 from ldm3d.keys import make_key, rank
 from ldm3d.metadata import Columns, adapt
-from ldm3d.schema import Reason
+from ldm3d.reason import Reason
 
 
 def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:

@@ -26,7 +26,8 @@ from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.keys import SPLITS, split_of
-from ldm3d.schema import Reason, conform
+from ldm3d.reason import Reason
+from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
 from pipelines.commit import Shard
 from pipelines.metadata_input import MetadataInput

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ldm3d.config import LabelConfig
 from ldm3d.depth import DepthLabels
 from ldm3d.images import decode_rgb
-from ldm3d.schema import Reason
+from ldm3d.reason import Reason
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
 

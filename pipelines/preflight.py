@@ -62,11 +62,19 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
         What is known of the labels: model, revision, meaning.
 
     Raises:
-        ValueError: the model does not load, or does not label.
+        ValueError: the model does not load, does not label, or no worker is free to try.
     """
+    task = _try_model.options(num_cpus=pool.cpus, num_gpus=pool.gpus)
+    trial = task.remote(config.label, config.download.image_size)
+    patience_s = config.cluster.no_progress_timeout_s
     try:
-        task = _try_model.options(num_cpus=pool.cpus, num_gpus=pool.gpus)
-        facts: dict[str, Any] = ray.get(task.remote(config.label, config.download.image_size))
+        facts: dict[str, Any] = ray.get(trial, timeout=patience_s)
+    except ray.exceptions.GetTimeoutError as error:
+        ray.cancel(trial, force=True)
+        raise ValueError(
+            f"no worker with {pool.cpus:g} CPU and {pool.gpus:g} GPU loaded the depth model within {patience_s:g} s: "
+            "wait until other jobs free some, or raise --cluster.no-progress-timeout-s"
+        ) from error
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise (cause if isinstance(cause, ValueError) else ValueError(f"the depth model failed: {cause}")) from error

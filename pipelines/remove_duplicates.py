@@ -18,7 +18,8 @@ import ray
 
 from ldm3d.config import CorpusConfig
 from ldm3d.duplicates import choose_byte_duplicates, choose_near_duplicates
-from ldm3d.schema import Reason, conform
+from ldm3d.reason import Reason
+from ldm3d.schema import conform
 from pipelines.commit import Record, commit_shard, shard_file
 from pipelines.storage import Folder
 from pipelines.write_shards import RGBD_OPTIONS, row_groups

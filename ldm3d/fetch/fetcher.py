@@ -20,7 +20,7 @@ from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.fetch.politeness import Politeness, Standing
 from ldm3d.fetch.resolver import Resolver
 from ldm3d.fetch.urls import normalise
-from ldm3d.schema import Reason
+from ldm3d.reason import Reason
 
 MAX_DETAIL = 200  # characters
 

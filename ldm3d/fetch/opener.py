@@ -21,7 +21,7 @@ from ldm3d.fetch.connection import Connection, SecureConnection
 from ldm3d.fetch.exchange import Exchange
 from ldm3d.fetch.outcome import FetchError, Outcome, classify
 from ldm3d.fetch.resolver import Resolver
-from ldm3d.schema import Reason
+from ldm3d.reason import Reason
 
 _GUARD: ContextVar["_Opener | None"] = ContextVar("_GUARD", default=None)
 

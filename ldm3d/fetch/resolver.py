@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.outcome import FetchError, Outcome
-from ldm3d.schema import Reason
+from ldm3d.reason import Reason
 
 THREADS = 16
 CACHE_S = 30.0

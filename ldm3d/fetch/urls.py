@@ -6,7 +6,7 @@ import string
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ldm3d.fetch.outcome import FetchError, Outcome
-from ldm3d.schema import Reason
+from ldm3d.reason import Reason
 
 MAX_CHARS = 8_192
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

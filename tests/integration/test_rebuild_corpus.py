@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import ray
 from PIL import Image
 
 from ldm3d.images import decode_depth, decode_rgb
@@ -18,6 +19,7 @@ from ldm3d.keys import make_key
 from ldm3d.rgbd import pack_depth, unpack_depth
 from ldm3d.schema import REJECT, RGBD
 from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.faults import Stall
 from ldm3d.toy.scenes import render
 from ldm3d.toy.world import build_world
 from pipelines.rebuild_corpus import rebuild_corpus
@@ -211,6 +213,25 @@ def test_what_cannot_work_is_refused_before_any_work(plain_world, make_config, w
         rebuild_corpus(make_config(plain_world, tmp_path / "c", **changes))
     assert web.requests() == asked
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_cluster_that_is_taken_is_said_so_instead_of_waiting_for_ever(plain_world, make_config, tmp_path):
+    holder = ray.remote(num_gpus=1, num_cpus=0)(Counter).remote()
+    ray.get(holder.total.remote())
+    with pytest.raises(ValueError, match="wait until other jobs free some"):
+        rebuild_corpus(make_config(plain_world, tmp_path / "c", cluster={"no_progress_timeout_s": 2.0}))
+    ray.kill(holder)
+
+
+def test_a_run_that_stands_still_fails_and_names_the_operator(web, make_config, tmp_path):
+    web.pages["/stalls.jpg"] = Stall()
+    rows = {"URL": [f"{web.base_url}/stalls.jpg"], "TEXT": ["x"], "NSFW": ["UNLIKELY"], "similarity": [1.0]}
+    (tmp_path / "m").mkdir()
+    pq.write_table(pa.table(rows), tmp_path / "m/a.parquet")
+    patient = {"timeout_s": 60.0, "deadline_s": 60.0}
+    config = make_config(tmp_path / "m", tmp_path / "c", download=patient, cluster={"no_progress_timeout_s": 15.0})
+    with pytest.raises(Exception, match="Downloader"):
+        rebuild_corpus(config)
 
 
 def test_an_unsuitable_input_is_refused_with_the_remedy(plain_world, make_config, tmp_path):

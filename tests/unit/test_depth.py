@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth import DEPTH_MAX, DepthEstimator, dequantise, predicts, quantise, resize
+from ldm3d.depth import DepthEstimator, dequantise, predicts, quantise, resize
+from ldm3d.rgbd import DEPTH_MAX
 
 
 class Constant(torch.nn.Module):

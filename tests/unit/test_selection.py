@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ldm3d.config import SelectConfig
 from ldm3d.metadata import PUBLISHERS, recognise
-from ldm3d.schema import Reason
+from ldm3d.reason import Reason
 from ldm3d.selection import drop_url_duplicates, select
 
 LAION = PUBLISHERS["laion400m"]

@@ -1,0 +1,166 @@
+"""Duplicates: rows whose fetched bytes are the same, and rows whose pictures look the same.
+
+Look-alikes are found by 64-bit perceptual hashes that differ in few bits. What is rejected is a function of the set
+of rows alone, not of their order: a row goes when a kept row of a smaller key (as an unsigned number) looks like it.
+Being alike is not transitive, and this does not make it so: of a chain A ~ B ~ C where A and C differ, A and C stay.
+
+At scale, group the rows by each column of `bands` and run `near_duplicate_pairs` in each group; the union of the pairs
+goes through `choose_rejects`.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_HASH = 0  # what a picture without structure gets; equal to nothing, itself included
+
+_SIDE = 32  # a hash sees 32 x 32 pixels
+_LOW = 8  # and of them the 8 x 8 lowest frequencies
+# One grey level of noise in every pixel moves a coefficient by this much: 4 x sqrt(32 / 2 x 32 / 2).
+_ONE_LEVEL = 64.0
+
+
+def perceptual_hash(image: NDArray[np.uint8]) -> int:
+    """Which of the 64 lowest DCT coefficients of the luma lie above their median: the bits of `imagehash.phash`.
+
+    Hashes of a picture and of its resized or recompressed copy differ in few bits. The hash of a flat or nearly flat
+    picture would say nothing about it, and make one of thousands of different pictures: where half of the coefficients
+    are smaller than one grey level of noise makes them, it is `NO_HASH`.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        The 64 bits, lowest frequency first, as a signed integer.
+    """
+    from PIL import Image
+
+    luma = Image.fromarray(image).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    waves = 2 * np.cos(np.pi / (2 * _SIDE) * np.outer(np.arange(_LOW), 2 * np.arange(_SIDE) + 1))
+    coefficients = waves @ np.asarray(luma, np.float64) @ waves.T
+    if np.median(np.abs(coefficients)) < _ONE_LEVEL:
+        return NO_HASH
+    bits = coefficients > np.median(coefficients)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big", signed=True)
+
+
+def hamming(a: int, b: int) -> int:
+    """In how many of 64 bits two hashes differ."""
+    return ((a ^ b) & (2**64 - 1)).bit_count()
+
+
+def bands(hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.uint64]:
+    """The bits of each hash, cut into `max_distance + 1` pieces.
+
+    Hashes that differ in at most `max_distance` bits agree in at least one piece (pigeonhole), so only rows that share
+    one have to be compared.
+
+    Args:
+        hashes: (N,) int64.
+        max_distance: 0 to 63 bits.
+
+    Returns:
+        (N, max_distance + 1) uint64; a piece is to be compared within its column only.
+    """
+    edges = np.linspace(0, 64, max_distance + 2).astype(np.uint64)
+    values = hashes.astype(np.uint64)
+    columns = []
+    for low, high in pairwise(edges):
+        width = high - low
+        columns.append(values << (np.uint64(64) - high) >> (np.uint64(64) - width))
+    return np.stack(columns, axis=-1)
+
+
+def near_duplicate_pairs(keys: NDArray[np.int64], hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.int64]:
+    """All pairs of rows that look alike: hashes at most `max_distance` bits apart, neither of them `NO_HASH`.
+
+    Args:
+        keys: (N,) int64, each once.
+        hashes: (N,) int64.
+        max_distance: 0 to 63 bits.
+
+    Returns:
+        (P, 2) int64 keys, the smaller (unsigned) first, sorted, each pair once. Rows of equal hash make quadratically
+        many: `choose_near_duplicates` takes them out first.
+    """
+    hashed = hashes != NO_HASH
+    unsigned, bits = keys[hashed].astype(np.uint64), hashes[hashed].astype(np.uint64)
+    found = [np.empty((0, 2), np.uint64)]
+    for band in bands(hashes[hashed], max_distance).T:
+        order = np.argsort(band)
+        first, offset = np.arange(len(order)), 0
+        while len(first):  # every row against the row `offset` places on, for as long as the two share the band
+            offset += 1
+            first = first[first + offset < len(order)]
+            left, right = order[first], order[first + offset]
+            together = band[left] == band[right]
+            first, left, right = first[together], left[together], right[together]
+            near = np.bitwise_count(bits[left] ^ bits[right]) <= max_distance
+            found.append(np.sort(np.stack([unsigned[left[near]], unsigned[right[near]]], axis=-1), axis=-1))
+    return np.unique(np.concatenate(found), axis=0).view(np.int64)
+
+
+def choose_rejects(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which rows of look-alike pairs go: by rising unsigned key, a row goes if a kept one precedes it in a pair.
+
+    Args:
+        pairs: (P, 2) int64 keys, the smaller (unsigned) first, as `near_duplicate_pairs` returns; in any order.
+
+    Returns:
+        (R, 2) int64: the rejected key, and the smallest kept key that looks like it; sorted by rejected key.
+    """
+    rejected: dict[int, int] = {}
+    ordered = np.unique(pairs.astype(np.uint64)[:, ::-1], axis=0)  # by later key, then by earlier
+    for later, earlier in ordered.tolist():
+        if earlier not in rejected:
+            rejected.setdefault(later, earlier)
+    return np.array(list(rejected.items()), np.uint64).reshape(-1, 2).view(np.int64)
+
+
+def choose_near_duplicates(keys: NDArray[np.int64], hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.int64]:
+    """Which of N rows go because a kept one looks like them.
+
+    Rows of equal hash have the same look-alikes, so only the first of them takes part in the comparison.
+
+    Args:
+        keys: (N,) int64, each once.
+        hashes: (N,) int64.
+        max_distance: 0 to 63 bits; 3 of 64 is a copy, resized or recompressed.
+
+    Returns:
+        (R, 2) int64: the rejected key, and the kept key that looks like it; sorted by (unsigned) rejected key.
+    """
+    hashed = hashes != NO_HASH
+    same = _choose_equal(keys[hashed], hashes[hashed])
+    distinct = ~np.isin(keys, same[:, 0])
+    near = choose_rejects(near_duplicate_pairs(keys[distinct], hashes[distinct], max_distance))
+    kept_instead = dict(near.tolist())
+    same[:, 1] = [kept_instead.get(kept, kept) for kept in same[:, 1].tolist()]
+    every = np.concatenate([same, near])
+    return every[np.argsort(every[:, 0].astype(np.uint64))]
+
+
+def choose_byte_duplicates(keys: NDArray[np.int64], sha256s: Sequence[str]) -> NDArray[np.int64]:
+    """Which of N rows go because another was made of the same bytes; of each group the smallest unsigned key stays.
+
+    Args:
+        keys: (N,) int64, each once.
+        sha256s: N hex digests.
+
+    Returns:
+        (R, 2) int64: the rejected key, and the kept key of the same bytes; sorted by (unsigned) rejected key.
+    """
+    return _choose_equal(keys, np.asarray(sha256s, dtype=np.str_))
+
+
+def _choose_equal(keys: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int64]:
+    """(rejected, kept) keys of the rows whose value a row of a smaller key has."""
+    order = np.argsort(keys.astype(np.uint64))
+    keys, values = keys[order], values[order]
+    _, first, group = np.unique(values, return_index=True, return_inverse=True)  # `first` is of the smallest key
+    kept = keys[first][group]
+    is_rejected: NDArray[np.bool_] = keys != kept
+    return np.stack([keys[is_rejected], kept[is_rejected]], axis=-1)
