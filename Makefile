@@ -1,16 +1,20 @@
-# Every target sets up all it needs. The environment lives outside the checkout, named by what it is made of, so that
-# a second clone with the same lock reuses it.
+# Every target sets up all it needs. The environment lives outside the checkout, named by the hash of what it is made
+# of, so that a second clone with the same lock reuses it.
 SHELL := /bin/bash
 PYTHON ?= python3
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ldm3d-on-ray
-VENV := $(CACHE)/$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
+CONSTRAINTS ?= constraints.txt
+REQUIREMENTS := $(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  more = p["optional-dependencies"]; \
+  print(*p["dependencies"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
+VENV := $(CACHE)/$(shell ($(REQUIREMENTS); cat $(CONSTRAINTS)) | sha256sum | cut -c1-16)
 READY := $(VENV)/.ready
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python
 export RAY_USAGE_STATS_ENABLED := 0
 export NO_ALBUMENTATIONS_UPDATE := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test check format lock setup clean
+.PHONY: demo test check format setup lock freeze clean
 
 demo: $(READY)  ## the main job, all stages, toy preset: about two minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
@@ -33,16 +37,16 @@ $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] < (3, 13) else 0)'
 	@echo "making the environment in $(VENV) (once, a few minutes)"
 	rm -rf $(VENV) && mkdir -p $(CACHE) && $(PYTHON) -m venv $(VENV)
-	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	  more = p["optional-dependencies"]; \
-	  print(*p["dependencies"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")' \
-	  > $(VENV)/requirements.txt
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt -c constraints.txt
+	$(REQUIREMENTS) > $(VENV)/requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt -c $(CONSTRAINTS)
 	touch $(READY)
 
-lock:  ## resolve afresh and pin what came out
-	$(MAKE) setup CACHE=$$(mktemp -d) LOCK=1
-	@echo "then: VENV/bin/pip freeze > constraints.txt"
+lock:  ## resolve afresh and pin what came out; then test, and commit constraints.txt
+	$(MAKE) setup CONSTRAINTS=/dev/null
+	$(MAKE) --no-print-directory freeze CONSTRAINTS=/dev/null
+
+freeze: $(READY)
+	$(VENV)/bin/pip freeze --exclude pip --exclude setuptools > constraints.txt
 
 clean:  ## what runs and tools leave in the checkout
 	rm -rf runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis
