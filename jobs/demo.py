@@ -21,12 +21,12 @@ from ldm3d.toy.depth_model import train_depth_model
 from ldm3d.toy.gallery import build_gallery
 from ldm3d.toy.scenes import Scene, exact_depth, render
 from ldm3d.toy.web import ToyWeb
-from ldm3d.toy.world import SELECT, World, build_world
+from ldm3d.toy.world import World, build_world
 from pipelines.rebuild_corpus import rebuild_corpus
 
 ROOT = Path("runs/demo")
 SCENES = 768
-LABEL_STEPS = 400  # of 16 scenes each
+LABEL_STEPS = 1_000  # of 16 scenes each
 PHOTOGRAPH_SIZE = 256  # pixels
 
 
@@ -81,7 +81,7 @@ def _config(root: Path, name: str, image_size: int | None = None) -> CorpusConfi
     return CorpusConfig(
         input=str(root / name / "metadata"),
         output=str(root / name / "corpus"),
-        **(preset | {"select": SELECT, "download": download}),
+        **(preset | {"download": download}),
     )
 
 
@@ -91,7 +91,7 @@ def _check_outcomes(world: World, corpus: dict[str, Any]) -> None:
     Raises:
         RuntimeError: something else became of them.
     """
-    expected = {reason: count for reason, count in sorted(world.counts.items()) if reason}
+    expected = {str(reason): count for reason, count in sorted(world.counts.items()) if reason}
     if expected != corpus["rows_rejected"]:
         raise RuntimeError(f"rejects by reason were {corpus['rows_rejected']}, wanted {expected}")
 

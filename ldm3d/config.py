@@ -225,7 +225,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
     # Everything for real in a minute: 32 x 32 images of procedural scenes, a 0.85 M-parameter DPT, one loopback web.
     "toy": {
-        "select": SelectConfig(max_aspect_ratio=3.0),
+        "select": SelectConfig(min_size=16, max_aspect_ratio=3.0, min_similarity=0.2),
         "download": DownloadConfig(
             image_size=32,
             timeout_s=2.0,

@@ -72,8 +72,6 @@ def start_driver(config: CorpusConfig, address: str) -> subprocess.Popen:
         "--download.allow-addresses": "127.0.0.1",
         "--shards.rows": str(config.shards.rows),
         "--shards.row-group-rows": str(config.shards.row_group_rows),
-        "--select.min-size": str(config.select.min_size),
-        "--select.min-similarity": str(config.select.min_similarity),
     }
     command = [
         sys.executable,

@@ -47,11 +47,7 @@ def test_every_url_is_in_the_output_once_with_the_outcome_it_deserves(corpus):
     rejects = [row for row in rows_of(corpus.folder, "rejects") if row["url"] and row["reason"] != "duplicate_url"]
     assert not outcomes.keys() & {row["url"] for row in rejects}
     outcomes |= {row["url"]: row["reason"] for row in rejects}
-    expected = corpus.world.expected
-    for copy, original in corpus.world.twins.items():  # either may be kept
-        if outcomes[copy] == "":
-            outcomes[copy], outcomes[original] = outcomes[original], outcomes[copy]
-    assert outcomes == expected
+    assert outcomes == corpus.world.expected
 
 
 def test_images_and_depth_are_what_the_contract_says(corpus):

@@ -1,0 +1,183 @@
+"""A small depth estimator of DPT-Large's architecture, fitted to scenes whose depth is known exactly.
+
+It is saved as any transformers model is, so that `AutoModelForDepthEstimation.from_pretrained(folder)` and
+`AutoImageProcessor.from_pretrained(folder)` load it in place of `Intel/dpt-large`.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ldm3d.toy.scenes import Scene, exact_depth, render
+
+BATCH_SIZE = 8
+LEARNING_RATE = 2e-3
+WARMUP_STEPS = 30
+LABEL_SIZE = 32  # pixels: the images of the preset `toy`, which the processor enlarges
+TRAIN_SEEDS = 10**12  # of scenes; far from those of any toy world
+VAL_SEEDS = range(2 * 10**12, 2 * 10**12 + 64)
+
+Progress = Callable[[int, float], None]
+"""Called with the steps done and the loss of the last one."""
+
+
+@dataclass(frozen=True)
+class DepthModelReport:
+    """How well the model knows scenes it has not seen.
+
+    l1: mean absolute error of depth scaled to [0, 1] within its image, on 64 held-out scenes of 32 x 32 pixels
+    """
+
+    l1: float
+    steps: int
+    seconds: float
+    parameters: int
+
+
+def train_depth_model(
+    folder: str | Path,
+    steps: int = 1_000,
+    seed: int = 0,
+    threads: int = 1,
+    image_size: int = 64,
+    progress: Progress | None = None,
+) -> DepthModelReport:
+    """Trains the model and saves it, with its image processor, into `folder`.
+
+    The same arguments give the same weights on one machine, as long as `threads` is 1.
+
+    Args:
+        steps: batches of 8 scenes that were not seen before, most of them 32 pixels wide, as labels are made from.
+        threads: torch threads while training.
+        image_size: side in pixels that the model sees, a multiple of 32.
+    """
+    if image_size % 32:
+        raise ValueError(f"image_size is {image_size}, wanted a multiple of 32: two patches of 16 pixels")
+    started = time.monotonic()
+    with _torch(seed, threads):
+        model, processor = _dpt(image_size, hidden_size=96, necks=(24, 48, 64, 96)), _processor(image_size)
+        optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate(step, steps))
+        model.train()
+        for step in range(steps):
+            first = TRAIN_SEEDS + (seed * steps + step) * BATCH_SIZE
+            pixels, depth = _batch(range(first, first + BATCH_SIZE), processor, image_size)
+            loss = _loss(_predict(model, pixels, image_size), depth)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)
+            optimizer.step()
+            schedule.step()
+            if progress:
+                progress(step + 1, loss.item())
+        l1 = _validate(model.eval(), processor)
+    _save(model, processor, folder)
+    return DepthModelReport(l1, steps, time.monotonic() - started, model.num_parameters())
+
+
+def tiny_depth_model(folder: str | Path, seed: int = 0) -> None:
+    """Saves a random model that sees 32 x 32 pixels: it is small, loads like a real one, and knows nothing."""
+    with _torch(seed, threads=1):
+        _save(_dpt(32, hidden_size=32, necks=(16, 16)), _processor(32), folder)
+
+
+@contextmanager
+def _torch(seed: int, threads: int) -> Iterator[None]:
+    """Seeds torch and sets its threads, and leaves both as they were."""
+    threads_before = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads_before)
+
+
+def _dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
+    """A DPT with one transformer layer per neck; the deepest features have half the resolution of the patches."""
+    from transformers import DPTConfig, DPTForDepthEstimation
+
+    config = DPTConfig(
+        image_size=image_size,
+        patch_size=16,
+        hidden_size=hidden_size,
+        intermediate_size=3 * hidden_size,
+        num_hidden_layers=len(necks),
+        num_attention_heads=4,
+        backbone_out_indices=list(range(len(necks))),
+        neck_hidden_sizes=list(necks),
+        reassemble_factors=[4, 2, 1, 0.5][-len(necks) :],
+        fusion_hidden_size=16,
+        head_in_index=-1,
+        is_hybrid=False,
+    )
+    model: Any = DPTForDepthEstimation(config)
+    torch.nn.init.constant_(model.head.head[-2].bias, 0.5)  # at 0, the ReLU behind it may be dead from the start
+    return model
+
+
+def _processor(image_size: int) -> Any:
+    from PIL import Image
+    from transformers import DPTImageProcessor
+
+    return DPTImageProcessor(
+        size={"height": image_size, "width": image_size},
+        resample=Image.Resampling.BICUBIC,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+
+
+def _save(model: Any, processor: Any, folder: str | Path) -> None:
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def _batch(seeds: Sequence[int], processor: Any, image_size: int) -> tuple[Tensor, Tensor]:
+    """Pixels (B, 3, S, S) [-1, 1] and depth (B, S, S) [0, 1], S = `image_size`; most pictures were smaller before."""
+    scenes = [Scene.from_seed(seed) for seed in seeds]
+    sizes = [image_size if index % 4 == 0 else LABEL_SIZE for index in range(len(scenes))]
+    images = [render(scene, size).image for scene, size in zip(scenes, sizes, strict=True)]
+    depth = np.stack([exact_depth(render(scene, image_size, samples=1).inverse_depth) for scene in scenes])
+    return _pixels(images, processor), torch.from_numpy(depth)
+
+
+def _pixels(images: Sequence[NDArray[np.uint8]], processor: Any) -> Tensor:
+    pixels: Tensor = torch.cat([processor(image, return_tensors="pt")["pixel_values"] for image in images])
+    return pixels
+
+
+def _predict(model: Any, pixels: Tensor, size: int) -> Tensor:
+    """(B, 3, H, W) -> (B, size, size) relative inverse depth."""
+    prediction = model(pixel_values=pixels).predicted_depth[:, None]
+    return functional.interpolate(prediction, size=(size, size), mode="bicubic")[:, 0]
+
+
+def _loss(prediction: Tensor, depth: Tensor) -> Tensor:
+    """Mean absolute error, of the prediction and of what a label makes of it: scaled to [0, 1] within its image."""
+    low, high = prediction.amin((1, 2), keepdim=True), prediction.amax((1, 2), keepdim=True)
+    scaled = (prediction - low) / (high - low).clamp_min(0.1)
+    return functional.l1_loss(prediction, depth) + functional.l1_loss(scaled, depth)
+
+
+def _learning_rate(step: int, steps: int) -> float:
+    """Share of `LEARNING_RATE`: up to 1 in a few steps, then down to 0 along a line."""
+    return min(1.0, (step + 1) / WARMUP_STEPS) * (1 - step / steps)
+
+
+@torch.no_grad()
+def _validate(model: Any, processor: Any) -> float:
+    renderings = [render(Scene.from_seed(seed), LABEL_SIZE) for seed in VAL_SEEDS]
+    prediction = _predict(model, _pixels([image for image, _ in renderings], processor), LABEL_SIZE).numpy()
+    exact = exact_depth(np.stack([inverse_depth for _, inverse_depth in renderings]))
+    return float(np.abs(exact_depth(prediction) - exact).mean())
