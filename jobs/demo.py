@@ -25,7 +25,7 @@ from ldm3d.toy.world import World, build_world
 from pipelines.rebuild_corpus import rebuild_corpus
 
 ROOT = Path("runs/demo")
-SCENES = 768
+SCENES = 512
 LABEL_STEPS = 1_000  # of 16 scenes each
 PHOTOGRAPH_SIZE = 256  # pixels
 

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 import uuid
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,21 @@ from pipelines.write_shards import write_shards
 logger = logging.getLogger(__name__)
 
 
-def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Actors:
+    """The classes that do the work, with the contracts written there. Benchmarks measure the graph with stand-ins."""
+
+    download: type = Downloader
+    label: type = DepthLabeler
+
+
+def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actors | None = None) -> dict[str, Any]:
     """Rebuild the RGBD corpus, or do what is left of it.
 
     Args:
         config: everything; see `ldm3d.config`.
         dry_run: check and print the plan, write nothing.
+        actors: what downloads and labels.
 
     Returns:
         rows_read, rows_kept, rows_rejected by reason, splits; for a dry run what is known of these.
@@ -58,6 +68,7 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, 
     """
     output = Folder(config.output)
     metadata, identity = _look_at_input(config)
+    config = _with_absolute_paths(config)
     if preflight.check_output(output, identity) and (summary := load_summary(output)):
         logger.info("%s is finished: %s", output.url, _counts(summary))
         return summary
@@ -73,7 +84,7 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, 
     output.write(preflight.CONFIG, json.dumps(preflight_file, indent=2).encode())
     claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
     plan = load_plan(output) or _make_plan(config, metadata, output)
-    records = _run_shards(config, plan, resources, run, metadata is None, facts)
+    records = _run_shards(config, plan, resources, run, metadata is None, facts, actors or Actors())
     if config.duplicates.remove:
         records = remove_duplicates(config, run, records)
     source = output if metadata else Folder(config.input)
@@ -92,6 +103,13 @@ def _look_at_input(config: CorpusConfig) -> tuple[MetadataInput | None, dict[str
     return metadata, config.identity() | {"files": [list(file) for file in metadata.files]}
 
 
+def _with_absolute_paths(config: CorpusConfig) -> CorpusConfig:
+    """Workers may run in another folder than the driver."""
+    model = Path(config.label.depth_model)
+    label = replace(config.label, depth_model=str(model.absolute())) if model.is_dir() else config.label
+    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, label=label)
+
+
 def _make_plan(config: CorpusConfig, metadata: MetadataInput | None, output: Folder) -> Plan:
     if metadata:
         return make_plan(metadata, config, output)
@@ -101,7 +119,13 @@ def _make_plan(config: CorpusConfig, metadata: MetadataInput | None, output: Fol
 
 
 def _run_shards(
-    config: CorpusConfig, plan: Plan, resources: Resources, run: str, relabels: bool, facts: dict[str, Any]
+    config: CorpusConfig,
+    plan: Plan,
+    resources: Resources,
+    run: str,
+    relabels: bool,
+    facts: dict[str, Any],
+    actors: Actors,
 ) -> dict[str, Record]:
     """Process the shards that are not done yet. Returns the records of all."""
     output = Folder(config.output)
@@ -111,9 +135,9 @@ def _run_shards(
     if not pending:
         return records
     provenance = {"producer": "rebuild_corpus", "config": config.identity(), "code": _code_version(), **facts}
-    images = _images(pending, config, resources, relabels)
+    images = _images(pending, config, resources, None if relabels else actors.download)
     labelled = images.map_batches(
-        DepthLabeler,
+        actors.label,
         fn_constructor_args=[config.label, config.cluster.label_cpus],
         batch_size=config.shards.rows,  # a block as it is: blocks of this size are neither cut nor joined
         batch_format="pyarrow",
@@ -134,16 +158,19 @@ def _run_shards(
     return records
 
 
-def _images(pending: list[Shard], config: CorpusConfig, resources: Resources, relabels: bool) -> Dataset:
-    """Shards -> blocks of rows with images, one block a shard."""
+def _images(pending: list[Shard], config: CorpusConfig, resources: Resources, downloader: type | None) -> Dataset:
+    """Shards -> blocks of rows with images, one block a shard; read from a corpus where there is no `downloader`."""
     items = [
         {"name": s.name, "source": s.source, "row_group": -1 if s.row_group is None else s.row_group} for s in pending
     ]
     shards = ray.data.from_items(items, override_num_blocks=len(items))
     pool = resources.download
-    reader, arguments = (CorpusReader, [config.input]) if relabels else (Downloader, [config, pool.actors, pool.cpus])
     return shards.map_batches(
-        reader, fn_constructor_args=arguments, batch_size=1, batch_format="pyarrow", **pool.arguments()
+        downloader or CorpusReader,
+        fn_constructor_args=[config, pool.actors, pool.cpus] if downloader else [config.input],
+        batch_size=1,
+        batch_format="pyarrow",
+        **pool.arguments(),
     )
 
 

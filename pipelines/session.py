@@ -16,7 +16,7 @@ def connect(config: ClusterConfig) -> None:
     """
     if not ray.is_initialized():
         environment: dict[str, Any] = {"env_vars": {"NO_ALBUMENTATIONS_UPDATE": "1"}}  # else it calls home on import
-        ray.init(address=config.address, runtime_env=environment, logging_level=logging.WARNING, log_to_driver=False)
+        ray.init(address=config.address, runtime_env=environment, logging_level=logging.ERROR, log_to_driver=False)
     configure_data(config)
 
 

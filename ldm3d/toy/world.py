@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ldm3d.config import PRESETS, SelectConfig
-from ldm3d.duplicates import perceptual_hash
+from ldm3d.images import make_square
 from ldm3d.keys import make_key
 from ldm3d.reason import Reason
 from ldm3d.toy import pictures
@@ -47,9 +47,9 @@ LAION = pa.schema(  # the files of LAION-400M
 FILES = 2
 SCENE_SEEDS = 1_000_000  # per world; far from those that `depth_model` learns from
 
-# Perceptual hashes of two scenes differ in 8 or more of 64 bits: scenes are never near-duplicates (3), copies always.
-MIN_HASH_DISTANCE = 8
-HASHED_SIZE = 32  # pixels; what a perceptual hash scales a picture to
+# Perceptual hashes of two scenes differ in 7 or more of 64 bits, in one encoding. In two they may come a bit closer,
+# but stay further apart than near-duplicates are (3).
+MIN_HASH_DISTANCE = 7
 
 
 @dataclass(frozen=True)
@@ -130,15 +130,14 @@ def build_world(
 
 def distinct_pictures(seed: int, size: int) -> Iterator[Picture]:
     """Scenes of which no two pass for near-duplicates, rendered at `size` x `size`."""
-    from PIL import Image
-
+    download = PRESETS["toy"]["download"]
     hashes = np.zeros(0, np.uint64)
     for scene_seed in range(seed * SCENE_SEEDS, (seed + 1) * SCENE_SEEDS):
         scene = Scene.from_seed(scene_seed)
         image = render(scene, size).image
-        # Shrunk as the corpus shrinks it: a scene rendered at this size would be anti-aliased a little differently.
-        hashed = np.asarray(Image.fromarray(image).resize((HASHED_SIZE, HASHED_SIZE), Image.Resampling.BOX))
-        bits = np.array([perceptual_hash(hashed)]).astype(np.uint64)
+        # hashed just as the corpus hashes it: in a dark scene, a little difference in scaling turns many bits
+        kept = make_square(pictures.jpeg(image), download, SELECT)
+        bits = np.array([kept.perceptual_hash]).astype(np.uint64)
         if np.all(np.bitwise_count(hashes ^ bits) >= MIN_HASH_DISTANCE):
             hashes = np.concatenate([hashes, bits])
             yield Picture(scene, image)
