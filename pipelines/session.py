@@ -1,7 +1,6 @@
 """The connection to Ray, and how Ray Data is set for this project."""
 
 import logging
-from typing import Any
 
 import ray
 from ray.data import DataContext
@@ -15,8 +14,7 @@ def connect(config: ClusterConfig) -> None:
     Does nothing where the process is connected already. Beside tests, the only `ray.init`.
     """
     if not ray.is_initialized():
-        environment: dict[str, Any] = {"env_vars": {"NO_ALBUMENTATIONS_UPDATE": "1"}}  # else it calls home on import
-        ray.init(address=config.address, runtime_env=environment, logging_level=logging.ERROR, log_to_driver=False)
+        ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
     configure_data(config)
 
 

@@ -1,0 +1,44 @@
+"""The graph fits the cluster, with a share of a CPU left for tasks, or is refused with the numbers."""
+
+import pytest
+
+from ldm3d.config import ClusterConfig
+from pipelines.resources import Pool, fit
+
+
+def held(pool: Pool) -> float:
+    return pool.cpus * (pool.actors or 0)
+
+
+@pytest.mark.parametrize("cpus", [1.5, 2, 3, 4, 7, 16, 64, 500])
+@pytest.mark.parametrize("gpus", [0, 1, 8])
+def test_actors_never_hold_every_cpu(cpus, gpus):
+    resources = fit(ClusterConfig(), cpus, gpus)
+    assert held(resources.download) + held(resources.label) + resources.write.cpus <= cpus
+    assert resources.write.cpus > 0
+    assert resources.download.actors >= 1
+    assert resources.label.gpus * resources.label.actors <= gpus
+
+
+def test_gpu_actors_hold_no_cpu_and_there_is_one_for_each_gpu():
+    label = fit(ClusterConfig(), 16, 8).label
+    assert (label.cpus, label.gpus, label.actors) == (0, 1, 8)
+
+
+def test_labelling_moves_to_the_cpu_where_there_is_no_gpu():
+    label = fit(ClusterConfig(label_cpus=2), 16, 0).label
+    assert (label.cpus, label.gpus, label.actors) == (2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("config", "cpus", "gpus"),
+    [
+        (ClusterConfig(), 1, 0),
+        (ClusterConfig(download_actors=16), 16, 1),
+        (ClusterConfig(label_cpus=4), 4, 0),
+        (ClusterConfig(label_actors=3), 16, 2),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_to_lower(config, cpus, gpus):
+    with pytest.raises(ValueError, match=r"does not fit.*--cluster\.label"):
+        fit(config, cpus, gpus)
