@@ -90,7 +90,7 @@ def _each_bucket(judged: Dataset, buckets: int, write: Callable[[pa.Table], pa.T
 def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig, buckets: int) -> Iterator[pa.Table]:
     """One metadata file -> its rows judged, with the bucket that their rank falls in. Streams, a few MB at a time."""
     folder, name = Folder(metadata.url), piece["file"][0].as_py()
-    with folder.parquet_file(name) as file:
+    with folder.parquet_file(name, streaming=True) as file:
         for batch in file.iter_batches(batch_size=READ_ROWS, columns=metadata.columns.names()):
             rows = select(pa.Table.from_batches([batch]), metadata.columns, config)
             ranks = rows["rank"].to_numpy()

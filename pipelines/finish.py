@@ -10,15 +10,17 @@ from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
 from pipelines.candidates import Plan
 from pipelines.commit import Record, totals
+from pipelines.preflight import SUCCESS
 from pipelines.storage import Folder
 
-SUCCESS = "_SUCCESS.json"
 SHOWN = 24
 
 
 def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, Any], facts: dict[str, Any]) -> None:
     """Write what a person reads, then `_SUCCESS.json`."""
     summary = summarise(plan, records)
+    for name in output.sizes("", ".tmp"):  # of writers that were killed
+        output.delete(name)
     if summary["rows_kept"]:
         output.write("contact_sheet.png", _sheet(output, records))
     output.write("README.md", dataset_card(summary, config, facts).encode())

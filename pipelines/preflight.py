@@ -11,6 +11,7 @@ from pipelines.resources import Pool
 from pipelines.storage import Folder
 
 CONFIG = "config.json"
+SUCCESS = "_SUCCESS.json"
 PROBE = "_state/probe"
 
 
@@ -18,12 +19,13 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     """Whether an output was begun with this very configuration and input (True), or is empty (False).
 
     Raises:
-        ValueError: it cannot be written, holds something else, or was begun with another configuration.
+        ValueError: it cannot be read or written, holds something else, or was begun with another configuration.
     """
     try:
-        output.write(PROBE, b"")
-        output.delete(PROBE)
         names = [name for name in output.sizes() if not name.endswith(".tmp")]
+        if SUCCESS not in names:  # a finished corpus may be read-only
+            output.write(PROBE, b"")
+            output.delete(PROBE)
     except OSError as error:
         raise ValueError(f"--output {output.url!r} cannot be written: {error}") from error
     if not names:

@@ -97,9 +97,12 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
 
 def _look_at_input(config: CorpusConfig) -> tuple[MetadataInput | None, dict[str, Any]]:
     """The metadata (None for a corpus to relabel), and the settings and input that decide which rows come out."""
-    if is_corpus(config.input):
-        return None, config.identity() | {"corpus": check_finished(Folder(config.input))}
-    metadata = read_input(config)
+    try:
+        if is_corpus(config.input):
+            return None, config.identity() | {"corpus": check_finished(Folder(config.input))}
+        metadata = read_input(config)
+    except OSError as error:
+        raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
     return metadata, config.identity() | {"files": [list(file) for file in metadata.files]}
 
 

@@ -7,9 +7,8 @@ import pyarrow as pa
 
 from pipelines.candidates import Plan
 from pipelines.commit import MARKERS, Record, Shard
+from pipelines.preflight import SUCCESS
 from pipelines.storage import Folder
-
-SUCCESS = "_SUCCESS.json"
 
 
 def is_corpus(url: str) -> bool:

@@ -2,7 +2,10 @@
 
 import posixpath
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -10,76 +13,112 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+STREAM_BYTES = 8 * 2**20  # per column
+CONCURRENCY = 32  # requests at a time where many small files are read or deleted
+S3_OPTIONS: dict[str, Any] = {
+    # About 15 s of patience (31 at most) for one request; the default gives up after 2 to 15.
+    "config_kwargs": {
+        "retries": {"mode": "standard", "total_max_attempts": 6},
+        "max_pool_connections": CONCURRENCY,
+    },
+    # Parquet readers ask for the ranges they need: reading ahead would fetch a whole shard for the keys in it.
+    "default_cache_type": "none",
+    # A file is read by one GET, which sees one version of it; in parallel ranges it could be a mixture of two.
+    "max_concurrency": 1,
+}
+S3_RETRIES = 3  # around those above, when a throttled request or a broken answer is still that: s3fs's default is 5
+
 
 class Folder:
     """One folder, `file://`, `s3://` or a plain path. Paths given to its methods are relative to it.
 
     Object stores make an object visible when its upload is complete; a local file is written beside its place and
-    renamed. Either way a reader sees the old file or the new one, never a part.
+    renamed. Either way a reader sees the old file or the new one, never a part. Every look is a new one: what other
+    processes wrote is there.
+
+    Attributes:
+        url: the same folder for any process: a local path is absolute.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        # listings are not cached: other processes write here
-        self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        is_s3 = fsspec.core.split_protocol(url)[0] in ("s3", "s3a")
+        self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **(S3_OPTIONS if is_s3 else {}))
+        self._failures: tuple[type[Exception], ...] = ()
+        if is_s3:
+            self.fs.retries = S3_RETRIES
+            self._failures = _s3_failures()
+        self.is_local = isinstance(self.fs, LocalFileSystem)
         self.root = root.rstrip("/")
+        self.url = self.root if self.is_local else url.rstrip("/")
 
     def path(self, name: str) -> str:
         """The full path of a name, as the file system takes it."""
         return posixpath.join(self.root, name) if name else self.root
 
     def exists(self, name: str = "") -> bool:
-        return bool(self.fs.exists(self.path(name)))
+        return self._info(name) is not None
 
     def is_file(self, name: str = "") -> bool:
-        return bool(self.fs.isfile(self.path(name)))
+        info = self._info(name)
+        return info is not None and info["type"] == "file"
+
+    def _info(self, name: str) -> dict[str, Any] | None:
+        # fs.exists and fs.isfile take some failures of a store for a "no"
+        with suppress(FileNotFoundError, NotADirectoryError), self._named(name):
+            return dict(self.fs.info(self.path(name)))
+        return None
 
     def read(self, name: str) -> bytes:
         """
         Raises:
             FileNotFoundError: there is no such file.
         """
-        return bytes(self.fs.cat_file(self.path(name)))
+        with self._named(name):
+            return bytes(self.fs.cat_file(self.path(name)))
 
     def read_many(self, names: list[str]) -> list[bytes]:
-        """The contents of many small files, fetched together where the file system can."""
-        if not names:
-            return []
-        paths = [self.path(name) for name in names]
-        found = self.fs.cat(paths, on_error="raise")
-        return [bytes(found[self.fs._strip_protocol(path)]) for path in paths]
+        """The contents of many small files, in the order of their names, fetched at the same time."""
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            return list(pool.map(self.read, names))
 
     def write(self, name: str, content: bytes) -> None:
         """Put a whole file in place, replacing what was there."""
-        path = self.path(name)
-        if isinstance(self.fs, LocalFileSystem):
-            self.fs.makedirs(posixpath.dirname(path), exist_ok=True)
-            beside = f"{path}.{uuid.uuid4().hex}.tmp"
-            self.fs.pipe_file(beside, content)
-            self.fs.mv(beside, path)
-        else:
-            self.fs.pipe_file(path, content)
+        with self._named(name):
+            if self.is_local:
+                _replace(Path(self.path(name)), content)
+            else:
+                self.fs.pipe_file(self.path(name), content)
 
     def delete(self, name: str) -> None:
-        """Remove a file or a folder; fine where there is none."""
-        if self.exists(name):
-            self.fs.rm(self.path(name), recursive=True)
+        """Remove a file, or every file below a folder; fine where there is none."""
+        # not fs.rm, which takes names for patterns, and on S3 does not say when a file stays
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            list(pool.map(self._delete_file, self.sizes(name)))
+
+    def _delete_file(self, name: str) -> None:
+        with suppress(FileNotFoundError), self._named(name):
+            self.fs.rm_file(self.path(name))
 
     def sizes(self, name: str = "", suffix: str = "") -> dict[str, int]:
         """Every file below a folder with its size in bytes, by relative path; empty where there is no folder."""
-        if not self.exists(name):
-            return {}
-        found: dict[str, dict[str, Any]] = self.fs.find(self.path(name), detail=True)
+        with self._named(name):
+            found: dict[str, dict[str, Any]] = self.fs.find(self.path(name), detail=True)
         start = len(self.root) + 1
-        return {path[start:]: int(info["size"]) for path, info in found.items() if path.endswith(suffix)}
+        return {
+            path[start:]: int(info["size"])
+            for path, info in found.items()
+            if path.endswith(suffix) and not path.endswith("/")  # what consoles make to show an empty folder
+        }
 
-    def parquet_file(self, name: str) -> pq.ParquetFile:
-        """A parquet file opened for reading its footer, row groups or columns."""
-        return pq.ParquetFile(self.fs.open(self.path(name), "rb"))
+    def parquet_file(self, name: str, streaming: bool = False) -> pq.ParquetFile:
+        """A parquet file opened for its footer, row groups or columns; `streaming` holds little of it at once."""
+        options: dict[str, Any] = {"pre_buffer": False, "buffer_size": STREAM_BYTES} if streaming else {}
+        with self._named(name):
+            return pq.ParquetFile(self.fs.open(self.path(name), "rb"), **options)
 
     def read_table(self, name: str, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
         """A parquet file, or one of its row groups, with its schema metadata."""
-        with self.parquet_file(name) as file:
+        with self.parquet_file(name) as file, self._named(name):
             return file.read(columns=columns) if row_group is None else file.read_row_group(row_group, columns=columns)
 
     def write_tables(self, name: str, groups: Iterable[pa.Table], **options: Any) -> int:
@@ -98,3 +137,33 @@ class Folder:
         content = sink.getvalue()
         self.write(name, content.to_pybytes())
         return int(content.size)
+
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Whatever a store fails with becomes an OSError that says which file it was about."""
+        try:
+            yield
+        except OSError as error:
+            error.add_note(f"{self.url}/{name}")  # a store says "Access Denied" and no more
+            raise
+        except self._failures as error:
+            raise OSError(f"{self.url}/{name}: {error}") from error
+
+
+def _s3_failures() -> tuple[type[Exception], ...]:
+    """What s3fs raises beside OSError: no credentials, no connection, an answer that breaks off every time."""
+    from aiohttp import ClientError
+    from botocore.exceptions import BotoCoreError
+
+    return BotoCoreError, ClientError
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a whole local file in place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # dataset readers pass over names with a dot
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One Ray cluster for the session, with a pretend GPU; one web; one small corpus that many tests look at."""
+"""One Ray cluster for the session, with a pretend GPU; one web, one S3 service, one small corpus for many tests."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -12,20 +12,24 @@ import ray
 from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, ShardConfig
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.web import ToyWeb
-from ldm3d.toy.world import SELECT, World, build_world
+from ldm3d.toy.world import World, build_world
 from pipelines.rebuild_corpus import rebuild_corpus
+from tests.integration.flaky_s3 import FlakyS3
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[FlakyS3]:
+    """The S3 service that `s3://` means in this process, and in every process that inherits its environment."""
+    with FlakyS3() as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment().items():
+            patch.setenv(name, value)
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cluster() -> Iterator[str]:
+def cluster(s3: FlakyS3) -> Iterator[str]:
     """The address of a cluster of two CPUs and a GPU that does not exist: actors that ask for it run on the CPU."""
-    context = ray.init(
-        num_cpus=2,
-        num_gpus=1,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": {"NO_ALBUMENTATIONS_UPDATE": "1"}},
-    )
+    context = ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     yield context.address_info["address"]
     ray.shutdown()
 
@@ -49,7 +53,7 @@ def make_config(depth_model: Path) -> Callable[..., CorpusConfig]:
     """A toy configuration with some settings changed: `make_config(input, output, select={"sample": 5})`."""
 
     def make(metadata: object, output: object, **changes: dict[str, Any]) -> CorpusConfig:
-        preset = PRESETS["toy"] | {"select": SELECT, "shards": ShardConfig(rows=32, row_group_rows=8)}
+        preset = PRESETS["toy"] | {"shards": ShardConfig(rows=32, row_group_rows=8)}
         preset["label"] = dataclasses.replace(preset["label"], depth_model=str(depth_model))
         preset["download"] = dataclasses.replace(preset["download"], allow_addresses=("127.0.0.1",))
         for section, values in changes.items():
