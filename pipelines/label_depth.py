@@ -1,8 +1,9 @@
 """Images -> depth labels, on GPU actors."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,9 @@ class DepthLabeler:
     OUTPUT  depth: the bytes of S x S uint16, larger = nearer, empty where rejected; depth_min, depth_max: float32;
             label_seconds: float32, the device time of the row
     Fan-out 1:1; a row that cannot be labelled keeps its place and carries a reason.
+
+    Two calls may run at once: while the device works on one shard, the one before it is handed over to Ray and the
+    next is decoded. Which shard the device works on is one thread's at a time.
     """
 
     def __init__(
@@ -46,7 +50,8 @@ class DepthLabeler:
         torch.set_num_threads(max(1, int(cpus)))  # more threads than CPUs is slower than one
         self.batch_size = config.batch_size
         self.estimate = (make_estimator or DepthEstimator.from_pretrained)(config)
-        self.decoders = ThreadPoolExecutor(DECODE_THREADS)
+        self.device = threading.Lock()
+        self.decoders, self.stacker = ThreadPoolExecutor(DECODE_THREADS), ThreadPoolExecutor(1)
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         good = np.flatnonzero(pc.equal(rows["reason"], "").to_numpy())
@@ -74,25 +79,32 @@ class DepthLabeler:
 
     def _labels(
         self, good: NDArray[np.int64], images: list[bytes]
-    ) -> Iterator[tuple[NDArray[np.int64], DepthLabels, float]]:
+    ) -> list[tuple[NDArray[np.int64], DepthLabels, float]]:
         """(places, labels, seconds on the device) a batch. The next batch is decoded meanwhile.
 
         Every batch has the full size, the last one padded: in floating point a row depends on the shape of its batch,
         though not on its neighbours, and so a label depends on its own image alone.
         """
-        starts = range(0, len(images), self.batch_size)
+        found = []
         ahead = self._decode(images[: self.batch_size])
-        for start in starts:
-            batch = list(ahead)
-            count, following = len(batch), start + self.batch_size
-            ahead = self._decode(images[following : following + self.batch_size])
-            padded = np.stack(batch + batch[-1:] * (self.batch_size - count))
-            began = time.perf_counter()
-            labels = self.estimate(padded)
-            yield good[start:following], labels.first(count), time.perf_counter() - began
+        with self.device:
+            for start in range(0, len(images), self.batch_size):
+                batch, following = ahead.result(), start + self.batch_size
+                ahead = self._decode(images[following : following + self.batch_size])
+                began = time.perf_counter()
+                labels = self.estimate(batch).first(len(images[start:following]))
+                found.append((good[start:following], labels, time.perf_counter() - began))
+        return found
 
-    def _decode(self, images: list[bytes]) -> Iterator[NDArray[np.uint8]]:
-        return self.decoders.map(decode_rgb, images)  # starts at once; OpenCV lets go of the interpreter lock
+    def _decode(self, images: list[bytes]) -> Future[NDArray[np.uint8]]:
+        """Starts at once; OpenCV lets go of the interpreter lock."""
+        return self.stacker.submit(_stack, self.decoders.map(decode_rgb, images), self.batch_size)
+
+
+def _stack(images: Iterator[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
+    """Pictures of one size -> (size, S, S, 3), the last picture repeated where they are fewer; empty where none is."""
+    batch = list(images)
+    return np.stack(batch + batch[-1:] * (size - len(batch))) if batch else np.empty(0, np.uint8)
 
 
 def _replace(table: pa.Table, **columns: pa.Array) -> pa.Table:

@@ -12,6 +12,8 @@ from ray.data import ActorPoolStrategy
 
 from ldm3d.config import ClusterConfig
 
+LABEL_CALLS = 2  # one shard on the device, one on its way to or from it
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -21,6 +23,7 @@ class Pool:
     cpus: float
     gpus: float = 0.0
     actors: int | None = None
+    calls: int = 1  # that an actor takes at once, on threads of its own
 
     def arguments(self) -> dict[str, Any]:
         """Arguments of `map_batches`."""
@@ -28,7 +31,12 @@ class Pool:
         if self.gpus:
             wanted["num_gpus"] = self.gpus
         if self.actors:
-            wanted["compute"] = ActorPoolStrategy(size=self.actors)
+            wanted["compute"] = ActorPoolStrategy(
+                size=self.actors,
+                max_concurrent_calls_per_actor=self.calls,
+                max_tasks_in_flight_per_actor=2 * self.calls,
+                enable_true_multi_threading=self.calls > 1,
+            )
         return wanted
 
     def __str__(self) -> str:
@@ -79,8 +87,9 @@ def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
 def _label_pool(config: ClusterConfig, gpus: float) -> Pool:
     """GPU actors hold no CPU, so that they never keep the other operators from starting."""
     if gpus == 0 or config.label_gpus == 0:
-        return Pool("label", cpus=config.label_cpus, actors=config.label_actors or 1)
-    pool = Pool("label", 0.0, config.label_gpus, config.label_actors or max(1, int(gpus // config.label_gpus)))
+        return Pool("label", config.label_cpus, actors=config.label_actors or 1, calls=LABEL_CALLS)
+    actors = config.label_actors or max(1, int(gpus // config.label_gpus))
+    pool = Pool("label", 0.0, config.label_gpus, actors, LABEL_CALLS)
     if pool.gpus * (pool.actors or 1) > gpus:
         raise ValueError(
             f"the graph does not fit: {pool}, but the cluster has {gpus:g} GPUs. "

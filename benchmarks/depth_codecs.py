@@ -1,0 +1,110 @@
+"""What a 512 x 512 depth map costs in bytes, encoding and decoding, by codec, against Pillow's PNG.
+
+    python -m benchmarks.depth_codecs [--size 8] [--repeats 5]
+
+The maps have the texture of a network's predictions (`stand_ins.network_maps`): smooth ones would compress to little
+in any codec. Every codec is run on every map in turn, on one thread, and must give it back exactly.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import cv2
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.measure import arguments, save
+from benchmarks.stand_ins import network_maps
+from ldm3d.images import decode_depth, encode_depth
+from ldm3d.rgbd import pack_depth, unpack_depth
+
+SIZE = 512
+PEER = "PNG, Pillow"
+Depth = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Codec:
+    encode: Callable[[Depth], bytes]
+    decode: Callable[[bytes], Depth]
+
+
+def _pillow_png(depth: Depth) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(depth).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _from_pillow(encoded: bytes) -> Depth:
+    return np.asarray(Image.open(io.BytesIO(encoded))).astype(np.uint16)
+
+
+def _packed_png(depth: Depth) -> bytes:
+    bgr = np.ascontiguousarray(pack_depth(depth)[..., ::-1])
+    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def _from_packed_png(encoded: bytes) -> Depth:
+    decoded: Any = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+    return unpack_depth(decoded[..., ::-1])
+
+
+def _from_zstd(encoded: bytes) -> Depth:
+    return np.frombuffer(imagecodecs.zstd_decode(encoded), np.uint16).reshape(SIZE, SIZE)
+
+
+CODECS = {
+    PEER: Codec(_pillow_png, _from_pillow),
+    "PNG, ours (OpenCV, level 1)": Codec(lambda depth: encode_depth(depth, "png"), decode_depth),
+    "JPEG XL, ours (effort 1)": Codec(lambda depth: encode_depth(depth, "jxl"), decode_depth),
+    "RGB-packed PNG (OpenCV, level 1)": Codec(_packed_png, _from_packed_png),
+    "raw + zstd 3": Codec(lambda depth: bytes(imagecodecs.zstd_encode(depth.tobytes(), 3)), _from_zstd),
+}
+
+
+def measure(maps: Depth, repeats: int) -> dict[str, dict[str, float]]:
+    """Bytes and milliseconds of each codec: means over maps, the best of `repeats` of each.
+
+    Raises:
+        RuntimeError: a codec lost something.
+    """
+    costs: dict[str, list[tuple[int, float, float]]] = {name: [] for name in CODECS}
+    for depth in maps:
+        for name, codec in CODECS.items():
+            encoding, encoded = _best(codec.encode, depth, repeats)
+            decoding, decoded = _best(codec.decode, encoded, repeats)
+            if not np.array_equal(decoded, depth):
+                raise RuntimeError(f"{name} does not give the map back")
+            costs[name].append((len(encoded), encoding, decoding))
+    means = {name: np.mean(values, axis=0) for name, values in costs.items()}
+    return {name: {"kib": v[0] / 1024, "encode_ms": v[1] * 1e3, "decode_ms": v[2] * 1e3} for name, v in means.items()}
+
+
+def _best(function: Callable[[Any], Any], value: Any, repeats: int) -> tuple[float, Any]:
+    seconds = []
+    for _ in range(repeats):
+        began = perf_counter()
+        result = function(value)
+        seconds.append(perf_counter() - began)
+    return min(seconds), result
+
+
+def main() -> None:
+    asked = arguments(__doc__, size=8, repeats=5)
+    cv2.setNumThreads(1)
+    costs = measure(network_maps(asked.size, SIZE), asked.repeats)
+    peer = costs[PEER]
+    ratios = {name: {part: peer[part] / cost[part] for part in peer} for name, cost in costs.items()}
+    for name, cost in costs.items():
+        line = "  ".join(f"{part} {value:7.2f} ({ratios[name][part]:5.2f} x)" for part, value in cost.items())
+        print(f"{name:34} {line}")
+    save("depth_codecs", {"maps": asked.size, "costs": costs, "ratio": ratios})
+
+
+if __name__ == "__main__":
+    main()

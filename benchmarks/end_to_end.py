@@ -1,0 +1,109 @@
+"""The corpus stage against what a user does today: img2dataset, then a labelling script, one after the other.
+
+    python -m benchmarks.end_to_end [--size 1536] [--repeats 3]
+
+Both turn the same URLs of 640 x 480 photographs into 512 x 512 JPEGs with 16-bit depth by the same small DPT, in
+parquet, on the same cores, each started as a user starts it. Ours also plans, judges, hashes, finds duplicates and
+audits. The steady state is the difference of a long and a short run: start-up, which the other figure includes, does
+not count in it.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.download import Case, run_peer
+from benchmarks.measure import Ratio, arguments, command, save
+from benchmarks.photos import make_photos, serve
+from benchmarks.stand_ins import small_dpt
+from ldm3d.toy.world import LAION
+
+PHOTO = (640, 480)
+CPUS = 2
+SHORT = 4  # a short run has this fraction of the rows
+FLAGS = {
+    "--preset": "ldm3d",
+    "--select.sample": "None",
+    "--select.min-size": "0",
+    "--download.allow-addresses": "127.0.0.1",
+    "--download.per-host": "64",
+    "--shards.rows": "128",
+}
+
+
+def run_ours(urls: list[str], model: Path, folder: Path) -> float:
+    """The corpus stage as a user starts it. Returns its seconds."""
+    write_metadata(folder / "metadata.parquet", urls)
+    flags = FLAGS | {
+        "--input": str(folder / "metadata.parquet"),
+        "--output": str(folder / "corpus"),
+        "--label.depth-model": str(model),
+    }
+    words = [word for pair in flags.items() for word in pair]
+    return command([sys.executable, "-m", "jobs.rebuild_corpus", *words], folder / "ours.log")[0].wall_s
+
+
+def run_todays(urls: list[str], model: Path, folder: Path) -> float:
+    """img2dataset with a process a core, then the script. Returns their seconds."""
+    pq.write_table(pa.table({"url": urls}), folder / "urls.parquet")
+    download = run_peer(Case("", processes=CPUS), folder / "urls.parquet", folder)
+    script: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "benchmarks.peer_labels",
+        folder / "peer",
+        model,
+        folder / "labelled.parquet",
+    ]
+    return download.cost.wall_s + command(script, folder / "labels.log")[0].wall_s
+
+
+def run_in_fresh_folder(run: Callable[[list[str], Path, Path], float], urls: list[str], model: Path) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        return run(urls, model, Path(name))
+
+
+def write_metadata(file: Path, urls: list[str]) -> None:
+    columns: dict[str, list[Any]] = {
+        "SAMPLE_ID": list(range(len(urls))),
+        "URL": urls,
+        "TEXT": ["a photograph"] * len(urls),
+        "HEIGHT": [PHOTO[1]] * len(urls),
+        "WIDTH": [PHOTO[0]] * len(urls),
+        "LICENSE": ["?"] * len(urls),
+        "NSFW": ["UNLIKELY"] * len(urls),
+        "similarity": [0.35] * len(urls),
+    }
+    pq.write_table(pa.table(columns, schema=LAION), file)
+
+
+def main() -> None:
+    asked = arguments(__doc__, size=1536, repeats=3)
+    short = asked.size // SHORT
+    sides = {"ours": run_ours, "today": run_todays}
+    steady: dict[str, list[float]] = {side: [] for side in sides}
+    total: dict[str, list[float]] = {side: [] for side in sides}
+    with tempfile.TemporaryDirectory() as name, serve(make_photos(*PHOTO, count=asked.size), asked.size) as urls:
+        model = Path(name) / "model"
+        small_dpt(model)
+        for _ in range(asked.repeats):
+            for side, run in sides.items():
+                few, many = (run_in_fresh_folder(run, urls[:count], model) for count in (short, asked.size))
+                steady[side].append((asked.size - short) / (many - few))
+                total[side].append(asked.size / many)
+                print(f"{side}: {short} rows in {few:.0f} s, {asked.size} in {many:.0f} s", flush=True)
+    ratios = {"steady": Ratio.of(*steady.values()), "total": Ratio.of(*total.values())}
+    for side in sides:
+        print(f"{side}: {median(steady[side]):.1f} rows/s, {median(total[side]):.1f} rows/s with start-up")
+    print(f"steady state: {ratios['steady']}; with start-up: {ratios['total']}")
+    save("end_to_end", {"images": asked.size, "ratio": ratios, "steady_rows_per_s": steady, "rows_per_s": total})
+
+
+if __name__ == "__main__":
+    main()

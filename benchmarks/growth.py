@@ -1,0 +1,114 @@
+"""How the corpus stage grows: driver memory and time per row from a thousand to a hundred thousand metadata rows.
+
+    python -m benchmarks.growth [--size 100000]
+
+Everything is the real thing but two parts, which are empty: the downloader makes up a grey square, the labeller a flat
+map. What is left is planning, Ray Data, writing, duplicates, audit and card. Each size runs in a driver process of its
+own on one cluster, so that the peak of its memory is its own.
+"""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.measure import alone, arguments, cluster, save
+from benchmarks.stand_ins import EmptyDownloader, FlatLabeler
+from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, SelectConfig, ShardConfig
+from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.world import LAION
+from pipelines.rebuild_corpus import Actors, rebuild_corpus
+
+FILES = 4
+
+
+def write_metadata(folder: Path, rows: int) -> None:
+    """LAION-like metadata of good rows, with captions and URLs of usual length."""
+    folder.mkdir(parents=True)
+    for part, numbers in enumerate(np.array_split(np.arange(rows), FILES)):
+        count = len(numbers)
+        columns = [
+            numbers,
+            [
+                f"https://images.example.invalid/{number % 977}/photographs/{number:09d}-large.jpg"
+                for number in numbers
+            ],
+            [f"photograph number {number} of a red sphere next to a blue cube on a floor" for number in numbers],
+            np.full(count, 480),
+            np.full(count, 640),
+            ["?"] * count,
+            ["UNLIKELY"] * count,
+            np.full(count, 0.35),
+        ]
+        arrays = [pa.array(values, kind) for values, kind in zip(columns, LAION.types, strict=True)]
+        pq.write_table(pa.Table.from_arrays(arrays, schema=LAION), folder / f"{part:05d}.parquet")
+
+
+def drive(config: CorpusConfig) -> dict[str, float]:
+    """Build a corpus as a driver does. Returns when its parts were done, in seconds of the clock."""
+    summary = rebuild_corpus(config, actors=Actors(download=EmptyDownloader, label=FlatLabeler))
+    state = Path(config.output, "_state")
+    shards = sorted(file.stat().st_mtime for file in (state / "shards").glob("*.json"))
+    times = {
+        "begun": (state / "run.json").stat().st_mtime,
+        "planned": (state / "plan.json").stat().st_mtime,
+        "first_shard": shards[0],
+        "last_shard": shards[-1],
+        "finished": Path(config.output, "_SUCCESS.json").stat().st_mtime,
+    }
+    if summary["rows_kept"] != summary["rows_read"]:
+        raise RuntimeError(f"rows were lost: {summary}")
+    return times
+
+
+def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
+    """One size: seconds of each part, microseconds a row, peak memory of the driver."""
+    write_metadata(folder / f"metadata-{rows}", rows)
+    preset = PRESETS["toy"]
+    config = CorpusConfig(
+        input=str(folder / f"metadata-{rows}"),
+        output=str(folder / f"corpus-{rows}"),
+        select=SelectConfig(),
+        download=preset["download"],
+        label=dataclasses.replace(preset["label"], depth_model=str(folder / "model")),
+        shards=ShardConfig(),
+        cluster=ClusterConfig(address=address),
+    )
+    times, cost = alone(drive, config)
+    shards = -(-rows // config.shards.rows)
+    return {
+        "rows": rows,
+        "plan_s": times["planned"] - times["begun"],
+        "start_up_s": times["first_shard"] - times["planned"],
+        "shards_s": times["last_shard"] - times["first_shard"],
+        "finish_s": times["finished"] - times["last_shard"],
+        "ms_per_shard": (times["last_shard"] - times["first_shard"]) / max(1, shards - 1) * 1e3,
+        "driver_cpu_s": cost.cpu_s,
+        "driver_peak_mib": cost.peak_mib,
+    }
+
+
+def main() -> None:
+    asked = arguments(__doc__, size=100_000)
+    sizes = [max(300, asked.size // 100), max(600, asked.size // 10), asked.size]
+    records = []
+    with tempfile.TemporaryDirectory() as name, cluster(cpus=2) as address:
+        tiny_depth_model(Path(name) / "model")
+        for rows in sizes:
+            records.append(measure(rows, Path(name), address))
+            print({key: round(value, 1) for key, value in records[-1].items()}, flush=True)
+    small, middle, large = records
+    memory = large["driver_peak_mib"] / small["driver_peak_mib"]
+    shards = large["ms_per_shard"] / middle["ms_per_shard"]
+    planning = large["plan_s"] / large["rows"] * 1e6
+    print(f"driver memory, {large['rows']:,} rows over {small['rows']:,}: {memory:.2f}; time a shard: {shards:.2f}")
+    print(f"planning: {planning:.0f} microseconds a row at {large['rows']:,} rows")
+    save("growth", {"sizes": records, "ratio": {"driver_memory": memory, "time_per_shard": shards}})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""How much of the labelling device's time the graph uses: against a bare loop, and with an emulated accelerator.
+
+    python -m benchmarks.labelling [--size 2560] [--repeats 3]
+
+An existing corpus of 512 x 512 photographs is labelled anew by the corpus stage itself: read, label, write. In the
+first part a small DPT on one CPU thread is compared with a loop of bare torch over the same rows, which decodes in the
+same way (four threads, a batch ahead) and writes nothing. In the second part the model is a sleep (0.16 s a batch
+of 32), as an accelerator looks like from here, and what is reported is the share of time in which it was busy: rows/s
+over what it could do at most. Steady state: from the second shard on.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.measure import Ratio, alone, arguments, cluster, save
+from benchmarks.photos import make_photos
+from benchmarks.stand_ins import DiaryLabeler, FastLabeler, SlowLabeler, small_dpt
+from ldm3d.config import ClusterConfig, CorpusConfig, DownloadConfig, DuplicatesConfig, LabelConfig
+from ldm3d.images import decode_rgb, encode_depth
+from ldm3d.keys import make_key
+from ldm3d.schema import IMAGE, conform
+from pipelines.candidates import Plan, save_plan
+from pipelines.commit import Record, claim, commit_shard
+from pipelines.label_depth import DECODE_THREADS
+from pipelines.rebuild_corpus import Actors, rebuild_corpus
+from pipelines.storage import Folder
+from pipelines.write_shards import RGBD_OPTIONS, row_groups
+
+SIZE = 512
+SHARD_ROWS = 256
+BATCH = 32
+WARM_UP = 2  # batches of the bare loop
+
+EMULATED = {  # stage, its accelerator's rows/s, codec of the written depth
+    "200 rows/s, JPEG XL": (FastLabeler, 200, "jxl"),
+    "50 rows/s, PNG": (SlowLabeler, 50, "png"),
+}
+
+
+def make_corpus(folder: Path, rows: int) -> None:
+    """A finished corpus of photographs, without downloading any."""
+    output = Folder(str(folder))
+    claim(output, "benchmark", {})
+    photos = make_photos(SIZE, SIZE, quality=95)
+    depth = encode_depth(np.zeros((SIZE, SIZE), np.uint16), "png")
+    for number, start in enumerate(range(0, rows, SHARD_ROWS)):
+        urls = [f"http://example.invalid/{row}" for row in range(start, min(rows, start + SHARD_ROWS))]
+        images = [photos[row % len(photos)] for row in range(len(urls))]
+        count = len(urls)
+        columns = {
+            "key": [make_key(url) for url in urls],
+            "url": urls,
+            "caption": ["a photograph"] * count,
+            "image": pa.array([{"bytes": image, "path": "photo.jpg"} for image in images], IMAGE),
+            "depth": pa.array([{"bytes": depth, "path": "depth.png"}] * count, IMAGE),
+            "depth_min": np.zeros(count, np.float32),
+            "depth_max": np.ones(count, np.float32),
+            "original_width": [SIZE] * count,
+            "original_height": [SIZE] * count,
+            "sha256": [""] * count,
+            "perceptual_hash": [0] * count,
+            "similarity": pa.nulls(count, pa.float32()),
+            "nsfw": pa.nulls(count, pa.string()),
+            "split": ["train"] * count,
+        }
+        groups = row_groups(conform(pa.table(columns), "rgbd/v1"), BATCH)
+        record = Record(f"train-{number:05d}", count, count, {}, {})
+        commit_shard(output, "benchmark", record, {"rgbd": groups}, {"rgbd": RGBD_OPTIONS})
+    save_plan(Plan([], 0, {}), output)
+    output.write("_SUCCESS.json", json.dumps({"rows_kept": rows}).encode())
+
+
+def relabel(corpus: Path, model: Path, labeler: type, codec: Any) -> float:
+    """Label a corpus anew with the corpus stage. Returns rows/s in steady state."""
+    with tempfile.TemporaryDirectory(dir=corpus.parent) as output:
+        config = CorpusConfig(
+            input=str(corpus),
+            output=output,
+            download=DownloadConfig(image_size=SIZE),
+            label=LabelConfig(depth_model=str(model), batch_size=BATCH, depth_codec=codec),
+            duplicates=DuplicatesConfig(remove=False),
+            cluster=ClusterConfig(label_cpus=1),
+        )
+        diary = model / "diary.txt"
+        diary.unlink(missing_ok=True)
+        rebuild_corpus(config, actors=Actors(label=labeler))
+        return steady_state(diary)
+
+
+def steady_state(diary: Path) -> float:
+    """Rows/s of one labeller from its second shard on: waits between batches and between shards included."""
+    batches = [[float(value) for value in line.split()] for line in diary.read_text().splitlines()]
+    steady = batches[SHARD_ROWS // BATCH :]
+    return sum(rows for _, _, rows in steady) / (steady[-1][1] - steady[0][0])
+
+
+def bare_loop(corpus: str, model: str) -> float:
+    """Rows/s of the same model, batch size and decoding, with nothing around it."""
+    import torch
+
+    from ldm3d.depth import DepthEstimator
+
+    torch.set_num_threads(1)
+    estimate = DepthEstimator.from_pretrained(LabelConfig(depth_model=model))
+    rows, began = 0, 0.0
+    with ThreadPoolExecutor(DECODE_THREADS) as decoders:
+        batches = _batches(corpus)
+        ahead = decoders.map(decode_rgb, next(batches))
+        for number, following in enumerate([*batches, []]):
+            if number == WARM_UP:
+                rows, began = 0, time.perf_counter()
+            images = np.stack(list(ahead))
+            ahead = decoders.map(decode_rgb, following)
+            rows += len(estimate(images).depth)
+    return rows / (time.perf_counter() - began)
+
+
+def _batches(corpus: str) -> Iterator[list[bytes]]:
+    for file in sorted(Path(corpus).glob("rgbd/train/*.parquet")):
+        with pq.ParquetFile(file) as shard:
+            for group in range(shard.num_row_groups):
+                yield (
+                    shard.read_row_group(group, columns=["image"])["image"].combine_chunks().field("bytes").to_pylist()
+                )
+
+
+def main() -> None:
+    asked = arguments(__doc__, size=2560, repeats=3)
+    with tempfile.TemporaryDirectory() as name:
+        corpus, model = Path(name) / "corpus", Path(name) / "model"
+        make_corpus(corpus, asked.size)
+        small_dpt(model)
+        with cluster(cpus=2):
+            ours, bare = [], []
+            for _ in range(asked.repeats):
+                ours.append(relabel(corpus, model, DiaryLabeler, "jxl"))
+                bare.append(alone(bare_loop, str(corpus), str(model))[0])
+        ratio = Ratio.of(ours, bare)
+        print(f"DPT on one CPU thread: {median(ours):.1f} / {median(bare):.1f} rows/s = {ratio}", flush=True)
+        busy = {}
+        with cluster(cpus=2, gpus=1):
+            for case, (labeler, rate, codec) in EMULATED.items():
+                shares = [relabel(corpus, model, labeler, codec) / rate for _ in range(asked.repeats)]
+                busy[case] = {"median": median(shares), "low": min(shares), "high": max(shares)}
+                print(f"emulated accelerator, {case}: busy {median(shares):.1%}", flush=True)
+    save("labelling", {"rows": asked.size, "ours": median(ours), "bare": median(bare), "ratio": ratio, "busy": busy})
+
+
+if __name__ == "__main__":
+    main()

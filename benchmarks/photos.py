@@ -1,0 +1,83 @@
+"""Photographs of any size, and a web server on loopback that answers with them, in a process of its own."""
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ldm3d.toy.faults import Content
+from ldm3d.toy.pictures import jpeg
+from ldm3d.toy.web import Exchange, ToyWeb
+
+DISTINCT = 48
+
+
+def make_photos(width: int, height: int, count: int = DISTINCT, quality: int = 90) -> list[bytes]:
+    """`count` different JPEGs, at most about 1.5 times enlarged, so that they have the texture of photographs.
+
+    Each is a random crop of one of scikit-image's photographs; canvases larger than these are tiled with many.
+    """
+    from ldm3d.toy.photographs import photographs
+
+    sources = [photo.image for photo in photographs() if min(photo.image.shape[:2]) >= 300]
+    rng = np.random.Generator(np.random.PCG64(0))
+    return [jpeg(_mosaic(sources, width, height, rng), quality) for _ in range(count)]
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """Answers after a while, as servers far away do."""
+
+    content: Content
+    seconds: float
+
+    def answer(self, exchange: Exchange) -> None:
+        exchange.pause(self.seconds)
+        self.content.answer(exchange)
+
+
+@contextmanager
+def serve(files: list[bytes], count: int, latency_s: float = 0.0) -> Iterator[list[str]]:
+    """`count` URLs on loopback that answer with `files` in turn. The server's CPU time is not the caller's."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    server = context.Process(target=_serve, args=(there, files, count, latency_s))
+    server.start()
+    try:
+        base = here.recv()
+        yield [f"{base}/{index}.jpg" for index in range(count)]
+    finally:
+        here.send("stop")
+        server.join()
+
+
+def _serve(pipe: Any, files: list[bytes], count: int, latency_s: float) -> None:
+    contents = [Content(file) for file in files]
+    answers = [Delayed(content, latency_s) for content in contents] if latency_s else contents
+    with ToyWeb({f"/{index}.jpg": answers[index % len(answers)] for index in range(count)}) as web:
+        pipe.send(web.base_url)
+        pipe.recv()
+
+
+def _mosaic(sources: list[NDArray[np.uint8]], width: int, height: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    canvas = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, 600):
+        for left in range(0, width, 800):
+            tile = canvas[top : top + 600, left : left + 800]
+            tile[:] = _crop(sources[rng.integers(len(sources))], tile.shape[1], tile.shape[0], rng)
+    return canvas
+
+
+def _crop(source: NDArray[np.uint8], width: int, height: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    scale = max(width / source.shape[1], height / source.shape[0]) * rng.uniform(1.0, 1.2)
+    resized = cv2.resize(
+        source, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    )
+    resized = resized[:, ::-1] if rng.random() < 0.5 else resized
+    y, x = rng.integers(resized.shape[0] - height + 1), rng.integers(resized.shape[1] - width + 1)
+    return np.asarray(resized[y : y + height, x : x + width], np.uint8)

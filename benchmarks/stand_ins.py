@@ -1,0 +1,156 @@
+"""What benchmarks put in the place of real parts: a small depth model, an accelerator that sleeps, empty workers."""
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ldm3d.config import CorpusConfig, LabelConfig
+from ldm3d.depth import DepthEstimator, DepthLabels
+from ldm3d.toy.pictures import jpeg
+from pipelines.label_depth import DepthLabeler, Estimator
+from pipelines.storage import Folder
+
+
+def small_dpt(folder: Path, image_size: int = 128) -> None:
+    """Save a DPT of random weights with its processor: DPT-Large's architecture with 2.6 M parameters."""
+    import torch
+    from PIL import Image
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
+
+    torch.manual_seed(0)
+    config = DPTConfig(
+        image_size=image_size,
+        hidden_size=192,
+        intermediate_size=768,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[24, 48, 96, 192],
+        fusion_hidden_size=32,
+        is_hybrid=False,
+    )
+    model: Any = DPTForDepthEstimation(config)
+    torch.nn.init.constant_(model.head.head[-2].bias, 0.5)  # at 0, the ReLU behind it may be dead
+    model.save_pretrained(folder)
+    size = {"height": image_size, "width": image_size}
+    DPTImageProcessor(size=size, resample=Image.Resampling.BICUBIC).save_pretrained(folder)
+
+
+class Diary:
+    """Any estimator, and a line for each batch in diary.txt beside its model: began, ended, rows."""
+
+    def __init__(self, estimate: Estimator, config: LabelConfig) -> None:
+        self.estimate = estimate
+        self.file = Path(config.depth_model, "diary.txt")
+
+    def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
+        began = time.time()
+        labels = self.estimate(images)
+        with self.file.open("a") as file:
+            file.write(f"{began!r} {time.time()!r} {len(images)}\n")
+        return labels
+
+
+class Accelerator:
+    """An estimator that takes no CPU time: it sleeps a while for each image, and returns maps like a network's."""
+
+    def __init__(self, rows_per_s: float) -> None:
+        self.rows_per_s = rows_per_s
+        self.maps: NDArray[np.uint16] | None = None
+
+    def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
+        began, count = time.perf_counter(), len(images)
+        if self.maps is None or len(self.maps) < count:
+            self.maps = network_maps(count, images.shape[1])
+        ends, finite = np.zeros(count, np.float32), np.ones(count, bool)
+        time.sleep(max(0.0, count / self.rows_per_s - (time.perf_counter() - began)))
+        return DepthLabels(self.maps[:count], ends, ends + 1, finite)
+
+
+class DiaryLabeler(DepthLabeler):
+    """The labelling stage as it is, with a diary."""
+
+    def __init__(self, config: LabelConfig, cpus: float) -> None:
+        super().__init__(config, cpus, lambda config: Diary(DepthEstimator.from_pretrained(config), config))
+
+
+class FastLabeler(DepthLabeler):
+    """The labelling stage on an accelerator that is not there: 200 rows/s, as DPT-Large on a good GPU."""
+
+    def __init__(self, config: LabelConfig, cpus: float) -> None:
+        super().__init__(config, cpus, lambda config: Diary(Accelerator(200), config))
+
+
+class SlowLabeler(DepthLabeler):
+    """The same at 50 rows/s."""
+
+    def __init__(self, config: LabelConfig, cpus: float) -> None:
+        super().__init__(config, cpus, lambda config: Diary(Accelerator(50), config))
+
+
+class FlatEstimator:
+    """Labels at no cost at all."""
+
+    def __init__(self, config: LabelConfig) -> None: ...
+
+    def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
+        zeros = np.zeros(len(images), np.float32)
+        return DepthLabels(np.zeros(images.shape[:3], np.uint16), zeros, zeros, np.ones(len(images), bool))
+
+
+class FlatLabeler(DepthLabeler):
+    def __init__(self, config: LabelConfig, cpus: float) -> None:
+        super().__init__(config, cpus, FlatEstimator)
+
+
+class EmptyDownloader:
+    """Downloads nothing: every row gets one grey square, and hashes of its own."""
+
+    def __init__(self, config: CorpusConfig, actors: int, cpus: float) -> None:
+        size = config.download.image_size
+        self.candidates = Folder(config.output)
+        self.square = jpeg(np.full((size, size, 3), 128, np.uint8))
+
+    def __call__(self, shard: pa.Table) -> pa.Table:
+        rows = self.candidates.read_table(shard["source"][0].as_py(), row_group=shard["row_group"][0].as_py())
+        count, texts = rows.num_rows, pa.array([""] * rows.num_rows)
+        columns = {
+            "shard": pa.array([shard["name"][0].as_py()] * count),
+            "image": pa.array([self.square] * count, pa.binary()),
+            "original_width": pa.array(np.full(count, 640, np.int32)),
+            "original_height": pa.array(np.full(count, 480, np.int32)),
+            "sha256": pa.array([hashlib.sha256(url.encode()).hexdigest() for url in rows["url"].to_pylist()]),
+            "perceptual_hash": rows["key"],
+            "stage": texts,
+            "reason": texts,
+            "detail": texts,
+        }
+        for name, values in columns.items():
+            rows = rows.append_column(name, values)
+        return rows.replace_schema_metadata(None)
+
+
+def network_maps(count: int, size: int, seed: int = 0) -> NDArray[np.uint16]:
+    """(N, size, size) uint16 depth as a network predicts it: scenes at 384 x 384 with its fine texture, then bicubic.
+
+    The texture is what makes real labels hard to compress: noise of 1/300 of the range, smoothed over three pixels.
+    """
+    import cv2
+    import torch
+
+    from ldm3d.depth import quantise, resize
+    from ldm3d.toy.scenes import Scene, render
+
+    rng = np.random.Generator(np.random.PCG64(seed))
+    maps = np.empty((count, 384, 384), np.float32)
+    for index in range(count):
+        exact = render(Scene.from_seed(index % 8), 384, samples=1).inverse_depth
+        soft = cv2.GaussianBlur(exact / exact.max(), (0, 0), 2.0)
+        texture = cv2.GaussianBlur(rng.standard_normal((384, 384), dtype=np.float32), (0, 0), 1.0)
+        maps[index] = soft + texture / 100
+    return quantise(resize(torch.from_numpy(maps), (size, size))).depth
