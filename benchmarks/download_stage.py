@@ -30,7 +30,9 @@ def download(urls: list[str], output: str, download_config: DownloadConfig, deco
     folder = Folder(output)
     starts = range(0, len(urls), SHARD_ROWS)
     folder.write_tables(SOURCE, [pa.table({"url": urls[start : start + SHARD_ROWS]}) for start in starts])
-    stage = Downloader(CorpusConfig(input="", output=output, download=download_config), actors=1, cpus=decoders)
+    stage = Downloader(
+        CorpusConfig(input="", output=output, download=download_config), actors=1, cpus=decoders, calls=1
+    )
     for trial in [stage.decoder.submit(b"no image") for _ in range(decoders)]:  # waits for the imports
         if not isinstance(trial.exception(), Rejected):
             trial.result()

@@ -111,7 +111,7 @@ class FlatLabeler(DepthLabeler):
 class EmptyDownloader:
     """Downloads nothing: every row gets one grey square, and hashes of its own."""
 
-    def __init__(self, config: CorpusConfig, actors: int, cpus: float) -> None:
+    def __init__(self, config: CorpusConfig, actors: int, cpus: float, calls: int) -> None:
         size = config.download.image_size
         self.candidates = Folder(config.output)
         self.square = jpeg(np.full((size, size, 3), 128, np.uint8))

@@ -47,9 +47,10 @@ class Downloader:
     Fan-out 1 shard : its rows, in their order
     """
 
-    def __init__(self, config: CorpusConfig, actors: int, cpus: float) -> None:
+    def __init__(self, config: CorpusConfig, actors: int, cpus: float, calls: int) -> None:
+        """`calls`: how many shards may be in work at a time, each in a thread of its own."""
         self.candidates = Folder(config.output)
-        self.fetcher = Fetcher(config.download, share_of_host=actors)
+        self.fetcher = Fetcher(config.download, share_of_host=actors, calls=calls)
         self.decoder = IsolatedDecoder(config.download, config.select, processes=max(1, int(cpus)))
 
     def __call__(self, shard: pa.Table) -> pa.Table:

@@ -170,7 +170,7 @@ def _images(pending: list[Shard], config: CorpusConfig, resources: Resources, do
     pool = resources.download
     return shards.map_batches(
         downloader or CorpusReader,
-        fn_constructor_args=[config, pool.actors, pool.cpus] if downloader else [config.input],
+        fn_constructor_args=[config, pool.actors, pool.cpus, pool.calls] if downloader else [config.input],
         batch_size=1,
         batch_format="pyarrow",
         **pool.arguments(),

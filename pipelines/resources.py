@@ -12,6 +12,7 @@ from ray.data import ActorPoolStrategy
 
 from ldm3d.config import ClusterConfig
 
+DOWNLOAD_CALLS = 4  # shards at a time: the slowest URL of one is waited for while others are fetched and decoded
 LABEL_CALLS = 2  # one shard on the device, one on its way to or from it
 
 
@@ -73,7 +74,8 @@ def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
     write = Pool("write", cpus=_round(min(1.0, left / 3)))
     share = left * 2 / 3  # decoding a 512-pixel row costs about twice what encoding its depth costs
     each = config.download_cpus if share >= config.download_cpus or config.download_actors else _round(share)
-    download = Pool("download", each, actors=config.download_actors or max(1, int(share // max(each, 0.01))))
+    actors = config.download_actors or max(1, int(share // max(each, 0.01)))
+    download = Pool("download", each, actors=actors, calls=DOWNLOAD_CALLS)
     held = download.cpus * (download.actors or 1)
     if write.cpus < 0.1 or held > left - write.cpus + 1e-6:
         raise ValueError(

@@ -3,9 +3,11 @@
 import concurrent.futures
 import contextlib
 import functools
+import math
 import os
 import queue
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +25,7 @@ from ldm3d.fetch.urls import normalise
 from ldm3d.reason import Reason
 
 MAX_DETAIL = 200  # characters
+POLL_S = 0.1  # how late one call may notice that another has freed a host
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,15 @@ class Fetcher:
     Args:
         config: limits and policies.
         share_of_host: how many fetchers there are in all; each takes its part of `config.per_host`, at least 1.
+        calls: how many `fetch_all` may be under way at a time, in threads of their own. They share what is known of
+            hosts and their limits, and each has its part of `config.threads`: one that waits for its slowest URL
+            leaves the others at work.
 
     Raises:
         ValueError: `config.allow_addresses` holds something that is not an IP address.
     """
 
-    def __init__(self, config: DownloadConfig, share_of_host: int = 1) -> None:
+    def __init__(self, config: DownloadConfig, share_of_host: int = 1, calls: int = 1) -> None:
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or importing it asks a package index for its version
         from img2dataset.downloader import download_image  # takes seconds, and needed where downloads happen only
 
@@ -77,7 +83,10 @@ class Fetcher:
         )
         self._watchdog = Watchdog()
         self._pool = concurrent.futures.ThreadPoolExecutor(config.threads, thread_name_prefix="fetch")
-        self._busy = False
+        self._lock = threading.Lock()  # of the politeness, for all dispatchers
+        self._free_calls = threading.Semaphore(calls)
+        self._poll_s = POLL_S if calls > 1 else math.inf
+        self._window = max(1, config.threads // calls)
         install()
 
     def __enter__(self) -> Self:
@@ -99,32 +108,33 @@ class Fetcher:
         bodies wait in memory.
 
         Raises:
-            RuntimeError: another call of this fetcher is still under way.
+            RuntimeError: as many calls of this fetcher as there may be are still under way.
         """
-        if self._busy:
+        if not self._free_calls.acquire(blocking=False):
             raise RuntimeError("fetch_all is under way already: exhaust or close its iterator first")
         install()  # again, in case somebody has installed an opener since: without ours there is no guard
-        self._busy = True
         running: dict[_Future, tuple[Job, Exchange]] = {}
         try:
             yield from self._fetch_all(urls, running)
         finally:
             self._abandon(running)
-            self._busy = False
+            self._free_calls.release()
 
     def _fetch_all(self, urls: Sequence[str], running: dict[_Future, tuple[Job, Exchange]]) -> Iterator[Fetched]:
         backlog = Backlog(self._politeness, self._config.deadline_s)
         finished: queue.SimpleQueue[_Future] = queue.SimpleQueue()
         for index, url in enumerate(urls):
             try:
-                backlog.add(Job(index, normalise(url)))
+                with self._lock:
+                    backlog.add(Job(index, normalise(url)))
             except FetchError as error:
                 yield _end(Job(index, url), error.outcome)
         while True:
-            while len(running) < self._config.threads and (taken := backlog.take()):
+            while len(running) < self._window and (taken := self._take(backlog)):
                 job, standing = taken
                 if standing is Standing.FREE:
-                    exchange, future = self._begin(job)
+                    exchange = Exchange(self._config.timeout_s, self._config.deadline_s - job.spent_s)
+                    future = self._pool.submit(self._download, job.url, exchange)
                     running[future] = job, exchange
                     future.add_done_callback(finished.put)
                 else:
@@ -132,16 +142,31 @@ class Fetcher:
             if not (backlog or running):
                 return
             with contextlib.suppress(queue.Empty):
-                idle = len(running) < self._config.threads
-                future = finished.get(timeout=backlog.wakes_in() if idle else None)
+                future = finished.get(timeout=self._patience_s(backlog, len(running)))
                 job, _ = running.pop(future)
-                if outcome := self._settle(job, *future.result(), backlog):
+                with self._lock:
+                    outcome = self._settle(job, *future.result(), backlog)
+                if outcome:
                     yield _end(job, outcome)
 
-    def _begin(self, job: Job) -> tuple[Exchange, _Future]:
-        self._politeness.begin(job.host)
-        exchange = Exchange(self._config.timeout_s, self._config.deadline_s - job.spent_s)
-        return exchange, self._pool.submit(self._download, job.url, exchange)
+    def _take(self, backlog: Backlog) -> tuple[Job, Standing] | None:
+        """A job to act on now; one that is free to go has its host's slot already."""
+        with self._lock:
+            taken = backlog.take()
+            if taken and taken[1] is Standing.FREE:
+                self._politeness.begin(taken[0].host)
+        return taken
+
+    def _patience_s(self, backlog: Backlog, running: int) -> float | None:
+        """Seconds to wait for the end of an exchange before the backlog is looked at again; None: until there is one.
+
+        Another call may free a host that this one waits for, and does not tell.
+        """
+        if running >= self._window or not backlog:
+            return None
+        wakes_in = backlog.wakes_in()
+        patience_s = min(math.inf if wakes_in is None else wakes_in, self._poll_s)
+        return None if patience_s == math.inf else patience_s
 
     def _download(self, url: str, exchange: Exchange) -> tuple[Outcome, float]:
         """In a thread of the pool: one exchange, and the seconds it took."""
@@ -196,8 +221,9 @@ class Fetcher:
         for _, exchange in running.values():
             exchange.expire()
         concurrent.futures.wait(running)
-        for job, _ in running.values():
-            self._politeness.cancel(job.host)
+        with self._lock:
+            for job, _ in running.values():
+                self._politeness.cancel(job.host)
 
 
 def _end(job: Job, outcome: Outcome) -> Fetched:

@@ -1,6 +1,6 @@
 """What each host can be asked right now: how many at a time, after which pause, or nothing for a while.
 
-One thread, the fetcher's dispatcher, uses this; it needs no lock.
+Not safe for threads by itself: the fetcher's dispatchers hold its lock when they use this.
 """
 
 import time

@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -180,7 +181,9 @@ def web():
 def fetcher():
     """Makes fetchers with the quick settings, some of them overruled."""
     with contextlib.ExitStack() as stack:
-        yield lambda share=1, **settings: stack.enter_context(Fetcher(DownloadConfig(**QUICK | settings), share))
+        yield lambda share=1, calls=1, **settings: stack.enter_context(
+            Fetcher(DownloadConfig(**QUICK | settings), share, calls)
+        )
 
 
 @pytest.fixture
@@ -577,6 +580,25 @@ def test_two_calls_at_once_are_refused(web, fetcher):
     next(results)
     with pytest.raises(RuntimeError, match="under way already"):
         next(one.fetch_all([web.url("/ok")]))
+
+
+def test_calls_at_once_share_the_limit_of_a_host_and_all_come_to_their_end(web, fetcher):
+    one = fetcher(calls=3, per_host=2)
+    urls = [web.url("/slow?s=0.05") for _ in range(10)]
+    with ThreadPoolExecutor(3) as callers:
+        fetched = list(callers.map(lambda _: list(one.fetch_all(urls)), range(3)))
+    assert [sorted(f.index for f in call if good(f)) for call in fetched] == [list(range(10))] * 3
+    assert web.peak["127.0.0.1"] == 2
+
+
+def test_a_call_that_waits_for_a_slow_url_leaves_the_next_one_at_work(web, fetcher):
+    one = fetcher(calls=2, per_host=4, timeout_s=5.0, deadline_s=5.0)
+    waiting = one.fetch_all([web.url("/ok"), web.url("/slow?s=1.5")])
+    assert good(next(waiting))
+    start = time.monotonic()
+    assert all(map(good, one.fetch_all([web.url("/ok")] * 10)))
+    assert time.monotonic() - start < 1.0
+    assert good(next(waiting))
 
 
 def test_other_users_of_urllib_in_the_process_notice_nothing(web, fetch, tmp_path):
