@@ -40,8 +40,8 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
 def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], about: str | None) -> None:
     """Parse the command line, make one call, print its result as JSON.
 
-    Exits with 2 and one line where the configuration, input, output, model or cluster will not do, with 1 where the
-    work itself failed.
+    Exits with 2 and one line where the configuration, input, output, model or cluster will not do, with 130 where it
+    was interrupted, with 1 and a trace where the work itself failed.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
@@ -50,4 +50,7 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
     print(json.dumps(result, indent=2))

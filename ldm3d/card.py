@@ -3,13 +3,14 @@
 from typing import Any
 
 
-def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[str, Any]) -> str:
+def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[str, Any], name: str) -> str:
     """The README.md of a corpus, with the front matter by which Hugging Face `datasets` finds its splits.
 
     Args:
         summary: rows_read, rows_kept, rows_rejected (by reason), splits (rows by split).
         config: the settings that the corpus was made with.
         depth: what is known of the depth labels: model, revision, meaning.
+        name: of this very content. `datasets` caches by folder name and front matter, and two corpora would be one.
     """
     files = "\n".join(
         f"      - split: {'validation' if split == 'val' else split}\n        path: rgbd/{split}/*.parquet"
@@ -20,17 +21,14 @@ def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[st
     reasons = sorted(summary["rows_rejected"].items(), key=lambda item: (-item[1], item[0]))
     histogram = "\n".join(f"| {reason} | {count:,} | {count / max(1, read):.1%} |" for reason, count in reasons)
     size = config["download"]["image_size"]
-    return f"""---
-configs:
-  - config_name: default
-    data_files:
-{files}
----
-
-# RGBD corpus
+    codec = {"png": "PNG", "jxl": "JPEG XL (`ldm3d.images.decode_depth` reads it; Pillow does not)"}[
+        config["label"]["depth_codec"]
+    ]
+    front = f"---\nconfigs:\n  - config_name: rgbd-{name}\n    data_files:\n{files}\n---\n\n" if files else ""
+    return f"""{front}# RGBD corpus
 
 {kept:,} images with captions and depth, made from {read:,} rows of `{config["input"]}` by LDM3D on Ray,
-contract `rgbd/v1`. `contact_sheet.png` shows some of them.
+contract `rgbd/v1`.{" `contact_sheet.png` shows some of them." if kept else ""}
 
 | split | rows |
 |---|---|
@@ -39,7 +37,7 @@ contract `rgbd/v1`. `contact_sheet.png` shows some of them.
 ## Columns
 
 - `image`: {size} x {size} RGB, JPEG.
-- `depth`: the same size, 16-bit, lossless; **relative inverse depth, larger = nearer**.
+- `depth`: the same size, 16-bit, lossless {codec}; **relative inverse depth, larger = nearer**.
 - The model's raw inverse depth is `depth_min + depth / 65535 * (depth_max - depth_min)`.
 - `key`: the first 8 bytes of SHA-256(url), signed; `url`, `caption`, `similarity`, `nsfw` from the metadata.
 - `original_width`, `original_height` of the fetched picture, upright; `sha256` of its bytes; `perceptual_hash`.

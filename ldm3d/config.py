@@ -136,7 +136,7 @@ class LabelConfig:
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Precision of the forward pass; `auto` is float16 on a GPU and float32 on a CPU."""
     depth_codec: Literal["png", "jxl"] = "png"
-    """Lossless 16-bit codec of the depth column; `png` opens everywhere, `jxl` is smaller and faster to write."""
+    """Lossless 16-bit codec of the depth column; `png` opens everywhere, `jxl` is smaller, for our readers."""
 
     def __post_init__(self) -> None:
         _require(self.batch_size >= 1, "label.batch_size", self.batch_size, "1 or more")
@@ -150,10 +150,10 @@ class DuplicatesConfig:
     remove: bool = True
     """Reject duplicates of the same bytes, and near-duplicates by perceptual hash."""
     max_distance: int = 3
-    """Largest Hamming distance of two 64-bit perceptual hashes that count as the same picture; 0 to 15."""
+    """Largest Hamming distance of two 64-bit perceptual hashes that count as the same picture; 0 to 7."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.max_distance <= 15, "duplicates.max_distance", self.max_distance, "0 to 15 of 64 bits")
+        _require(0 <= self.max_distance <= 7, "duplicates.max_distance", self.max_distance, "0 to 7 of 64 bits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +223,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ldm3d": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
     # The corpus of the 4-channel model is the same: channels are a view of it, taken when training reads.
     "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
-    # Everything for real in a minute: 32 x 32 images of procedural scenes, a 0.85 M-parameter DPT, one loopback web.
+    # Everything for real in a minute: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, one loopback web.
     "toy": {
         "select": SelectConfig(min_size=16, max_aspect_ratio=3.0, min_similarity=0.2),
         "download": DownloadConfig(

@@ -153,7 +153,7 @@ def choose_byte_duplicates(keys: NDArray[np.int64], sha256s: Sequence[str]) -> N
     Returns:
         (R, 2) int64: the rejected key, and the kept key of the same bytes; sorted by (unsigned) rejected key.
     """
-    return _choose_equal(keys, np.asarray(sha256s, dtype=np.str_))
+    return _choose_equal(keys, np.asarray(sha256s, dtype="S64"))
 
 
 def _choose_equal(keys: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from pipelines.commit import Shard, forget
+from pipelines.commit import Shard, check_owner, forget
 from pipelines.storage import Folder
 
 
@@ -14,12 +14,18 @@ class AuditError(RuntimeError):
     """Shards whose files do not hold exactly their planned rows."""
 
 
-def audit(shards: list[Shard], source: Folder, output: Folder) -> None:
-    """Compare the keys in the output's files with the planned ones, shard by shard, on the cluster.
+def audit(shards: list[Shard], source: Folder, output: Folder, run: str) -> None:
+    """Compare the files of the output with the plan, and the keys in them, shard by shard, on the cluster.
 
     Raises:
         AuditError: they differ somewhere. The markers of those shards are gone then, so that the next run redoes them.
+        TakenOverError: the output belongs to another run.
     """
+    planned = {shard.file(contract) for shard in shards for contract in ("rgbd", "rejects")}
+    found = [*output.sizes("rgbd"), *output.sizes("rejects")]
+    strange = [name for name in found if name not in planned and not name.startswith("rejects/select/")]
+    if strange := [name for name in strange if not name.endswith(".tmp")]:
+        raise AuditError(f"{output.url} holds files that are not in its plan, as {strange[0]}: take them away")
     if not shards:
         return
     items = [
@@ -30,6 +36,7 @@ def audit(shards: list[Shard], source: Folder, output: Folder) -> None:
     )
     wrong = {row["name"]: row["fault"] for row in checked.iter_rows() if row["fault"]}
     if wrong:
+        check_owner(output, run)
         forget(output, list(wrong))
         first = ", ".join(f"{name}: {fault}" for name, fault in sorted(wrong.items())[:5])
         raise AuditError(

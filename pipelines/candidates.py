@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -141,10 +140,9 @@ def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
     groups, splits = [], []
     for split in SPLITS:
         part = rows.filter(pc.equal(rows["split"], split))
-        count = -(-part.num_rows // shard_rows)
-        edges = np.linspace(0, part.num_rows, count + 1).astype(int)
-        groups += [conform(part.slice(a, b - a), "candidate/v1") for a, b in pairwise(edges)]
-        splits += [split] * count
+        starts = range(0, part.num_rows, shard_rows)  # all but the last are full: Ray Data joins small blocks
+        groups += [conform(part.slice(start, shard_rows), "candidate/v1") for start in starts]
+        splits += [split] * len(starts)
     output.write_tables(f"_state/candidates/{bucket:05d}.parquet", groups)
     sizes = [group.num_rows for group in groups]
     return pa.table(

@@ -1,5 +1,6 @@
 """The end of a corpus: counts, dataset card, contact sheet, and the success marker that is written last."""
 
+import hashlib
 import json
 from collections import Counter
 from itertools import islice, zip_longest
@@ -23,7 +24,7 @@ def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, 
         output.delete(name)
     if summary["rows_kept"]:
         output.write("contact_sheet.png", _sheet(output, records))
-    output.write("README.md", dataset_card(summary, config, facts).encode())
+    output.write("README.md", dataset_card(summary, config, facts, _content_name(records)).encode())
     output.write(SUCCESS, json.dumps(summary | {"labels": facts}, indent=2).encode())
 
 
@@ -42,6 +43,12 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
         if record.kept:
             splits[record.name.rsplit("-", 1)[0]] += record.kept
     return {"rows_read": plan.rows_read, "rows_kept": kept, "rows_rejected": every, "splits": dict(splits)}
+
+
+def _content_name(records: list[Record]) -> str:
+    """16 hex digits that change with the files of a corpus."""
+    sizes = sorted(size for record in records for size in record.sizes.items())
+    return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:16]
 
 
 def _sheet(output: Folder, records: list[Record]) -> bytes:

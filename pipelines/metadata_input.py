@@ -45,6 +45,8 @@ def read_input(config: CorpusConfig) -> MetadataInput:
             raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
     if odd := [name for name, schema in zip(names, schemas, strict=True) if set(schema) != set(schemas[0])]:
         raise ValueError(f"--input: {odd[0]} has other columns than {names[0]}; give tables of one publisher a run")
+    if not any(rows for _, _, rows in files):
+        raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
     columns = recognise(schemas[0], config.select.columns)
     _check_policy(columns, config.select)
     return MetadataInput(config.input, files, columns)

@@ -1,6 +1,8 @@
 """What can be known before work starts: is the output ours to write, does the depth model load where it will run."""
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
         if SUCCESS not in names:  # a finished corpus may be read-only
             output.write(PROBE, b"")
             output.delete(PROBE)
+            output.drop_empty("_state")
     except OSError as error:
         raise ValueError(f"--output {output.url!r} cannot be written: {error}") from error
     if not names:
@@ -39,6 +42,30 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
             "Run with the old one to finish it, or give another output."
         )
     return True
+
+
+def save_config(
+    output: Folder, identity: dict[str, Any], config: dict[str, Any], labels: dict[str, Any], code: str
+) -> None:
+    """What an output is made with, beside it."""
+    content = {"identity": identity, "config": config, "labels": labels, "code": code}
+    output.write(CONFIG, json.dumps(content, indent=2).encode())
+
+
+def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
+    """
+    Raises:
+        ValueError: the depth model is another one than that which the output was begun with.
+    """
+    before, now = (
+        {name: value for name, value in facts.items() if name != "depth_model"}  # a path, which may change
+        for facts in (json.loads(output.read(CONFIG))["labels"], labels)
+    )
+    if changed := _changes(before, now, "labels"):
+        raise ValueError(
+            f"--output {output.url!r} was begun with another depth model: {'; '.join(changed)}. "
+            "Give that one (--label.revision for one of a hub), or another output."
+        )
 
 
 def _changes(before: Any, now: Any, name: str = "") -> list[str]:
@@ -96,8 +123,17 @@ def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
     return {
         "depth_model": config.depth_model,
         "depth_model_type": found.model_type,
-        "depth_model_revision": getattr(found, "_commit_hash", None) or config.revision or "local",
+        "depth_model_revision": getattr(found, "_commit_hash", None) or _hash_of(Path(config.depth_model)),
         "depth_meaning": "relative inverse depth, larger = nearer",
         "depth_raw": "depth_min + depth / 65535 * (depth_max - depth_min)",
         "depth_inverted_from_metric": estimator.inverts,
     }
+
+
+def _hash_of(folder: Path) -> str:
+    """A name for the weights of a local model, which have no revision."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return f"sha256:{digest.hexdigest()[:16]}"

@@ -26,13 +26,13 @@ from ldm3d.config import CorpusConfig, to_json
 from pipelines import preflight
 from pipelines.audit import audit
 from pipelines.candidates import Plan, load_plan, make_plan, save_plan
-from pipelines.commit import Record, Shard, claim, finished
+from pipelines.commit import Record, Shard, check_owner, claim, finished
 from pipelines.download import Downloader
 from pipelines.finish import finish, load_summary
 from pipelines.label_depth import DepthLabeler
 from pipelines.metadata_input import MetadataInput, read_input
 from pipelines.progress import ShardProgress
-from pipelines.relabel import CorpusReader, check_finished, is_corpus, relabel_plan
+from pipelines.relabel import CorpusReader, check_finished, is_corpus, relabel_plan, with_source_settings
 from pipelines.remove_duplicates import remove_duplicates
 from pipelines.resources import Resources, cluster_size, fit
 from pipelines.session import connect
@@ -67,43 +67,58 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         TakenOverError: another run was started on the same output.
     """
     output = Folder(config.output)
-    metadata, identity = _look_at_input(config)
-    config = _with_absolute_paths(config)
-    if preflight.check_output(output, identity) and (summary := load_summary(output)):
+    config, metadata, identity = _look_at_input(_with_absolute_paths(config))
+    begun = preflight.check_output(output, identity)
+    if begun and (summary := _finished_summary(output)):
         logger.info("%s is finished: %s", output.url, _counts(summary))
         return summary
     connect(config.cluster)
     resources = fit(config.cluster, *cluster_size())
     logger.info("%s", resources)
     facts = preflight.try_model(config, resources.label)
+    if begun:
+        preflight.check_same_model(output, facts)
     if dry_run:
         rows = metadata.rows if metadata else None
         return {"rows_read": rows, "resources": str(resources), **facts, "config": to_json(config)}
     run = uuid.uuid4().hex
-    preflight_file = {"identity": identity, "config": to_json(config), "code": _code_version()}
-    output.write(preflight.CONFIG, json.dumps(preflight_file, indent=2).encode())
+    preflight.save_config(output, identity, to_json(config), facts, _code_version())
     claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
     plan = load_plan(output) or _make_plan(config, metadata, output)
     records = _run_shards(config, plan, resources, run, metadata is None, facts, actors or Actors())
     if config.duplicates.remove:
         records = remove_duplicates(config, run, records)
     source = output if metadata else Folder(config.input)
-    audit(plan.shards, source, output)
+    audit(plan.shards, source, output, run)
+    check_owner(output, run)
     finish(output, plan, list(records.values()), to_json(config), facts)
     summary = load_summary(output) or {}
     logger.info("%s: %s", output.url, _counts(summary))
     return summary
 
 
-def _look_at_input(config: CorpusConfig) -> tuple[MetadataInput | None, dict[str, Any]]:
-    """The metadata (None for a corpus to relabel), and the settings and input that decide which rows come out."""
+def _look_at_input(config: CorpusConfig) -> tuple[CorpusConfig, MetadataInput | None, dict[str, Any]]:
+    """The settings that hold, the metadata (None for a corpus to relabel), all that decides which rows come out."""
+    given, made = f"{config.input}/", f"{config.output}/"
+    if given.startswith(made) or made.startswith(given):
+        raise ValueError(f"--output {config.output!r} and --input {config.input!r} overlap; give separate folders")
     try:
         if is_corpus(config.input):
-            return None, config.identity() | {"corpus": check_finished(Folder(config.input))}
+            config = with_source_settings(config)
+            return config, None, config.identity() | {"corpus": check_finished(Folder(config.input))}
         metadata = read_input(config)
     except OSError as error:
         raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
-    return metadata, config.identity() | {"files": [list(file) for file in metadata.files]}
+    return config, metadata, config.identity() | {"files": [list(file) for file in metadata.files]}
+
+
+def _finished_summary(output: Folder) -> dict[str, Any] | None:
+    """The counts of a corpus that is finished and whole; None where there is something left to do."""
+    summary, plan = load_summary(output), load_plan(output)
+    if summary and plan and len(finished(output, plan.shards)) < len(plan.shards):
+        logger.info("%s was finished, but files of it are missing or changed since", output.url)
+        return None
+    return summary
 
 
 def _with_absolute_paths(config: CorpusConfig) -> CorpusConfig:
@@ -142,7 +157,7 @@ def _run_shards(
     labelled = images.map_batches(
         actors.label,
         fn_constructor_args=[config.label, config.cluster.label_cpus],
-        batch_size=config.shards.rows,  # a block as it is: blocks of this size are neither cut nor joined
+        batch_size=config.shards.rows,  # Ray joins a smaller block, which a split's last shard is, to the next
         batch_format="pyarrow",
         **resources.label.arguments(),
     )
@@ -153,11 +168,15 @@ def _run_shards(
         **resources.write.arguments(),
     )
     rows = sum(shard.rows for shard in pending)
-    with ShardProgress(rows, resources.label.actors or 1) as progress:
-        for row in written.iter_rows():
-            record = Record(**json.loads(row["record"]))
-            records[record.name] = record
-            progress.add(record)
+    try:
+        with ShardProgress(rows, resources.label.actors or 1) as progress:
+            for row in written.iter_rows():
+                record = Record(**json.loads(row["record"]))
+                records[record.name] = record
+                progress.add(record)
+    except ray.exceptions.RayTaskError:
+        check_owner(output, run)  # which says more than the task that found it out
+        raise
     return records
 
 

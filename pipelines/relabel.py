@@ -1,13 +1,15 @@
 """An existing corpus as input: its shards, read back as images to be labelled anew. Nothing is downloaded."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.candidates import Plan
-from pipelines.commit import MARKERS, Record, Shard
-from pipelines.preflight import SUCCESS
+from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig
+from pipelines.candidates import Plan, load_plan
+from pipelines.commit import Record, Shard, finished
+from pipelines.preflight import CONFIG, SUCCESS
 from pipelines.storage import Folder
 
 
@@ -27,9 +29,32 @@ def check_finished(corpus: Folder) -> dict[str, Any]:
     return dict(json.loads(corpus.read(SUCCESS)))
 
 
+def with_source_settings(config: CorpusConfig) -> CorpusConfig:
+    """A relabelled corpus is selected and downloaded as its source was, whatever the command line says of these."""
+    source = json.loads(Folder(config.input).read(CONFIG))["config"]
+    select: dict[str, Any]
+    download: dict[str, Any]
+    select, download = (
+        {name: tuple(value) if isinstance(value, list) else value for name, value in source[section].items()}
+        for section in ("select", "download")
+    )
+    return replace(config, select=SelectConfig(**select), download=DownloadConfig(**download))
+
+
 def relabel_plan(corpus: Folder) -> Plan:
-    """A finished corpus -> the same shards again, each of the rows that were kept."""
-    records = [Record(**json.loads(content)) for content in corpus.read_many(list(corpus.sizes(MARKERS, ".json")))]
+    """A finished corpus -> the same shards again, each of the rows that were kept.
+
+    Raises:
+        ValueError: files of the corpus are missing or changed.
+    """
+    plan = load_plan(corpus)
+    records = finished(corpus, plan.shards if plan else []).values()
+    kept, wanted = sum(record.kept for record in records), check_finished(corpus)["rows_kept"]
+    if kept != wanted:
+        raise ValueError(
+            f"--input {corpus.url!r} says that it holds {wanted} rows, but shards of {kept} are whole; "
+            "run the command that made it again to mend it"
+        )
     shards = [Shard(record.name, _file(record), None, record.kept) for record in records if record.kept]
     shards.sort(key=lambda shard: shard.name)
     return Plan(shards, sum(shard.rows for shard in shards), {})

@@ -53,26 +53,28 @@ def remove_duplicates(config: CorpusConfig, run: str, records: dict[str, Record]
 
 
 def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
-    """Shard names -> key, sha256, perceptual_hash and shard of their kept rows."""
+    """Shard names -> key, url, sha256, perceptual_hash and shard of their kept rows."""
     output = Folder(output_url)
     for name in shards["name"].to_pylist():
-        rows = output.read_table(shard_file(name, "rgbd"), columns=["key", "sha256", "perceptual_hash"])
+        rows = output.read_table(shard_file(name, "rgbd"), columns=["key", "url", "sha256", "perceptual_hash"])
         yield rows.replace_schema_metadata(None).append_column("shard", pa.array([name] * rows.num_rows))
 
 
 @ray.remote(num_cpus=1)
 def find(tables: list["ray.ObjectRef[pa.Table]"], max_distance: int) -> pa.Table:
-    """The rows to reject: shard, key, reason, detail. Holds the hashes of the whole corpus, about 100 bytes a row."""
+    """The rows to reject: shard, key, url, reason, detail. Holds the whole corpus's hashes, about 500 bytes a row."""
     rows = pa.concat_tables(ray.get(tables))
     keys, hashes = rows["key"].to_numpy(), rows["perceptual_hash"].to_numpy()
     same = choose_byte_duplicates(keys, rows["sha256"].to_pylist())
     other = ~np.isin(keys, same[:, 0])
     near = choose_near_duplicates(keys[other], hashes[other], max_distance)
     found = np.concatenate([same, near])
-    shards = dict(zip(keys.tolist(), rows["shard"].to_pylist(), strict=True))
+    order = np.argsort(keys)
+    at = pa.array(order[np.searchsorted(keys, found[:, 0], sorter=order)])
     return pa.table(
         {
-            "shard": pa.array([shards[key] for key in found[:, 0].tolist()], pa.string()),
+            "shard": rows["shard"].take(at),
+            "url": rows["url"].take(at),
             "key": pa.array(found[:, 0], pa.int64()),
             "reason": [str(Reason.DUPLICATE_BYTES)] * len(same) + [str(Reason.NEAR_DUPLICATE)] * len(near),
             "detail": pa.array([f"like the row of key {key}" for key in found[:, 1].tolist()], pa.string()),
@@ -86,18 +88,18 @@ def rewrite(item: pa.Table, config: CorpusConfig, run: str, duplicates: pa.Table
     record = Record(**json.loads(item["record"][0].as_py()))
     mine = duplicates.filter(pc.equal(duplicates["shard"], record.name))
     rgbd = output.read_table(shard_file(record.name, "rgbd"))
-    goes = pc.is_in(rgbd["key"], mine["key"].combine_chunks())
-    urls = dict(zip(rgbd["key"].to_pylist(), rgbd["url"].to_pylist(), strict=True))
-    moved = mine.append_column("url", pa.array([urls[key] for key in mine["key"].to_pylist()], pa.string()))
-    moved = conform(moved.append_column("stage", pa.array(["duplicates"] * mine.num_rows)), "reject/v1")
-    name = shard_file(record.name, "rejects")
-    rejects = pa.concat_tables([output.read_table(name), moved]) if name in record.sizes else moved
-    kept = rgbd.filter(pc.invert(goes))
+    kept = rgbd.filter(pc.invert(pc.is_in(rgbd["key"], mine["key"].combine_chunks())))
+    moved = conform(mine.append_column("stage", pa.array(["duplicates"] * mine.num_rows)), "reject/v1")
+    rejects = moved
+    if (name := shard_file(record.name, "rejects")) in record.sizes:
+        before = output.read_table(name)  # of a task that died on the way, it may hold the moved rows already
+        others = before.filter(pc.invert(pc.is_in(before["key"], mine["key"].combine_chunks())))
+        rejects = pa.concat_tables([others, moved])
     reasons = Counter(record.rejected) + Counter(moved["reason"].to_pylist())
     changed = Record(**{**asdict(record), "kept": kept.num_rows, "rejected": dict(reasons), "sizes": {}})
     tables = {
-        "rgbd": row_groups(kept, config.shards.row_group_rows),
         "rejects": row_groups(rejects, rejects.num_rows),
+        "rgbd": row_groups(kept, config.shards.row_group_rows),
     }
     done = commit_shard(output, run, changed, tables, {"rgbd": RGBD_OPTIONS})
     return pa.table({"record": [json.dumps(asdict(done))]})

@@ -95,6 +95,13 @@ class Folder:
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             list(pool.map(self._delete_file, self.sizes(name)))
 
+    def drop_empty(self, name: str) -> None:
+        """Remove a local folder, and this one, if nothing is in them; object stores have no empty folders."""
+        if self.is_local:
+            with suppress(OSError):  # something is in it
+                Path(self.path(name)).rmdir()
+                Path(self.root).rmdir()
+
     def _delete_file(self, name: str) -> None:
         with suppress(FileNotFoundError), self._named(name):
             self.fs.rm_file(self.path(name))

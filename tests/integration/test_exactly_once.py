@@ -165,11 +165,12 @@ def test_the_audit_finds_doubled_and_missing_rows(undisturbed, tmp_path):
     shutil.copytree(undisturbed, tmp_path / "corpus")
     output = Folder(str(tmp_path / "corpus"))
     plan = load_plan(output)
-    audit(plan.shards, output, output)
+    run = json.loads(output.read("_state/run.json"))["run"]
+    audit(plan.shards, output, output, run)
     name = next(shard.name for shard in plan.shards if output.exists(shard.file("rgbd")))
     file = f"rgbd/{name.replace('-', '/')}.parquet"
     table = output.read_table(file)
     output.write_tables(file, [table, table.slice(0, 1)])
     with pytest.raises(AuditError, match="again to redo"):
-        audit(plan.shards, output, output)
+        audit(plan.shards, output, output, run)
     assert name not in finished(output, plan.shards)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +23,11 @@ from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.faults import Stall
 from ldm3d.toy.scenes import render
 from ldm3d.toy.world import build_world
+from pipelines.candidates import load_plan
+from pipelines.commit import finished
 from pipelines.rebuild_corpus import rebuild_corpus
+from pipelines.remove_duplicates import rewrite
+from pipelines.storage import Folder
 
 
 def rows_of(corpus: Path, contract: str = "rgbd") -> list[dict]:
@@ -113,6 +118,14 @@ def test_it_opens_in_hugging_face_datasets_with_pictures(corpus, tmp_path):
     np.testing.assert_array_equal(np.asarray(row["depth"]), decode_depth(stored["depth"]["bytes"]))
 
 
+def test_two_corpora_do_not_pass_for_each_other_in_one_cache(corpus, plain_world, make_config, tmp_path):
+    other = rebuild_corpus(make_config(plain_world, tmp_path / "other/corpus", select={"sample": 10}))
+    cache = str(tmp_path / "cache")
+    for folder, summary in ((corpus.folder, corpus.summary), (tmp_path / "other/corpus", other)):
+        opened = datasets.load_dataset(str(folder), cache_dir=cache)
+        assert sum(len(split) for split in opened.values()) == summary["rows_kept"]
+
+
 def test_the_card_and_the_contact_sheet_show_what_is_there(corpus):
     card = (corpus.folder / "README.md").read_text()
     for reason, count in corpus.summary["rows_rejected"].items():
@@ -141,6 +154,34 @@ def test_relabelling_needs_no_web_and_the_same_model_gives_the_same_labels(corpu
     rebuild_corpus(make_config(corpus.folder, tmp_path / "same"))
     assert web.requests() == asked
     assert rows_of(tmp_path / "same") == rows_of(corpus.folder)
+
+
+def test_a_corpus_that_has_lost_files_is_not_relabelled_but_mended(corpus, web, make_config, tmp_path):
+    web.pages.update(corpus.world.pages)  # other worlds have pages of the same names
+    shutil.copytree(corpus.folder, tmp_path / "copy")
+    lost = next((tmp_path / "copy/rgbd/train").glob("*.parquet"))
+    lost.unlink()
+    with pytest.raises(ValueError, match="run the command that made it again"):
+        rebuild_corpus(make_config(tmp_path / "copy", tmp_path / "new"))
+    rebuild_corpus(dataclasses.replace(corpus.config, output=str(tmp_path / "copy")))
+    assert rows_of(tmp_path / "copy") == rows_of(corpus.folder)
+
+
+def test_moving_duplicates_to_the_rejects_can_be_done_twice(corpus, tmp_path):
+    """A task that dies after its files are written, before its marker, is tried again."""
+    shutil.copytree(corpus.folder, tmp_path / "copy")
+    output = Folder(str(tmp_path / "copy"))
+    config = dataclasses.replace(corpus.config, output=output.url)
+    records = finished(output, load_plan(output).shards)
+    record = next(record for record in records.values() if record.kept > 1 and record.rejected)
+    row = output.read_table(f"rgbd/{record.name.replace('-', '/')}.parquet").to_pylist()[0]
+    found = {"shard": record.name, "key": row["key"], "url": row["url"], "reason": "near_duplicate", "detail": "x"}
+    run = json.loads(output.read("_state/run.json"))["run"]
+    item = pa.table({"record": [json.dumps(dataclasses.asdict(record))]})
+    once, twice = (rewrite(item, config, run, pa.Table.from_pylist([found])) for _ in range(2))
+    assert once == twice
+    assert json.loads(twice["record"][0].as_py())["kept"] == record.kept - 1
+    assert [r["key"] for r in rows_of(tmp_path / "copy", "rejects")].count(row["key"]) == 1
 
 
 def test_relabelling_with_another_model_changes_the_labels_only(corpus, make_config, tmp_path):
@@ -190,7 +231,7 @@ def test_a_dry_run_checks_everything_and_writes_nothing(plain_world, make_config
     assert planned["rows_read"] == 40
     assert planned["depth_model_type"] == "dpt"
     assert planned["config"]["download"]["image_size"] == 32
-    assert not [f for f in tmp_path.rglob("*") if f.is_file()]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -240,10 +281,29 @@ def test_an_unsuitable_input_is_refused_with_the_remedy(plain_world, make_config
     refused(tmp_path / "empty", r"holds no \.parquet file")
     (tmp_path / "empty/a.parquet").write_bytes(b"not parquet")
     refused(tmp_path / "empty", "not a readable parquet file")
+    pq.write_table(pa.table({"URL": pa.array([], pa.string())}), tmp_path / "empty/a.parquet")
+    refused(tmp_path / "empty", "hold no rows")
     pq.write_table(pa.table({"link": ["x"]}), tmp_path / "empty/a.parquet")
     refused(tmp_path / "empty", "no URL and caption columns")
     pq.write_table(pa.table({"url": ["x"], "caption": ["y"]}), tmp_path / "empty/a.parquet")
     refused(tmp_path / "empty", "--select.nsfw any")
+
+
+def test_an_output_inside_the_input_is_refused(plain_world, make_config):
+    with pytest.raises(ValueError, match="overlap"):
+        rebuild_corpus(make_config(plain_world, plain_world / "corpus"))
+
+
+def test_a_model_with_other_weights_under_the_same_name_is_refused(plain_world, make_config, tmp_path):
+    tiny_depth_model(tmp_path / "model")
+    config = make_config(
+        plain_world, tmp_path / "c", label={"depth_model": str(tmp_path / "model")}, select={"sample": 5}
+    )
+    rebuild_corpus(config)
+    (tmp_path / "c/_SUCCESS.json").unlink()
+    tiny_depth_model(tmp_path / "model", seed=1)
+    with pytest.raises(ValueError, match="begun with another depth model"):
+        rebuild_corpus(config)
 
 
 def test_an_output_that_is_not_ours_is_left_alone(plain_world, make_config, tmp_path):
