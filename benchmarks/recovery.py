@@ -23,12 +23,12 @@ from typing import Any
 import psutil
 
 from benchmarks.measure import arguments, cluster, save
+from benchmarks.trial import markers, rows_of, start_driver
 from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, ShardConfig
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.web import ToyWeb
 from ldm3d.toy.world import SELECT, build_world
 from pipelines.rebuild_corpus import rebuild_corpus
-from tests.integration.test_exactly_once import markers, rows_of, start_driver
 
 SCENES = 96
 SHARD_ROWS = 8

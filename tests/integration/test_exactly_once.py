@@ -2,22 +2,19 @@
 
 import contextlib
 import json
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import pyarrow.parquet as pq
 import pytest
 
-from ldm3d.config import CorpusConfig
+from benchmarks.trial import markers, rows_of, start_driver
+from ldm3d.toy.faults import Slow
 from ldm3d.toy.world import build_world
 from pipelines.audit import AuditError, audit
 from pipelines.candidates import load_plan
@@ -25,65 +22,26 @@ from pipelines.commit import TakenOverError, claim, commit_shard, finished
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage import Folder
 
-ROOT = Path(__file__).parents[2]
 SHARDS = {"rows": 8, "row_group_rows": 8}
-
-
-def rows_of(corpus: Path) -> dict[str, list[dict]]:
-    """All rows by contract, by key: everything but the files' names."""
-    found = {}
-    for contract in ("rgbd", "rejects"):
-        files = sorted((corpus / contract).rglob("*.parquet"))
-        rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
-        found[contract] = sorted(rows, key=lambda row: (row["key"], row["url"], row.get("reason", "")))
-    return found
-
-
-def markers(corpus: Path) -> dict[str, int]:
-    """The finished shards, and when each was finished."""
-    return {file.name: file.stat().st_mtime_ns for file in (corpus / "_state/shards").glob("*.json")}
+POLITE = {"per_host": 2}
 
 
 @pytest.fixture(scope="module")
 def world(web, tmp_path_factory) -> Path:
-    """Metadata of 64 good rows and of every fault that answers quickly and always in the same way."""
+    """Metadata of 64 rows, some not found, on a web that takes seconds: there is a middle to kill at."""
     folder = tmp_path_factory.mktemp("world")
     built = build_world(folder, web.base_url, scenes=64, seed=2, faults=False)
-    web.pages.update(built.pages)
+    web.pages.update({name: Slow(0.15, page) for name, page in built.pages.items()})
     for name in list(built.pages)[::9]:
-        del web.pages[name]  # not found
+        del web.pages[name]
     return folder
 
 
 @pytest.fixture(scope="module")
 def undisturbed(world, make_config, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    rebuild_corpus(make_config(world, folder, shards=SHARDS))
+    rebuild_corpus(make_config(world, folder, shards=SHARDS, download=POLITE))
     return folder
-
-
-def start_driver(config: CorpusConfig, address: str) -> subprocess.Popen:
-    """The real entry point as a process of its own, on the session's cluster."""
-    flags = {
-        "--input": config.input,
-        "--output": config.output,
-        "--cluster.address": address,
-        "--label.depth-model": config.label.depth_model,
-        "--download.allow-addresses": "127.0.0.1",
-        "--shards.rows": str(config.shards.rows),
-        "--shards.row-group-rows": str(config.shards.row_group_rows),
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "jobs.rebuild_corpus",
-        "--preset",
-        "toy",
-        *(x for pair in flags.items() for x in pair),
-    ]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
@@ -94,7 +52,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 
 def test_a_driver_killed_at_any_moment_loses_and_doubles_nothing(world, make_config, undisturbed, cluster, tmp_path):
-    config = make_config(world, tmp_path / "corpus", shards=SHARDS)
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
     chance = random.Random(0)
     done_before: dict[str, int] = {}
     for _ in range(2):
@@ -114,7 +72,7 @@ def test_a_driver_killed_at_any_moment_loses_and_doubles_nothing(world, make_con
 
 @pytest.mark.parametrize("victim", ["Downloader", "DepthLabeler"])
 def test_a_killed_actor_is_replaced_within_the_run(world, make_config, undisturbed, tmp_path, victim):
-    config = make_config(world, tmp_path / "corpus", shards=SHARDS)
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
     killed: list[int] = []
 
     def kill() -> None:
@@ -134,7 +92,7 @@ def test_a_killed_actor_is_replaced_within_the_run(world, make_config, undisturb
 
 
 def test_lost_and_damaged_state_is_done_again_in_place(world, make_config, undisturbed, tmp_path):
-    config = make_config(world, tmp_path / "corpus", shards=SHARDS)
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
     rebuild_corpus(config)
     chance = random.Random(1)
     state = sorted((tmp_path / "corpus/_state/shards").glob("*.json"))
