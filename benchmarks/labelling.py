@@ -25,13 +25,14 @@ import pyarrow.parquet as pq
 from benchmarks.measure import Ratio, alone, arguments, cluster, save
 from benchmarks.photos import make_photos
 from benchmarks.stand_ins import DiaryLabeler, FastLabeler, SlowLabeler, small_dpt
-from ldm3d.config import ClusterConfig, CorpusConfig, DownloadConfig, DuplicatesConfig, LabelConfig
+from ldm3d.config import ClusterConfig, CorpusConfig, DownloadConfig, DuplicatesConfig, LabelConfig, to_json
 from ldm3d.images import decode_rgb, encode_depth
 from ldm3d.keys import make_key
 from ldm3d.schema import IMAGE, conform
 from pipelines.candidates import Plan, save_plan
-from pipelines.commit import Record, claim, commit_shard
+from pipelines.commit import Record, Shard, claim, commit_shard
 from pipelines.label_depth import DECODE_THREADS
+from pipelines.preflight import save_config
 from pipelines.rebuild_corpus import Actors, rebuild_corpus
 from pipelines.storage import Folder
 from pipelines.write_shards import RGBD_OPTIONS, row_groups
@@ -53,6 +54,7 @@ def make_corpus(folder: Path, rows: int) -> None:
     claim(output, "benchmark", {})
     photos = make_photos(SIZE, SIZE, quality=95)
     depth = encode_depth(np.zeros((SIZE, SIZE), np.uint16), "png")
+    shards = []
     for number, start in enumerate(range(0, rows, SHARD_ROWS)):
         urls = [f"http://example.invalid/{row}" for row in range(start, min(rows, start + SHARD_ROWS))]
         images = [photos[row % len(photos)] for row in range(len(urls))]
@@ -76,7 +78,10 @@ def make_corpus(folder: Path, rows: int) -> None:
         groups = row_groups(conform(pa.table(columns), "rgbd/v1"), BATCH)
         record = Record(f"train-{number:05d}", count, count, {}, {})
         commit_shard(output, "benchmark", record, {"rgbd": groups}, {"rgbd": RGBD_OPTIONS})
-    save_plan(Plan([], 0, {}), output)
+        shards.append(Shard(record.name, "", None, count))
+    save_plan(Plan(shards, rows, {}), output)
+    config = CorpusConfig(input="", output="", download=DownloadConfig(image_size=SIZE))
+    save_config(output, {}, to_json(config), {}, "benchmark")
     output.write("_SUCCESS.json", json.dumps({"rows_kept": rows}).encode())
 
 
