@@ -104,7 +104,7 @@ class IsolatedDecoder:
             self._keepers.put(keeper)
 
 
-class _WorkerDied(Exception):  # noqa: N818
+class _WorkerDied(Exception):  # noqa: N818 -- an event that is dealt with here
     """exit_code: as `subprocess` has it, a negative number is the signal that killed it."""
 
     def __init__(self, exit_code: int) -> None:

@@ -20,7 +20,7 @@ class ShardProgress:
     """Counts finished shards; a live bar on a terminal, a line now and then elsewhere.
 
     Busy share is the time that label actors spent in the model over the time that they had, from the first finished
-    shard on, so that start-up does not count.
+    shard on, so that start-up does not count. Both are of committed shards: over a few shards it says too much.
     """
 
     def __init__(self, rows: int, label_actors: int, stream: TextIO | None = None) -> None:

@@ -58,7 +58,7 @@ def test_a_driver_killed_at_any_moment_loses_and_doubles_nothing(world, make_con
     for _ in range(2):
         driver = start_driver(config, cluster)
         enough = len(done_before) + chance.randint(1, 3)
-        wait_for(lambda: len(markers(tmp_path / "corpus")) >= enough or driver.poll() is not None)  # noqa: B023
+        wait_for(lambda: len(markers(tmp_path / "corpus")) >= enough or driver.poll() is not None)  # noqa: B023 -- called before the loop goes on
         time.sleep(chance.uniform(0, 0.3))
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
