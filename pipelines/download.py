@@ -2,15 +2,15 @@
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig
-from ldm3d.decoder import IsolatedDecoder
+from ldm3d.decode import IsolatedDecoder, SquareImage
 from ldm3d.fetch.fetcher import Fetched, Fetcher
-from ldm3d.images import SquareImage
 from ldm3d.rejected import Rejected
 from pipelines.storage import Folder
 
@@ -66,15 +66,20 @@ class Downloader:
     def _images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Outcomes by index as they come: decoding runs while other URLs are still being fetched."""
         decoding: dict[Future[SquareImage], Fetched] = {}
+        done: SimpleQueue[Future[SquareImage]] = SimpleQueue()
         for fetched in self.fetcher.fetch_all(urls):
             if fetched.reason:
                 yield fetched.index, {"stage": "download", "reason": fetched.reason, "detail": fetched.detail}
                 continue
-            decoding[self.decoder.submit(fetched.content)] = fetched
+            future = self.decoder.submit(fetched.content)
+            decoding[future] = fetched
+            future.add_done_callback(done.put)
             if len(decoding) > WAITING:
-                done, _ = wait(decoding, return_when=FIRST_COMPLETED)
-                yield from (self._decoded(future, decoding.pop(future)) for future in done)
-        yield from (self._decoded(future, fetched) for future, fetched in decoding.items())
+                future = done.get()
+                yield self._decoded(future, decoding.pop(future))
+        while decoding:
+            future = done.get()
+            yield self._decoded(future, decoding.pop(future))
 
     @staticmethod
     def _decoded(future: Future[SquareImage], fetched: Fetched) -> tuple[int, dict[str, Any]]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ldm3d.config import PRESETS, SelectConfig
-from ldm3d.images import make_square
+from ldm3d.decode import make_square
 from ldm3d.keys import make_key
 from ldm3d.reason import Reason
 from ldm3d.toy import pictures

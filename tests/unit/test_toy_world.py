@@ -14,8 +14,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from ldm3d.config import PRESETS, DuplicatesConfig
+from ldm3d.decode import make_square
 from ldm3d.duplicates import hamming
-from ldm3d.images import make_square
 from ldm3d.keys import make_key
 from ldm3d.metadata import recognise
 from ldm3d.reason import Reason

@@ -12,10 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ldm3d import decoder as decoder_module
 from ldm3d.config import DownloadConfig, SelectConfig
-from ldm3d.decoder import IsolatedDecoder
-from ldm3d.images import make_square
+from ldm3d.decode import IsolatedDecoder, isolated, make_square
 from ldm3d.reason import Reason
 from ldm3d.rejected import Rejected
 
@@ -27,7 +25,7 @@ ANY = SelectConfig()
 # Contents that name what a decoder may do to its process; anything else is an image.
 POISON = """
 import ctypes, mmap, os, signal, time
-from ldm3d.images import make_square
+from ldm3d.decode import make_square
 
 def work(content, config, select):
     match content:
@@ -199,7 +197,7 @@ def test_memory_beyond_the_limit_is_a_reject(decoder):
 
 
 def test_a_worker_that_no_alarm_ends_is_killed_and_replaced(monkeypatch, hurried):
-    monkeypatch.setattr(decoder_module, "_GRACE_S", 0.1)
+    monkeypatch.setattr(isolated, "_GRACE_S", 0.1)
     hurried.submit(jpeg()).result()
     processes = keeper_and_worker(hurried)
     assert rejection(hurried, b"stop").reason == Reason.DECODE_TIMEOUT
@@ -254,7 +252,7 @@ def test_nothing_runs_after_close(poison):
 
 CALLER = """
 from ldm3d.config import DownloadConfig, SelectConfig
-from ldm3d.decoder import IsolatedDecoder
+from ldm3d.decode import IsolatedDecoder
 
 IsolatedDecoder.work = "poison:work"
 decoder = IsolatedDecoder(DownloadConfig(image_size=32, decode_timeout_s=1), SelectConfig())

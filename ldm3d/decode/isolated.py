@@ -12,37 +12,26 @@ its ends of the sockets close, and the alarm ends a worker that hangs. Only the 
 those of a worker, which a file may have taken over.
 """
 
-import io
 import os
 import pickle
-import pkgutil
 import queue
-import resource
 import signal
 import socket
-import struct
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar, Self
 
 from ldm3d.config import DownloadConfig, SelectConfig
-from ldm3d.images import SquareImage, make_square
+from ldm3d.decode.messages import STATUS, receive, send
+from ldm3d.decode.square import SquareImage
 from ldm3d.reason import Reason
 from ldm3d.rejected import Rejected
-
-Work = Callable[[bytes, DownloadConfig, SelectConfig], SquareImage]
-
-_LENGTH = struct.Struct("!Q")
-_STATUS = struct.Struct("!i")
-_SQUARE = struct.Struct("!iiq")  # width, height, perceptual hash; the JPEG follows
 
 _LONGEST_REPLY = 2**28  # bytes
 _START_S = 120.0  # imports from a slow disk
 _GRACE_S = 10.0  # beyond the alarm, for a worker that is stopped or stuck in the kernel
-_BASE_MEMORY = 2 * 2**30  # address space in bytes: interpreter, libraries and the fetched file ...
-_BYTES_PER_PIXEL = 32  # ... and an image in all the forms that exist at once
+_KEPT_FREE = 2**26  # bytes
 
 
 class IsolatedDecoder:
@@ -52,7 +41,7 @@ class IsolatedDecoder:
         square = decoder.submit(content).result()  # or raises Rejected
     """
 
-    work: ClassVar[str] = "ldm3d.images:make_square"  # by name: the keeper imports it
+    work: ClassVar[str] = "ldm3d.decode.square:make_square"  # by name: the keeper imports it
 
     def __init__(self, config: DownloadConfig, select: SelectConfig, processes: int = 1) -> None:
         """Start the processes; the first image waits for their imports.
@@ -128,8 +117,8 @@ class _Keeper:
             _, self._worker = self._next_worker(_START_S)
         self._worker.settimeout(self._timeout_s + _GRACE_S)
         try:
-            _send(self._worker, content)
-            reason, body = _receive(self._worker, _LONGEST_REPLY), _receive(self._worker, _LONGEST_REPLY)
+            send(self._worker, content)
+            reason, body = receive(self._worker, _LONGEST_REPLY), receive(self._worker, _LONGEST_REPLY)
             return _outcome(reason, body)
         except TimeoutError:
             self._restart()
@@ -151,12 +140,12 @@ class _Keeper:
         self._control, keepers_end = socket.socketpair()
         with keepers_end:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ldm3d.decoder"],
+                [sys.executable, "-P", "-m", "ldm3d.decode.keeper"],
                 stdin=keepers_end.fileno(),
                 env=os.environ | _child_environment(),
                 start_new_session=True,  # a group to kill, and no Ctrl-C of the terminal's
             )
-        _send(self._control, self._orders)
+        send(self._control, self._orders)
 
     def _restart(self) -> None:
         self._kill()
@@ -173,12 +162,12 @@ class _Keeper:
         """(exit code of the last worker, data socket of the next). Raises RuntimeError: the keeper ended or hangs."""
         self._control.settimeout(timeout_s)
         try:
-            message, descriptors, _, _ = socket.recv_fds(self._control, _STATUS.size, 1)
+            message, descriptors, _, _ = socket.recv_fds(self._control, STATUS.size, 1)
         except OSError as error:
             raise RuntimeError(f"no answer from the decoder's keeper: {error}") from error
         if not descriptors:
             raise RuntimeError("the decoder's keeper ended: its output says why")
-        return os.waitstatus_to_exitcode(_STATUS.unpack(message)[0]), socket.socket(fileno=descriptors[0])
+        return os.waitstatus_to_exitcode(STATUS.unpack(message)[0]), socket.socket(fileno=descriptors[0])
 
     def _bury(self) -> int:
         """Exit code of the worker that ended; the next one, or else a new keeper, takes its place."""
@@ -192,135 +181,24 @@ class _Keeper:
         return exit_code
 
 
-def keep(control: socket.socket) -> None:
-    """What a keeper does, until the caller is gone: fork a worker, hand out its socket, wait for its end."""
-    name, config, select = pickle.loads(_receive(control))
-    work: Work = pkgutil.resolve_name(name)
-    _warm_up(config)
-    status = 0
-    while not _has_hung_up(control):
-        callers_end, workers_end = socket.socketpair()
-        worker = os.fork()
-        if worker == 0:
-            try:
-                control.close()
-                callers_end.close()
-                _limit(config)
-                _serve(workers_end, work, config, select)
-            finally:
-                os._exit(0)  # whatever happens, it never becomes a second keeper
-        workers_end.close()
-        try:
-            socket.send_fds(control, [_STATUS.pack(status)], [callers_end.fileno()])
-        except OSError:
-            return  # the new worker ends, too: the other end of its connection goes with this process
-        callers_end.close()
-        _, status = os.waitpid(worker, 0)
-
-
-def _serve(data: socket.socket, work: Work, config: DownloadConfig, select: SelectConfig) -> None:
-    """What a worker does: image after image, each within its time, until the caller hangs up."""
-    while True:
-        try:
-            content = _receive(data)
-        except OSError:
-            return
-        signal.setitimer(signal.ITIMER_REAL, config.decode_timeout_s)
-        reason, body = _answer(work, content, config, select)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        _send(data, reason)
-        _send(data, body)
-
-
-def _answer(work: Work, content: bytes, config: DownloadConfig, select: SelectConfig) -> tuple[bytes, bytes]:
-    try:
-        square = work(content, config, select)
-    except Rejected as rejected:
-        return rejected.reason.encode(), rejected.detail.encode(errors="replace")
-    except Exception as error:  # a fault of ours: the row is lost, the run goes on, the detail tells
-        return Reason.DECODE_FAILED.encode(), f"{type(error).__name__}: {error}"[:300].encode(errors="replace")
-    return b"", _SQUARE.pack(square.original_width, square.original_height, square.perceptual_hash) + square.jpeg
-
-
 def _outcome(reason: bytes, body: bytes) -> SquareImage:
-    """The inverse of `_answer`. Raises ValueError: not what `_answer` returns."""
+    """What a worker answered. Raises ValueError: no worker would say that."""
     if reason:
         raise Rejected(Reason(reason.decode()), body.decode())
-    if len(body) < _SQUARE.size:
-        raise ValueError(f"a square of {len(body)} bytes")
-    width, height, perceptual_hash = _SQUARE.unpack_from(body)
-    return SquareImage(body[_SQUARE.size :], width, height, perceptual_hash)
-
-
-def _warm_up(config: DownloadConfig) -> None:
-    """Import all that `make_square` does, so that workers are born with it. Starts no thread, for a fork follows."""
-    import cv2
-    from PIL import Image
-
-    cv2.setNumThreads(1)
-    Image.init()
-    tiny = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(tiny, "PNG")
-    make_square(tiny.getvalue(), config, SelectConfig())
-
-
-def _limit(config: DownloadConfig) -> None:
-    """Bound what an image can do to the machine: memory, core files, lines in the log, and by the alarm, time."""
-    memory = _BASE_MEMORY + _BYTES_PER_PIXEL * config.max_pixels
-    _, hardest = resource.getrlimit(resource.RLIMIT_AS)
-    if hardest != resource.RLIM_INFINITY:
-        memory = min(memory, hardest)
-    resource.setrlimit(resource.RLIMIT_AS, (memory, hardest))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    return SquareImage.unpack(body)
 
 
 def _child_environment() -> dict[str, str]:
-    """The caller's import path, and one thread: a process may only fork while it has one."""
+    """The caller's import path; one thread, as it may fork while it has one; memory kept for more images.
+
+    Every image takes some megabytes and gives all back. By default glibc returns them to the kernel, which clears each
+    page anew: more than a millisecond an image.
+    """
     return {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "NO_ALBUMENTATIONS_UPDATE": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_MMAP_THRESHOLD_": str(_KEPT_FREE // 2),
+        "MALLOC_TRIM_THRESHOLD_": str(_KEPT_FREE),
     }
-
-
-def _has_hung_up(connection: socket.socket) -> bool:
-    try:
-        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
-def _send(connection: socket.socket, content: bytes) -> None:
-    connection.sendall(_LENGTH.pack(len(content)))
-    connection.sendall(content)
-
-
-def _receive(connection: socket.socket, longest: int = 2**40) -> bytes:
-    """Raises OSError: the connection ended; ValueError: the message is longer than `longest` bytes."""
-    (length,) = _LENGTH.unpack(_receive_exactly(connection, _LENGTH.size))
-    if length > longest:
-        raise ValueError(f"a message of {length} bytes, at most {longest} are taken")
-    return _receive_exactly(connection, length)
-
-
-def _receive_exactly(connection: socket.socket, length: int) -> bytes:
-    content = bytearray(length)
-    view = memoryview(content)
-    while view:
-        count = connection.recv_into(view)
-        if count == 0:
-            raise ConnectionResetError("the other side hung up")
-        view = view[count:]
-    return bytes(content)
-
-
-if __name__ == "__main__":
-    keep(socket.socket(fileno=0))

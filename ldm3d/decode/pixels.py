@@ -1,0 +1,87 @@
+"""Files of every kind and colour mode to upright pixels of one kind: (H, W, 3) uint8, BGR as OpenCV has it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldm3d.decode.header import ImageHeader, open_image
+
+
+def is_scalable(header: ImageHeader) -> bool:
+    """Whether a file can be decoded at a fraction of its size: a JPEG whose colours OpenCV knows."""
+    return header.format == "JPEG" and header.mode in ("RGB", "L")
+
+
+def decode_upright(content: bytes, header: ImageHeader, reduction: int) -> NDArray[np.uint8]:
+    """A file -> (H, W, 3) uint8 BGR, as it is to be seen, transparency over white.
+
+    Args:
+        content: the file.
+        header: its `read_header`.
+        reduction: 1, or where it `is_scalable`, 2, 4 or 8: both sides divided by that, which is cheaper to decode.
+
+    Raises:
+        Exception: it does not decode. A malformed file makes Pillow raise nearly anything.
+    """
+    pixels = decode_jpeg(content, reduction) if is_scalable(header) else _decode_any(content)
+    return np.ascontiguousarray(_upright(pixels, header.orientation))
+
+
+def decode_jpeg(content: bytes, reduction: int) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR as stored, orientation ignored, at 1 / `reduction`.
+
+    Raises:
+        ValueError: it does not decode.
+    """
+    import cv2
+
+    scale = {
+        1: cv2.IMREAD_COLOR,
+        2: cv2.IMREAD_REDUCED_COLOR_2,
+        4: cv2.IMREAD_REDUCED_COLOR_4,
+        8: cv2.IMREAD_REDUCED_COLOR_8,
+    }[reduction]
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), scale | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
+        raise ValueError(f"image does not decode ({content[:8].hex(' ')} ...)")
+    return pixels  # type: ignore[return-value]
+
+
+def _decode_any(content: bytes) -> NDArray[np.uint8]:
+    """The first frame of whatever Pillow reads -> (H, W, 3) BGR as stored, transparency over white."""
+    image = open_image(content)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _from_deep_grey(np.asarray(image))
+    if image.has_transparency_data:
+        return _over_white(np.asarray(image.convert("RGBA")))[..., ::-1]
+    return np.asarray(image.convert("RGB"))[..., ::-1]
+
+
+def _from_deep_grey(grey: NDArray[Any]) -> NDArray[np.uint8]:
+    """Grey of 16 bits scaled to 8, and tripled. Wider grey has no known white."""
+    if grey.dtype.kind == "f" or grey.min() < 0 or grey.max() > 65_535:
+        raise ValueError(f"{grey.dtype} pixels of unknown range")
+    eight_bit = ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.repeat(eight_bit[..., None], 3, axis=-1)
+
+
+def _over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """img2dataset's formula, in strips: on a whole image of 100 Mpixel its float64 intermediates take gigabytes."""
+    rgb = np.empty((*rgba.shape[:2], 3), np.uint8)
+    for top in range(0, len(rgba), 64):
+        strip = rgba[top : top + 64]
+        alpha = strip[..., 3:]
+        rgb[top : top + 64] = np.rint(alpha / 255 * strip[..., :3] + 255 - alpha)
+    return rgb
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation (CIPA DC-008, Orientation)."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
