@@ -1,20 +1,11 @@
-"""Every setting of every stage, as frozen dataclasses, and the table of presets.
+"""Every setting of the corpus stage."""
 
-The command line is made from these classes: `--select.min-size 512` sets `CorpusConfig.select.min_size`, and the
-docstring under a field is its help text. Ranges are checked when an object is made, before any work starts.
-"""
-
-import dataclasses
 import ipaddress
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-
-def _require(fine: bool, name: str, got: object, wanted: str) -> None:
-    if not fine:
-        raise ValueError(f"{name} is {got!r}, wanted {wanted}")
+from ldm3d.config.checks import require, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +36,18 @@ class SelectConfig:
     """Draws another sample and another split."""
 
     def __post_init__(self) -> None:
-        _require(self.nsfw != (), "select.nsfw", self.nsfw, "at least one value, or `any`")
-        _require(self.max_aspect_ratio >= 1, "select.max_aspect_ratio", self.max_aspect_ratio, "1 or more")
-        _require(self.sample is None or self.sample > 0, "select.sample", self.sample, "a positive count or None")
-        _require(self.min_size >= 0, "select.min_size", self.min_size, "0 or more pixels")
-        _require(
+        require(self.nsfw != (), "select.nsfw", self.nsfw, "at least one value, or `any`")
+        require(self.max_aspect_ratio >= 1, "select.max_aspect_ratio", self.max_aspect_ratio, "1 or more")
+        require(self.sample is None or self.sample > 0, "select.sample", self.sample, "a positive count or None")
+        require(self.min_size >= 0, "select.min_size", self.min_size, "0 or more pixels")
+        require(
             0 < self.min_caption_chars <= self.max_caption_chars,
             "select.min_caption_chars",
             self.min_caption_chars,
             f"1 to max_caption_chars ({self.max_caption_chars})",
         )
-        _require(self.val_fraction >= 0, "select.val_fraction", self.val_fraction, "0 or more")
-        _require(
+        require(self.val_fraction >= 0, "select.val_fraction", self.val_fraction, "0 or more")
+        require(
             self.test_fraction >= 0 and self.val_fraction + self.test_fraction < 1,
             "select.test_fraction",
             self.test_fraction,
@@ -106,17 +97,17 @@ class DownloadConfig:
     """Non-public IP addresses that may be contacted all the same; for tests and the demo only."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.encode_quality <= 100, "download.encode_quality", self.encode_quality, "1 to 100")
+        require(1 <= self.encode_quality <= 100, "download.encode_quality", self.encode_quality, "1 to 100")
         for name in ("image_size", "max_bytes", "max_pixels", "threads", "per_host", "breaker_failures"):
-            _require(getattr(self, name) >= 1, f"download.{name}", getattr(self, name), "1 or more")
+            require(getattr(self, name) >= 1, f"download.{name}", getattr(self, name), "1 or more")
         for name in ("timeout_s", "deadline_s", "decode_timeout_s"):
-            _require(getattr(self, name) > 0, f"download.{name}", getattr(self, name), "more than 0 seconds")
+            require(getattr(self, name) > 0, f"download.{name}", getattr(self, name), "more than 0 seconds")
         for name in ("max_redirects", "backoff_s", "breaker_cooldown_s"):
-            _require(getattr(self, name) >= 0, f"download.{name}", getattr(self, name), "0 or more")
-        _require(0 <= self.retries <= 100, "download.retries", self.retries, "0 to 100")
+            require(getattr(self, name) >= 0, f"download.{name}", getattr(self, name), "0 or more")
+        require(0 <= self.retries <= 100, "download.retries", self.retries, "0 to 100")
         token = self.user_agent_token
         named = token is None or re.fullmatch(r"[!-~]{1,64}", token) is not None  # it goes into a header
-        _require(named, "download.user_agent_token", token, "up to 64 printable ASCII characters without a space")
+        require(named, "download.user_agent_token", token, "up to 64 printable ASCII characters without a space")
         for address in self.allow_addresses:
             ipaddress.ip_address(address)  # a ValueError that names the address
 
@@ -139,8 +130,8 @@ class LabelConfig:
     """Lossless 16-bit codec of the depth column; `png` opens everywhere, `jxl` is smaller, for our readers."""
 
     def __post_init__(self) -> None:
-        _require(self.batch_size >= 1, "label.batch_size", self.batch_size, "1 or more")
-        _require(self.depth_model != "", "label.depth_model", self.depth_model, "a model id or path")
+        require(self.batch_size >= 1, "label.batch_size", self.batch_size, "1 or more")
+        require(self.depth_model != "", "label.depth_model", self.depth_model, "a model id or path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +144,7 @@ class DuplicatesConfig:
     """Largest Hamming distance of two 64-bit perceptual hashes that count as the same picture; 0 to 7."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.max_distance <= 7, "duplicates.max_distance", self.max_distance, "0 to 7 of 64 bits")
+        require(0 <= self.max_distance <= 7, "duplicates.max_distance", self.max_distance, "0 to 7 of 64 bits")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +157,8 @@ class ShardConfig:
     """Kept rows per parquet row group: what a training reader fetches at once."""
 
     def __post_init__(self) -> None:
-        _require(self.rows >= 1, "shards.rows", self.rows, "1 or more")
-        _require(self.row_group_rows >= 1, "shards.row_group_rows", self.row_group_rows, "1 or more")
+        require(self.rows >= 1, "shards.rows", self.rows, "1 or more")
+        require(self.row_group_rows >= 1, "shards.row_group_rows", self.row_group_rows, "1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,10 +183,10 @@ class ClusterConfig:
     def __post_init__(self) -> None:
         for name in ("download_actors", "label_actors"):
             value = getattr(self, name)
-            _require(value is None or value >= 1, f"cluster.{name}", value, "1 or more, or None")
+            require(value is None or value >= 1, f"cluster.{name}", value, "1 or more, or None")
         for name in ("download_cpus", "label_cpus", "no_progress_timeout_s"):
-            _require(getattr(self, name) > 0, f"cluster.{name}", getattr(self, name), "more than 0")
-        _require(self.label_gpus >= 0, "cluster.label_gpus", self.label_gpus, "0 or more")
+            require(getattr(self, name) > 0, f"cluster.{name}", getattr(self, name), "more than 0")
+        require(self.label_gpus >= 0, "cluster.label_gpus", self.label_gpus, "0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,33 +207,3 @@ class CorpusConfig:
     def identity(self) -> dict[str, Any]:
         """The settings that decide which rows the corpus holds; what the input holds decides the rest."""
         return {name: value for name, value in to_json(self).items() if name not in ("input", "output", "cluster")}
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # The paper: 8,233 train and 2,059 validation samples of LAION-400M at 512 x 512, labelled by DPT-Large at 384.
-    "ldm3d": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
-    # The corpus of the 4-channel model is the same: channels are a view of it, taken when training reads.
-    "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
-    # Everything for real in a minute: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, one loopback web.
-    "toy": {
-        "select": SelectConfig(min_size=16, max_aspect_ratio=3.0, min_similarity=0.2),
-        "download": DownloadConfig(
-            image_size=32,
-            timeout_s=2.0,
-            deadline_s=6.0,
-            max_bytes=4 * 2**20,
-            backoff_s=0.2,
-            threads=32,
-            per_host=32,
-            breaker_failures=1_000,
-        ),
-        "label": LabelConfig(depth_model="runs/demo/models/depth", batch_size=16),  # `make demo` trains it
-        "shards": ShardConfig(rows=64, row_group_rows=32),
-        "cluster": ClusterConfig(no_progress_timeout_s=120.0),
-    },
-}
-
-
-def to_json(config: Any) -> dict[str, Any]:
-    """A config as plain JSON values (tuples become lists)."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[no-any-return]
