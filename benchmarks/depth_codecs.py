@@ -61,7 +61,7 @@ def _from_zstd(encoded: bytes) -> Depth:
 CODECS = {
     PEER: Codec(_pillow_png, _from_pillow),
     "PNG, ours (OpenCV, level 1)": Codec(lambda depth: encode_depth(depth, "png"), decode_depth),
-    "JPEG XL, ours (effort 1)": Codec(lambda depth: encode_depth(depth, "jxl"), decode_depth),
+    "JPEG XL, ours (effort 2)": Codec(lambda depth: encode_depth(depth, "jxl"), decode_depth),
     "RGB-packed PNG (OpenCV, level 1)": Codec(_packed_png, _from_packed_png),
     "raw + zstd 3": Codec(lambda depth: bytes(imagecodecs.zstd_encode(depth.tobytes(), 3)), _from_zstd),
 }

@@ -33,7 +33,8 @@ def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> byt
     if codec == "jxl":
         import imagecodecs
 
-        return bytes(imagecodecs.jpegxl_encode(depth, lossless=True, effort=1, numthreads=1))
+        # Not effort 1: on noise of 16 bits, libjxl 0.11.2 writes beyond its buffer.
+        return bytes(imagecodecs.jpegxl_encode(depth, lossless=True, effort=2, numthreads=1))
     import cv2
 
     return bytes(cv2.imencode(".png", depth, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])

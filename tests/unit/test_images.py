@@ -1,6 +1,10 @@
 """The codecs of the corpus columns: depth loses nothing, and what is not depth is refused."""
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +12,8 @@ import pytest
 from PIL import Image
 
 from ldm3d.images import decode_depth, decode_rgb, encode_depth
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("codec", ["png", "jxl"])
@@ -18,6 +24,18 @@ def test_depth_codecs_lose_nothing(codec):
         back = decode_depth(encode_depth(depth, codec))
         assert back.dtype == np.uint16
         np.testing.assert_array_equal(back, depth)
+
+
+def test_encoding_jpeg_xl_leaves_the_heap_whole():
+    code = """if True:
+        import numpy as np
+        from ldm3d.images import decode_depth, encode_depth
+        random = np.random.default_rng(0)
+        for side in (128, 200, 256):
+            noise = random.integers(0, 65_536, (side, side), dtype=np.uint16)
+            assert (decode_depth(encode_depth(noise, "jxl")) == noise).all()
+    """
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"MALLOC_CHECK_": "3"}, cwd=ROOT, check=True)
 
 
 def test_png_depth_opens_as_16_bit_grey_elsewhere():
