@@ -1,18 +1,33 @@
-"""The command line that every stage shares: a preset, its settings as typed flags, a dry run."""
+"""The command line that every stage shares: a preset, its settings as typed flags, a dry run, exit codes.
+
+0    done
+1    the work failed: storage, a task, no progress; the same command goes on from there
+2    the command line, configuration, input, output, model or cluster will not do; nothing was started
+3    something else writes to the output: another run, or what the audit found; a person should look first
+130  interrupted; the same command goes on from there
+"""
 
 import argparse
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar
 
 import tyro
 
 from ldm3d.config import PRESETS
 
+if TYPE_CHECKING:
+    from ray.exceptions import RayTaskError
+
 Config = TypeVar("Config")
+
+FAILED, REFUSED, CONTESTED, INTERRUPTED = 1, 2, 3, 130
+# What Python writes between the trace of an exception and that of the one that it led to.
+BETWEEN_TRACES = r"\n\n(?:The above exception was|During handling of the above exception).*:\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +55,61 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
 def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], about: str | None) -> None:
     """Parse the command line, make one call, print its result as JSON.
 
-    Exits with 2 and one line where the configuration, input, output, model or cluster will not do, with 130 where it
-    was interrupted, with 1 and a trace where the work itself failed.
+    Exits with a code of this module's list, the reason in the last line of stderr. An exception that nobody foresaw
+    keeps its trace, and Python's own exit code for it is 1.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         command = parse(config_class, sys.argv[1:], about)
         result = stage(command.config, dry_run=command.dry_run)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        _exit(INTERRUPTED, "interrupted: the same command goes on from here")
+    except Exception as error:
+        code, reason = _judge(error)
+        _exit(code, f"error: {reason}")
     print(json.dumps(result, indent=2))
+
+
+def _exit(code: int, line: str) -> NoReturn:
+    print(line, file=sys.stderr)
+    sys.exit(code)
+
+
+def _judge(error: Exception) -> tuple[int, str]:
+    """The exit code and what to say for an exception; one that nobody foresaw is raised again."""
+    from ray.data.exceptions import ExecutionTimeoutError
+    from ray.exceptions import RayTaskError
+
+    from pipelines.audit import AuditError
+    from pipelines.commit import TakenOverError
+
+    match error:
+        case RayTaskError():  # comes first: Ray makes it an instance of its cause's class, too
+            print(error, file=sys.stderr)  # the trace in the worker
+            return FAILED, f"a task failed: {_cause(error)}"
+        case AuditError() | TakenOverError():
+            return CONTESTED, str(error)
+        case ValueError():
+            return REFUSED, str(error)
+        case OSError():
+            return FAILED, _describe(error)
+        case ExecutionTimeoutError():
+            return FAILED, f"{error}\nHere that is --cluster.no-progress-timeout-s."
+    raise error
+
+
+def _cause(error: "RayTaskError") -> str:
+    """The exception that ended a task. Of one in a function of Ray Data its trace is all that is kept."""
+    from ray.exceptions import UserCodeException
+
+    if not isinstance(error.cause, UserCodeException):
+        return _describe(error.cause)
+    ours = re.split(BETWEEN_TRACES, str(error))[-2:][0]
+    frames = (" ", "\x1b")  # lines of the stack; the first, which names the worker, is coloured
+    return "; ".join(line for line in ours.splitlines() if line and not line.startswith(frames))
+
+
+def _describe(error: BaseException) -> str:
+    """Type, message and notes in one line: storage says "Access Denied", and the note of which file."""
+    parts = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])]
+    return "; ".join(" ".join(part.split()) for part in parts)

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ldm3d.config import SelectConfig
+from ldm3d.fetch.urls import redact
 from ldm3d.keys import make_key, rank
 from ldm3d.metadata import Columns, adapt
 from ldm3d.reason import Reason
@@ -14,15 +15,16 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
     """Foreign metadata rows -> the same rows judged. Fan-out 1:1.
 
     Returns:
-        key (0 without a URL), url ("" without), caption, similarity, nsfw, rank, reason: "" for a row that passes.
+        key (0 without a URL), url ("" without, and without passwords; the key is that of the URL as it was given),
+        caption, similarity, nsfw, rank, reason: "" for a row that passes.
     """
     rows = adapt(table, columns)
-    urls = pc.fill_null(rows["url"], "")
-    keys = np.array([make_key(url) if url else 0 for url in urls.to_pylist()], np.int64)
+    urls = pc.fill_null(rows["url"], "").to_pylist()
+    keys = np.array([make_key(url) if url else 0 for url in urls], np.int64)
     return pa.table(
         {
             "key": keys,
-            "url": urls,
+            "url": pa.array([redact(url) for url in urls], pa.string()),
             "caption": pc.fill_null(rows["caption"], ""),
             "similarity": rows["similarity"].cast(pa.float32()),
             "nsfw": rows["nsfw"],

@@ -1,10 +1,12 @@
-"""The proof at the end: every planned row is in the output exactly once, kept or rejected."""
+"""The proof at the end: every planned row is in the output exactly once, kept in its split or rejected."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import ray
+from numpy.typing import NDArray
 
 from pipelines.commit import Shard, check_owner, forget
 from pipelines.storage import Folder
@@ -46,15 +48,30 @@ def audit(shards: list[Shard], source: Folder, output: Folder, run: str) -> None
 
 
 def check(shards: pa.Table, source_url: str, output_url: str) -> pa.Table:
-    """Shards -> name, fault: "" for a shard that holds its rows exactly once."""
+    """Shards -> name, fault: "" for a shard that holds its rows exactly once, and the kept ones in its split.
+
+    Keys and splits alone are read: that pictures are there, and of the right type, is checked where they are written.
+    """
     source, output = Folder(source_url), Folder(output_url)
     faults = []
     for row in shards.to_pylist():
         shard = Shard(row["name"], row["source"], None if row["row_group"] < 0 else row["row_group"], 0)
         wanted = source.read_table(shard.source, columns=["key"], row_group=shard.row_group)["key"].to_numpy()
-        files = [name for name in (shard.file("rgbd"), shard.file("rejects")) if output.exists(name)]
-        parts = [output.read_table(name, columns=["key"])["key"].to_numpy() for name in files]
-        got = np.concatenate([np.empty(0, np.int64), *parts])
-        same = np.array_equal(np.sort(wanted), np.sort(got))
-        faults.append("" if same else f"{len(wanted)} rows planned, {len(got)} found, {len(np.unique(got))} distinct")
+        kept = _columns(output, shard.file("rgbd"), ["key", "split"])
+        rejected = _columns(output, shard.file("rejects"), ["key"])
+        split, _ = shard.name.rsplit("-", 1)
+        faults.append(_fault(wanted, kept["key"] + rejected["key"], set(kept["split"]) - {split}))
     return pa.table({"name": shards["name"], "fault": pa.array(faults, pa.string())})
+
+
+def _columns(output: Folder, name: str, columns: list[str]) -> dict[str, list[Any]]:
+    """Columns of a file, empty where it is absent, as it is without rows."""
+    if not output.exists(name):
+        return {column: [] for column in columns}
+    return dict(output.read_table(name, columns=columns).to_pydict())
+
+
+def _fault(wanted: NDArray[np.int64], got: list[int], strange_splits: set[str]) -> str:
+    if not np.array_equal(np.sort(wanted), np.sort(np.array(got, np.int64))):
+        return f"{len(wanted)} rows planned, {len(got)} found, {len(set(got))} distinct"
+    return f"rows of the split {min(strange_splits)}" if strange_splits else ""

@@ -9,6 +9,7 @@ from typing import Any
 from ldm3d.card import dataset_card
 from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
+from pipelines.audit import AuditError
 from pipelines.candidates import Plan
 from pipelines.commit import Record, totals
 from pipelines.preflight import SUCCESS
@@ -32,12 +33,12 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
     """Counts of a complete corpus.
 
     Raises:
-        ValueError: rows read differ from rows kept and rejected.
+        AuditError: rows read differ from rows kept and rejected.
     """
     _, kept, rejected = totals(records)
     every = dict(sorted((Counter(plan.rejected) + Counter(rejected)).items()))
     if plan.rows_read != kept + sum(every.values()):
-        raise ValueError(f"{plan.rows_read} rows read, but {kept} kept and {sum(every.values())} rejected")
+        raise AuditError(f"{plan.rows_read} rows read, but {kept} kept and {sum(every.values())} rejected")
     splits: Counter[str] = Counter()
     for record in records:
         if record.kept:

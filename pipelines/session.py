@@ -1,20 +1,37 @@
 """The connection to Ray, and how Ray Data is set for this project."""
 
 import logging
+import os
+import socket
 
 import ray
 from ray.data import DataContext
 
-from ldm3d.config import ClusterConfig
+from ldm3d.config import ClusterConfig, CorpusConfig
+from ldm3d.fetch.duration import longest_fetch_s
+from pipelines.resources import Pool
+
+CONNECT_S = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 def connect(config: ClusterConfig) -> None:
     """Join the cluster that this job runs on, or that `config.address` names, or start one on this machine.
 
     Does nothing where the process is connected already. Beside tests, the only `ray.init`.
+
+    Raises:
+        ValueError: no cluster answers.
     """
     if not ray.is_initialized():
-        ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
+        address = config.address or os.environ.get("RAY_ADDRESS")
+        if address:
+            _check_answers(address)
+        try:
+            ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
+        except ConnectionError as error:
+            raise ValueError(f"no Ray cluster at {address!r}: {error}") from error
     configure_data(config)
 
 
@@ -25,3 +42,40 @@ def configure_data(config: ClusterConfig) -> None:
     context.enable_progress_bars = False
     context.execution_no_progress_timeout_s = config.no_progress_timeout_s  # Ray's default is 30 minutes of silence
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # else it warns that bars are off
+
+
+def allow_for_slow_hosts(config: CorpusConfig, urls: list[str], download: Pool) -> None:
+    """Do not take it for a hang when a slow host, asked politely, delays every shard that is under way.
+
+    Args:
+        urls: of one shard. Any other is like it: shards are random samples of the metadata.
+    """
+    longest_s = longest_fetch_s(urls, config.download, download.actors or 1, download.calls)
+    if longest_s > config.cluster.no_progress_timeout_s:
+        DataContext.get_current().execution_no_progress_timeout_s = longest_s
+        logger.info(
+            "the no-progress time-out is %.0f s: so long may a shard take with the limits of threads, hosts and "
+            "deadlines. Hosts with many URLs are slow: see --download.per-host and --download.deadline-s",
+            longest_s,
+        )
+
+
+def _check_answers(address: str) -> None:
+    """Ray waits a minute or more for a cluster that is not there, so something has to listen at its `host:port`.
+
+    Raises:
+        ValueError: nothing does, or `address` is not an address.
+    """
+    if address in ("auto", "local") or "://" in address:  # Ray finds these itself, or soon says that it does not
+        return
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and int(port) < 2**16):
+        raise ValueError(f"cluster.address is {address!r}, wanted host:port, ray://host:port, auto or local")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except OSError as error:
+        raise ValueError(
+            f"no Ray cluster answers at {address} within {CONNECT_S:g} s ({error}): start it, mend --cluster.address "
+            "or RAY_ADDRESS, or give neither to start one on this machine"
+        ) from error

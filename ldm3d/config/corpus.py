@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 from ldm3d.config.checks import require, to_json
 
+ARROW_BYTES = 2**31 - 1  # that an array of `binary`, which is the type of image columns, can hold
+PICTURE_BYTES_A_PIXEL = 3  # noise takes 2.5 as a JPEG of quality 100 and 2.8 as lossless depth, all else takes less
+PICTURE_BYTES = 4_096  # of headers
+
 
 @dataclass(frozen=True, kw_only=True)
 class SelectConfig:
@@ -203,6 +207,12 @@ class CorpusConfig:
     duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
     shards: ShardConfig = field(default_factory=ShardConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+    def __post_init__(self) -> None:
+        picture = PICTURE_BYTES_A_PIXEL * self.download.image_size**2 + PICTURE_BYTES
+        most = ARROW_BYTES // (2 * picture)  # a block is a shard, or the short last one of a split joined to another
+        wanted = f"at most {most} with download.image_size {self.download.image_size}: 2 GiB of pictures in an array"
+        require(self.shards.rows <= most, "shards.rows", self.shards.rows, wanted)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide which rows the corpus holds; what the input holds decides the rest."""

@@ -19,7 +19,7 @@ from ldm3d.fetch.backlog import Backlog, Job
 from ldm3d.fetch.exchange import Exchange, Watchdog
 from ldm3d.fetch.opener import Rules, guarded, install
 from ldm3d.fetch.outcome import FetchError, Outcome
-from ldm3d.fetch.politeness import Politeness, Standing
+from ldm3d.fetch.politeness import Politeness, Standing, share_of
 from ldm3d.fetch.resolver import Resolver
 from ldm3d.fetch.urls import normalise
 from ldm3d.reason import Reason
@@ -79,7 +79,7 @@ class Fetcher:
             opt_out=frozenset(directive.strip().lower() for directive in config.opt_out_headers),
         )
         self._politeness = Politeness(
-            max(1, config.per_host // share_of_host), config.breaker_failures, config.breaker_cooldown_s
+            share_of(config.per_host, share_of_host), config.breaker_failures, config.breaker_cooldown_s
         )
         self._watchdog = Watchdog()
         self._pool = concurrent.futures.ThreadPoolExecutor(config.threads, thread_name_prefix="fetch")

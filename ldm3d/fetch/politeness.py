@@ -11,6 +11,11 @@ from enum import Enum, auto
 FORGET_ABOVE = 10_000
 
 
+def share_of(per_host: int, fetchers: int) -> int:
+    """Of the concurrent fetches per host, those of one fetcher among so many; at least 1."""
+    return max(1, per_host // fetchers)
+
+
 class Standing(Enum):
     """May a host be asked?"""
 

@@ -9,6 +9,8 @@ from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.reason import Reason
 
 MAX_CHARS = 8_192
+# What precedes the host: in a URL, and in what somebody took for one, be it without a scheme or with a slash too few.
+_USER = re.compile(r"([^/?#@]*/+)?[^/?#]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[a-z0-9._-]{1,253}\.?")
 # Everything printable but the space stays as it is, `%XX` included: what urllib itself would send.
@@ -31,10 +33,21 @@ def normalise(url: str) -> str:
         raise _refused(f"{len(url)} characters, at most {MAX_CHARS} are allowed")
     if _CONTROL.search(url):
         raise _refused("a control character in the URL")
+    if _USER.match(url):
+        raise _refused("it holds a user name")
     try:
         return _normalise(url)
     except ValueError as error:  # UnicodeError is one: lone surrogates, hosts that IDNA cannot spell
         raise _refused(f"not a URL: {error}") from error
+
+
+def redact(url: str) -> str:
+    """`url` without the user name and password that it may hold: `http://user:word@host/` -> `http://***@host/`.
+
+    Only what `normalise` refuses is changed, and what comes of it is refused as well.
+    """
+    user = _USER.match(url)
+    return f"{user[1] or ''}***@{url[user.end() :]}" if user else url
 
 
 def redirect_target(base: str, location: str) -> str:
@@ -65,8 +78,6 @@ def _normalise(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"scheme {parts.scheme!r}, only http and https are fetched")
-    if "@" in parts.netloc:
-        raise ValueError("it holds a user name")
     if parts.port == 0:
         raise ValueError("port 0")
     host = _address(parts.hostname) if "[" in parts.netloc else _name(parts.hostname or "")

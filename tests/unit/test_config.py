@@ -1,11 +1,16 @@
 """Configuration is checked when it is made, and every preset and flag is reachable from the command line."""
 
 import dataclasses
+import re
 
+import cv2
+import numpy as np
 import pytest
 
 from jobs.command import parse
-from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, DownloadConfig, SelectConfig
+from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, DownloadConfig, SelectConfig, ShardConfig
+from ldm3d.config.corpus import PICTURE_BYTES, PICTURE_BYTES_A_PIXEL
+from ldm3d.images import encode_depth
 
 PATHS = ["--input", "in", "--output", "out"]
 
@@ -47,6 +52,33 @@ def test_a_wrong_command_line_ends_with_code_2(arguments, capsys):
 def test_a_value_out_of_range_is_named(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+def test_a_shard_of_pictures_that_no_array_can_hold_is_refused_with_the_number_that_fits():
+    def corpus(image_size: int, rows: int) -> CorpusConfig:
+        shards = ShardConfig(rows=rows)
+        return CorpusConfig(input="in", output="out", download=DownloadConfig(image_size=image_size), shards=shards)
+
+    with pytest.raises(
+        ValueError, match=r"shards.rows is 512, wanted at most \d+ with download.image_size 1024"
+    ) as it:
+        corpus(1024, 512)
+    most = int(re.search(r"at most (\d+)", str(it.value))[1])
+    assert corpus(1024, most).shards.rows == most >= 256
+    with pytest.raises(ValueError, match="at most"):
+        corpus(1024, most + 1)
+
+
+@pytest.mark.parametrize("size", [8, 32, 256])
+def test_no_picture_takes_more_bytes_than_shards_are_sized_for(size):
+    """The worst cases: noise, and noise of black and white, at the highest quality."""
+    draw = np.random.default_rng(0)
+    shape = (size, size, 3)
+    most = PICTURE_BYTES_A_PIXEL * size**2 + PICTURE_BYTES
+    for picture in (draw.integers(0, 256, shape), draw.integers(0, 2, shape) * 255):
+        jpeg = cv2.imencode(".jpg", picture.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 100])[1]
+        assert len(jpeg) < most
+    assert len(encode_depth(draw.integers(0, 2**16, shape[:2], np.uint16), "png")) < most
 
 
 def test_the_identity_leaves_out_what_cannot_change_the_rows():

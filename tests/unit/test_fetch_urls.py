@@ -1,12 +1,14 @@
 """URLs of the wild become one ASCII spelling, or are refused before anything is asked."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ldm3d.fetch.opt_out import opted_out
 from ldm3d.fetch.outcome import FetchError
-from ldm3d.fetch.urls import MAX_CHARS, host_of, normalise, redirect_target
+from ldm3d.fetch.urls import MAX_CHARS, host_of, normalise, redact, redirect_target
 from ldm3d.reason import Reason
 
 
@@ -88,6 +90,63 @@ def test_what_is_let_through_is_ascii_without_space_and_stays_as_it_is(text):
     assert " " not in url
     assert normalise(url) == url
     assert host_of(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("http://user:secret@example.test:80/a?b#c", "http://***@example.test:80/a?b#c"),
+        ("https://secret@example.test/", "https://***@example.test/"),
+        ("http://user:se@cret@example.test/", "http://***@example.test/"),
+        ("http://user:secret@[::1/", "http://***@[::1/"),
+        ("http://user:secret@ex\u2100mple.test/", "http://***@ex\u2100mple.test/"),
+        ("  http://user:secret\n@example.test/", "  http://***@example.test/"),
+        ("ftp://user:secret@example.test/", "ftp://***@example.test/"),
+        ("//user:secret@example.test/", "//***@example.test/"),
+        ("http:/user:secret@example.test/", "http:/***@example.test/"),
+        ("http:///user:secret@example.test/", "http:///***@example.test/"),
+        ("user:secret@example.test/x.jpg", "***@example.test/x.jpg"),
+        ("http://\ud800:secret@", "http://***@"),
+    ],
+)
+def test_a_password_is_struck_out_of_a_url_however_it_is_written(url, wanted):
+    assert redact(url) == wanted
+    assert redact(wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://", "http://example.test/users/12345@N00/a@2x.jpg?to=a@b.test#@", "http://a/?x=//b:c@d/"]
+)
+def test_an_at_sign_elsewhere_stays(url):
+    assert redact(url) == url
+
+
+URLISH = st.text("htp:/?#@ab.\\[]%\n ") | st.text()
+
+
+@given(URLISH | URLISH.map("http://{}".format))
+def test_only_what_is_refused_is_redacted_and_what_comes_of_it_is_refused(url):
+    changed = redact(url)
+    assert redact(changed) == changed
+    if changed != url:
+        for each in (url, changed):
+            with pytest.raises(FetchError):
+                normalise(each)
+
+
+@given(URLISH | URLISH.map("http://{}".format))
+def test_what_is_let_through_names_no_user(url):
+    try:
+        assert "@" not in urlsplit(normalise(url)).netloc
+    except FetchError:
+        return
+
+
+def test_why_a_url_is_refused_gives_no_password_away():
+    for host in ("example.test", "ex\u2100mple.test", "[::1", "example.test:port"):
+        with pytest.raises(FetchError) as caught:
+            normalise(f"http://user:secret@{host}/")
+        assert "secret" not in caught.value.outcome.detail
 
 
 @pytest.mark.parametrize(

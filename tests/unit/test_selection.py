@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldm3d.config import SelectConfig
+from ldm3d.keys import make_key
 from ldm3d.metadata import PUBLISHERS, recognise
 from ldm3d.reason import Reason
 from ldm3d.selection import drop_url_duplicates, select
@@ -83,6 +84,12 @@ def test_of_rows_with_one_url_the_same_one_is_kept_in_any_order():
         unique, again = drop_url_duplicates(table)
         assert {(row["url"], row["caption"]) for row in unique.to_pylist()} == {("u", "a"), ("v", "c")}
         assert sorted(row["caption"] for row in again.to_pylist()) == ["a", "b"]
+
+
+def test_a_password_in_a_url_is_left_out_and_the_key_is_that_of_the_whole():
+    url = "http://user:secret@example.test/a.jpg"
+    rows = select(pa.Table.from_pylist([GOOD | {"URL": url}]), LAION, SelectConfig()).to_pylist()
+    assert (rows[0]["url"], rows[0]["key"]) == ("http://***@example.test/a.jpg", make_key(url))
 
 
 @pytest.mark.parametrize("publisher", PUBLISHERS)

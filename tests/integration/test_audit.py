@@ -1,0 +1,46 @@
+"""The audit of a whole output, on the cluster."""
+
+import pyarrow as pa
+import pytest
+
+from pipelines.audit import AuditError, audit
+from pipelines.commit import Record, Shard, TakenOverError, claim, commit_shard, finished
+from pipelines.storage import Folder
+
+SHARDS = [Shard(f"{split}-00000", f"_state/candidates/{split}.parquet", 0, rows=4) for split in ("train", "val")]
+
+
+@pytest.fixture
+def output(tmp_path) -> Folder:
+    """Two finished shards, owned by the run `run`."""
+    folder = Folder(str(tmp_path))
+    claim(folder, "run", {})
+    for number, shard in enumerate(SHARDS):
+        keys = pa.array(range(4 * number, 4 * number + 4), pa.int64())
+        folder.write_tables(shard.source, [pa.table({"key": keys})])
+        rows = pa.table({"key": keys, "split": [shard.name.split("-")[0]] * 4})
+        tables = {"rgbd": [rows.slice(0, 3)], "rejects": [rows.slice(3)]}
+        commit_shard(folder, "run", Record(shard.name, 4, 3, {"timeout": 1}, {}), tables)
+    return folder
+
+
+def test_an_output_that_is_the_plan_passes(output):
+    audit(SHARDS, output, output, "run")
+    assert finished(output, SHARDS).keys() == {"train-00000", "val-00000"}
+
+
+def test_a_wrong_shard_is_named_and_is_to_be_done_again(output):
+    rows = output.read_table(SHARDS[1].file("rgbd"))
+    output.write_tables(SHARDS[1].file("rgbd"), [rows.take([0, 1, 1])])
+    with pytest.raises(AuditError, match=r"1 of 2 shards .*val-00000: 4 rows planned, 4 found, 3 distinct"):
+        audit(SHARDS, output, output, "run")
+    assert finished(output, SHARDS).keys() == {"train-00000"}
+    assert not output.exists("_state/shards/val-00000.json")
+
+
+def test_the_markers_of_an_output_that_was_taken_over_are_left_to_its_new_owner(output):
+    output.delete(SHARDS[0].file("rgbd"))
+    claim(output, "another", {})
+    with pytest.raises(TakenOverError):
+        audit(SHARDS, output, output, "run")
+    assert output.exists("_state/shards/train-00000.json")

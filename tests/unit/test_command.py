@@ -1,0 +1,75 @@
+"""A scheduler sees in the exit code whether to try again, a person in the last line what went wrong."""
+
+import pytest
+
+from jobs.command import run
+from ldm3d.config import CorpusConfig
+from pipelines.audit import AuditError
+from pipelines.commit import TakenOverError
+from pipelines.storage import Folder
+
+
+def ended(stage, monkeypatch, capsys, *arguments: str) -> tuple[int, str]:
+    """Exit code and stderr of a job whose stage is `stage`."""
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        run(stage, CorpusConfig, None)
+    return stopped.value.code, capsys.readouterr().err
+
+
+def raising(error: BaseException):
+    def stage(config, *, dry_run):
+        raise error
+
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ValueError("--input 'in' does not exist"), 2, "error: --input 'in' does not exist\n"),
+        (TakenOverError("out was taken over by run 7"), 3, "error: out was taken over by run 7\n"),
+        (
+            AuditError("out holds files that are not in its plan"),
+            3,
+            "error: out holds files that are not in its plan\n",
+        ),
+        (ConnectionError("no route"), 1, "error: ConnectionError: no route\n"),
+        (KeyboardInterrupt(), 130, "interrupted: the same command goes on from here\n"),
+    ],
+)
+def test_what_was_foreseen_ends_in_one_line_and_a_code(error, code, line, monkeypatch, capsys):
+    assert ended(raising(error), monkeypatch, capsys) == (code, line)
+
+
+def test_a_failure_of_storage_names_the_file(tmp_path, monkeypatch, capsys):
+    def stage(config, *, dry_run):
+        Folder(str(tmp_path)).read("_state/run.json")
+
+    code, text = ended(stage, monkeypatch, capsys)
+    assert code == 1
+    assert text.startswith("error: FileNotFoundError: ")
+    assert f"{tmp_path}/_state/run.json" in text
+    assert text.count("\n") == 1
+
+
+def test_what_nobody_foresaw_keeps_its_trace(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out"])
+    with pytest.raises(KeyError) as caught:
+        run(raising(KeyError("rows")), CorpusConfig, None)
+    assert "stage" in [entry.name for entry in caught.traceback]
+
+
+def test_a_configuration_out_of_range_is_refused_before_the_stage_is_called(monkeypatch, capsys):
+    def stage(config, *, dry_run):
+        raise AssertionError("called")
+
+    code, text = ended(stage, monkeypatch, capsys, "--shards.rows", "0")
+    assert code == 2
+    assert "shards.rows" in text
+
+
+def test_a_result_is_printed_as_json(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", "--dry-run"])
+    run(lambda config, dry_run: {"input": config.input, "dry_run": dry_run}, CorpusConfig, None)
+    assert capsys.readouterr().out == '{\n  "input": "in",\n  "dry_run": true\n}\n'

@@ -1,0 +1,91 @@
+"""A cluster that is not there is said to be so at once, before Ray starts to wait for it."""
+
+import socket
+
+import pytest
+import ray
+
+from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig
+from pipelines.resources import Pool
+from pipelines.session import allow_for_slow_hosts, configure_data, connect
+
+
+@pytest.fixture
+def joined(monkeypatch) -> list:
+    """The addresses that Ray was told to join; it never gets to do so."""
+    addresses = []
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda address, **_: addresses.append(address))
+    return addresses
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_a_cluster_that_does_not_answer_is_refused_before_ray_is_asked(joined, closed_port, monkeypatch):
+    address = f"127.0.0.1:{closed_port}"
+    with pytest.raises(ValueError, match=f"no Ray cluster answers at {address}"):
+        connect(ClusterConfig(address=address))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ValueError, match=f"no Ray cluster answers at {address}"):
+        connect(ClusterConfig())
+    assert joined == []
+
+
+def test_a_cluster_that_answers_is_joined(joined):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        connect(ClusterConfig(address=address))
+    assert joined == [address]
+
+
+@pytest.mark.parametrize("address", [None, "auto", "local"])
+def test_where_ray_is_to_look_for_itself_it_does(joined, address, monkeypatch):
+    monkeypatch.setattr(socket, "create_connection", None)
+    connect(ClusterConfig(address=address))
+    assert joined == [address]
+
+
+@pytest.mark.parametrize("address", ["head", "head:", ":6379", "head:ray", "127.0.0.1:65536", "127.0.0.1:-1"])
+def test_what_is_no_address_is_refused_without_a_look_at_the_network(joined, address, monkeypatch):
+    monkeypatch.setattr(socket, "create_connection", None)
+    with pytest.raises(ValueError, match="wanted host:port"):
+        connect(ClusterConfig(address=address))
+    assert joined == []
+
+
+def test_no_cluster_to_be_found_is_a_refusal(joined, monkeypatch):
+    def find_none(**_):
+        raise ConnectionError("Could not find any running Ray instance")
+
+    monkeypatch.setattr(ray, "init", find_none)
+    with pytest.raises(ValueError, match="no Ray cluster at 'auto': Could not find"):
+        connect(ClusterConfig(address="auto"))
+
+
+@pytest.fixture
+def config() -> CorpusConfig:
+    config = CorpusConfig(input="in", output="out", **PRESETS["ldm3d"])
+    configure_data(config.cluster)
+    return config
+
+
+def silence_s() -> float:
+    return ray.data.DataContext.get_current().execution_no_progress_timeout_s
+
+
+def test_one_slow_host_is_given_its_time(config):
+    urls = [f"http://only.test/{n}.jpg" for n in range(config.shards.rows)]
+    allow_for_slow_hosts(config, urls, Pool("download", 1.0, actors=1, calls=4))
+    alone_s = 4 * config.shards.rows * config.download.deadline_s / config.download.per_host
+    assert alone_s < silence_s() < 1.2 * alone_s
+
+
+def test_many_hosts_need_no_more_than_is_configured(config):
+    urls = [f"http://{n}.test/x.jpg" for n in range(config.shards.rows)]
+    allow_for_slow_hosts(config, urls, Pool("download", 1.0, actors=1, calls=4))
+    assert silence_s() == config.cluster.no_progress_timeout_s
