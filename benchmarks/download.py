@@ -44,6 +44,7 @@ CASES = (
     Case("640 x 480"),
     Case("640 x 480, two processes", processes=2),
     Case("640 x 480, 100 ms latency", latency_s=0.1),
+    Case("1024 x 768", 1024, 768, share=0.6),
     Case("2048 x 1536, scaled decode", 2048, 1536, decode="scaled", share=0.4),
     Case("4000 x 3000, scaled decode", 4000, 3000, decode="scaled", share=0.15),
 )

@@ -13,7 +13,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 from urllib.response import addinfourl
 
 from ldm3d.fetch.answer import judge, read_body
@@ -23,7 +24,7 @@ from ldm3d.fetch.outcome import FetchError, Outcome, classify
 from ldm3d.fetch.resolver import Resolver
 from ldm3d.reason import Reason
 
-_GUARD: ContextVar["_Opener | None"] = ContextVar("_GUARD", default=None)
+_GUARD: ContextVar["_Guard | None"] = ContextVar("_GUARD", default=None)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class Rules:
     opt_out: frozenset[str]
     """Directives that forbid use, in lower case."""
 
+    @cached_property
+    def opener(self) -> "_Opener":
+        """One for all exchanges: making one takes longer than parsing an answer's headers."""
+        return _Opener(self)
+
+
+class _Guard(NamedTuple):
+    exchange: Exchange
+    rules: Rules
+
 
 def install() -> None:
     """Make the process's urllib opener heed `guarded`. Outside of it, callers get the opener that was there before."""
@@ -49,7 +60,7 @@ def install() -> None:
 @contextlib.contextmanager
 def guarded(exchange: Exchange, rules: Rules) -> Iterator[None]:
     """Inside, this thread's `urllib.request.urlopen` is `exchange`, which then holds the outcome of a failure."""
-    token = _GUARD.set(_Opener(exchange, rules))
+    token = _GUARD.set(_Guard(exchange, rules))
     try:
         yield
     finally:
@@ -62,49 +73,51 @@ class _Switch(urllib.request.OpenerDirector):
         self._otherwise = otherwise
 
     def open(self, *args: Any, **options: Any) -> Any:
-        return (_GUARD.get() or self._otherwise).open(*args, **options)
+        guard = _GUARD.get()
+        return (guard.rules.opener if guard else self._otherwise).open(*args, **options)
 
 
 class _Opener(urllib.request.OpenerDirector):
-    """Performs the exchange to its last byte, and notes how it failed: all that img2dataset keeps is a text."""
+    """Performs an exchange to its last byte, and notes how it failed: all that img2dataset keeps is a text."""
 
-    def __init__(self, exchange: Exchange, rules: Rules) -> None:
+    def __init__(self, rules: Rules) -> None:
         super().__init__()
-        self._exchange, self._max_bytes = exchange, rules.max_bytes
-        self.add_handler(_Handler(exchange, rules))
+        self._max_bytes = rules.max_bytes
+        self.add_handler(_Handler(rules))
         self.add_handler(urllib.request.UnknownHandler())
 
     def open(self, *args: Any, **options: Any) -> addinfourl:
+        exchange = _exchange()
         try:
             with super().open(*args, **options) as answer:
                 body = read_body(answer, self._max_bytes)
-            self._exchange.patience()  # the watchdog's shutdown ends a body without a length just as its server would
+            exchange.patience()  # the watchdog's shutdown ends a body without a length just as its server would
             return addinfourl(io.BytesIO(body), answer.headers, answer.url, answer.status)
         except Exception as error:
-            self._exchange.outcome = classify(error)
-            if self._exchange.expired:  # then the error is only what the shutdown looked like from here
-                self._exchange.outcome = Outcome(Reason.TIMEOUT, "the deadline has passed", unreachable=True)
+            exchange.outcome = classify(error)
+            if exchange.expired:  # then the error is only what the shutdown looked like from here
+                exchange.outcome = Outcome(Reason.TIMEOUT, "the deadline has passed", unreachable=True)
             raise
 
 
 class _Handler(urllib.request.AbstractHTTPHandler):
     """Both schemes: urllib's own requests, over our connections, to our judge."""
 
-    def __init__(self, exchange: Exchange, rules: Rules) -> None:
+    def __init__(self, rules: Rules) -> None:
         super().__init__()
-        self._exchange, self._rules = exchange, rules
+        self._rules = rules
 
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         def connection(host: str, /, **options: Any) -> Connection:
-            return Connection(host, self._exchange, self._rules.resolver, **options)
+            return Connection(host, _exchange(), self._rules.resolver, **options)
 
         return self.do_open(connection, request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         def connection(host: str, /, **options: Any) -> SecureConnection:
-            return SecureConnection(host, self._exchange, self._rules.resolver, self._rules.tls, **options)
+            return SecureConnection(host, _exchange(), self._rules.resolver, self._rules.tls, **options)
 
         return self.do_open(connection, request)
 
@@ -119,3 +132,9 @@ class _Handler(urllib.request.AbstractHTTPHandler):
         return answer
 
     https_response = http_response
+
+
+def _exchange() -> Exchange:
+    guard = _GUARD.get()
+    assert guard is not None
+    return guard.exchange
