@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, Ty
 
 import tyro
 
-from ldm3d.config import PRESETS
+from ldm3d.config import presets_of
 
 if TYPE_CHECKING:
     from ray.exceptions import RayTaskError
@@ -46,8 +46,9 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="ldm3d")
     asked = first.parse_known_args(arguments)[0].preset
-    preset = asked if asked in PRESETS else "ldm3d"  # an unknown name is refused by the parser below
-    config = config_class(input=tyro.MISSING, output=tyro.MISSING, **PRESETS[preset])
+    presets = presets_of(config_class)
+    preset = asked if asked in presets else "ldm3d"  # an unknown name is refused by the parser below
+    config = config_class(input=tyro.MISSING, output=tyro.MISSING, **presets[preset])
     default = Command(config=config, preset=preset)  # type: ignore[arg-type]
     return tyro.cli(Command[config_class], args=arguments, default=default, description=about)  # type: ignore[valid-type]
 

@@ -4,6 +4,7 @@ The command line is made from these classes: `--select.min-size 512` sets `Corpu
 docstring under a field is its help text. Ranges are checked when an object is made, before any work starts.
 """
 
+from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
 from ldm3d.config.checks import to_json
 from ldm3d.config.corpus import (
     ClusterConfig,
@@ -14,16 +15,29 @@ from ldm3d.config.corpus import (
     SelectConfig,
     ShardConfig,
 )
-from ldm3d.config.presets import PRESETS
+from ldm3d.config.diffusion import DenoisingLossConfig, EmaConfig, LoraConfig
+from ldm3d.config.presets import PRESETS, presets_of
+from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WorkersConfig
 
 __all__ = [
     "PRESETS",
+    "AutoencoderConfig",
+    "AutoencoderLossConfig",
     "ClusterConfig",
     "CorpusConfig",
+    "DenoisingLossConfig",
     "DownloadConfig",
     "DuplicatesConfig",
+    "EmaConfig",
     "LabelConfig",
+    "LoopConfig",
+    "LoraConfig",
+    "ModelConfig",
+    "OptimiserConfig",
+    "PerceptualConfig",
     "SelectConfig",
     "ShardConfig",
+    "WorkersConfig",
+    "presets_of",
     "to_json",
 ]

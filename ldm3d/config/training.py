@@ -1,0 +1,129 @@
+"""Settings that both trainings share: model, optimiser, loop, workers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ldm3d.config.checks import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Where the model starts."""
+
+    base: str = "CompVis/stable-diffusion-v1-4"
+    """Stable Diffusion v1.x or 2.x in diffusers layout, or an LDM3D checkpoint, by hub id or path."""
+    revision: str | None = None
+    """Commit of the base on the hub; None takes its main branch."""
+    channels: Literal[6, 4] = 6
+    """What the autoencoder sees: 6 for [R, G, B, 0, high, low], the paper's; 4 for [R, G, B, depth]."""
+    depth_input: Literal["zero", "rgb_mean"] = "zero"
+    """New input weights: `zero` leaves the latent of the RGB model unchanged at step 0, whatever the depth."""
+    depth_output: Literal["rgb_mean", "zero"] = "rgb_mean"
+    """New output weights: `rgb_mean` starts depth as the grey of the picture, `zero` as the middle of its range."""
+
+    def __post_init__(self) -> None:
+        require(self.base != "", "model.base", self.base, "a model id or path")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig:
+    """Adam, as in the paper: no weight decay, no schedule, no clipping."""
+
+    learning_rate: float = 1e-5
+    """Step size, absolute: not scaled by batch size or worker count."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of the first and second moment."""
+    weight_decay: float = 0.0
+    """Decoupled decay (AdamW) where above 0."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly to its value."""
+    decay: Literal["none", "linear", "cosine"] = "none"
+    """How the learning rate falls to 2 % of its value between the warm-up and the last step."""
+    max_grad_norm: float | None = None
+    """Gradients of a larger norm are scaled down to it; None clips nothing."""
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, "optimiser.learning_rate", self.learning_rate, "more than 0")
+        require(all(0 <= beta < 1 for beta in self.betas), "optimiser.betas", self.betas, "two numbers of [0, 1)")
+        require(self.weight_decay >= 0, "optimiser.weight_decay", self.weight_decay, "0 or more")
+        require(self.warmup_steps >= 0, "optimiser.warmup_steps", self.warmup_steps, "0 or more")
+        norm = self.max_grad_norm
+        require(norm is None or norm > 0, "optimiser.max_grad_norm", norm, "more than 0, or None")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """How long training runs, and what it leaves behind."""
+
+    epochs: int
+    """Passes over the training split."""
+    batch_size: int
+    """Samples per optimiser step, over all workers together."""
+    micro_batch: int | None = None
+    """Samples per forward pass of a worker; gradients of several are added up. None takes its share of a batch."""
+    seed: int = 0
+    """Draws another order, other noise, other initial weights."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the forward and backward pass; weights and optimiser are float32. `auto`: bf16 where a GPU has it."""
+    lanes: int = 8
+    """Into how many parts the data is cut for reading; the worker count has to divide it, and it the batch size."""
+    shuffle_rows: int = 1_024
+    """How many places a row can move within its lane, and about how many of them a worker holds; whole row groups are
+    shuffled before."""
+    checkpoint_every: int = 1_000
+    """Optimiser steps between checkpoints; there is one more at the end of each epoch."""
+    keep_checkpoints: int = 2
+    """How many of the newest checkpoints are kept, beside the best."""
+    log_every: int = 20
+    """Optimiser steps between log lines."""
+    max_skipped: int = 10
+    """Steps in a row that may be skipped for a loss or gradient that is not finite before the run stops."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "lanes", "shuffle_rows", "checkpoint_every", "keep_checkpoints"):
+            require(getattr(self, name) >= 1, f"loop.{name}", getattr(self, name), "1 or more")
+        require(self.seed >= 0, "loop.seed", self.seed, "0 or more")
+        for name in ("log_every", "max_skipped"):
+            require(getattr(self, name) >= 1, f"loop.{name}", getattr(self, name), "1 or more")
+        require(
+            self.micro_batch is None or self.micro_batch >= 1,
+            "loop.micro_batch",
+            self.micro_batch,
+            "1 or more, or None",
+        )
+        require(
+            self.batch_size % self.lanes == 0,
+            "loop.lanes",
+            self.lanes,
+            f"a divisor of loop.batch_size ({self.batch_size})",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersConfig:
+    """What training asks of Ray. Changes how fast steps come; in float32, not which."""
+
+    address: str | None = None
+    """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""
+    workers: int | None = None
+    """Training workers; None takes one per GPU, or one per CPU where there is none, as many as `lanes` allows."""
+    gpus: float = 1.0
+    """GPUs per worker; taken as 0 on a cluster without GPUs."""
+    cpus: float = 1.0
+    """CPUs per worker, and its torch threads."""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """`ddp` keeps all weights on every worker, `fsdp` shards weights, gradients and optimiser state."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: slower, and a fraction of the memory."""
+    compile: bool = False
+    """torch.compile the networks: minutes to start, faster steps on GPUs."""
+    channels_last: bool = False
+    """Store activations as NHWC, which tensor cores prefer."""
+    max_restarts: int = 3
+    """How often a run starts again from its last checkpoint by itself after a worker has died."""
+
+    def __post_init__(self) -> None:
+        require(self.workers is None or self.workers >= 1, "workers.workers", self.workers, "1 or more, or None")
+        require(self.gpus >= 0, "workers.gpus", self.gpus, "0 or more")
+        require(self.cpus > 0, "workers.cpus", self.cpus, "more than 0")
+        require(self.max_restarts >= 0, "workers.max_restarts", self.max_restarts, "0 or more")
