@@ -1,0 +1,171 @@
+"""The Stable Diffusion or LDM3D checkpoint that training starts from: checked first, then loaded by the part."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+
+from ldm3d.config import ModelConfig
+from ldm3d.models.autoencoder import widen
+from ldm3d.models.checkpoint import Components
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+# What `model_index.json` must say a base is made of: part -> the classes it may be of.
+CLASSES = {
+    "vae": ("AutoencoderKL",),
+    "unet": ("UNet2DConditionModel",),
+    "text_encoder": ("CLIPTextModel",),
+    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
+}
+
+# How Stable Diffusion is sampled. Configurations of 2022 leave it out, and DDIM's defaults are others.
+SAMPLING = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
+
+
+def check_base(model: ModelConfig) -> None:
+    """Reads the base's configuration files, and no weights, to see whether LDM3D can be made of it.
+
+    Raises:
+        ValueError: it cannot be read; it is neither Stable Diffusion v1.x or 2.x nor LDM3D; or its autoencoder has
+            neither three channels nor those that were asked for.
+    """
+    from diffusers import DiffusionPipeline
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers import CLIPTextConfig
+
+    revision = model.revision or "main"
+    with _explained(model, "model_index.json"):
+        index = DiffusionPipeline.load_config(model.base, revision=revision)
+    _check_parts(model, index)
+    with _explained(model, "configuration"):
+        vae = AutoencoderKL.load_config(model.base, subfolder="vae", revision=revision)
+        unet = UNet2DConditionModel.load_config(model.base, subfolder="unet", revision=revision)
+        text = CLIPTextConfig.from_pretrained(model.base, subfolder="text_encoder", revision=revision)
+    _check_autoencoder(model, vae)
+    _check_unet(model, unet, latent_channels=vae["latent_channels"], text_width=text.hidden_size)
+
+
+def load_base(model: ModelConfig, dtype: torch.dtype = torch.float32) -> Components:
+    """The whole base, on the CPU, in evaluation mode. Whoever needs a part loads only that, to save memory.
+
+    Raises:
+        ValueError: as `check_base`; or weights are missing, or not stored as safetensors. So do the others here.
+    """
+    vae, unet = load_autoencoder(model, dtype), load_unet(model, dtype)
+    return Components(vae, unet, *load_text(model, dtype), load_scheduler(model))
+
+
+def load_autoencoder(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
+    """The base's autoencoder, widened to `model.channels` if it has three."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    check_base(model)
+    vae: AutoencoderKL = _load(AutoencoderKL, model, "vae", dtype)
+    if vae.config["in_channels"] == model.channels:
+        return vae
+    return widen(vae, model.channels, model.depth_input, model.depth_output)
+
+
+def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "UNet2DConditionModel":
+    """The base's U-Net, as it is."""
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    check_base(model)
+    unet: UNet2DConditionModel = _load(UNet2DConditionModel, model, "unet", dtype)
+    return unet
+
+
+def load_text(model: ModelConfig, dtype: torch.dtype = torch.float32) -> tuple["CLIPTextModel", "CLIPTokenizer"]:
+    """The base's text encoder, and its tokenizer, which pads and cuts to the length that the encoder was made for."""
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    check_base(model)
+    text_encoder: CLIPTextModel = _load(CLIPTextModel, model, "text_encoder", dtype)
+    with _explained(model, "tokenizer"):
+        tokenizer = CLIPTokenizer.from_pretrained(model.base, subfolder="tokenizer", revision=model.revision or "main")
+    tokenizer.model_max_length = text_encoder.config.max_position_embeddings
+    return text_encoder, tokenizer
+
+
+def load_scheduler(model: ModelConfig) -> "DDIMScheduler":
+    """The base's noise schedule, and what its U-Net predicts (`prediction_type`), as a DDIM scheduler."""
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
+    check_base(model)
+    with _explained(model, "scheduler"):
+        stored = DDIMScheduler.load_config(model.base, subfolder="scheduler", revision=model.revision)
+    scheduler: DDIMScheduler = DDIMScheduler.from_config(stored, **SAMPLING)
+    return scheduler
+
+
+@contextmanager
+def _explained(model: ModelConfig, part: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ValueError(
+            f"model.base {model.base!r} (revision {model.revision!r}): its {part} did not load: {error}. "
+            "Give a folder in diffusers layout with safetensors, or a hub id that every node can reach or has cached."
+        ) from error
+
+
+def _load(kind: Any, model: ModelConfig, part: str, dtype: torch.dtype) -> Any:
+    """`kind.from_pretrained`, which by itself draws the weights that a file lacks at random, with a mere warning."""
+    with _explained(model, part):
+        network, found = kind.from_pretrained(
+            model.base,
+            subfolder=part,
+            revision=model.revision,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    if missing := sorted(found["missing_keys"]):
+        raise ValueError(
+            f"model.base {model.base!r}: its {part} lacks {len(missing)} weights, {missing[0]} first: "
+            "the file is cut short or of another model; fetch it again"
+        )
+    return network.eval()
+
+
+def _check_parts(model: ModelConfig, index: Mapping[str, Any]) -> None:
+    for part, classes in CLASSES.items():
+        got = (index.get(part) or (None, None))[1]
+        if got not in classes:
+            raise ValueError(
+                f"model.base {model.base!r}: its {part} is {got or 'missing'}, wanted {classes[0]}: "
+                "give Stable Diffusion v1.x or 2.x, or LDM3D"
+            )
+
+
+def _check_autoencoder(model: ModelConfig, vae: Mapping[str, Any]) -> None:
+    channels = (vae["in_channels"], vae["out_channels"])
+    if channels not in ((3, 3), (model.channels, model.channels)):
+        raise ValueError(
+            f"model.base {model.base!r}: its autoencoder has {channels[0]} channels in and {channels[1]} out, "
+            f"wanted 3 (to be widened) or {model.channels}: change model.base or model.channels"
+        )
+    for name in ("shift_factor", "latents_mean", "latents_std"):
+        if vae.get(name) is not None:
+            raise ValueError(
+                f"model.base {model.base!r}: its autoencoder has {name} {vae[name]}, wanted latents that are scaled "
+                "and no more: give Stable Diffusion v1.x or 2.x"
+            )
+
+
+def _check_unet(model: ModelConfig, unet: Mapping[str, Any], latent_channels: int, text_width: int) -> None:
+    got = (unet["in_channels"], unet["out_channels"], unet["cross_attention_dim"])
+    if got != (latent_channels, latent_channels, text_width):
+        raise ValueError(
+            f"model.base {model.base!r}: its U-Net has {got[0]} channels in, {got[1]} out, and reads text of width "
+            f"{got[2]}, wanted {latent_channels}, {latent_channels} and {text_width}: give a text-to-image checkpoint "
+            "of Stable Diffusion v1.x or 2.x (not inpainting, depth or XL)"
+        )

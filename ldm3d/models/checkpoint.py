@@ -1,0 +1,120 @@
+"""A whole model as a folder in diffusers' layout, which old and new readers open.
+
+Weights are stored as safetensors only: loading a checkpoint never runs code that it holds.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+
+@dataclass(frozen=True)
+class Components:
+    """All that makes RGBD of a caption.
+
+    scheduler: the noise schedule, and what the U-Net predicts (`prediction_type`).
+    """
+
+    vae: "AutoencoderKL"
+    unet: "UNet2DConditionModel"
+    text_encoder: "CLIPTextModel"
+    tokenizer: "CLIPTokenizer"
+    scheduler: "DDIMScheduler"
+
+
+def save_pipeline(folder: str | Path, components: Components) -> None:
+    """Writes `folder` whole or not at all, laid out as Intel/ldm3d is; the same weights make the same bytes.
+
+    `load_base` opens it, and so do the pipelines of diffusers. An autoencoder of three channels makes it a Stable
+    Diffusion checkpoint.
+
+    Raises:
+        ValueError: `folder` exists and is not empty.
+    """
+    target = Path(folder)
+    if target.exists() and any(target.iterdir()):
+        raise ValueError(f"{target} is not empty: give a new folder, or remove this one")
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        _write(draft, components)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """SHA-256, in hex, of the names, types, shapes and bytes of all weights, however they are laid out and stored."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(network.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _write(folder: Path, components: Components) -> None:
+    vae, unet, text_encoder = components.vae, components.unet, components.text_encoder
+    for name, network in (("vae", vae), ("unet", unet)):
+        config = json.loads(network.to_json_string())
+        config.pop("_name_or_path", None)  # a path on this machine, of no use elsewhere
+        _write_json(folder / name / "config.json", config)
+        _write_weights(folder / name / "diffusion_pytorch_model.safetensors", network)
+    named = {"architectures": ["CLIPTextModel"], "dtype": str(text_encoder.dtype).removeprefix("torch.")}
+    text_config = json.loads(text_encoder.config.to_json_string()) | named
+    _write_json(folder / "text_encoder" / "config.json", text_config)
+    # transformers 5 would leave out this prefix, and vocab.json and merges.txt; version 4 cannot do without them
+    _write_weights(folder / "text_encoder" / "model.safetensors", text_encoder, prefix="text_model.")
+    core = components.tokenizer.backend_tokenizer
+    core.no_padding()  # else the file tells how long the captions were that the tokenizer was last called with
+    core.no_truncation()
+    components.tokenizer.save_pretrained(folder / "tokenizer")
+    core.model.save(str(folder / "tokenizer"))
+    components.scheduler.save_pretrained(folder / "scheduler")
+    is_rgb = vae.config["in_channels"] == 3
+    pipeline = "StableDiffusionPipeline" if is_rgb else "StableDiffusionLDM3DPipeline"
+    _write_json(folder / "model_index.json", _index(pipeline))
+
+
+def _index(pipeline: str) -> dict[str, Any]:
+    """What tells diffusers which classes the parts are of."""
+    import diffusers
+
+    return {
+        "_class_name": pipeline,
+        "_diffusers_version": diffusers.__version__,
+        "feature_extractor": [None, None],
+        "requires_safety_checker": False,
+        "safety_checker": [None, None],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def _write_weights(file: Path, network: nn.Module, prefix: str = "") -> None:
+    from safetensors.torch import save_file
+
+    # contiguous: safetensors refuses weights that were trained channels-last
+    weights = {prefix + name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()}
+    save_file(weights, file, metadata={"format": "pt"})
+    shutil.copymode(file.with_name("config.json"), file)  # safetensors lets nobody but its writer read it

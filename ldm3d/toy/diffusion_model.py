@@ -1,0 +1,137 @@
+"""A small Stable Diffusion that knows nothing yet: the base of the preset `toy`, of the same classes and files.
+
+32 x 32 pixels, 8 x 8 x 4 latents, and a vocabulary of the scenes' captions. Training starts from it as it would from
+Stable Diffusion v1.4, but nothing in it is trained, so that the text encoder, which stays frozen, must be of use as it
+is drawn: it tells words and positions apart, and mixes each word with those before it.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ldm3d.models.checkpoint import Components, save_pipeline
+from ldm3d.models.stable_diffusion import SCHEDULER
+from ldm3d.toy.scenes import Scene
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+TEXT_LENGTH = 20  # tokens: the longest caption has 14 words, and one token more at either end
+TEXT_WIDTH = 64
+
+
+def make_base_model(folder: str | Path, seed: int = 0) -> None:
+    """Draws the weights and saves them into `folder`, new or empty. The same seed makes the same bytes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tokenizer = make_tokenizer(scene_words())
+        text_encoder = _text_encoder(tokenizer)
+        save_pipeline(folder, Components(_autoencoder(), _unet(), text_encoder, tokenizer, _scheduler()))
+
+
+def scene_words() -> list[str]:
+    """Every word that captions of scenes are made of, sorted."""
+    return sorted({word for seed in range(1_000) for word in Scene.from_seed(seed).caption.split()})
+
+
+def make_tokenizer(words: Iterable[str], length: int = TEXT_LENGTH) -> "CLIPTokenizer":
+    """A tokenizer of CLIP's kind to which each of `words` is one token; it spells out any other.
+
+    Args:
+        words: lower case, of letters only.
+        length: tokens that a caption is padded or cut to.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    letters = sorted(ByteLevel.alphabet())  # the 256 bytes
+    merges: list[tuple[str, str]] = []
+    for word in words:
+        pieces = [*word[:-1], f"{word[-1]}</w>"]
+        for merge in merges:
+            pieces = _merged(pieces, merge)
+        while len(pieces) > 1:  # a new merge ranks below the old ones, so that it changes no earlier word
+            merges.append((pieces[0], pieces[1]))
+            pieces = _merged(pieces, merges[-1])
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *map("".join, merges)]
+    ids = {token: number for number, token in enumerate(dict.fromkeys([*tokens, "<|startoftext|>", "<|endoftext|>"]))}
+    # pairs, whatever its annotation says
+    return CLIPTokenizer(vocab=ids, merges=merges, model_max_length=length)  # type: ignore[arg-type]
+
+
+def _merged(pieces: list[str], merge: tuple[str, str]) -> list[str]:
+    """`pieces` with every neighbouring pair `merge` in one."""
+    out: list[str] = []
+    for piece in pieces:
+        if out and (out[-1], piece) == merge:
+            out[-1] += piece
+        else:
+            out.append(piece)
+    return out
+
+
+def _autoencoder() -> "AutoencoderKL":
+    """Factor 4, about 1 M parameters."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    vae: AutoencoderKL = AutoencoderKL(
+        sample_size=32,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(32, 64, 64),
+        layers_per_block=1,
+        norm_num_groups=8,
+    )
+    return vae
+
+
+def _unet() -> "UNet2DConditionModel":
+    """About 4 M parameters."""
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    unet: UNet2DConditionModel = UNet2DConditionModel(
+        sample_size=8,
+        down_block_types=("CrossAttnDownBlock2D",) * 2,
+        up_block_types=("CrossAttnUpBlock2D",) * 2,
+        block_out_channels=(64, 128),
+        layers_per_block=1,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+    return unet
+
+
+def _text_encoder(tokenizer: "CLIPTokenizer") -> "CLIPTextModel":
+    """One layer over embeddings much larger than CLIP's first ones, so that they outweigh what it adds to them."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    text_encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=2 * TEXT_WIDTH,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            max_position_embeddings=tokenizer.model_max_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    nn.init.normal_(text_encoder.embeddings.token_embedding.weight)
+    nn.init.normal_(text_encoder.embeddings.position_embedding.weight, std=0.5)
+    return text_encoder
+
+
+def _scheduler() -> "DDIMScheduler":
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
+    scheduler: DDIMScheduler = DDIMScheduler(**SCHEDULER)
+    return scheduler
