@@ -1,0 +1,76 @@
+"""How well pictures and depth come back, one number for each picture, so that means over any split of them add up."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SSIM_SIGMA = 1.5
+SSIM_WINDOW = 11  # pixels: a Gaussian cut at 3.5 sigma
+
+
+def psnr(pictures: Tensor, references: Tensor, data_range: float) -> Tensor:
+    """Peak signal-to-noise ratio: 10 log10(data_range^2 / MSE) in dB, infinite for equal pictures.
+
+    (B, C, H, W) each, `data_range` the largest less the smallest possible value -> (B,) float64.
+    """
+    error = (pictures.double() - references.double()).square().flatten(1).mean(1)
+    return 10 * torch.log10(data_range**2 / error)
+
+
+def ssim(pictures: Tensor, references: Tensor, data_range: float) -> Tensor:
+    """Structural similarity (Wang et al. 2004): Gaussian window, averaged over channels and pixels it fits around.
+
+    Equal to scikit-image's with `gaussian_weights=True, use_sample_covariance=False`.
+
+    Args:
+        pictures, references: (B, C, H, W).
+        data_range: the largest less the smallest possible value.
+
+    Returns:
+        (B,) float64, 1 for equal pictures.
+
+    Raises:
+        ValueError: pictures smaller than the window, 11 pixels.
+    """
+    if min(pictures.shape[-2:]) < SSIM_WINDOW:
+        size = " x ".join(map(str, pictures.shape[-2:]))
+        raise ValueError(f"pictures are {size}, wanted {SSIM_WINDOW} pixels a side for the window of SSIM")
+    x, y = pictures.double(), references.double()
+    mean_x, mean_y = _blur(x), _blur(y)
+    variance_x, variance_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    covariance = _blur(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return (luminance * structure).flatten(1).mean(1)
+
+
+def depth_l1(depth: Tensor, reference: Tensor) -> Tensor:
+    """Mean absolute error: (B, H, W) each, any unit -> (B,) float64 in that unit."""
+    return (depth.double() - reference.double()).abs().flatten(1).mean(1)
+
+
+def aligned(depth: Tensor, reference: Tensor) -> Tensor:
+    """Scaled and shifted to fit best: relative inverse depth means something up to scale and shift only.
+
+    Least squares over all pixels of a map (Ranftl et al. 2020), in inverse depth, as both are given. A flat map has no
+    scale to fit, and becomes the mean of its reference.
+
+    (B, H, W) each -> (B, H, W) float64.
+    """
+    x, y = depth.double().flatten(1), reference.double().flatten(1)
+    mean_x, mean_y = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
+    covariance = ((x - mean_x) * (y - mean_y)).mean(1, keepdim=True)
+    variance = (x - mean_x).square().mean(1, keepdim=True)
+    scale = torch.where(variance > 0, covariance / variance, 0.0)
+    return (mean_y + scale * (x - mean_x)).view_as(depth)
+
+
+def _blur(pictures: Tensor) -> Tensor:
+    """The weighted mean around each pixel that a window fits around: H and W lose 10."""
+    channels = pictures.shape[1]
+    distance = torch.arange(SSIM_WINDOW, device=pictures.device) - SSIM_WINDOW // 2
+    window = torch.exp(-distance.double().square() / (2 * SSIM_SIGMA**2))
+    row = (window / window.sum()).expand(channels, 1, 1, -1)
+    blurred = functional.conv2d(pictures, row, groups=channels)
+    return functional.conv2d(blurred, row.mT, groups=channels)

@@ -1,0 +1,84 @@
+"""Steps that must not reach the weights, and when to give up."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ldm3d.training.ranks import Reduce, alone
+
+EXPLOSION = 1_000.0  # times the usual norm: Adam would step no further, but then hardly move for 1,000 steps
+MEMORY = 50  # steps over which the usual norm is averaged, and before which there is none
+
+
+class DivergedError(RuntimeError):
+    """Too many steps in a row were bad."""
+
+
+class StepGuard:
+    """Says before each optimiser step whether to take it. All workers get the same answer.
+
+    A step is bad where a loss or gradient norm is not finite on any worker, or where a norm is 1,000 times what it has
+    been of late.
+
+    Args:
+        max_skipped: bad steps in a row that are skipped; one more ends the run.
+        reduce: mean over workers, called once a step.
+    """
+
+    def __init__(self, max_skipped: int, reduce: Reduce = alone) -> None:
+        self.max_skipped = max_skipped
+        self.skipped = 0
+        self.in_a_row = 0
+        self._reduce = reduce
+        self._usual: dict[str, tuple[int, float]] = {}  # by name: steps seen, average norm
+
+    def accepts(self, losses: Sequence[Tensor], norms: Mapping[str, Tensor]) -> bool:
+        """Whether to take the step. Waits for the device.
+
+        Args:
+            losses: scalars of this worker.
+            norms: by name, the norm of the gradients that were averaged over workers, before clipping.
+
+        Raises:
+            DivergedError: more than `max_skipped` bad steps in a row.
+        """
+        fine = torch.stack([loss.detach().float().isfinite() for loss in losses]).all()
+        values = self._reduce(torch.stack([fine.float(), *(norm.detach().float() for norm in norms.values())]))
+        all_fine, *measured = values.tolist()
+        named = dict(zip(norms, measured, strict=True))
+        if all_fine == 1 and all(self._is_usual(name, norm) for name, norm in named.items()):
+            for name, norm in named.items():
+                self._remember(name, norm)
+            self.in_a_row = 0
+            return True
+        self.skipped += 1
+        self.in_a_row += 1
+        if self.in_a_row > self.max_skipped:
+            raise DivergedError(
+                f"{self.in_a_row} steps in a row had a loss or gradient that is not finite or explodes (last: losses "
+                f"{[loss.item() for loss in losses]}, gradient norms {named}). The last checkpoint is from before the "
+                "latest of them: go on from it, or an older one, with a lower optimiser.learning_rate, "
+                "optimiser.max_grad_norm or another loop.seed."
+            )
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON values, from which a resumed run judges as this one would."""
+        return {"skipped": self.skipped, "in_a_row": self.in_a_row, "usual": self._usual}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        self.skipped, self.in_a_row = state["skipped"], state["in_a_row"]
+        self._usual = {name: (seen, average) for name, (seen, average) in state["usual"].items()}
+
+    def _is_usual(self, name: str, norm: float) -> bool:
+        seen, average = self._usual.get(name, (0, 0.0))
+        return math.isfinite(norm) and (seen < MEMORY or norm <= EXPLOSION * average)
+
+    def _remember(self, name: str, norm: float) -> None:
+        seen, average = self._usual.get(name, (0, 0.0))
+        seen = min(seen + 1, MEMORY)
+        self._usual[name] = (seen, average + (norm - average) / seen)
