@@ -1,4 +1,4 @@
-"""A picture of a corpus for a person to look at: image, coloured depth, caption."""
+"""A picture of images with depth for a person to look at: image, coloured depth, caption."""
 
 import io
 import math
@@ -31,18 +31,20 @@ def colour_depth(depth: NDArray[np.uint16]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
-def contact_sheet(samples: Sequence[Sample], columns: int = 4) -> bytes:
-    """Samples side by side, each as image | depth above its caption, as a PNG."""
+def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") -> bytes:
+    """Samples side by side, each as image | depth above its caption, under a title if there is one, as a PNG."""
     if not samples:
         raise ValueError("a contact sheet needs at least one sample, got none")
     columns = min(columns, len(samples))
     rows = math.ceil(len(samples) / columns)
     width, height = 2 * TILE + GAP, TILE + LINES * LINE + GAP
-    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), "white")
+    top = GAP + 2 * LINE if title else GAP
+    sheet = Image.new("RGB", (columns * width + GAP, top + rows * height), "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=LINE - 4)
+    font, large = ImageFont.load_default(size=LINE - 4), ImageFont.load_default(size=LINE)
+    draw.text((GAP, GAP), _cut(title[:500], large, columns * width - GAP), fill="black", font=large)
     for index, sample in enumerate(samples):
-        x, y = GAP + index % columns * width, GAP + index // columns * height
+        x, y = GAP + index % columns * width, top + index // columns * height
         sheet.paste(_tile(sample.image), (x, y))
         sheet.paste(_tile(colour_depth(sample.depth)), (x + TILE, y))
         text = "\n".join(_wrap(sample.caption, font, 2 * TILE))

@@ -1,0 +1,161 @@
+"""Guided denoising: noise to latents, by any diffusers scheduler for discrete-time models."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Callback = Callable[[int, Tensor, Tensor], Tensor | None]
+"""Called after each step with its index from 0, its timestep and the latents; latents it returns replace them."""
+
+
+@torch.no_grad()
+def denoise(
+    unet: Any,
+    scheduler: Any,
+    noise: Tensor,
+    text: Tensor,
+    empty_text: Tensor,
+    *,
+    guidance_scale: float = 5.0,
+    guidance_rescale: float = 0.0,
+    num_inference_steps: int = 50,
+    eta: float | None = None,
+    generators: Sequence[torch.Generator] | None = None,
+    callback: Callback | None = None,
+) -> Tensor:
+    """Samples latents. The defaults are the paper's, with DDIM as scheduler.
+
+    The U-Net works in its own precision, guidance and scheduler in float32.
+
+    Args:
+        unet: a `UNet2DConditionModel` in eval mode. One distilled for guidance (latent consistency models) is told the
+            scale instead.
+        scheduler: of diffusers; says which method, noise schedule and prediction type. A template, it stays as it is.
+        noise: (N, C, h, w) unit normal; schedulers that start at another variance scale it themselves.
+        text: (N, L, D) embeddings of the captions.
+        empty_text: (1 or N, L, D) embeddings of the empty caption, or of negative prompts.
+        guidance_scale: 1 is no guidance and half the work, 0 ignores the captions.
+        guidance_rescale: 0 to 1, how far the spread of a guided prediction is drawn back to that of the unguided.
+        num_inference_steps: steps of the scheduler; second-order ones call the U-Net up to twice in each.
+        eta: share of fresh noise in each step of DDIM, 0 to 1; None leaves it to the scheduler.
+        generators: where schedulers that draw noise in each step draw that of each sample from. They have to be those
+            that drew `noise`, which then go on; fresh ones of the same seeds would draw it again. None takes torch's
+            global generator.
+        callback: see `Callback`.
+
+    Returns:
+        (N, C, h, w) float32 latents, scaled as the U-Net knows them.
+
+    Raises:
+        ValueError: a setting is out of range or means nothing to this scheduler, or the shapes do not go together.
+    """
+    _require_ranges(scheduler, guidance_scale, guidance_rescale, num_inference_steps)
+    _require_fitting(unet, noise, text)
+    solver: Any = type(scheduler).from_config(scheduler.config)
+    solver.set_timesteps(num_inference_steps, device=noise.device)
+    options = _step_options(solver, eta, generators)
+    predict = _Prediction(unet, text, empty_text, guidance_scale, guidance_rescale)
+    latents: Tensor = noise.float() * solver.init_noise_sigma
+    for index, timestep in enumerate(solver.timesteps):
+        predicted = predict(solver.scale_model_input(latents, timestep), timestep)
+        latents = solver.step(predicted, timestep, latents, **options, return_dict=False)[0]
+        replaced = callback(index, timestep, latents) if callback else None
+        latents = latents if replaced is None else replaced
+    return latents
+
+
+def guide(conditional: Tensor, empty: Tensor, scale: float, rescale: float = 0.0) -> Tensor:
+    """Classifier-free guidance (arXiv 2207.12598), rescaled as in arXiv 2305.08891, section 3.4.
+
+    Args:
+        conditional, empty: (N, C, h, w) predictions with and without the caption.
+        scale: w of empty + w (conditional - empty).
+        rescale: phi; 0 leaves the prediction as it is, 1 gives each sample the standard deviation of `conditional`.
+    """
+    guided = empty + scale * (conditional - empty)
+    if rescale == 0:
+        return guided
+    axes = (1, 2, 3)
+    matched = guided * (conditional.std(axes, keepdim=True) / guided.std(axes, keepdim=True))
+    return rescale * matched + (1 - rescale) * guided
+
+
+class _Prediction:
+    """What the U-Net predicts for a batch of captions, guided: one call of it a step, on a doubled batch."""
+
+    def __init__(self, unet: Any, text: Tensor, empty_text: Tensor, scale: float, rescale: float) -> None:
+        self.unet, self.scale, self.rescale = unet, scale, rescale
+        told_dim = unet.config.time_cond_proj_dim  # None but for U-Nets distilled for guidance
+        self.guides = scale != 1 and told_dim is None
+        if self.guides:
+            text = torch.cat([_matched(empty_text, text), text])
+        self.text = text.to(unet.dtype)
+        self.told_scale = None if told_dim is None else _embedded_scale(scale, told_dim, text).to(unet.dtype)
+
+    def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """(N, C, h, w) float32, a scalar -> (N, C, h, w) float32."""
+        doubled = torch.cat([latents, latents]) if self.guides else latents
+        predicted: Tensor = self.unet(
+            doubled.to(self.unet.dtype),
+            timestep,
+            encoder_hidden_states=self.text,
+            timestep_cond=self.told_scale,
+            return_dict=False,
+        )[0].float()
+        if not self.guides:
+            return predicted
+        empty, conditional = predicted.chunk(2)
+        return guide(conditional, empty, self.scale, self.rescale)
+
+
+def _matched(empty_text: Tensor, text: Tensor) -> Tensor:
+    """`empty_text` repeated to the shape of `text`."""
+    if empty_text.shape[1:] != text.shape[1:] or len(empty_text) not in (1, len(text)):
+        shapes = f"empty_text {tuple(empty_text.shape)}, text {tuple(text.shape)}"
+        raise ValueError(f"{shapes}: want (1 or N, L, D) and (N, L, D); pad both to the tokenizer's length")
+    return empty_text.expand_as(text).to(text)
+
+
+def _embedded_scale(scale: float, dim: int, text: Tensor) -> Tensor:
+    """(N, dim): w of arXiv 2310.04378, whose w = 0 is no guidance, as the sinusoids of 1000 w."""
+    from diffusers.models.embeddings import get_timestep_embedding
+
+    w = torch.full((len(text),), (scale - 1) * 1000.0, device=text.device)
+    return get_timestep_embedding(w, dim)
+
+
+def _step_options(solver: Any, eta: float | None, generators: Sequence[torch.Generator] | None) -> dict[str, Any]:
+    """What `solver.step` takes beside prediction, timestep and latents. diffusers draws sample by sample where it gets
+    a list of generators."""
+    takes = inspect.signature(solver.step).parameters
+    if type(solver).__name__ == "DPMSolverSDEScheduler":
+        remedy = "sample with DPMSolverMultistepScheduler, algorithm_type sde-dpmsolver++"
+        raise ValueError(f"DPMSolverSDEScheduler draws one noise for a whole batch, not one a seed: {remedy}")
+    if eta is not None and "eta" not in takes:
+        raise ValueError(f"eta is {eta}, but {type(solver).__name__} has none: leave it out, or sample with DDIM")
+    options: dict[str, Any] = {} if eta is None else {"eta": eta}
+    if generators is not None and "generator" in takes:
+        options["generator"] = list(generators)
+    return options
+
+
+def _require_ranges(scheduler: Any, scale: float, rescale: float, steps: int) -> None:
+    train_steps = scheduler.config.num_train_timesteps
+    if not 0 <= scale < float("inf"):
+        raise ValueError(f"guidance_scale is {scale}, wanted 0 or more; 1 is no guidance")
+    if not 0 <= rescale <= 1:
+        raise ValueError(f"guidance_rescale is {rescale}, wanted 0 to 1; 0.7 is usual where it is used")
+    if not 1 <= steps <= train_steps:
+        raise ValueError(f"num_inference_steps is {steps}, wanted 1 to {train_steps}, the steps of the noise schedule")
+
+
+def _require_fitting(unet: Any, noise: Tensor, text: Tensor) -> None:
+    if noise.shape[1] != unet.config.in_channels:
+        raise ValueError(f"noise of {noise.shape[1]} channels, wanted {unet.config.in_channels}: the U-Net's")
+    if len(noise) != len(text) or text.shape[2] != unet.config.cross_attention_dim:
+        shapes = f"noise {tuple(noise.shape)}, text {tuple(text.shape)}"
+        wanted = f"(N, C, h, w) and (N, L, {unet.config.cross_attention_dim})"
+        raise ValueError(f"{shapes}: want {wanted}, embedded by the text encoder that the U-Net was trained with")
