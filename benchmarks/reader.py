@@ -1,0 +1,214 @@
+"""Our reader against webdataset and torch's DataLoader: samples per CPU-second and per second.
+
+    python -m benchmarks.reader [--size 512] [--repeats 3]
+
+Both read the same pictures in batches, shuffled among the same number of rows, decode them with the same functions in
+one or two threads or worker processes, and hand uint8 and uint16 to the consumer, which makes the tensor that the
+autoencoder sees, or leaves it at that (`pixels`: on a GPU the rest costs no CPU). Files are in the page cache. Imports
+are not counted; starting threads or workers is, and so is reading the footers.
+"""
+
+import io
+import os
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import torch
+import webdataset
+
+from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.photos import make_photos
+from benchmarks.stand_ins import network_maps
+from ldm3d.data.order import GlobalOrder
+from ldm3d.data.pictures import Pictures, decode_rgbd
+from ldm3d.images import decode_depth, decode_rgb, encode_depth
+from ldm3d.schema import conform
+from pipelines.reader import BatchReader
+from pipelines.row_groups import RowGroups
+from pipelines.storage import Folder
+from pipelines.write_shards import RGBD_OPTIONS, row_groups
+
+FILE_ROWS = 256
+SHUFFLED = 1024  # samples that each side shuffles among each other
+LANES = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """`workers`: decoding threads of ours, worker processes of the peer. `share`: of --size."""
+
+    pixels: int
+    workers: int
+    batch_size: int
+    to_tensor: bool
+    share: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{self.pixels} px, {self.workers} worker(s), {'tensor' if self.to_tensor else 'pixels'}"
+
+
+CASES = (
+    Case(512, workers=1, batch_size=8, to_tensor=False),
+    Case(512, workers=2, batch_size=8, to_tensor=False),
+    Case(512, workers=1, batch_size=8, to_tensor=True),
+    Case(512, workers=2, batch_size=8, to_tensor=True),
+    Case(64, workers=1, batch_size=32, to_tensor=True, share=8),
+    Case(64, workers=2, batch_size=32, to_tensor=True, share=8),
+)
+
+
+def write_samples(folder: Path, pixels: int, count: int) -> None:
+    """The same samples as a corpus and as tar files, as many in a file."""
+    images = make_photos(pixels, pixels, quality=95)
+    depths = [encode_depth(depth, "png") for depth in network_maps(len(images), pixels)]
+    corpus, tars = Folder(str(folder / "corpus")), folder / "tars"
+    tars.mkdir(parents=True)
+    for first in range(0, count, FILE_ROWS):
+        keys = range(first, min(first + FILE_ROWS, count))
+        rows = _corpus_rows([(key, images[key % len(images)], depths[key % len(depths)]) for key in keys], pixels)
+        name = f"{first // FILE_ROWS:05}"
+        corpus.write_tables(f"rgbd/train/{name}.parquet", row_groups(rows, 32), **RGBD_OPTIONS)
+        with tarfile.open(tars / f"{name}.tar", "w") as tar:
+            for key in keys:
+                _add(tar, f"{key:08}.jpg", images[key % len(images)])
+                _add(tar, f"{key:08}.png", depths[key % len(depths)])
+
+
+def _corpus_rows(samples: list[tuple[int, bytes, bytes]], pixels: int) -> pa.Table:
+    keys, images, depths = zip(*samples, strict=True)
+    constants: dict[str, Any] = {
+        "caption": "a stand-in for a caption of ordinary length",
+        "depth_min": 0.0,
+        "depth_max": 1.0,
+        "original_width": pixels,
+        "original_height": pixels,
+        "sha256": "0" * 64,
+        "similarity": None,
+        "nsfw": None,
+        "split": "train",
+    }
+    columns = {
+        "key": keys,
+        "perceptual_hash": keys,
+        "url": [f"https://example.com/{key}" for key in keys],
+        "image": [{"bytes": image, "path": ""} for image in images],
+        "depth": [{"bytes": depth, "path": ""} for depth in depths],
+    }
+    return conform(pa.table(columns | {name: [value] * len(keys) for name, value in constants.items()}), "rgbd/v1")
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
+
+
+def ours(folder: Path, case: Case) -> Iterator[tuple[list[int], Pictures]]:
+    groups = RowGroups.of(Folder(str(folder / "corpus")), "rgbd/v1", "train", ("key", "image", "depth"))
+    order = GlobalOrder(
+        group_rows=groups.rows,
+        batch_size=case.batch_size,
+        lanes=LANES,
+        shuffle_rows=SHUFFLED // LANES,
+        seed=0,
+    )
+    for batch in BatchReader(
+        groups, order, keys_and_pictures, start=0, stop=order.steps_per_epoch, threads=case.workers
+    ):
+        yield batch.data
+
+
+def keys_and_pictures(rows: pa.Table) -> tuple[list[int], Pictures]:
+    return rows["key"].to_pylist(), decode_rgbd(rows)
+
+
+def peer(folder: Path, case: Case) -> Iterator[tuple[list[int], Pictures]]:
+    """As webdataset's documentation has it: shards and samples shuffled, decoding and batching in the workers."""
+    urls = sorted(map(str, (folder / "tars").glob("*.tar")))
+    samples = (
+        webdataset.WebDataset(urls, shardshuffle=len(urls))
+        .shuffle(SHUFFLED)
+        .to_tuple("__key__", "jpg", "png")
+        .map_tuple(int, decode_rgb, decode_depth)
+        .batched(case.batch_size, collation_fn=_collated)
+    )
+    # forked, which is the default everywhere but in a spawned process, where each worker would import all again
+    yield from torch.utils.data.DataLoader(
+        samples, batch_size=None, num_workers=case.workers, multiprocessing_context="fork"
+    )
+
+
+def _collated(samples: list[tuple[int, Any, Any]]) -> tuple[list[int], Pictures]:
+    keys, images, depths = zip(*samples, strict=True)
+    return list(keys), Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
+
+
+SIDES = {"ours": ours, "peer": peer}
+
+
+def run(side: str, folder: Path, case: Case, count: int) -> dict[str, float]:
+    """An epoch, in a process that was started for it.
+
+    Raises:
+        RuntimeError: a sample came twice or not at all.
+    """
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    seen: list[int] = []
+    before, began = _cpu_s(), time.perf_counter()
+    for keys, pictures in SIDES[side](folder, case):
+        seen += keys
+        if case.to_tensor:
+            pictures.to_tensor(6)
+    wall_s, cpu_s = time.perf_counter() - began, _cpu_s() - before
+    if sorted(seen) != list(range(count)):
+        raise RuntimeError(f"{side} gave {len(seen)} samples, {len(set(seen))} different ones, of {count}")
+    return {"per_cpu_s": count / cpu_s, "per_s": count / wall_s}
+
+
+def _cpu_s() -> float:
+    """Of this process and the children that it waited for: a DataLoader waits for its workers when it is dropped."""
+    return sum(os.times()[:4])
+
+
+def measure(case: Case, folder: Path, count: int, repeats: int) -> dict[str, Any]:
+    """Both sides in turns."""
+    rates: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    for turn in range(repeats):
+        for side in list(SIDES)[:: 1 if turn % 2 == 0 else -1]:
+            rates[side].append(alone(run, side, folder, case, count)[0])
+    per = {
+        name: Ratio.of(*([turn[name] for turn in rates[side]] for side in SIDES)) for name in ("per_cpu_s", "per_s")
+    }
+    middle = {side: {name: median(turn[name] for turn in turns) for name in turns[0]} for side, turns in rates.items()}
+    return {"case": str(case), "samples": count, "ratio": per, **middle}
+
+
+def main() -> None:
+    asked = arguments(__doc__, size=512, repeats=3)
+    records = []
+    with tempfile.TemporaryDirectory() as name:
+        for case in CASES:
+            folder, count = Path(name) / str(case.pixels), int(asked.size * case.share) // FILE_ROWS * FILE_ROWS
+            if not folder.exists():
+                write_samples(folder, case.pixels, count)
+            record = measure(case, folder, count, asked.repeats)
+            records.append(record)
+            ours, peer = record["ours"], record["peer"]
+            print(f"{case}: {count} samples")
+            for rate in ("per_cpu_s", "per_s"):
+                print(f"  {rate:10} {ours[rate]:8.0f} / {peer[rate]:8.0f} = {record['ratio'][rate]}", flush=True)
+    save("reader", {"cases": records})
+
+
+if __name__ == "__main__":
+    main()
