@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def save_config(
     """What an output is made with, beside it."""
     content = {"identity": identity, "config": config, "labels": labels, "code": code}
     output.write(CONFIG, json.dumps(content, indent=2).encode())
+
+
+def code_version() -> str:
+    """The git revision this code runs from, or "unknown" where there is none."""
+    root = Path(__file__).parent.parent
+    try:
+        return subprocess.check_output(
+            ["git", "describe", "--always", "--dirty"], cwd=root, text=True, stderr=subprocess.DEVNULL
+        ).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def check_same_model(output: Folder, labels: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import socket
 import ray
 from ray.data import DataContext
 
-from ldm3d.config import ClusterConfig, CorpusConfig
+from ldm3d.config import ClusterConfig, CorpusConfig, WorkersConfig
 from ldm3d.fetch.duration import longest_fetch_s
 from pipelines.resources import Pool
 
@@ -16,7 +16,7 @@ CONNECT_S = 5.0
 logger = logging.getLogger(__name__)
 
 
-def connect(config: ClusterConfig) -> None:
+def connect(config: ClusterConfig | WorkersConfig) -> None:
     """Join the cluster that this job runs on, or that `config.address` names, or start one on this machine.
 
     Does nothing where the process is connected already. Beside tests, the only `ray.init`.
@@ -32,7 +32,8 @@ def connect(config: ClusterConfig) -> None:
             ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
         except ConnectionError as error:
             raise ValueError(f"no Ray cluster at {address!r}: {error}") from error
-    configure_data(config)
+    if isinstance(config, ClusterConfig):
+        configure_data(config)
 
 
 def configure_data(config: ClusterConfig) -> None:

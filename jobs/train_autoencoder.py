@@ -1,0 +1,14 @@
+"""Fine-tune the autoencoder on an RGBD corpus, on Ray Train: the first of the paper's two stages.
+
+    python -m jobs.train_autoencoder --preset ldm3d --input s3://corpora/laion-rgbd --output s3://runs/autoencoder
+    ray job submit --working-dir . -- python -m jobs.train_autoencoder --input ... --output ...
+
+Killed, stopped or finished, run it again: it goes on from its last checkpoint, or says that it is done.
+"""
+
+from jobs.command import run
+from ldm3d.config import AutoencoderConfig
+from pipelines.train_autoencoder import train_autoencoder
+
+if __name__ == "__main__":
+    run(train_autoencoder, AutoencoderConfig, __doc__)

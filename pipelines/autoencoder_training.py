@@ -1,0 +1,200 @@
+"""Fine-tune the autoencoder on an RGBD corpus, on Ray Train: equation 1 of the paper.
+
+corpus -> row groups -> batches of pictures -> Reconstructor, PatchDiscriminator -> checkpoints -> vae/
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ldm3d.config import AutoencoderConfig
+from ldm3d.contact_sheet import Sample, contact_sheet
+from ldm3d.data.pictures import Pictures, decode_rgbd
+from ldm3d.metrics.reconstruction import aligned, depth_l1, psnr, ssim
+from ldm3d.models.base import load_autoencoder
+from ldm3d.rgbd import DEPTH_MAX, from_tensor
+from ldm3d.training.autoencoder_step import adversarial, discriminator_loss, generator_loss
+from ldm3d.training.discriminator import PatchDiscriminator
+from ldm3d.training.guard import StepGuard
+from ldm3d.training.noise import Purpose, normal
+from ldm3d.training.perceptual import Perceptual
+from ldm3d.training.ranks import mean_over_ranks
+from ldm3d.training.reconstruction import reconstruction_terms
+from ldm3d.training.reconstructor import Reconstructor
+from pipelines.optimiser_step import gradients_kept, make_optimiser, precision_of, take_step
+from pipelines.parallel import wrap
+from pipelines.reader import Batch
+from pipelines.row_groups import OpenRowGroups, RowGroups
+from pipelines.training_loop import Validation
+from pipelines.training_state import Trained, TrainingState
+
+SHOWN = 8  # validation rows in an epoch's picture
+
+
+class AutoencoderTraining:
+    """The autoencoder and its discriminator on one worker."""
+
+    def __init__(
+        self, config: AutoencoderConfig, total_steps: int, validation: "ValidationRows", device: torch.device
+    ):
+        self.config, self.total_steps, self.validation, self.device = config, total_steps, validation, device
+        self.perceptual = _perceptual(config, device)
+        reconstructor = Reconstructor(load_autoencoder(config.model)).to(device).train()
+        if config.workers.gradient_checkpointing:
+            reconstructor.vae.enable_gradient_checkpointing()
+        trained = {"autoencoder": _trained(reconstructor, config, device)}
+        self.discriminator: PatchDiscriminator | None = None
+        if config.loss.adversarial_weight > 0:
+            self.discriminator = _discriminator(config).to(device)
+            trained["discriminator"] = _trained(self.discriminator, config, device)
+        self.reconstructor = reconstructor
+        self.state = TrainingState(trained, StepGuard(config.loop.max_skipped, mean_over_ranks))
+        self.factor = 2 ** (len(reconstructor.vae.config["block_out_channels"]) - 1)
+
+    def step(self, batch: Batch[Pictures]) -> dict[str, Tensor]:
+        """One step of both networks on one batch, in micro-batches of one size."""
+        names = ["autoencoder"]
+        if adversarial(batch.step, self.config.loss):
+            names.append("discriminator")
+        parts = list(_micro_batches(batch, self.config.loop.micro_batch))
+        sums: dict[str, Tensor] = {}
+        for index, part in enumerate(parts):
+            is_last = index == len(parts) - 1
+            with gradients_kept({name: self.state.trained[name] for name in names}, kept=not is_last):
+                for name, loss in self._accumulate(part, 1 / len(parts)).items():
+                    sums[name] = sums.get(name, 0) + loss / len(parts)
+        losses = [sums[name] for name in sums if name.startswith("loss/")]
+        return sums | take_step(self.state, names, losses, batch.step, self.total_steps, self.config.optimiser)
+
+    def _accumulate(self, part: Batch[Pictures], share: float) -> dict[str, Tensor]:
+        """Forward and backward of a micro-batch, `share` of its step."""
+        trained, config = self.state.trained, self.config
+        pixels = part.data.to_tensor(config.model.channels, self.device)
+        noise = normal(config.loop.seed, Purpose.POSTERIOR, part.positions.tolist(), self._latent_shape(pixels))
+        with precision_of(config.loop, self.device):
+            out = trained["autoencoder"].wrapped(pixels, noise.to(self.device))
+            losses = generator_loss(
+                out, pixels, self.perceptual, self.discriminator, part.step, config.loss, mean_over_ranks
+            )
+        (losses.total * share).backward()
+        numbers = {
+            "loss/autoencoder": losses.total.detach(),
+            "loss/reconstruction": losses.reconstruction,
+            "loss/kl": losses.kl,
+            "l1/rgb": losses.l1[:3].mean(),
+            "l1/depth": losses.l1[-2] if config.model.channels == 6 else losses.l1[-1],
+            "lpips/rgb": losses.perceptual_rgb,
+            "lpips/depth": losses.perceptual_depth,
+        }
+        if adversarial(part.step, config.loss):
+            with precision_of(config.loop, self.device):
+                hinge = discriminator_loss(trained["discriminator"].wrapped, pixels, out.pixels)
+            (hinge.total * share).backward()
+            numbers |= {
+                "loss/discriminator": hinge.total.detach(),
+                "loss/adversarial": losses.adversarial,
+                "adversarial/weight": losses.adaptive_weight,
+                "adversarial/real": hinge.real,
+                "adversarial/fake": hinge.fake,
+            }
+        return numbers
+
+    @torch.no_grad()
+    def validate(self) -> Validation:
+        """Reconstructions from the posterior's mean, against the pictures, one number a picture, averaged."""
+        totals: Tensor | None = None
+        names: list[str] = []
+        shown: list[Sample] = []
+        self.reconstructor.eval()
+        for pictures, counts in self.validation:
+            pixels = pictures.to_tensor(self.config.model.channels, self.device)
+            noise = torch.zeros(len(pixels), *self._latent_shape(pixels), device=self.device)
+            with precision_of(self.config.loop, self.device):
+                out = self.state.trained["autoencoder"].wrapped(pixels, noise).pixels.float()
+            numbers = self._compare(pictures, pixels, out)
+            names = list(numbers)
+            each = torch.stack([*(value.double().cpu() for value in numbers.values()), torch.ones(len(pixels))], -1)
+            totals = (0 if totals is None else totals) + each.sum(0) * counts
+            if len(shown) < 2 * SHOWN:
+                shown += _side_by_side(pictures, out, SHOWN - len(shown) // 2)
+        self.reconstructor.train()
+        assert totals is not None
+        *sums, count = mean_over_ranks(totals).tolist()
+        means = {name: total / count for name, total in zip(names, sums, strict=True)}
+        picture = contact_sheet(shown, columns=4) if self.validation.is_first else None
+        return Validation(means["reconstruction"], means, picture)
+
+    def _compare(self, pictures: Pictures, pixels: Tensor, out: Tensor) -> dict[str, Tensor]:
+        """(B,) each: how far reconstructions are from pictures; depth in [0, 1]."""
+        image, depth = from_tensor(out)
+        rgb, wanted = (each.to(self.device).movedim(-1, 1).double() / 255 for each in (image, pictures.image))
+        unit, reference = (each.to(self.device).double() / DEPTH_MAX for each in (depth, pictures.depth))
+        terms = reconstruction_terms(out, pixels, self.perceptual, self.config.loss)
+        return {
+            "reconstruction": terms.loss,
+            "psnr_db": psnr(rgb, wanted, data_range=1),
+            "ssim": ssim(rgb, wanted, data_range=1),
+            "lpips": terms.perceptual_rgb,
+            "depth_l1": depth_l1(unit, reference),
+            "depth_l1_aligned": depth_l1(aligned(unit, reference), reference),
+        }
+
+    def _latent_shape(self, pixels: Tensor) -> tuple[int, int, int]:
+        height, width = pixels.shape[-2:]
+        return self.reconstructor.vae.config["latent_channels"], height // self.factor, width // self.factor
+
+
+class ValidationRows:
+    """This worker's part of the validation split, batch by batch; every worker has as many batches.
+
+    Yields pictures and what they count: 1, or 0 for those that a worker repeats to wait for the others.
+    """
+
+    def __init__(self, row_groups: RowGroups, rank: int, workers: int) -> None:
+        self.row_groups, self.rank, self.workers = row_groups, rank, workers
+        self.is_first = rank == 0
+
+    def __iter__(self) -> Iterator[tuple[Pictures, int]]:
+        opened, count = OpenRowGroups(self.row_groups), len(self.row_groups.rows)
+        for group in range(self.rank, self.rank + count, self.workers):
+            yield decode_rgbd(opened.read(min(group, count - 1))), int(group < count)
+
+
+def _trained(network: torch.nn.Module, config: AutoencoderConfig, device: torch.device) -> Trained:
+    wrapped = wrap(network, config.workers.strategy, device)
+    return Trained(network, wrapped, make_optimiser(network, config.optimiser))
+
+
+def _discriminator(config: AutoencoderConfig) -> PatchDiscriminator:
+    """Its first weights are drawn from the seed."""
+    loss = config.loss
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.loop.seed)
+        return PatchDiscriminator(
+            config.model.channels, loss.discriminator_filters, loss.discriminator_layers, loss.discriminator_norm
+        )
+
+
+def _perceptual(config: AutoencoderConfig, device: torch.device) -> Perceptual | None:
+    wanted = config.loss.perceptual
+    if wanted.rgb_weight == wanted.depth_weight == 0:
+        return None
+    return Perceptual(wanted.network, wanted.weights).to(device)
+
+
+def _micro_batches(batch: Batch[Pictures], size: int | None) -> Iterator[Batch[Pictures]]:
+    size = size or len(batch.positions)
+    for start in range(0, len(batch.positions), size):
+        part = slice(start, start + size)
+        yield Batch(batch.step, batch.positions[part], Pictures(*(column[part] for column in batch.data)))
+
+
+def _side_by_side(pictures: Pictures, out: Tensor, most: int) -> list[Sample]:
+    """Pictures and their reconstructions in turns."""
+    image, depth = from_tensor(out.cpu())
+    samples = []
+    for index in range(min(most, len(out))):
+        samples.append(Sample(pictures.image[index].numpy(), pictures.depth[index].numpy(), "input"))
+        samples.append(Sample(image[index].numpy(), depth[index].numpy(), "reconstruction"))
+    return samples

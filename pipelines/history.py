@@ -1,0 +1,88 @@
+"""What a training measured on its way: kept with its checkpoints, so that a resumed run goes on writing it."""
+
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipelines.storage import Folder
+
+FILE = "history.json"
+PLOT = "losses.png"
+TENSORBOARD = "tensorboard"
+
+
+class History:
+    """Numbers by step, for people: TensorBoard, a JSON file, a plot. One process writes.
+
+    Args:
+        output: of the run. TensorBoard's files go below `tensorboard/`; to an object store they are copied whenever
+            the history is saved.
+        records: of the run so far, those after its checkpoint left out.
+    """
+
+    def __init__(self, output: Folder, records: list[dict[str, Any]]) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.output, self.records = output, list(records)
+        self._scratch = None if output.is_local else tempfile.TemporaryDirectory()
+        folder = Path(self._scratch.name) if self._scratch else Path(output.path(TENSORBOARD))
+        self._folder = folder
+        last = self.records[-1]["step"] if self.records else 0
+        self._board = SummaryWriter(folder, purge_step=last + 1)  # hides what a killed run wrote beyond its checkpoint
+
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        """Note the numbers of a step."""
+        self.records.append({"step": step, **numbers})
+        for name, value in numbers.items():
+            self._board.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        """Keep a picture as pictures/<name>.png, and in TensorBoard."""
+        import numpy as np
+        from PIL import Image
+
+        self.output.write(f"pictures/{name}.png", png)
+        self._board.add_image(name.split("-")[0], np.asarray(Image.open(io.BytesIO(png))), step, dataformats="HWC")
+
+    def save(self) -> None:
+        """Put everything in the output."""
+        self._board.flush()
+        self.output.write(FILE, json.dumps(self.records).encode())
+        if self._scratch:
+            for file in self._folder.rglob("*"):
+                if file.is_file():
+                    self.output.write(f"{TENSORBOARD}/{file.name}", file.read_bytes())
+
+    def close(self) -> None:
+        """Save, and draw the plot."""
+        self.save()
+        self.output.write(PLOT, plot(self.records))
+        self._board.close()
+        if self._scratch:
+            self._scratch.cleanup()
+
+
+def plot(records: list[dict[str, Any]]) -> bytes:
+    """Loss curves as a PNG: a panel for each number that has `loss` in its name, or comes from validation."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in _names(records) if "loss" in name or name.startswith("validation/")]
+    columns = min(3, max(1, len(names)))
+    rows = max(1, -(-len(names) // columns))
+    figure = Figure(figsize=(4.5 * columns, 3 * rows), layout="constrained")
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        points = [(record["step"], record[name]) for record in records if name in record]
+        axes.plot(*zip(*points, strict=True), marker="o" if len(points) < 40 else None, markersize=3)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("step", fontsize=8)
+        axes.grid(alpha=0.3)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=100)
+    return png.getvalue()
+
+
+def _names(records: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for record in records for name in record if name != "step"))

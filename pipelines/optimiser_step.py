@@ -1,0 +1,76 @@
+"""One optimiser step of networks that are trained together: all of them step, or none."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
+from torch.optim import Adam, AdamW, Optimizer
+
+from ldm3d.config import LoopConfig, OptimiserConfig
+from ldm3d.training.learning_rate import learning_rate_factor
+from pipelines.training_state import Trained, TrainingState
+
+
+def make_optimiser(network: nn.Module, config: OptimiserConfig) -> Optimizer:
+    """Adam over what is trained of a network: one kernel for all parameters where they are on a GPU."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    is_fused = parameters[0].device.type == "cuda"
+    if config.weight_decay:
+        return AdamW(parameters, config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=is_fused)
+    return Adam(parameters, config.learning_rate, config.betas, fused=is_fused)
+
+
+def take_step(
+    state: TrainingState,
+    names: Sequence[str],
+    losses: Sequence[Tensor],
+    step: int,
+    total: int,
+    config: OptimiserConfig,
+) -> dict[str, Tensor]:
+    """Step the optimisers of the named networks, whose gradients are there, unless the guard forbids it.
+
+    Returns:
+        The norm of each network's gradients before clipping, and the learning rate.
+    """
+    trained = {name: state.trained[name] for name in names}
+    rate = config.learning_rate * learning_rate_factor(step, total, config)
+    norms = {name: _clip(each.network, config.max_grad_norm) for name, each in trained.items()}
+    if state.guard.accepts(losses, norms):
+        for each in trained.values():
+            for group in each.optimiser.param_groups:
+                group["lr"] = rate
+            each.optimiser.step()
+            if each.ema:
+                each.ema.update(each.network)
+    for each in trained.values():
+        each.optimiser.zero_grad(set_to_none=True)
+    return {f"gradient_norm/{name}": norm for name, norm in norms.items()} | {"learning_rate": torch.tensor(rate)}
+
+
+@contextmanager
+def gradients_kept(trained: Mapping[str, Trained], kept: bool) -> Iterator[None]:
+    """Where `kept`, gradients stay with the worker: those of a micro-batch that is not the last of its step."""
+    with ExitStack() as stack:
+        for each in trained.values():
+            if kept and isinstance(each.wrapped, nn.parallel.DistributedDataParallel):
+                stack.enter_context(each.wrapped.no_sync())
+            elif isinstance(each.wrapped, FSDPModule):
+                each.wrapped.set_requires_gradient_sync(not kept)
+        yield
+
+
+def precision_of(config: LoopConfig, device: torch.device) -> torch.autocast:
+    """The context that a forward pass runs in."""
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    wanted = config.precision == "bf16" or (config.precision == "auto" and has_bf16)
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
+
+def _clip(network: nn.Module, largest: float | None) -> Tensor:
+    """The norm of all gradients, of all workers' shards; scaled down to `largest` where they are larger."""
+    norm: Any = nn.utils.clip_grad_norm_(network.parameters(), float("inf") if largest is None else largest)
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # type: ignore[no-any-return]

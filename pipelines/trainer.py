@@ -1,0 +1,201 @@
+"""A training on Ray Train: workers that start, see each other, are restarted when they die, and stop when asked.
+
+Ray Train brings the workers up and together. Checkpoints are our own (`pipelines.checkpoints`): a worker that starts,
+for whatever reason, goes on from the newest that is whole.
+"""
+
+import logging
+import math
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import torch
+
+from ldm3d.config import LoopConfig, WorkersConfig
+from ldm3d.training.guard import DivergedError
+from pipelines.storage import Folder
+
+logger = logging.getLogger(__name__)
+
+SCRATCH = "_state/ray_train"  # what Ray Train writes for itself
+POLL_S = 0.5
+RAY_TRAIN = {
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # else relative paths mean another folder on workers
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # its default of 2 s is how late every start, end and failure is seen
+}
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One training worker: who it is, where it computes, and its line to the driver."""
+
+    rank: int
+    workers: int
+    device: torch.device
+    board: Any
+    stop: threading.Event
+
+    def report(self, step: int, numbers: dict[str, float]) -> None:
+        """Tell the driver, without waiting for it."""
+        self.board.report.remote(step, numbers)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended: steps done since the very first, and whether somebody asked it to stop before its end."""
+
+    steps: int
+    interrupted: bool
+
+
+Train = Callable[[Worker], int]
+"""What a worker does, from the newest checkpoint to the end or until `worker.stop` is set; returns the steps done."""
+
+
+def worker_count(config: WorkersConfig, loop: LoopConfig, cpus: float, gpus: float) -> int:
+    """How many workers a cluster gets.
+
+    Raises:
+        ValueError: it has not the CPUs or GPUs that were asked for, or the lanes do not divide among the workers.
+    """
+    uses_gpus = gpus > 0 and config.gpus > 0
+    most = int(gpus / config.gpus) if uses_gpus else int(cpus / config.cpus)
+    wanted = config.workers or max((n for n in range(1, max(most, 1) + 1) if loop.lanes % n == 0), default=1)
+    kind = f"{config.gpus:g} GPUs" if uses_gpus else f"{config.cpus:g} CPUs"
+    has = f"{gpus:g} GPUs" if uses_gpus else f"{cpus:g} CPUs"
+    if wanted > most:
+        raise ValueError(f"{wanted} workers of {kind} do not fit on a cluster of {has}: lower --workers.workers")
+    if loop.lanes % wanted:
+        raise ValueError(
+            f"{loop.lanes} lanes do not divide among {wanted} workers: change --workers.workers or --loop.lanes"
+        )
+    return wanted
+
+
+def fit(
+    train: Train,
+    config: WorkersConfig,
+    workers: int,
+    use_gpus: bool,
+    output: Folder,
+    show: Callable[[int, dict[str, float]], None],
+) -> Outcome:
+    """Run `train` on that many workers, to its end. A worker that dies takes all of them back to the last checkpoint.
+
+    Args:
+        show: told the numbers that the first worker reports.
+
+    Raises:
+        DivergedError: as the workers raised it; they are not started again for that.
+        ray.train.TrainingFailedError: workers died more often than `config.max_restarts`.
+    """
+    import pyarrow.fs
+    from ray.train.torch import TorchConfig
+    from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig  # what ray.train has, with its types
+    from ray.train.v2.torch.torch_trainer import TorchTrainer
+
+    os.environ.update({name: value for name, value in RAY_TRAIN.items() if name not in os.environ})
+    board = ray.remote(num_cpus=0)(Board).remote()
+    resources = {"CPU": config.cpus, "GPU": config.gpus} if use_gpus else {"CPU": config.cpus}
+    trainer = TorchTrainer(
+        _on_worker,
+        train_loop_config={"train": train, "board": board, "threads": max(1, math.floor(config.cpus))},
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpus, resources_per_worker=resources),
+        torch_config=TorchConfig(backend="nccl" if use_gpus else "gloo"),
+        run_config=RunConfig(
+            name=uuid.uuid4().hex,  # a name of its own: with an old one Ray Train would go on from its own notes
+            storage_path=output.path(SCRATCH),
+            storage_filesystem=pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(output.fs)),
+            failure_config=FailureConfig(max_failures=config.max_restarts),
+            worker_runtime_env={"env_vars": RAY_TRAIN},
+        ),
+    )
+    with _relaying(board, show):
+        result: Any = trainer.fit()
+    output.delete(SCRATCH)
+    found = result.return_value
+    if found["diverged"]:
+        raise DivergedError(found["diverged"])
+    return Outcome(found["steps"], found["interrupted"])
+
+
+class Board:
+    """An actor between the driver and its workers: numbers go one way, the wish to stop the other."""
+
+    def __init__(self) -> None:
+        self._stopped = False
+        self._news: list[tuple[int, dict[str, float]]] = []
+
+    def report(self, step: int, numbers: dict[str, float]) -> None:
+        self._news.append((step, numbers))
+
+    def news(self) -> list[tuple[int, dict[str, float]]]:
+        """What was reported since the last call."""
+        news, self._news = self._news, []
+        return news
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def stopped(self) -> bool:
+        return self._stopped
+
+
+def _on_worker(settings: dict[str, Any]) -> dict[str, Any]:
+    from ray.train import get_context
+    from ray.train.torch import get_device
+
+    torch.set_num_threads(settings["threads"])  # more threads than CPUs is slower than one
+    context, board = get_context(), settings["board"]
+    worker = Worker(context.get_world_rank(), context.get_world_size(), get_device(), board, threading.Event())
+    done = threading.Event()
+    threading.Thread(target=_watch, args=(worker, done), daemon=True).start()
+    try:
+        steps = settings["train"](worker)
+    except DivergedError as error:  # as a value: what is raised here, Ray Train tries again
+        return {"diverged": str(error)}
+    finally:
+        done.set()
+    return {"steps": steps, "interrupted": worker.stop.is_set(), "diverged": None}
+
+
+def _watch(worker: Worker, done: threading.Event) -> None:
+    """Set the worker's `stop` when the driver wants that."""
+    while not done.wait(POLL_S) and not worker.stop.is_set():
+        if ray.get(worker.board.stopped.remote()):
+            worker.stop.set()
+
+
+@contextmanager
+def _relaying(board: Any, show: Callable[[int, dict[str, float]], None]) -> Iterator[None]:
+    """Show what workers report, and pass SIGTERM on to them as the wish to stop."""
+    terminated, over = threading.Event(), threading.Event()
+
+    def relay() -> None:
+        is_over = False
+        while not is_over:
+            is_over = over.wait(POLL_S)
+            if terminated.is_set():
+                board.stop.remote()
+                terminated.clear()
+            for step, numbers in ray.get(board.news.remote()):
+                show(step, numbers)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, lambda *_: terminated.set()) if in_main else None
+    thread = threading.Thread(target=relay)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        if in_main:
+            signal.signal(signal.SIGTERM, before)

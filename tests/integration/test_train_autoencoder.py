@@ -1,0 +1,170 @@
+"""The autoencoder's training on Ray Train, as a user runs it: two workers, killed, stopped, run again."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from ldm3d.config import (
+    AutoencoderConfig,
+    AutoencoderLossConfig,
+    LoopConfig,
+    ModelConfig,
+    OptimiserConfig,
+    PerceptualConfig,
+    WorkersConfig,
+)
+from ldm3d.toy.corpus import scene_rows
+from ldm3d.toy.diffusion_model import make_base_model
+from pipelines.checkpoints import Checkpoints
+from pipelines.storage import Folder
+from pipelines.train_autoencoder import train_autoencoder
+
+ROOT = Path(__file__).parents[2]
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, cluster) -> AutoencoderConfig:
+    """48 scenes of 16 x 16 pixels in batches of 4 on two workers without GPUs, a discriminator from step 6 on."""
+    root = tmp_path_factory.mktemp("autoencoder")
+    corpus = Folder(str(root / "corpus"))
+    for split, seeds in (("train", range(48)), ("val", range(100, 107))):
+        rows = scene_rows(seeds, split, size=16)
+        corpus.write_tables(f"rgbd/{split}/00000.parquet", [rows.slice(start, 4) for start in range(0, len(rows), 4)])
+    corpus.write("_SUCCESS.json", b"{}")
+    make_base_model(root / "base")
+    return AutoencoderConfig(
+        input=corpus.url,
+        output=str(root / "two"),
+        model=ModelConfig(base=str(root / "base")),
+        loss=AutoencoderLossConfig(
+            perceptual=PerceptualConfig(rgb_weight=0, depth_weight=0),
+            discriminator_start=6,
+            discriminator_filters=4,
+            discriminator_layers=1,
+            discriminator_norm="group",
+        ),
+        optimiser=OptimiserConfig(learning_rate=1e-3),
+        loop=LoopConfig(epochs=2, batch_size=4, lanes=2, shuffle_rows=8, checkpoint_every=6, log_every=1),
+        workers=WorkersConfig(address=cluster, workers=2, gpus=0),
+    )
+
+
+@pytest.fixture(scope="module")
+def two(config) -> dict:
+    return train_autoencoder(config)
+
+
+def weights(output: str) -> dict[str, torch.Tensor]:
+    return Checkpoints(Folder(f"{output}/checkpoints")).load(STEPS).tensors["autoencoder"]
+
+
+def losses(output: str) -> list[float]:
+    records = json.loads(Path(output, "history.json").read_text())
+    return [record["loss/autoencoder"] for record in records if "loss/autoencoder" in record]
+
+
+def test_it_ends_with_a_model_that_diffusers_loads_and_pictures_to_look_at(config, two):
+    from diffusers import AutoencoderKL
+
+    assert two["finished"]
+    assert two["steps"] == STEPS
+    vae = AutoencoderKL.from_pretrained(config.output, subfolder="vae")
+    assert vae.config.in_channels == 6
+    trained = weights(config.output)
+    assert all(torch.equal(trained[f"vae.{name}"], value) for name, value in vae.state_dict().items())
+    for picture in ("pictures/validation-0001.png", "pictures/validation-0002.png", "losses.png"):
+        assert Path(config.output, picture).stat().st_size > 1_000
+
+
+def test_a_finished_run_says_so_and_does_nothing(config, two):
+    before = {path: path.stat().st_mtime_ns for path in Path(config.output).rglob("*") if path.is_file()}
+    assert train_autoencoder(config) == two
+    assert {path: path.stat().st_mtime_ns for path in Path(config.output).rglob("*") if path.is_file()} == before
+
+
+def test_other_settings_under_the_same_name_are_refused(config, two):
+    other = dataclasses.replace(config, optimiser=OptimiserConfig(learning_rate=2e-3))
+    with pytest.raises(ValueError, match=r"optimiser\.learning_rate was 0\.001, is 0\.002"):
+        train_autoencoder(other)
+
+
+def test_one_worker_follows_the_same_curve_as_two(config, two, tmp_path):
+    """In float32 two halves of a batch add up in another order: 1e-7. A discriminator that begins lies on the kinks of
+    its activations, and Adam's first steps are as large for a gradient of nothing as for any: from then on the curves
+    part, by far less than they move."""
+    alone = dataclasses.replace(
+        config, output=str(tmp_path / "one"), workers=dataclasses.replace(config.workers, workers=1)
+    )
+    train_autoencoder(alone)
+    found, expected = torch.tensor(losses(alone.output)), torch.tensor(losses(config.output))
+    before = config.loss.discriminator_start
+    torch.testing.assert_close(found[:before], expected[:before], rtol=1e-5, atol=0)
+    torch.testing.assert_close(found[: before + 3], expected[: before + 3], rtol=1e-3, atol=0)
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=0)
+
+
+def start(config: AutoencoderConfig, output: Path) -> "subprocess.Popen[bytes]":
+    """The same training, as a command of its own."""
+    code = (
+        "import pickle, sys, pathlib; from pipelines.train_autoencoder import train_autoencoder; "
+        "print(train_autoencoder(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())))"
+    )
+    import pickle
+
+    file = output.with_suffix(".config")
+    file.write_bytes(pickle.dumps(dataclasses.replace(config, output=str(output))))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def wait_for_checkpoint(output: Path, driver: "subprocess.Popen[bytes]") -> None:
+    while not list(output.glob("checkpoints/*/state.json")):
+        assert driver.poll() is None, driver.communicate()[0].decode()[-2000:]
+        time.sleep(0.05)
+
+
+def assert_same(output: Path, config: AutoencoderConfig) -> None:
+    assert losses(str(output)) == losses(config.output)
+    expected = weights(config.output)
+    assert all(torch.equal(value, expected[name]) for name, value in weights(str(output)).items())
+
+
+def test_a_killed_worker_costs_the_steps_since_the_last_checkpoint_and_nothing_else(config, two, tmp_path):
+    output = tmp_path / "killed"
+    driver = start(config, output)
+    wait_for_checkpoint(output, driver)
+    workers = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.cmdline()[:1] and "RayTrainWorker" in process.cmdline()[0]
+    ]
+    assert workers
+    workers[0].kill()
+    said, _ = driver.communicate(timeout=240)
+    assert driver.returncode == 0, said.decode()[-2000:]
+    assert_same(output, config)
+
+
+def test_sigterm_leaves_a_checkpoint_to_go_on_from(config, two, tmp_path):
+    output = tmp_path / "stopped"
+    driver = start(config, output)
+    wait_for_checkpoint(output, driver)
+    driver.send_signal(signal.SIGTERM)
+    said, _ = driver.communicate(timeout=240)
+    assert driver.returncode == 0, said.decode()[-2000:]
+    assert b"'finished': False" in said
+    assert not (output / "_SUCCESS.json").exists()
+    train_autoencoder(dataclasses.replace(config, output=str(output)))
+    assert_same(output, config)
