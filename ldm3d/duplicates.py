@@ -4,8 +4,8 @@ Look-alikes are found by 64-bit perceptual hashes that differ in few bits. What 
 of rows alone, not of their order: a row goes when a kept row of a smaller key (as an unsigned number) looks like it.
 Being alike is not transitive, and this does not make it so: of a chain A ~ B ~ C where A and C differ, A and C stay.
 
-At scale, group the rows by each column of `bands` and run `near_duplicate_pairs` in each group; the union of the pairs
-goes through `choose_rejects`.
+Rows can be searched in groups, so long as all rows of one hash are in each group that any of them is in, and every two
+look-alikes share one (`bands` says how): `equal_hashes` and `near_duplicate_pairs` of each group, joined by `settle`.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def bands(hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.uint64]:
     """The bits of each hash, cut into `max_distance + 1` pieces.
 
     Hashes that differ in at most `max_distance` bits agree in at least one piece (pigeonhole), so only rows that share
-    one have to be compared.
+    one have to be compared; cut for one bit more, they agree in at least two.
 
     Args:
         hashes: (N,) int64.
@@ -133,22 +133,40 @@ def choose_near_duplicates(keys: NDArray[np.int64], hashes: NDArray[np.int64], m
     Returns:
         (R, 2) int64: the rejected key, and the kept key that looks like it; sorted by (unsigned) rejected key.
     """
-    hashed = hashes != NO_HASH
-    same = _choose_equal(keys[hashed], hashes[hashed])
+    same = equal_hashes(keys, hashes)
     distinct = ~np.isin(keys, same[:, 0])
-    near = choose_rejects(near_duplicate_pairs(keys[distinct], hashes[distinct], max_distance))
+    return settle(same, near_duplicate_pairs(keys[distinct], hashes[distinct], max_distance))
+
+
+def equal_hashes(keys: NDArray[np.int64], hashes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(R, 2) int64: the key of a row, and the smaller (unsigned) key that is first of its hash; `NO_HASH` is none."""
+    hashed = hashes != NO_HASH
+    return _choose_equal(keys[hashed], hashes[hashed])
+
+
+def settle(same: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which rows go because a kept one looks like them.
+
+    Args:
+        same: (E, 2) int64, what `equal_hashes` found.
+        pairs: (P, 2) int64, the `near_duplicate_pairs` of the other rows; in any order, each at least once.
+
+    Returns:
+        (E + R, 2) int64: the rejected key, and the kept key that looks like it; sorted by (unsigned) rejected key.
+    """
+    near = choose_rejects(pairs)
     kept_instead = dict(near.tolist())
-    same[:, 1] = [kept_instead.get(kept, kept) for kept in same[:, 1].tolist()]
-    every = np.concatenate([same, near])
+    firsts = np.array([kept_instead.get(first, first) for first in same[:, 1].tolist()], np.int64)
+    every = np.concatenate([np.stack([same[:, 0], firsts], axis=-1), near])
     return every[np.argsort(every[:, 0].astype(np.uint64))]
 
 
-def choose_byte_duplicates(keys: NDArray[np.int64], sha256s: Sequence[str]) -> NDArray[np.int64]:
+def choose_byte_duplicates(keys: NDArray[np.int64], sha256s: Sequence[str | bytes]) -> NDArray[np.int64]:
     """Which of N rows go because another was made of the same bytes; of each group the smallest unsigned key stays.
 
     Args:
         keys: (N,) int64, each once.
-        sha256s: N hex digests.
+        sha256s: N digests, all hex or all raw.
 
     Returns:
         (R, 2) int64: the rejected key, and the kept key of the same bytes; sorted by (unsigned) rejected key.

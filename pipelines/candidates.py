@@ -28,7 +28,7 @@ from ldm3d.keys import SPLITS, split_of
 from ldm3d.reason import Reason
 from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
-from pipelines.commit import Shard
+from pipelines.commit import Shard, check_owner
 from pipelines.metadata_input import MetadataInput
 from pipelines.storage import Folder
 
@@ -53,8 +53,13 @@ class Plan:
             )
 
 
-def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder) -> Plan:
-    """Select, order, sample, split and shard on the cluster; the plan is in `output` afterwards."""
+def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run: str) -> Plan:
+    """Select, order, sample, split and shard on the cluster; the plan is in `output` afterwards.
+
+    Raises:
+        TakenOverError: the output belongs to another run, whose plan was left alone.
+    """
+    check_owner(output, run)
     for stale in ("_state/buckets", "_state/candidates", "rejects/select"):
         output.delete(stale)
     buckets = max(1, -(-metadata.rows // BUCKET_ROWS))
@@ -71,6 +76,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder) -> 
         rejected[str(Reason.NOT_SAMPLED)] = unsampled
     used = [(row["bucket"], cut) for row, cut in zip(found, cuts, strict=True) if cut]
     plan = Plan(_cut_into_shards(used, config, output), metadata.rows, dict(sorted(rejected.items())))
+    check_owner(output, run)
     output.delete("_state/buckets")
     save_plan(plan, output)
     return plan

@@ -1,12 +1,14 @@
 """The metadata a corpus is made from, looked at before any work: files, row counts, columns."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.metadata import Columns, recognise
-from pipelines.storage import Folder
+from pipelines.storage import CONCURRENCY, Folder
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,10 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     sizes = folder.sizes("")
     if not names:
         raise ValueError(f"--input {config.input!r} holds no .parquet file; wanted LAION-style metadata")
-    files, schemas = [], []
-    for name in names:
-        try:
-            with folder.parquet_file(name) as file:
-                files.append((name, sizes.get(name, 0), file.metadata.num_rows))
-                schemas.append(file.schema_arrow.names)
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        footers = list(pool.map(partial(_read_footer, folder), names))
+    files = [(name, sizes.get(name, 0), rows) for name, (rows, _) in zip(names, footers, strict=True)]
+    schemas = [columns for _, columns in footers]
     if odd := [name for name, schema in zip(names, schemas, strict=True) if set(schema) != set(schemas[0])]:
         raise ValueError(f"--input: {odd[0]} has other columns than {names[0]}; give tables of one publisher a run")
     if not any(rows for _, _, rows in files):
@@ -50,6 +48,15 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     columns = recognise(schemas[0], config.select.columns)
     _check_policy(columns, config.select)
     return MetadataInput(config.input, files, columns)
+
+
+def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
+    """How many rows a parquet file holds, and the names of its columns."""
+    try:
+        with folder.parquet_file(name) as file:
+            return file.metadata.num_rows, file.schema_arrow.names
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
 
 
 def _check_policy(columns: Columns, config: SelectConfig) -> None:

@@ -8,17 +8,20 @@
 Killed anywhere and run again, it does what is left. docs/corpus.md says what is promised and how it is kept.
 """
 
+import gc
 import json
 import logging
 import socket
-import subprocess
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import ray
 from ray.data import Dataset
 
@@ -35,11 +38,15 @@ from pipelines.progress import ShardProgress
 from pipelines.relabel import CorpusReader, check_finished, is_corpus, relabel_plan, with_source_settings
 from pipelines.remove_duplicates import remove_duplicates
 from pipelines.resources import Resources, cluster_size, fit
-from pipelines.session import connect
+from pipelines.session import allow_for_slow_hosts, connect
 from pipelines.storage import Folder
 from pipelines.write_shards import write_shards
 
 logger = logging.getLogger(__name__)
+
+# Shards an execution of Ray Data. Each takes the driver 1 ms before the first one starts, and 12 KB until the last has
+# ended; each execution starts its actors anew, which takes about a minute.
+WINDOW = 25_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         logger.info("%s is finished: %s", output.url, _counts(summary))
         return summary
     connect(config.cluster)
+    gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
     resources = fit(config.cluster, *cluster_size())
     logger.info("%s", resources)
     facts = preflight.try_model(config, resources.label)
@@ -82,12 +90,13 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         rows = metadata.rows if metadata else None
         return {"rows_read": rows, "resources": str(resources), **facts, "config": to_json(config)}
     run = uuid.uuid4().hex
-    preflight.save_config(output, identity, to_json(config), facts, _code_version())
+    preflight.save_config(output, identity, to_json(config), facts, preflight.code_version())
     claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
-    plan = load_plan(output) or _make_plan(config, metadata, output)
+    plan = load_plan(output) or _make_plan(config, metadata, output, run)
     records = _run_shards(config, plan, resources, run, metadata is None, facts, actors or Actors())
     if config.duplicates.remove:
-        records = remove_duplicates(config, run, records)
+        with _says_who_took_over(output, run):
+            records = remove_duplicates(config, run, records)
     source = output if metadata else Folder(config.input)
     audit(plan.shards, source, output, run)
     check_owner(output, run)
@@ -128,10 +137,11 @@ def _with_absolute_paths(config: CorpusConfig) -> CorpusConfig:
     return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, label=label)
 
 
-def _make_plan(config: CorpusConfig, metadata: MetadataInput | None, output: Folder) -> Plan:
+def _make_plan(config: CorpusConfig, metadata: MetadataInput | None, output: Folder, run: str) -> Plan:
     if metadata:
-        return make_plan(metadata, config, output)
+        return make_plan(metadata, config, output, run)
     plan = relabel_plan(Folder(config.input))
+    check_owner(output, run)
     save_plan(plan, output)
     return plan
 
@@ -152,32 +162,32 @@ def _run_shards(
     logger.info("%d of %d shards to do", len(pending), len(plan.shards))
     if not pending:
         return records
-    provenance = {"producer": "rebuild_corpus", "config": config.identity(), "code": _code_version(), **facts}
-    images = _images(pending, config, resources, None if relabels else actors.download)
-    labelled = images.map_batches(
-        actors.label,
-        fn_constructor_args=[config.label, config.cluster.label_cpus],
-        batch_size=config.shards.rows,  # Ray joins a smaller block, which a split's last shard is, to the next
-        batch_format="pyarrow",
-        **resources.label.arguments(),
-    )
-    written = labelled.map_batches(
-        partial(write_shards, config=config, run=run, provenance=provenance),
-        batch_size=None,
-        batch_format="pyarrow",
-        **resources.write.arguments(),
-    )
+    if not relabels:
+        sample = max(pending, key=lambda shard: shard.rows)
+        urls = output.read_table(sample.source, columns=["url"], row_group=sample.row_group)["url"].to_pylist()
+        allow_for_slow_hosts(config, urls, resources.download)
+    provenance = {"producer": "rebuild_corpus", "config": config.identity(), "code": preflight.code_version(), **facts}
+    write = partial(write_shards, config=config, run=run, provenance=provenance)
+    downloader = None if relabels else actors.download
     rows = sum(shard.rows for shard in pending)
-    try:
-        with ShardProgress(rows, resources.label.actors or 1) as progress:
-            for row in written.iter_rows():
+    with _says_who_took_over(output, run), ShardProgress(rows, resources.label.actors or 1) as progress:
+        for start in range(0, len(pending), WINDOW):
+            images = _images(pending[start : start + WINDOW], config, resources, downloader)
+            for row in _written(images, config, resources, actors.label, write).iter_rows():
                 record = Record(**json.loads(row["record"]))
                 records[record.name] = record
                 progress.add(record)
-    except ray.exceptions.RayTaskError:
-        check_owner(output, run)  # which says more than the task that found it out
-        raise
     return records
+
+
+@contextmanager
+def _says_who_took_over(output: Folder, run: str) -> Iterator[None]:
+    """Where a task fails for it, the TakenOverError says more than the task that found it out."""
+    try:
+        yield
+    except ray.exceptions.RayTaskError:
+        check_owner(output, run)
+        raise
 
 
 def _images(pending: list[Shard], config: CorpusConfig, resources: Resources, downloader: type | None) -> Dataset:
@@ -196,17 +206,20 @@ def _images(pending: list[Shard], config: CorpusConfig, resources: Resources, do
     )
 
 
+def _written(
+    images: Dataset, config: CorpusConfig, resources: Resources, labeler: type, write: Callable[[pa.Table], pa.Table]
+) -> Dataset:
+    """Blocks of rows with images -> the records of their shards, labelled and committed."""
+    labelled = images.map_batches(
+        labeler,
+        fn_constructor_args=[config.label, config.cluster.label_cpus],
+        batch_size=config.shards.rows,  # Ray joins a smaller block, which a split's last shard is, to the next
+        batch_format="pyarrow",
+        **resources.label.arguments(),
+    )
+    return labelled.map_batches(write, batch_size=None, batch_format="pyarrow", **resources.write.arguments())
+
+
 def _counts(summary: dict[str, Any]) -> str:
     rejected = sum(summary["rows_rejected"].values())
     return f"{summary['rows_read']:,} rows read, {summary['rows_kept']:,} kept, {rejected:,} rejected"
-
-
-def _code_version() -> str:
-    """The git revision this code runs from, or "unknown" where there is none."""
-    root = Path(__file__).parent.parent
-    try:
-        return subprocess.check_output(
-            ["git", "describe", "--always", "--dirty"], cwd=root, text=True, stderr=subprocess.DEVNULL
-        ).strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

@@ -1,105 +1,123 @@
 """The second pass: rows that show the same picture as another row become rejects.
 
 Which rows go depends on the set of kept rows alone: of several with the same bytes, or with close perceptual hashes,
-the one with the smallest key stays. A row that goes never decides over another, so the pass can be cut short and run
-again at any point.
+the one with the smallest key stays (`pipelines.find_duplicates`). A row that goes never decides over another, so the
+pass can be cut short and run again at any point.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import ray
+from numpy.typing import NDArray
+from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig
-from ldm3d.duplicates import choose_byte_duplicates, choose_near_duplicates
 from ldm3d.reason import Reason
-from ldm3d.schema import conform
+from ldm3d.schema import CONTRACTS, conform
 from pipelines.commit import Record, commit_shard, shard_file
+from pipelines.find_duplicates import BLOCKS, SHA256, find_duplicates
 from pipelines.storage import Folder
 from pipelines.write_shards import RGBD_OPTIONS, row_groups
 
-SHARDS_A_READ = 32
+SHARDS_A_TASK = 32
 
 
 def remove_duplicates(config: CorpusConfig, run: str, records: dict[str, Record]) -> dict[str, Record]:
     """Records of a complete corpus -> its records without duplicates."""
-    names = sorted(name for name, record in records.items() if record.kept)
-    if not names:
+    filled = [record for record in records.values() if record.kept]
+    if not filled:
         return records
-    blocks = -(-len(names) // SHARDS_A_READ)
-    shards = ray.data.from_items([{"name": name} for name in names], override_num_blocks=blocks)
-    hashes = shards.map_batches(
-        partial(read_hashes, output_url=config.output), batch_size=None, batch_format="pyarrow"
-    )
-    found = find.remote(hashes.to_arrow_refs(), config.duplicates.max_distance)
-    duplicates: pa.Table = ray.get(found)
-    if duplicates.num_rows == 0:
+    hashes = _by_tasks([{"name": record.name} for record in filled])
+    hashes = hashes.map_batches(partial(read_hashes, output_url=config.output), **BLOCKS)
+    count = sum(record.kept for record in filled)
+    found = find_duplicates(hashes, count, config.duplicates.max_distance)
+    if ray.get(found).num_rows == 0:
         return records
-    affected = pc.unique(duplicates["shard"]).to_pylist()
-    items = ray.data.from_items(
-        [{"record": json.dumps(asdict(records[name]))} for name in affected], override_num_blocks=len(affected)
-    )
-    rewritten = items.map_batches(
-        partial(rewrite, config=config, run=run, duplicates=duplicates), batch_size=1, batch_format="pyarrow"
-    )
-    done = [Record(**json.loads(row["record"])) for row in rewritten.iter_rows()]
-    return records | {record.name: record for record in done}
+    shards = _by_tasks([{"record": json.dumps(asdict(record))} for record in filled])
+    moved = shards.map_batches(partial(move_duplicates, config=config, run=run, found=found), **BLOCKS)
+    changed = [Record(**json.loads(row["record"])) for row in moved.iter_rows()]
+    return records | {record.name: record for record in changed}
+
+
+def _by_tasks(shards: list[dict[str, str]]) -> Dataset:
+    return ray.data.from_items(shards, override_num_blocks=-(-len(shards) // SHARDS_A_TASK))
 
 
 def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
-    """Shard names -> key, url, sha256, perceptual_hash and shard of their kept rows."""
+    """Shard names -> key, perceptual_hash and sha256 (32 bytes) of their kept rows."""
     output = Folder(output_url)
     for name in shards["name"].to_pylist():
-        rows = output.read_table(shard_file(name, "rgbd"), columns=["key", "url", "sha256", "perceptual_hash"])
-        yield rows.replace_schema_metadata(None).append_column("shard", pa.array([name] * rows.num_rows))
+        rows = output.read_table(shard_file(name, "rgbd"), columns=["key", "perceptual_hash", "sha256"])
+        digests = [bytes.fromhex(digest) for digest in rows["sha256"].to_pylist()]
+        yield rows.replace_schema_metadata(None).set_column(2, "sha256", pa.array(digests, SHA256))
 
 
-@ray.remote(num_cpus=1)
-def find(tables: list["ray.ObjectRef[pa.Table]"], max_distance: int) -> pa.Table:
-    """The rows to reject: shard, key, url, reason, detail. Holds the whole corpus's hashes, about 500 bytes a row."""
-    rows = pa.concat_tables(ray.get(tables))
-    keys, hashes = rows["key"].to_numpy(), rows["perceptual_hash"].to_numpy()
-    same = choose_byte_duplicates(keys, rows["sha256"].to_pylist())
-    other = ~np.isin(keys, same[:, 0])
-    near = choose_near_duplicates(keys[other], hashes[other], max_distance)
-    found = np.concatenate([same, near])
-    order = np.argsort(keys)
-    at = pa.array(order[np.searchsorted(keys, found[:, 0], sorter=order)])
-    return pa.table(
-        {
-            "shard": rows["shard"].take(at),
-            "url": rows["url"].take(at),
-            "key": pa.array(found[:, 0], pa.int64()),
-            "reason": [str(Reason.DUPLICATE_BYTES)] * len(same) + [str(Reason.NEAR_DUPLICATE)] * len(near),
-            "detail": pa.array([f"like the row of key {key}" for key in found[:, 1].tolist()], pa.string()),
-        }
-    )
+def move_duplicates(
+    shards: pa.Table, config: CorpusConfig, run: str, found: "ray.ObjectRef[pa.Table]"
+) -> Iterator[pa.Table]:
+    """Records of shards -> the records of those that hold a duplicate, after it moved from their rgbd to rejects."""
+    duplicates = ray.get(found)
+    for line in shards["record"].to_pylist():
+        changed = rewrite(Record(**json.loads(line)), config, run, duplicates)
+        yield pa.table({"record": pa.array([json.dumps(asdict(changed))] if changed else [], pa.string())})
 
 
-def rewrite(item: pa.Table, config: CorpusConfig, run: str, duplicates: pa.Table) -> pa.Table:
-    """One shard's record -> its record after its duplicates moved from rgbd to rejects."""
+def rewrite(record: Record, config: CorpusConfig, run: str, duplicates: pa.Table) -> Record | None:
+    """Move a shard's duplicates, commit it, and return its record; None where it holds none.
+
+    May be done again at any point: some or all of them are among the rejects already, if a task before died.
+    """
     output = Folder(config.output)
-    record = Record(**json.loads(item["record"][0].as_py()))
-    mine = duplicates.filter(pc.equal(duplicates["shard"], record.name))
-    rgbd = output.read_table(shard_file(record.name, "rgbd"))
-    kept = rgbd.filter(pc.invert(pc.is_in(rgbd["key"], mine["key"].combine_chunks())))
-    moved = conform(mine.append_column("stage", pa.array(["duplicates"] * mine.num_rows)), "reject/v1")
-    rejects = moved
-    if (name := shard_file(record.name, "rejects")) in record.sizes:
-        before = output.read_table(name)  # of a task that died on the way, it may hold the moved rows already
-        others = before.filter(pc.invert(pc.is_in(before["key"], mine["key"].combine_chunks())))
-        rejects = pa.concat_tables([others, moved])
-    reasons = Counter(record.rejected) + Counter(moved["reason"].to_pylist())
-    changed = Record(**{**asdict(record), "kept": kept.num_rows, "rejected": dict(reasons), "sizes": {}})
+    keys, found = _rows(output, record.name, "rgbd", ["key"])["key"].to_numpy(), duplicates["key"].to_numpy()
+    rejects = _rows(output, record.name, "rejects")
+    if not is_in(keys, found).any() and not is_in(rejects["key"].to_numpy(), found).any():
+        return None
+    rgbd = _rows(output, record.name, "rgbd")
+    goes = is_in(keys, found)
+    moved = _as_rejects(rgbd.filter(pa.array(goes)), duplicates)
+    stayed = rejects.filter(pa.array(~np.isin(rejects["key"].to_numpy(), moved["key"].to_numpy())))
+    rejects, kept = pa.concat_tables([stayed, moved]), rgbd.filter(pa.array(~goes))
+    reasons = dict(Counter(rejects["reason"].to_pylist()))
     tables = {
         "rejects": row_groups(rejects, rejects.num_rows),
         "rgbd": row_groups(kept, config.shards.row_group_rows),
     }
-    done = commit_shard(output, run, changed, tables, {"rgbd": RGBD_OPTIONS})
-    return pa.table({"record": [json.dumps(asdict(done))]})
+    changed = replace(record, kept=kept.num_rows, rejected=reasons, sizes={})
+    return commit_shard(output, run, changed, tables, {"rgbd": RGBD_OPTIONS})
+
+
+def _rows(output: Folder, shard: str, contract: str, columns: list[str] | None = None) -> pa.Table:
+    """The rows of a shard's file; none where there is no file."""
+    name = shard_file(shard, contract)
+    if output.exists(name):
+        return output.read_table(name, columns=columns)
+    return CONTRACTS["rgbd/v1" if contract == "rgbd" else "reject/v1"].empty_table()
+
+
+def _as_rejects(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
+    """Duplicates of one shard -> their reject rows."""
+    at = np.searchsorted(duplicates["key"].to_numpy(), rows["key"].to_numpy())
+    found = duplicates.take(pa.array(at))
+    reasons = [Reason.DUPLICATE_BYTES if same else Reason.NEAR_DUPLICATE for same in found["same"].to_pylist()]
+    columns = {
+        "stage": ["duplicates"] * rows.num_rows,
+        "reason": [str(reason) for reason in reasons],
+        "detail": [f"like the row of key {key}" for key in found["kept"].to_pylist()],
+    }
+    for name, values in columns.items():
+        rows = rows.append_column(name, pa.array(values, pa.string()))
+    return conform(rows, "reject/v1")
+
+
+def is_in(keys: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,): which keys are among `ordered`, of which there may be a hundred million."""
+    if len(ordered) == 0:
+        return np.zeros(len(keys), bool)
+    at = np.searchsorted(ordered, keys).clip(max=len(ordered) - 1)
+    return np.asarray(ordered[at] == keys)

@@ -1,6 +1,7 @@
 """Kill anything at any moment, run the same command again: the same rows, none lost, none doubled, nothing redone."""
 
 import contextlib
+import gc
 import json
 import random
 import shutil
@@ -16,9 +17,11 @@ import pytest
 from benchmarks.trial import markers, rows_of, start_driver
 from ldm3d.toy.faults import Slow
 from ldm3d.toy.world import build_world
+from pipelines import candidates
 from pipelines.audit import AuditError, audit
 from pipelines.candidates import load_plan
 from pipelines.commit import TakenOverError, claim, commit_shard, finished
+from pipelines.metadata_input import read_input
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage import Folder
 
@@ -117,6 +120,55 @@ def test_a_run_that_was_taken_over_commits_nothing_more(undisturbed, tmp_path):
     with pytest.raises(TakenOverError, match="run new"):
         commit_shard(output, "old", record, {"rgbd": [], "rejects": []})
     assert not output.sizes("_state/shards")
+
+
+def failure(config) -> str:
+    """What a run fails with. The exception is let go, and with it the actors that its frames hold."""
+    try:
+        rebuild_corpus(config)
+    except TakenOverError as error:
+        message = str(error)
+    gc.collect()
+    return message
+
+
+def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(world, make_config, undisturbed, tmp_path):
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
+
+    def take_over() -> None:
+        wait_for(lambda: len(markers(tmp_path / "corpus")) >= 1)
+        claim(Folder(config.output), "new", {})
+
+    other = threading.Thread(target=take_over)
+    other.start()
+    assert "run new" in failure(config)
+    other.join()
+    done = markers(tmp_path / "corpus")
+    assert 0 < len(done) < len(load_plan(Folder(config.output)).shards)
+    rebuild_corpus(config)
+    assert {name: time for name, time in markers(tmp_path / "corpus").items() if name in done} == done
+    assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
+
+
+def test_a_run_that_is_taken_over_while_it_plans_touches_nothing_more(world, make_config, tmp_path, monkeypatch):
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS)
+    output, metadata = Folder(config.output), read_input(config)
+    cut_into_shards = candidates._cut_into_shards
+
+    def cut_meanwhile(*arguments):
+        claim(output, "new", {})
+        return cut_into_shards(*arguments)
+
+    monkeypatch.setattr(candidates, "_cut_into_shards", cut_meanwhile)
+    claim(output, "old", {})
+    with pytest.raises(TakenOverError, match="run new"):
+        candidates.make_plan(metadata, config, output, "old")
+    assert load_plan(output) is None
+    others = output.sizes("_state")  # which the new run may be reading
+    assert any("buckets" in name for name in others)
+    with pytest.raises(TakenOverError, match="run new"):
+        candidates.make_plan(metadata, config, output, "old")
+    assert output.sizes("_state") == others
 
 
 def test_the_audit_finds_doubled_and_missing_rows(undisturbed, tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -20,12 +21,13 @@ from ldm3d.keys import make_key
 from ldm3d.rgbd import pack_depth, unpack_depth
 from ldm3d.schema import REJECT, RGBD
 from ldm3d.toy.depth_model import tiny_depth_model
-from ldm3d.toy.faults import Stall
 from ldm3d.toy.scenes import render
 from ldm3d.toy.world import build_world
+from pipelines import candidates
+from pipelines import rebuild_corpus as stage
 from pipelines.candidates import load_plan
-from pipelines.commit import finished
-from pipelines.rebuild_corpus import rebuild_corpus
+from pipelines.commit import finished, shard_file
+from pipelines.rebuild_corpus import Actors, rebuild_corpus
 from pipelines.remove_duplicates import rewrite
 from pipelines.storage import Folder
 
@@ -167,21 +169,48 @@ def test_a_corpus_that_has_lost_files_is_not_relabelled_but_mended(corpus, web, 
     assert rows_of(tmp_path / "copy") == rows_of(corpus.folder)
 
 
-def test_moving_duplicates_to_the_rejects_can_be_done_twice(corpus, tmp_path):
-    """A task that dies after its files are written, before its marker, is tried again."""
+def test_a_corpus_in_many_parts_has_the_rows_of_one_in_few(corpus, web, tmp_path, monkeypatch):
+    """A plan made in several buckets, and worked off in several executions of Ray Data, as that of a large corpus."""
+    web.pages.update(corpus.world.pages)  # other worlds have pages of the same names
+    monkeypatch.setattr(candidates, "BUCKET_ROWS", 80)
+    monkeypatch.setattr(stage, "WINDOW", 4)
+    summary = rebuild_corpus(dataclasses.replace(corpus.config, output=str(tmp_path / "corpus")))
+    assert len(list((tmp_path / "corpus/_state/candidates").iterdir())) == 2
+    assert summary == corpus.summary
+    for contract in ("rgbd", "rejects"):
+        assert rows_of(tmp_path / "corpus", contract) == rows_of(corpus.folder, contract)
+
+
+def test_moving_duplicates_to_the_rejects_can_be_done_again_at_any_point(corpus, tmp_path):
+    """A task that dies before the marker is written is tried again, whichever files it has written."""
     shutil.copytree(corpus.folder, tmp_path / "copy")
     output = Folder(str(tmp_path / "copy"))
     config = dataclasses.replace(corpus.config, output=output.url)
     records = finished(output, load_plan(output).shards)
     record = next(record for record in records.values() if record.kept > 1 and record.rejected)
-    row = output.read_table(f"rgbd/{record.name.replace('-', '/')}.parquet").to_pylist()[0]
-    found = {"shard": record.name, "key": row["key"], "url": row["url"], "reason": "near_duplicate", "detail": "x"}
+    rgbd = shard_file(record.name, "rgbd")
+    before, rows = output.read(rgbd), output.read_table(rgbd).to_pylist()
+    keys = [row["key"] for row in rows]
+    others = pa.table({"key": sorted([keys[0], 7]), "kept": [keys[1]] * 2, "same": [True, True]})
     run = json.loads(output.read("_state/run.json"))["run"]
-    item = pa.table({"record": [json.dumps(dataclasses.asdict(record))]})
-    once, twice = (rewrite(item, config, run, pa.Table.from_pylist([found])) for _ in range(2))
-    assert once == twice
-    assert json.loads(twice["record"][0].as_py())["kept"] == record.kept - 1
-    assert [r["key"] for r in rows_of(tmp_path / "copy", "rejects")].count(row["key"]) == 1
+    once, twice = (rewrite(record, config, run, others) for _ in range(2))
+    output.write(rgbd, before)  # its rejects are written, and that is not
+    assert rewrite(record, config, run, others) == once == twice
+    assert twice.kept == record.kept - 1
+    assert twice.rejected["duplicate_bytes"] == record.rejected.get("duplicate_bytes", 0) + 1
+    assert [row["key"] for row in output.read_table(rgbd).to_pylist()] == keys[1:]
+    (moved,) = [row for row in rows_of(tmp_path / "copy", "rejects") if row["key"] == keys[0]]
+    assert (moved["url"], moved["stage"]) == (rows[0]["url"], "duplicates")
+    assert moved["detail"] == f"like the row of key {keys[1]}"
+
+
+def test_a_shard_without_duplicates_is_left_as_it_is(corpus):
+    output = Folder(str(corpus.folder))
+    record = next(record for record in finished(output, load_plan(output).shards).values() if record.kept)
+    nothing = pa.table({"key": [7], "kept": [8], "same": [True]})
+    before = snapshot(corpus.folder)
+    assert rewrite(record, corpus.config, "of nobody", nothing) is None
+    assert snapshot(corpus.folder) == before
 
 
 def test_relabelling_with_another_model_changes_the_labels_only(corpus, make_config, tmp_path):
@@ -260,15 +289,20 @@ def test_a_cluster_that_is_taken_is_said_so_instead_of_waiting_for_ever(plain_wo
     ray.kill(holder)
 
 
-def test_a_run_that_stands_still_fails_and_names_the_operator(web, make_config, tmp_path):
-    web.pages["/stalls.jpg"] = Stall()
-    rows = {"URL": [f"{web.base_url}/stalls.jpg"], "TEXT": ["x"], "NSFW": ["UNLIKELY"], "similarity": [1.0]}
-    (tmp_path / "m").mkdir()
-    pq.write_table(pa.table(rows), tmp_path / "m/a.parquet")
-    patient = {"timeout_s": 60.0, "deadline_s": 60.0}
-    config = make_config(tmp_path / "m", tmp_path / "c", download=patient, cluster={"no_progress_timeout_s": 15.0})
-    with pytest.raises(Exception, match="Downloader"):
-        rebuild_corpus(config)
+class Stuck:
+    """A downloader that never comes to an end."""
+
+    def __init__(self, *_):
+        pass
+
+    def __call__(self, shard):
+        time.sleep(120)
+
+
+def test_a_run_that_stands_still_fails_and_names_the_operator(plain_world, make_config, tmp_path):
+    config = make_config(plain_world, tmp_path / "c", cluster={"no_progress_timeout_s": 15.0})
+    with pytest.raises(Exception, match="Stuck"):
+        rebuild_corpus(config, actors=Actors(download=Stuck))
 
 
 def test_an_unsuitable_input_is_refused_with_the_remedy(plain_world, make_config, tmp_path):

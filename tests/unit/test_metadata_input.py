@@ -1,0 +1,58 @@
+"""The input is looked at before any work: all footers at once, and the file that is at fault is named."""
+
+import threading
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ldm3d.config import CorpusConfig
+from pipelines.metadata_input import read_input
+from pipelines.storage import Folder
+
+FILES = 40
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Files of 1, 2, 3 ... rows."""
+    for number in range(FILES):
+        rows = {"URL": ["u"] * (number + 1), "TEXT": ["t"] * (number + 1), "NSFW": ["UNLIKELY"] * (number + 1)}
+        pq.write_table(pa.table(rows), tmp_path / f"{number:02d}.parquet")
+    return tmp_path
+
+
+def config(folder) -> CorpusConfig:
+    return CorpusConfig(input=str(folder), output=str(folder / "out"))
+
+
+def test_files_are_in_the_order_of_their_names_with_their_sizes_and_rows(folder):
+    found = read_input(config(folder))
+    assert found.files == [
+        (f"{number:02d}.parquet", (folder / f"{number:02d}.parquet").stat().st_size, number + 1)
+        for number in range(FILES)
+    ]
+    assert found.rows == FILES * (FILES + 1) // 2
+
+
+def test_footers_are_read_many_at_a_time(folder, monkeypatch):
+    together, read = threading.Barrier(8, timeout=20), Folder.parquet_file
+
+    def parquet_file(self, name, streaming=False):
+        together.wait()  # for seven others
+        return read(self, name, streaming)
+
+    monkeypatch.setattr(Folder, "parquet_file", parquet_file)
+    assert len(read_input(config(folder)).files) == FILES
+
+
+def test_of_many_files_the_one_that_cannot_be_read_is_named(folder):
+    (folder / "17.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(ValueError, match=r"17\.parquet is not a readable parquet file"):
+        read_input(config(folder))
+
+
+def test_of_many_files_the_one_of_another_publisher_is_named(folder):
+    pq.write_table(pa.table({"url": ["u"], "caption": ["c"]}), folder / "23.parquet")
+    with pytest.raises(ValueError, match=r"23\.parquet has other columns than 00\.parquet"):
+        read_input(config(folder))
