@@ -1,9 +1,9 @@
 """What the README says to type, on a cluster of its own: Ray's dashboard takes the job, workers get the checkout."""
 
+import contextlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.trial import rows_of
@@ -55,7 +56,12 @@ def dashboard() -> Iterator[str]:
         wait_for(port)
         wait_for(agent)
         yield f"http://127.0.0.1:{port}"
-        head.send_signal(signal.SIGINT)  # ends what it has started; for SIGTERM it would wait until workers are idle
+        # SIGTERM would wait until workers are idle, and SIGINT is ignored below a shell's background job
+        processes = [psutil.Process(head.pid), *psutil.Process(head.pid).children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes[1:], timeout=10)
     shutil.rmtree(folder, ignore_errors=True)
 
 
