@@ -4,6 +4,7 @@ A small web of procedural scenes (and of faults) and one of real photographs are
 rebuilt by the job that rebuilds LAION's. Everything lies under runs/demo/ afterwards; summary.json holds the figures.
 """
 
+import argparse
 import dataclasses
 import json
 import logging
@@ -26,7 +27,7 @@ from pipelines.rebuild_corpus import rebuild_corpus
 
 ROOT = Path("runs/demo")
 SCENES = 512
-LABEL_STEPS = 1_000  # of 16 scenes each
+LABEL_STEPS = 1_000  # of 8 scenes each
 PHOTOGRAPH_SIZE = 256  # pixels
 
 
@@ -97,6 +98,7 @@ def _check_outcomes(world: World, corpus: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     summary = demo()
     print(json.dumps(summary, indent=2))

@@ -23,7 +23,7 @@ def decode_rgb(encoded: bytes) -> NDArray[np.uint8]:
 
 
 def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> bytes:
-    """(H, W) uint16 -> a lossless file: 16-bit PNG, or JPEG XL (smaller, and ten times faster to write).
+    """(H, W) uint16 -> a lossless file: 16-bit PNG, or JPEG XL (smaller, and faster to write).
 
     Raises:
         TypeError: `depth` is not (H, W) uint16.

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pipelines.commit import Shard, check_owner, forget
 from pipelines.storage import Folder
 
+SHARDS_A_TASK = 32  # seconds each on an object store: a task that says nothing for longer looks stuck
+
 
 class AuditError(RuntimeError):
     """Shards whose files do not hold exactly their planned rows."""
@@ -33,7 +35,7 @@ def audit(shards: list[Shard], source: Folder, output: Folder, run: str) -> None
     items = [
         {"name": s.name, "source": s.source, "row_group": -1 if s.row_group is None else s.row_group} for s in shards
     ]
-    checked = ray.data.from_items(items, override_num_blocks=min(len(items), 200)).map_batches(
+    checked = ray.data.from_items(items, override_num_blocks=-(-len(items) // SHARDS_A_TASK)).map_batches(
         partial(check, source_url=source.url, output_url=output.url), batch_size=None, batch_format="pyarrow"
     )
     wrong = {row["name"]: row["fault"] for row in checked.iter_rows() if row["fault"]}

@@ -43,7 +43,12 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
     for record in records:
         if record.kept:
             splits[record.name.rsplit("-", 1)[0]] += record.kept
-    return {"rows_read": plan.rows_read, "rows_kept": kept, "rows_rejected": every, "splits": dict(splits)}
+    return {
+        "rows_read": plan.rows_read,
+        "rows_kept": kept,
+        "rows_rejected": every,
+        "splits": dict(sorted(splits.items())),
+    }
 
 
 def _content_name(records: list[Record]) -> str:

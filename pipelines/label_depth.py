@@ -15,6 +15,7 @@ from ldm3d.config import LabelConfig
 from ldm3d.depth import DepthLabels
 from ldm3d.images import decode_rgb
 from ldm3d.reason import Reason
+from pipelines.resources import hide_other_gpus
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
 
@@ -47,6 +48,7 @@ class DepthLabeler:
 
         from ldm3d.depth import DepthEstimator
 
+        hide_other_gpus()
         torch.set_num_threads(max(1, int(cpus)))  # more threads than CPUs is slower than one
         self.batch_size = config.batch_size
         self.estimate = (make_estimator or DepthEstimator.from_pretrained)(config)

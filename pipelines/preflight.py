@@ -10,7 +10,7 @@ import numpy as np
 import ray
 
 from ldm3d.config import CorpusConfig, LabelConfig
-from pipelines.resources import Pool
+from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage import Folder
 
 CONFIG = "config.json"
@@ -25,7 +25,7 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
         ValueError: it cannot be read or written, holds something else, or was begun with another configuration.
     """
     try:
-        names = [name for name in output.sizes() if not name.endswith(".tmp")]
+        names = [name for name in output.sizes() if not name.endswith(".tmp") and name != PROBE]
         if SUCCESS not in names:  # a finished corpus may be read-only
             output.write(PROBE, b"")
             output.delete(PROBE)
@@ -128,6 +128,7 @@ def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
 
     from ldm3d.depth import DepthEstimator
 
+    hide_other_gpus()
     torch.set_num_threads(1)
     estimator = DepthEstimator.from_pretrained(config)
     estimator(np.zeros((1, size, size, 3), np.uint8))

@@ -4,6 +4,7 @@ Ray Data waits without a word when actors hold every CPU and a task needs one (r
 fitted to the cluster here, or refused with the numbers.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,12 @@ def cluster_size() -> tuple[float, float]:
     """(CPUs, GPUs) that the connected cluster has in all."""
     total = ray.cluster_resources()
     return total.get("CPU", 0.0), total.get("GPU", 0.0)
+
+
+def hide_other_gpus() -> None:
+    """Let a worker that reserved no GPU see none. Ray leaves it those of its machine, and torch would take the first."""
+    if ray.is_initialized() and not ray.get_gpu_ids():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:

@@ -12,6 +12,14 @@ PICTURE_BYTES_A_PIXEL = 3  # noise takes 2.5 as a JPEG of quality 100 and 2.8 as
 PICTURE_BYTES = 4_096  # of headers
 
 
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class SelectConfig:
     """Which metadata rows become candidates, judged before anything is downloaded."""
@@ -113,7 +121,7 @@ class DownloadConfig:
         named = token is None or re.fullmatch(r"[!-~]{1,64}", token) is not None  # it goes into a header
         require(named, "download.user_agent_token", token, "up to 64 printable ASCII characters without a space")
         for address in self.allow_addresses:
-            ipaddress.ip_address(address)  # a ValueError that names the address
+            require(_is_address(address), "download.allow_addresses", address, "IP addresses, as 127.0.0.1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ PRESETS: Presets = {
     "ldm3d": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
     # The corpus of the 4-channel model is the same: channels are a view of it, taken when training reads.
     "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
-    # Everything for real in a minute: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, one loopback web.
+    # Everything for real in three minutes: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, one loopback web.
     "toy": {
         "select": SelectConfig(min_size=16, max_aspect_ratio=3.0, min_similarity=0.2),
         "download": DownloadConfig(
@@ -39,7 +39,7 @@ AUTOENCODER: Presets = {
     "ldm3d-4c": {"model": ModelConfig(channels=4)},
     # A few minutes on two cores, from weights that were never trained.
     "toy": {
-        "model": ModelConfig(base="runs/demo/models/base"),  # `make demo` makes it
+        "model": ModelConfig(base="runs/demo/models/base"),  # `ldm3d.toy.diffusion_model.make_base_model` makes one
         "loss": AutoencoderLossConfig(
             perceptual=PerceptualConfig(network="squeeze", weights="random", depth="grey"),
             zero_weight=0.2,

@@ -1,9 +1,11 @@
 """The graph fits the cluster, with a share of a CPU left for tasks, or is refused with the numbers."""
 
+import os
+
 import pytest
 
 from ldm3d.config import ClusterConfig
-from pipelines.resources import Pool, fit
+from pipelines.resources import Pool, fit, hide_other_gpus
 
 
 def held(pool: Pool) -> float:
@@ -42,3 +44,12 @@ def test_labelling_moves_to_the_cpu_where_there_is_no_gpu():
 def test_what_does_not_fit_is_refused_with_what_to_lower(config, cpus, gpus):
     with pytest.raises(ValueError, match=r"does not fit.*--cluster\.label"):
         fit(config, cpus, gpus)
+
+
+@pytest.mark.parametrize(("reserved", "seen"), [([], ""), ([1], "1")])
+def test_a_worker_sees_the_gpus_that_it_reserved_and_no_others(monkeypatch, reserved, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.setattr("ray.get_gpu_ids", lambda: reserved)
+    hide_other_gpus()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
