@@ -14,7 +14,7 @@ PRESETS: Presets = {
     "ldm3d": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
     # The corpus of the 4-channel model is the same: channels are a view of it, taken when training reads.
     "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
-    # Everything for real in three minutes: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, one loopback web.
+    # Everything for real in minutes: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, one loopback web.
     "toy": {
         "select": SelectConfig(min_size=16, max_aspect_ratio=3.0, min_similarity=0.2),
         "download": DownloadConfig(
