@@ -65,7 +65,7 @@ def cluster_size() -> tuple[float, float]:
 
 
 def hide_other_gpus() -> None:
-    """Let a worker that reserved no GPU see none. Ray leaves it those of its machine, and torch would take the first."""
+    """Let a worker that reserved no GPU see none. Ray leaves it its machine's, and torch would take the first."""
     if ray.is_initialized() and not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 

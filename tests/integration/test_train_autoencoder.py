@@ -36,10 +36,10 @@ STEPS = 240  # about three seconds: enough to be disturbed twice
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory, cluster) -> AutoencoderConfig:
-    """48 scenes of 16 x 16 pixels in batches of 4 on two workers without GPUs, a discriminator from step 6 on."""
+    """240 scenes of 16 x 16 pixels in batches of 4 on two workers without GPUs, a discriminator from step 6 on."""
     root = tmp_path_factory.mktemp("autoencoder")
     corpus = Folder(str(root / "corpus"))
-    for split, seeds in (("train", range(48)), ("val", range(100, 107))):
+    for split, seeds in (("train", range(240)), ("val", range(1000, 1007))):
         rows = scene_rows(seeds, split, size=16)
         corpus.write_tables(f"rgbd/{split}/00000.parquet", [rows.slice(start, 4) for start in range(0, len(rows), 4)])
     corpus.write("_SUCCESS.json", b"{}")
@@ -56,7 +56,7 @@ def config(tmp_path_factory, cluster) -> AutoencoderConfig:
             discriminator_norm="group",
         ),
         optimiser=OptimiserConfig(learning_rate=1e-3),
-        loop=LoopConfig(epochs=20, batch_size=4, lanes=2, shuffle_rows=8, checkpoint_every=12, log_every=1),
+        loop=LoopConfig(epochs=4, batch_size=4, lanes=2, shuffle_rows=8, checkpoint_every=12, log_every=1),
         workers=WorkersConfig(address=cluster, workers=2, gpus=0),
     )
 
@@ -150,15 +150,16 @@ def kill_a_worker() -> None:
 def test_stopped_then_started_then_robbed_of_a_worker_it_ends_as_if_nothing_had_been(config, two, tmp_path):
     output = tmp_path / "disturbed"
     driver = start(config, output)
-    step = wait_for_checkpoint(output, driver)
+    wait_for_checkpoint(output, driver)
     driver.send_signal(signal.SIGTERM)
     said, _ = driver.communicate(timeout=240)
     assert driver.returncode == 0, said.decode()[-2000:]
     assert b"'finished': False" in said
     assert not (output / "_SUCCESS.json").exists()
 
+    stopped_at = Checkpoints(Folder(f"{output}/checkpoints")).steps()[-1]
     driver = start(config, output)
-    wait_for_checkpoint(output, driver, after=step)
+    wait_for_checkpoint(output, driver, after=stopped_at)
     kill_a_worker()
     said, _ = driver.communicate(timeout=240)
     assert driver.returncode == 0, said.decode()[-2000:]
