@@ -19,7 +19,7 @@ def decode_rgb(encoded: bytes) -> NDArray[np.uint8]:
     """
     import cv2
 
-    return cv2.cvtColor(decode_jpeg(encoded, 1), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    return np.asarray(cv2.cvtColor(decode_jpeg(encoded, 1), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> bytes:

@@ -1,12 +1,10 @@
-"""Fine-tune the autoencoder on an RGBD corpus, on Ray Train: equation 1 of the paper.
-
-corpus -> row groups -> batches of pictures -> Reconstructor, PatchDiscriminator -> checkpoints -> vae/
-"""
+"""The autoencoder's training on one worker: its networks, its step, its look at the validation split."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed, nn
 
 from ldm3d.config import AutoencoderConfig
 from ldm3d.contact_sheet import Sample, contact_sheet
@@ -14,6 +12,7 @@ from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.metrics.reconstruction import aligned, depth_l1, psnr, ssim
 from ldm3d.models.base import load_autoencoder
 from ldm3d.rgbd import DEPTH_MAX, from_tensor
+from ldm3d.sampling.decode import pixel_factor
 from ldm3d.training.autoencoder_step import adversarial, discriminator_loss, generator_loss
 from ldm3d.training.discriminator import PatchDiscriminator
 from ldm3d.training.guard import StepGuard
@@ -46,11 +45,11 @@ class AutoencoderTraining:
         trained = {"autoencoder": _trained(reconstructor, config, device)}
         self.discriminator: PatchDiscriminator | None = None
         if config.loss.adversarial_weight > 0:
-            self.discriminator = _discriminator(config).to(device)
+            self.discriminator = synchronised(_discriminator(config).to(device), device)
             trained["discriminator"] = _trained(self.discriminator, config, device)
         self.reconstructor = reconstructor
         self.state = TrainingState(trained, StepGuard(config.loop.max_skipped, mean_over_ranks))
-        self.factor = 2 ** (len(reconstructor.vae.config["block_out_channels"]) - 1)
+        self.factor = pixel_factor(reconstructor.vae)
 
     def step(self, batch: Batch[Pictures]) -> dict[str, Tensor]:
         """One step of both networks on one batch, in micro-batches of one size."""
@@ -161,9 +160,16 @@ class ValidationRows:
             yield decode_rgbd(opened.read(min(group, count - 1))), int(group < count)
 
 
-def _trained(network: torch.nn.Module, config: AutoencoderConfig, device: torch.device) -> Trained:
+def _trained(network: nn.Module, config: AutoencoderConfig, device: torch.device) -> Trained:
     wrapped = wrap(network, config.workers.strategy, device)
     return Trained(network, wrapped, make_optimiser(network, config.optimiser))
+
+
+def synchronised(network: nn.Module, device: torch.device) -> Any:
+    """The same network; on several GPUs its batch norms see the batch of all workers, as on one. CPUs cannot."""
+    if device.type != "cuda" or not distributed.is_initialized():
+        return network
+    return nn.SyncBatchNorm.convert_sync_batchnorm(network)
 
 
 def _discriminator(config: AutoencoderConfig) -> PatchDiscriminator:

@@ -44,8 +44,6 @@ def take_step(
             for group in each.optimiser.param_groups:
                 group["lr"] = rate
             each.optimiser.step()
-            if each.ema:
-                each.ema.update(each.network)
     for each in trained.values():
         each.optimiser.zero_grad(set_to_none=True)
     return {f"gradient_norm/{name}": norm for name, norm in norms.items()} | {"learning_rate": torch.tensor(rate)}
@@ -73,4 +71,5 @@ def precision_of(config: LoopConfig, device: torch.device) -> torch.autocast:
 def _clip(network: nn.Module, largest: float | None) -> Tensor:
     """The norm of all gradients, of all workers' shards; scaled down to `largest` where they are larger."""
     norm: Any = nn.utils.clip_grad_norm_(network.parameters(), float("inf") if largest is None else largest)
-    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # type: ignore[no-any-return]
+    whole: Tensor = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # of FSDP's shards
+    return whole

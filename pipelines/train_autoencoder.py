@@ -9,9 +9,6 @@ Killed anywhere and run again, it goes on from the last checkpoint.
 
 import json
 import logging
-import socket
-import time
-import uuid
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +22,6 @@ from ldm3d.training.ranks import mean_over_ranks
 from pipelines import preflight
 from pipelines.autoencoder_training import AutoencoderTraining, ValidationRows
 from pipelines.checkpoints import Checkpoints
-from pipelines.commit import claim
 from pipelines.export import export_autoencoder
 from pipelines.history import History
 from pipelines.reader import BatchReader
@@ -106,7 +102,6 @@ def train_autoencoder(config: AutoencoderConfig, *, dry_run: bool = False) -> di
     if dry_run:
         return {"steps": total, "steps_per_epoch": data.order.steps_per_epoch, "workers": workers, **to_json(config)}
     preflight.save_config(output, identity, to_json(config), {}, preflight.code_version())
-    claim(output, uuid.uuid4().hex, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
     with TrainingProgress(total) as progress:
         outcome = fit(partial(_train, config, data, total), config.workers, workers, use_gpus, output, progress.show)
     if outcome.interrupted and outcome.steps < total:

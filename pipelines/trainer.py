@@ -63,7 +63,8 @@ def worker_count(config: WorkersConfig, loop: LoopConfig, cpus: float, gpus: flo
     """How many workers a cluster gets.
 
     Raises:
-        ValueError: it has not the CPUs or GPUs that were asked for, or the lanes do not divide among the workers.
+        ValueError: it has not the CPUs or GPUs that were asked for, the lanes do not divide among the workers, or
+            micro-batches do not divide a worker's share of a batch.
     """
     uses_gpus = gpus > 0 and config.gpus > 0
     most = int(gpus / config.gpus) if uses_gpus else int(cpus / config.cpus)
@@ -75,6 +76,12 @@ def worker_count(config: WorkersConfig, loop: LoopConfig, cpus: float, gpus: flo
     if loop.lanes % wanted:
         raise ValueError(
             f"{loop.lanes} lanes do not divide among {wanted} workers: change --workers.workers or --loop.lanes"
+        )
+    share = loop.batch_size // wanted
+    if loop.micro_batch and share % loop.micro_batch:
+        raise ValueError(
+            f"micro-batches of {loop.micro_batch} do not divide the {share} samples a step of each worker: "
+            "change --loop.micro-batch to a divisor"
         )
     return wanted
 

@@ -147,7 +147,7 @@ class Loop:
 
 
 class Meter:
-    """How fast steps come, from one look to the next: validation and checkpoints between them count as well."""
+    """How fast steps come, from one look to the next, checkpoints between them included."""
 
     def __init__(self, batch_size: int, reader: BatchReader[Any]) -> None:
         self.batch_size, self.reader = batch_size, reader

@@ -1,4 +1,4 @@
-"""Everything that a training is made of at a step: networks, optimisers, averages, the guard. Saved and restored."""
+"""Everything that a training is made of at a step: networks, optimisers, the guard. Saved and restored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ldm3d.training.ema import Ema
 from ldm3d.training.guard import StepGuard
 from pipelines.parallel import gather, spread
 
@@ -18,13 +17,11 @@ class Trained:
 
     network: the bare one, whose parameter names checkpoints have.
     wrapped: what is called in training (`pipelines.parallel.wrap`).
-    ema: the average of its weights, if one is kept.
     """
 
     network: nn.Module
     wrapped: nn.Module
     optimiser: Optimizer
-    ema: Ema | None = None
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,10 @@ class TrainingState:
     guard: StepGuard
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """The files of a checkpoint: of each network weights, moments and average. Every worker has to call it."""
+        """The files of a checkpoint: of each network weights and moments. Every worker has to call it."""
         files = {}
         for name, each in self.trained.items():
             files[name], files[f"{name}_optimiser"] = gather(each.network, each.optimiser)
-            if each.ema:
-                files[f"{name}_ema"] = {
-                    key: value.detach().cpu().clone() for key, value in each.ema.state_dict().items()
-                }
         return files
 
     def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], guard: Mapping[str, Any]) -> None:
@@ -54,8 +47,6 @@ class TrainingState:
         for name, each in self.trained.items():
             try:
                 spread(each.network, each.optimiser, tensors[name], tensors[f"{name}_optimiser"])
-                if each.ema:
-                    each.ema.load_state_dict(tensors[f"{name}_ema"])
             except (KeyError, RuntimeError) as error:
                 raise ValueError(
                     f"the checkpoint does not fit the {name}: {error}. Train into a new output, or with the settings "

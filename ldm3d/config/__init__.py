@@ -15,7 +15,7 @@ from ldm3d.config.corpus import (
     SelectConfig,
     ShardConfig,
 )
-from ldm3d.config.diffusion import DenoisingLossConfig, EmaConfig, LoraConfig
+from ldm3d.config.diffusion import DenoisingLossConfig, EmaConfig
 from ldm3d.config.presets import PRESETS, presets_of
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WorkersConfig
 
@@ -31,7 +31,6 @@ __all__ = [
     "EmaConfig",
     "LabelConfig",
     "LoopConfig",
-    "LoraConfig",
     "ModelConfig",
     "OptimiserConfig",
     "PerceptualConfig",

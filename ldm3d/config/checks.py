@@ -13,4 +13,4 @@ def require(fine: bool, name: str, got: object, wanted: str) -> None:
 
 def to_json(config: Any) -> dict[str, Any]:
     """A config as plain JSON values (tuples become lists)."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[no-any-return]
+    return dict(json.loads(json.dumps(dataclasses.asdict(config))))

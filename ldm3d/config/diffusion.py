@@ -37,20 +37,3 @@ class EmaConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.decay < 1, "ema.decay", self.decay, "0 to below 1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoraConfig:
-    """Train low-rank updates of the U-Net's attention instead of all of it."""
-
-    rank: int | None = None
-    """Rank of the updates; None trains all weights."""
-    alpha: float | None = None
-    """Scale of the updates is alpha / rank; None takes the rank."""
-    targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
-    """Linear layers that are updated."""
-
-    def __post_init__(self) -> None:
-        require(self.rank is None or self.rank >= 1, "lora.rank", self.rank, "1 or more, or None")
-        require(self.alpha is None or self.alpha > 0, "lora.alpha", self.alpha, "more than 0, or None")
-        require(self.targets != (), "lora.targets", self.targets, "at least one layer name")

@@ -115,10 +115,6 @@ class WorkersConfig:
     """`ddp` keeps all weights on every worker, `fsdp` shards weights, gradients and optimiser state."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: slower, and a fraction of the memory."""
-    compile: bool = False
-    """torch.compile the networks: minutes to start, faster steps on GPUs."""
-    channels_last: bool = False
-    """Store activations as NHWC, which tensor cores prefer."""
     max_restarts: int = 3
     """How often a run starts again from its last checkpoint by itself after a worker has died."""
 

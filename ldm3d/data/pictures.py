@@ -1,11 +1,9 @@
 """Rows of an RGBD corpus as pixels."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.rgbd import to_tensor
@@ -29,15 +27,14 @@ class Pictures(NamedTuple):
         return to_tensor(self.image.to(device), self.depth.to(device), channels)
 
 
-def decode_rgbd(rows: pa.Table, flip: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None) -> Pictures:
+def decode_rgbd(rows: pa.Table) -> Pictures:
     """Decode the pictures of some rows.
 
     For the threads of a reader: JPEG and PNG decoders run side by side, they let go of the interpreter. Conversion to
     floats does not belong there, as each thread that calls torch would start a set of torch threads of its own.
 
     Args:
-        rows: B rows with the columns image and depth of `rgbd/v1`, and with `flip` also position, int64.
-        flip: (B,) positions -> (B,) whether to mirror, left to right; None mirrors nothing.
+        rows: B rows with the columns image and depth of `rgbd/v1`.
 
     Raises:
         ValueError: a picture does not decode, or is not of the size of the others.
@@ -48,9 +45,6 @@ def decode_rgbd(rows: pa.Table, flip: Callable[[NDArray[np.int64]], NDArray[np.b
     depths = [decode_depth(encoded) for encoded in _encoded(rows, "depth")]
     if len(sizes := {image.shape[:2] for image in images} | {depth.shape for depth in depths}) > 1:
         raise ValueError(f"images and depth maps of one batch are {sorted(sizes)} pixels: all need one size")
-    if flip:
-        for index in np.flatnonzero(flip(rows["position"].to_numpy())):
-            images[index], depths[index] = images[index][:, ::-1], depths[index][:, ::-1]
     return Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
 
 

@@ -45,7 +45,7 @@ def decode_jpeg(content: bytes, reduction: int) -> NDArray[np.uint8]:
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), scale | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise ValueError(f"image does not decode ({content[:8].hex(' ')} ...)")
-    return pixels  # type: ignore[return-value]
+    return np.asarray(pixels, np.uint8)
 
 
 def _decode_any(content: bytes) -> NDArray[np.uint8]:

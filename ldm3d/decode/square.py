@@ -129,7 +129,7 @@ class _Spectator:
         shown = min(side, _HASH_SIDE)
         square = img[top : top + side, left : left + side]
         small = cv2.resize(square, (shown, shown), interpolation=cv2.INTER_AREA)
-        self.thumbnail = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)  # type: ignore[assignment]
+        self.thumbnail = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
         return img
 
 

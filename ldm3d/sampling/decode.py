@@ -51,7 +51,7 @@ def decode_latents(vae: Any, latents: Tensor) -> Decoded:
 
 def pixel_factor(vae: Any) -> int:
     """Pixels per latent in height and in width: 8 for Stable Diffusion."""
-    return 2 ** (len(vae.config.block_out_channels) - 1)  # type: ignore[no-any-return]
+    return int(2 ** (len(vae.config.block_out_channels) - 1))
 
 
 def _chunks(latents: Tensor, factor: int) -> Iterator[Tensor]:

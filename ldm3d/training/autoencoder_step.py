@@ -12,6 +12,7 @@ equal workers are averaged; the adaptive weight and batch norm are statistics of
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -164,12 +165,12 @@ class _KnownGradient(torch.autograd.Function):
     """A scalar whose value and gradient with respect to `tensor` are known already."""
 
     @staticmethod
-    def forward(ctx, tensor: Tensor, value: Tensor, gradient: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, tensor: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
         ctx.dtype = tensor.dtype
         ctx.save_for_backward(gradient)
         return value.clone()
 
     @staticmethod
-    def backward(ctx, scale: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return (scale * gradient).to(ctx.dtype), None, None

@@ -30,7 +30,6 @@ class Purpose(IntEnum):
     OFFSET = 2
     TIMESTEP = 3
     CAPTION = 4
-    FLIP = 5
 
 
 def normal(seed: int, purpose: Purpose, positions: Sequence[int], shape: tuple[int, ...]) -> Tensor:

@@ -93,7 +93,7 @@ def _read(path: str) -> dict[str, Tensor]:
         from safetensors.torch import load_file
 
         return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
 @contextmanager

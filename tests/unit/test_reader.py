@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,19 +214,6 @@ def test_pictures_are_decoded_as_they_were_stored(corpus):
 
 def keys_and_pictures(rows: pa.Table, **options: Any) -> tuple[list[int], Any]:
     return rows["key"].to_pylist(), decode_rgbd(rows, **options)
-
-
-def test_pictures_are_mirrored_where_their_positions_say(corpus):
-    def is_odd(positions: np.ndarray) -> np.ndarray:
-        return positions % 2 == 1
-
-    straight = list(make_reader(corpus, decode=decode_rgbd))
-    for batch, other in zip(make_reader(corpus, decode=partial(decode_rgbd, flip=is_odd)), straight, strict=True):
-        for index, position in enumerate(batch.positions):
-            turned = (lambda picture: picture.flip(1)) if position % 2 else (lambda picture: picture)
-            assert torch.equal(batch.data.image[index], turned(other.data.image[index]))
-            depth = other.data.depth[index].to(torch.int32)
-            assert torch.equal(batch.data.depth[index].to(torch.int32), turned(depth))
 
 
 @pytest.mark.parametrize("channels", [6, 4])

@@ -20,7 +20,7 @@ def test_a_samples_noise_does_not_depend_on_its_batch():
 
 def test_seeds_purposes_and_positions_each_draw_their_own():
     keys = [(0, Purpose.NOISE, 0), (1, Purpose.NOISE, 0), (0, Purpose.POSTERIOR, 0), (0, Purpose.NOISE, 1)]
-    keys += [(0, Purpose.NOISE, -1), (0, Purpose.NOISE, 2**62), (MAX_SEED, Purpose.FLIP, 0)]
+    keys += [(0, Purpose.NOISE, -1), (0, Purpose.NOISE, 2**62), (MAX_SEED, Purpose.CAPTION, 0)]
     drawn = torch.stack([normal(seed, purpose, [position], (512,))[0] for seed, purpose, position in keys])
     correlation = torch.corrcoef(drawn) - torch.eye(len(keys))
     assert correlation.abs().max() < 5 / 512**0.5  # five standard errors of uncorrelated noise
@@ -52,4 +52,4 @@ def test_the_numbers_are_these_on_every_machine():
 def test_a_seed_out_of_range_is_refused():
     for seed in (-1, MAX_SEED + 1):
         with pytest.raises(ValueError, match=r"loop\.seed"):
-            uniform(seed, Purpose.FLIP, [0])
+            uniform(seed, Purpose.CAPTION, [0])
