@@ -9,11 +9,25 @@ from typing import Any
 import pytest
 import ray
 
-from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, ShardConfig
+from ldm3d.config import (
+    PRESETS,
+    AutoencoderConfig,
+    AutoencoderLossConfig,
+    ClusterConfig,
+    CorpusConfig,
+    LoopConfig,
+    ModelConfig,
+    OptimiserConfig,
+    PerceptualConfig,
+    ShardConfig,
+)
+from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.diffusion_model import make_base_model
 from ldm3d.toy.web import ToyWeb
 from ldm3d.toy.world import World, build_world
 from pipelines.rebuild_corpus import rebuild_corpus
+from pipelines.storage import Folder
 from tests.integration.flaky_s3 import FlakyS3
 
 
@@ -32,6 +46,36 @@ def cluster(s3: FlakyS3) -> Iterator[str]:
     context = ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     yield context.address_info["address"]
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def small_training() -> Callable[[Path, int], AutoencoderConfig]:
+    """A training on so many scenes of 16 x 16 pixels, in batches of 4, adversarial from the seventh step on."""
+
+    def make(root: Path, scenes: int) -> AutoencoderConfig:
+        corpus = Folder(str(root / "corpus"))
+        for split, seeds in (("train", range(scenes)), ("val", range(10_000, 10_007))):
+            rows = scene_rows(seeds, split, size=16)
+            groups = [rows.slice(start, 4) for start in range(0, len(rows), 4)]
+            corpus.write_tables(f"rgbd/{split}/00000.parquet", groups)
+        corpus.write("_SUCCESS.json", b"{}")
+        make_base_model(root / "base")
+        return AutoencoderConfig(
+            input=corpus.url,
+            output=str(root / "run"),
+            model=ModelConfig(base=str(root / "base")),
+            loss=AutoencoderLossConfig(
+                perceptual=PerceptualConfig(rgb_weight=0, depth_weight=0),
+                discriminator_start=6,
+                discriminator_filters=4,
+                discriminator_layers=1,
+                discriminator_norm="group",
+            ),
+            optimiser=OptimiserConfig(learning_rate=1e-3),
+            loop=LoopConfig(epochs=4, batch_size=4, lanes=2, shuffle_rows=8, checkpoint_every=12, log_every=1),
+        )
+
+    return make
 
 
 @pytest.fixture(scope="session")

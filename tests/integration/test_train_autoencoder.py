@@ -15,17 +15,7 @@ import psutil
 import pytest
 import torch
 
-from ldm3d.config import (
-    AutoencoderConfig,
-    AutoencoderLossConfig,
-    LoopConfig,
-    ModelConfig,
-    OptimiserConfig,
-    PerceptualConfig,
-    WorkersConfig,
-)
-from ldm3d.toy.corpus import scene_rows
-from ldm3d.toy.diffusion_model import make_base_model
+from ldm3d.config import AutoencoderConfig, OptimiserConfig, WorkersConfig
 from pipelines.checkpoints import Checkpoints
 from pipelines.storage import Folder
 from pipelines.train_autoencoder import train_autoencoder
@@ -35,30 +25,10 @@ STEPS = 240  # about three seconds: enough to be disturbed twice
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory, cluster) -> AutoencoderConfig:
-    """240 scenes of 16 x 16 pixels in batches of 4 on two workers without GPUs, a discriminator from step 6 on."""
-    root = tmp_path_factory.mktemp("autoencoder")
-    corpus = Folder(str(root / "corpus"))
-    for split, seeds in (("train", range(240)), ("val", range(1000, 1007))):
-        rows = scene_rows(seeds, split, size=16)
-        corpus.write_tables(f"rgbd/{split}/00000.parquet", [rows.slice(start, 4) for start in range(0, len(rows), 4)])
-    corpus.write("_SUCCESS.json", b"{}")
-    make_base_model(root / "base")
-    return AutoencoderConfig(
-        input=corpus.url,
-        output=str(root / "two"),
-        model=ModelConfig(base=str(root / "base")),
-        loss=AutoencoderLossConfig(
-            perceptual=PerceptualConfig(rgb_weight=0, depth_weight=0),
-            discriminator_start=6,
-            discriminator_filters=4,
-            discriminator_layers=1,
-            discriminator_norm="group",
-        ),
-        optimiser=OptimiserConfig(learning_rate=1e-3),
-        loop=LoopConfig(epochs=4, batch_size=4, lanes=2, shuffle_rows=8, checkpoint_every=12, log_every=1),
-        workers=WorkersConfig(address=cluster, workers=2, gpus=0),
-    )
+def config(small_training, tmp_path_factory, cluster) -> AutoencoderConfig:
+    """Two workers without GPUs."""
+    made = small_training(tmp_path_factory.mktemp("autoencoder"), STEPS)
+    return dataclasses.replace(made, workers=WorkersConfig(address=cluster, workers=2, gpus=0))
 
 
 @pytest.fixture(scope="module")
@@ -100,18 +70,21 @@ def test_other_settings_under_the_same_name_are_refused(config, two):
         train_autoencoder(other)
 
 
-def test_one_worker_follows_the_same_curve_as_two(config, two, tmp_path):
-    """In float32 two halves of a batch add up in another order: 1e-7. A discriminator that begins lies on the kinks of
-    its activations, and Adam's first steps are as large for a gradient of nothing as for any: from then on the curves
-    part."""
-    alone = dataclasses.replace(
-        config, output=str(tmp_path / "one"), workers=dataclasses.replace(config.workers, workers=1)
+@pytest.mark.parametrize(("workers", "strategy"), [(1, "ddp"), (2, "fsdp")])
+def test_one_worker_and_sharded_ones_follow_the_same_curve(config, two, tmp_path, workers, strategy):
+    """In float32 parts of a batch add up in another order: 1e-7. A discriminator that begins lies on the kinks of its
+    activations, and Adam's first steps are as large for a gradient of nothing as for any: from then on curves part."""
+    other = dataclasses.replace(
+        config,
+        output=str(tmp_path / "other"),
+        workers=dataclasses.replace(config.workers, workers=workers, strategy=strategy),
+        loop=dataclasses.replace(config.loop, epochs=1),
     )
-    train_autoencoder(alone)
-    found, expected = torch.tensor(losses(alone.output)), torch.tensor(losses(config.output))
+    assert train_autoencoder(other)["finished"]
+    found, expected = losses(other.output), losses(config.output)
     before = config.loss.discriminator_start
-    torch.testing.assert_close(found[:before], expected[:before], rtol=1e-5, atol=0)
-    torch.testing.assert_close(found[: before + 3], expected[: before + 3], rtol=1e-3, atol=0)
+    assert found[:before] == pytest.approx(expected[:before], rel=1e-5)
+    assert found[: before + 3] == pytest.approx(expected[: before + 3], rel=1e-3)
 
 
 def start(config: AutoencoderConfig, output: Path) -> "subprocess.Popen[bytes]":

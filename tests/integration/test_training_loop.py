@@ -1,25 +1,16 @@
 """A training that was killed anywhere goes on as if nothing had been, to the last bit."""
 
-import dataclasses
 import json
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from ldm3d.config import (
-    AutoencoderConfig,
-    AutoencoderLossConfig,
-    LoopConfig,
-    ModelConfig,
-    OptimiserConfig,
-    PerceptualConfig,
-)
+from ldm3d.config import AutoencoderConfig
 from ldm3d.data.pictures import decode_rgbd
-from ldm3d.toy.corpus import scene_rows
-from ldm3d.toy.diffusion_model import make_base_model
 from pipelines.autoencoder_training import AutoencoderTraining, ValidationRows
 from pipelines.checkpoints import Checkpoints
 from pipelines.history import History
@@ -34,27 +25,13 @@ STEPS_PER_EPOCH = 5
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory) -> AutoencoderConfig:
-    """20 scenes of 16 x 16 pixels in batches of 4, a small base, a discriminator from step 3 on."""
-    root = tmp_path_factory.mktemp("training")
-    corpus = Folder(str(root / "corpus"))
-    for split, seeds in (("train", range(20)), ("val", range(20, 26))):
-        rows = scene_rows(seeds, split, size=16)
-        corpus.write_tables(f"rgbd/{split}/00000.parquet", [rows.slice(start, 4) for start in range(0, len(rows), 4)])
-    corpus.write("_SUCCESS.json", b"{}")
-    make_base_model(root / "base")
-    return AutoencoderConfig(
-        input=corpus.url,
-        output=str(root / "run"),
-        model=ModelConfig(base=str(root / "base")),
-        loss=AutoencoderLossConfig(
-            perceptual=PerceptualConfig(rgb_weight=0, depth_weight=0),
-            discriminator_start=3,
-            discriminator_filters=4,
-            discriminator_layers=1,
-        ),
-        optimiser=OptimiserConfig(learning_rate=1e-3),
-        loop=LoopConfig(epochs=2, batch_size=4, lanes=2, shuffle_rows=8, checkpoint_every=2, log_every=1),
+def config(small_training, tmp_path_factory) -> AutoencoderConfig:
+    """Two epochs of five steps, the discriminator from the fourth on."""
+    made = small_training(tmp_path_factory.mktemp("training"), 4 * STEPS_PER_EPOCH)
+    return replace(
+        made,
+        loss=replace(made.loss, discriminator_start=3),
+        loop=replace(made.loop, epochs=2, checkpoint_every=2),
     )
 
 
@@ -123,13 +100,35 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(config, undisturbed, tmp_
     assert_same(checkpoints, undisturbed, steps)
 
 
-def test_training_lowers_the_loss_and_says_so(config, undisturbed, tmp_path):
-    longer = dataclasses.replace(config, loop=dataclasses.replace(config.loop, epochs=8))
+def test_training_learns_and_leaves_pictures_and_curves(config, tmp_path):
+    """Without a discriminator, which pictures of 16 x 16 pixels and some dozens of steps are too little for."""
+    longer = replace(config, loss=replace(config.loss, adversarial_weight=0), loop=replace(config.loop, epochs=16))
     steps, checkpoints = run(longer, tmp_path)
-    scores = [record["validation/reconstruction"] for record in losses(checkpoints, steps) if len(record) < 9]
-    assert len(scores) == 8
-    assert scores[-1] < 0.8 * scores[0]
+    assert "discriminator" not in checkpoints.load(steps).tensors
+    epochs = [record for record in losses(checkpoints, steps) if "validation/psnr_db" in record]
+    assert len(epochs) == 16
+    assert epochs[-1]["validation/psnr_db"] > epochs[0]["validation/psnr_db"] + 1
+    assert epochs[-1]["validation/depth_l1"] < 0.8 * epochs[0]["validation/depth_l1"]
     assert json.loads((tmp_path / "history.json").read_text())
-    for picture in ("pictures/validation-0008.png", "losses.png"):
+    for picture in ("pictures/validation-0016.png", "losses.png"):
         assert (tmp_path / picture).stat().st_size > 1_000
     assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_micro_batches_add_up_to_the_batch(config, undisturbed, tmp_path):
+    """Up to the discriminator, whose weight and norms are of a micro-batch."""
+    steps, checkpoints = run(replace(config, loop=replace(config.loop, micro_batch=2)), tmp_path)
+    before = config.loss.discriminator_start
+    found, wanted = (
+        [record["loss/autoencoder"] for record in losses(each, steps) if "loss/autoencoder" in record][:before]
+        for each in (checkpoints, undisturbed)
+    )
+    assert found == pytest.approx(wanted, rel=1e-5)
+
+
+def test_bfloat16_is_of_the_passes_not_of_the_weights(config, undisturbed, tmp_path):
+    steps, checkpoints = run(replace(config, loop=replace(config.loop, precision="bf16")), tmp_path)
+    assert {value.dtype for value in checkpoints.load(steps).tensors["autoencoder"].values()} == {torch.float32}
+    found, wanted = (losses(each, steps)[0]["loss/autoencoder"] for each in (checkpoints, undisturbed))
+    assert found != wanted
+    assert found == pytest.approx(wanted, rel=2e-2)
