@@ -1,6 +1,5 @@
 """What a person sees while shards come in: rows/s, busy share of the accelerators, rejects by reason, time left."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -8,13 +7,10 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-
 from pipelines.commit import Record
 from pipelines.resources import LABEL_CALLS
+from pipelines.status_line import StatusLine
 
-LOG_EVERY_S = 15.0
 REASONS_SHOWN = 4
 
 
@@ -37,32 +33,25 @@ class ShardProgress:
         self.rows = rows
         self.label_actors = label_actors
         self.enough = 1 + 4 * LABEL_CALLS * label_actors
-        self.stream = stream or sys.stderr
         self.clock = clock
+        self.status = StatusLine(rows, stream, clock)
         self.done = self.kept = self.shards = 0
         self.rejected: Counter[str] = Counter()
-        self.began = self.logged = self.latest = self.clock()
+        self.began = self.latest = clock()
         self.first: float | None = None
         self.rows_since_first = 0
         self.label_s_since_first = 0.0
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        if self.stream.isatty():
-            columns = (BarColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=Console(file=self.stream))
-            self._task = self._bar.add_task("starting", total=self.rows)
-            self._bar.start()
+        self.status.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar:
-            self._bar.stop()
-        elif self.done:
-            print(self.line(), file=self.stream, flush=True)
+        self.status.__exit__(kind, error, trace)
+        if self.done and not self.status.is_live:
+            self.status.show(self.done, self.line(), always=True)
 
     def add(self, record: Record) -> None:
         """Count one finished shard, and show it where that is due."""
@@ -76,11 +65,7 @@ class ShardProgress:
         else:
             self.rows_since_first += record.rows
             self.label_s_since_first += record.label_seconds
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=self.done, description=self.line())
-        elif self.latest - self.logged >= LOG_EVERY_S:
-            self.logged = self.latest
-            print(self.line(), file=self.stream, flush=True)
+        self.status.show(self.done, self.line())
 
     @property
     def steady_s(self) -> float | None:

@@ -1,0 +1,51 @@
+"""One line about how far work is: live beside a bar on a terminal, now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+LOG_EVERY_S = 15.0
+
+
+class StatusLine:
+    """Where people see it: a context, whose end takes the bar away.
+
+    Args:
+        total: of whatever is counted.
+        stream: stderr where None.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, total: int, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total, self.stream, self.clock = total, stream or sys.stderr, clock
+        self.is_live = self.stream.isatty()
+        self._logged = clock()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if self.is_live:
+            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=Console(file=self.stream))
+            self._task = self._bar.add_task("starting", total=self.total)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, done: int, line: str, always: bool = False) -> None:
+        """The line of the moment. Off a terminal it is printed every 15 s; `always` where it must not be missed."""
+        now = self.clock()
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=done, description=line)
+        elif always or now - self._logged >= LOG_EVERY_S:
+            self._logged = now
+            print(line, file=self.stream, flush=True)

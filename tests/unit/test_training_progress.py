@@ -1,0 +1,35 @@
+"""A training says where it is: seldom in a log, and always what a validation found."""
+
+import io
+
+from pipelines.training_progress import TrainingProgress
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_log_gets_validations_and_a_line_now_and_then():
+    stream, clock = io.StringIO(), Clock()
+    with TrainingProgress(100, stream, clock) as progress:
+        for step in range(1, 31):
+            clock.now = float(step)
+            progress.show(step, {"loss/autoencoder": 3.0, "gradient_norm/autoencoder": 9.0})
+        progress.show(30, {"validation/psnr_db": 21.5})
+    assert stream.getvalue().splitlines() == [
+        "step 15/100 | autoencoder 3 | 0:01:25 left",
+        "step 30/100 | autoencoder 3 | 0:01:10 left",
+        "step 30/100 | psnr_db 21.5 | 0:01:10 left",
+    ]
+
+
+def test_time_left_begins_anew_when_steps_are_taken_again():
+    clock = Clock()
+    progress = TrainingProgress(100, io.StringIO(), clock)
+    for step, now in ((20, 0.0), (40, 20.0), (10, 100.0), (20, 120.0)):
+        clock.now = now
+        progress.show(step, {})
+    assert progress.line(20, {}, 120.0) == "step 20/100 | 0:02:40 left"
