@@ -11,13 +11,7 @@ ALL = [(channels, into, out) for channels in (6, 4) for into in ("zero", "rgb_me
 WIDER = {"encoder.conv_in.weight", "decoder.conv_out.weight", "decoder.conv_out.bias"}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

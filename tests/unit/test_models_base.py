@@ -14,24 +14,16 @@ from ldm3d.models.base import check_base, load_autoencoder, load_base, load_sche
 from ldm3d.models.checkpoint import fingerprint, save_pipeline
 from ldm3d.models.text import encode as encode_text
 from ldm3d.models.text import tokenise
-from ldm3d.toy.diffusion_model import make_base_model
 
 PARTS = {"vae": load_autoencoder, "unet": load_unet, "text_encoder": load_text}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made") / "base"
-    make_base_model(folder)
-    return folder
+def made(toy_base):
+    return toy_base
 
 
 @pytest.fixture

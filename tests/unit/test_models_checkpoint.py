@@ -17,24 +17,17 @@ from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import fingerprint, save_pipeline
 from ldm3d.models.text import encode as encode_text
 from ldm3d.models.text import tokenise
-from ldm3d.toy.diffusion_model import make_base_model, make_tokenizer
+from ldm3d.toy.diffusion_model import make_tokenizer
 
 CAPTIONS = ["a red cube on a white floor at night", "two grey dogs", ""]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("base")
-    make_base_model(folder)
-    return folder
+def base(toy_base):
+    return toy_base
 
 
 @pytest.fixture(scope="module", params=[6, 4])

@@ -27,12 +27,7 @@ def predict(folder, images):
         return model(**processor(images, return_tensors="pt")).predicted_depth
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_loss_falls(trained):

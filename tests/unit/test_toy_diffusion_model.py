@@ -15,19 +15,12 @@ from ldm3d.toy.scenes import COLOURS, FLOORS, SHAPES, SKIES, Scene
 SCENES = [Scene.from_seed(seed) for seed in range(5_000, 6_000)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("base")
-    make_base_model(folder)
-    return folder
+def folder(toy_base):
+    return toy_base
 
 
 @pytest.fixture(scope="module")
