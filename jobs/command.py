@@ -90,7 +90,7 @@ def _judge(error: Exception) -> tuple[int, str]:
             return FAILED, f"a task failed: {_cause(error)}"
         case AuditError() | TakenOverError():
             return CONTESTED, str(error)
-        case ValueError():
+        case ValueError() if type(error) is ValueError:  # JSON, Arrow and Unicode errors are ValueErrors, too
             return REFUSED, str(error)
         case OSError():
             return FAILED, _describe(error)

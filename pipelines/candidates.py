@@ -28,7 +28,7 @@ from ldm3d.keys import SPLITS, split_of
 from ldm3d.reason import Reason
 from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
-from pipelines.commit import Shard, check_owner
+from pipelines.commit import LostRowsError, Shard, check_owner
 from pipelines.metadata_input import MetadataInput
 from pipelines.storage import Folder
 
@@ -47,7 +47,7 @@ class Plan:
     def __post_init__(self) -> None:
         planned = sum(shard.rows for shard in self.shards) + sum(self.rejected.values())
         if planned != self.rows_read:
-            raise ValueError(
+            raise LostRowsError(
                 f"{self.rows_read} metadata rows by the files' footers, but {planned} were planned or rejected: "
                 "rows were lost or doubled, or the input changed while it was read"
             )

@@ -28,6 +28,10 @@ class TakenOverError(RuntimeError):
     """Another run owns the output now."""
 
 
+class LostRowsError(RuntimeError):
+    """Rows read are not rows kept and rejected."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """A fixed set of input rows, processed and committed together.
@@ -59,7 +63,7 @@ class Record:
 
     def __post_init__(self) -> None:
         if self.rows != self.kept + sum(self.rejected.values()):
-            raise ValueError(
+            raise LostRowsError(
                 f"shard {self.name}: {self.rows} rows read, but {self.kept} kept and {self.rejected} rejected: "
                 "rows were lost or doubled, which is a fault of this program"
             )
@@ -126,8 +130,10 @@ def finished(output: Folder, shards: list[Shard]) -> dict[str, Record]:
     for content in output.read_many(names):
         try:
             record = Record(**json.loads(content))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, LostRowsError):
             continue  # a damaged marker is no marker
+        if record.name not in wanted:  # it was renamed
+            continue
         shard = wanted[record.name]
         expected = {shard.file(contract): present.get(shard.file(contract)) for contract in ("rgbd", "rejects")}
         if record.rows == shard.rows and record.sizes == {k: v for k, v in expected.items() if v is not None}:

@@ -10,6 +10,7 @@ import numpy as np
 import ray
 
 from ldm3d.config import CorpusConfig, LabelConfig
+from pipelines.commit import RUN
 from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage import Folder
 
@@ -25,14 +26,14 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
         ValueError: it cannot be read or written, holds something else, or was begun with another configuration.
     """
     try:
-        names = [name for name in output.sizes() if not name.endswith(".tmp") and name != PROBE]
+        names = [name for name in output.sizes() if not name.endswith(".tmp")]
         if SUCCESS not in names:  # a finished corpus may be read-only
             output.write(PROBE, b"")
             output.delete(PROBE)
             output.drop_empty("_state")
     except OSError as error:
         raise ValueError(f"--output {output.url!r} cannot be written: {error}") from error
-    if not names:
+    if set(names) <= {RUN, PROBE}:  # what a run that was killed before it began leaves
         return False
     if CONFIG not in names:
         raise ValueError(f"--output {output.url!r} holds {len(names)} files but no corpus; give an empty folder")
@@ -54,14 +55,17 @@ def save_config(
 
 
 def code_version() -> str:
-    """The git revision this code runs from, or "unknown" where there is none."""
+    """The git revision this code runs from; a hash of the sources where there is none, as in a submitted job."""
     root = Path(__file__).parent.parent
     try:
         return subprocess.check_output(
             ["git", "describe", "--always", "--dirty"], cwd=root, text=True, stderr=subprocess.DEVNULL
         ).strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        digest = hashlib.sha256()
+        for file in sorted(file for room in ("ldm3d", "pipelines", "jobs") for file in (root / room).rglob("*.py")):
+            digest.update(file.read_bytes())
+        return f"sources:{digest.hexdigest()[:16]}"
 
 
 def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
@@ -118,7 +122,7 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
         ) from error
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
-        raise (cause if isinstance(cause, ValueError) else ValueError(f"the depth model failed: {cause}")) from error
+        raise (cause if type(cause) is ValueError else ValueError(f"the depth model failed: {cause}")) from error
     return facts
 
 

@@ -90,8 +90,10 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         rows = metadata.rows if metadata else None
         return {"rows_read": rows, "resources": str(resources), **facts, "config": to_json(config)}
     run = uuid.uuid4().hex
-    preflight.save_config(output, identity, to_json(config), facts, preflight.code_version())
     claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
+    preflight.check_output(output, identity)  # again: another run may have begun here while the model was tried
+    check_owner(output, run)
+    preflight.save_config(output, identity, to_json(config), facts, preflight.code_version())
     plan = load_plan(output) or _make_plan(config, metadata, output, run)
     records = _run_shards(config, plan, resources, run, metadata is None, facts, actors or Actors())
     if config.duplicates.remove:

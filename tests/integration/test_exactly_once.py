@@ -17,7 +17,7 @@ import pytest
 from benchmarks.trial import markers, rows_of, start_driver
 from ldm3d.toy.faults import Slow
 from ldm3d.toy.world import build_world
-from pipelines import candidates
+from pipelines import candidates, preflight
 from pipelines.audit import AuditError, audit
 from pipelines.candidates import load_plan
 from pipelines.commit import TakenOverError, claim, commit_shard, finished
@@ -148,6 +148,21 @@ def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(world, make
     rebuild_corpus(config)
     assert {name: time for name, time in markers(tmp_path / "corpus").items() if name in done} == done
     assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
+
+
+def test_of_two_runs_begun_at_once_with_other_settings_the_later_is_refused(world, make_config, tmp_path, monkeypatch):
+    config, output = make_config(world, tmp_path / "corpus", shards=SHARDS), Folder(str(tmp_path / "corpus"))
+    try_model = preflight.try_model
+
+    def tried_meanwhile(*arguments):
+        preflight.save_config(output, {"select": "other"}, {}, {}, "")
+        return try_model(*arguments)
+
+    monkeypatch.setattr(preflight, "try_model", tried_meanwhile)
+    with pytest.raises(ValueError, match="begun with another configuration"):
+        rebuild_corpus(config)
+    assert json.loads(output.read("config.json"))["identity"] == {"select": "other"}
+    assert load_plan(output) is None
 
 
 def test_a_run_that_is_taken_over_while_it_plans_touches_nothing_more(world, make_config, tmp_path, monkeypatch):

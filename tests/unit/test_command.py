@@ -1,5 +1,7 @@
 """A scheduler sees in the exit code whether to try again, a person in the last line what went wrong."""
 
+import json
+
 import pytest
 
 from jobs.command import run
@@ -51,6 +53,13 @@ def test_a_failure_of_storage_names_the_file(tmp_path, monkeypatch, capsys):
     assert text.startswith("error: FileNotFoundError: ")
     assert f"{tmp_path}/_state/run.json" in text
     assert text.count("\n") == 1
+
+
+def test_damaged_state_is_no_refusal(monkeypatch):
+    """JSONDecodeError is a ValueError, but says nothing of what was asked for."""
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out"])
+    with pytest.raises(json.JSONDecodeError):
+        run(lambda config, *, dry_run: json.loads("{"), CorpusConfig, None)
 
 
 def test_what_nobody_foresaw_keeps_its_trace(monkeypatch):

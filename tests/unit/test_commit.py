@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.commit import Record, Shard, claim, commit_shard, finished, forget, totals
+from pipelines.commit import LostRowsError, Record, Shard, claim, commit_shard, finished, forget, totals
 from pipelines.storage import Folder
 
 SHARD = Shard("train-00007", "source.parquet", 0, rows=5)
@@ -28,7 +28,7 @@ def test_a_committed_shard_is_finished(output):
 
 
 def test_a_record_that_loses_rows_cannot_be_made():
-    with pytest.raises(ValueError, match="rows were lost or doubled"):
+    with pytest.raises(LostRowsError, match="rows were lost or doubled"):
         record(kept=2)
 
 
