@@ -8,7 +8,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
-from pipelines.commit import Shard, check_owner, forget
+from pipelines.commit import CORPUS, Shard, check_owner, forget
 from pipelines.storage import Folder
 
 SHARDS_A_TASK = 32  # seconds each on an object store: a task that says nothing for longer looks stuck
@@ -25,8 +25,8 @@ def audit(shards: list[Shard], source: Folder, output: Folder, run: str) -> None
         AuditError: they differ somewhere. The markers of those shards are gone then, so that the next run redoes them.
         TakenOverError: the output belongs to another run.
     """
-    planned = {shard.file(contract) for shard in shards for contract in ("rgbd", "rejects")}
-    found = [*output.sizes("rgbd"), *output.sizes("rejects")]
+    planned = {shard.file(contract) for shard in shards for contract in CORPUS}
+    found = [name for contract in CORPUS for name in output.sizes(contract)]
     strange = [name for name in found if name not in planned and not name.startswith("rejects/select/")]
     if strange := [name for name in strange if not name.endswith(".tmp")]:
         raise AuditError(f"{output.url} holds files that are not in its plan, as {strange[0]}: take them away")

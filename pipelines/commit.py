@@ -22,6 +22,7 @@ from pipelines.storage import Folder
 
 RUN = "_state/run.json"
 MARKERS = "_state/shards"
+CORPUS = ("rgbd", "rejects")  # folders of a corpus: of the rows that are kept, and of the others
 
 
 class TakenOverError(RuntimeError):
@@ -46,7 +47,7 @@ class Shard:
     rows: int
 
     def file(self, contract: str) -> str:
-        """Where rows of a contract go, relative to the output: `rgbd` or `rejects`."""
+        """Where rows of a contract go, relative to the output: `rgbd`, `rejects` and so on."""
         return shard_file(self.name, contract)
 
 
@@ -120,10 +121,10 @@ def commit_shard(
     return done
 
 
-def finished(output: Folder, shards: list[Shard]) -> dict[str, Record]:
+def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str] = CORPUS) -> dict[str, Record]:
     """The records of the shards that are done, by name; files of other shards are left for them to replace."""
     markers = output.sizes(MARKERS, ".json")
-    present = {**output.sizes("rgbd", ".parquet"), **output.sizes("rejects", ".parquet")}
+    present = {name: size for contract in contracts for name, size in output.sizes(contract, ".parquet").items()}
     wanted = {shard.name: shard for shard in shards}
     names = [name for name in markers if name.rsplit("/", 1)[-1].removesuffix(".json") in wanted]
     records = {}
@@ -135,7 +136,7 @@ def finished(output: Folder, shards: list[Shard]) -> dict[str, Record]:
         if record.name not in wanted:  # it was renamed
             continue
         shard = wanted[record.name]
-        expected = {shard.file(contract): present.get(shard.file(contract)) for contract in ("rgbd", "rejects")}
+        expected = {shard.file(contract): present.get(shard.file(contract)) for contract in contracts}
         if record.rows == shard.rows and record.sizes == {k: v for k, v in expected.items() if v is not None}:
             records[record.name] = record
     return records
