@@ -2,17 +2,21 @@
 
 0    done
 1    the work failed: storage, a task, no progress; the same command goes on from there
-2    the command line, configuration, input, output, model or cluster will not do; nothing was started
+2    the command line, configuration, input, output, model or cluster will not do; mend what the message names
 3    something else writes to the output: another run, or what the audit found; a person should look first
 130  interrupted; the same command goes on from there
+143  terminated by SIGTERM; the same command goes on from there (training writes a checkpoint first, and ends with 0)
 """
 
 import argparse
 import json
 import logging
 import re
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar
 
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
-FAILED, REFUSED, CONTESTED, INTERRUPTED = 1, 2, 3, 130
+FAILED, REFUSED, CONTESTED, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 128 + signal.SIGTERM
 # What Python writes between the trace of an exception and that of the one that it led to.
 BETWEEN_TRACES = r"\n\n(?:The above exception was|During handling of the above exception).*:\n\n"
 
@@ -61,14 +65,46 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        command = parse(config_class, sys.argv[1:], about)
-        result = stage(command.config, dry_run=command.dry_run)
+        with _interrupted_by_sigterm():
+            command = parse(config_class, sys.argv[1:], about)
+            result = stage(command.config, dry_run=command.dry_run)
+    except _Terminated:
+        _exit(TERMINATED, "terminated: the same command goes on from here")
     except KeyboardInterrupt:
         _exit(INTERRUPTED, "interrupted: the same command goes on from here")
     except Exception as error:
         code, reason = _judge(error)
         _exit(code, f"error: {reason}")
     print(json.dumps(result, indent=2))
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends what runs here as an interrupt does, which is what Ray lets through its calls.
+
+    Raises:
+        _Terminated: it came.
+    """
+    terminated = threading.Event()
+
+    def interrupt(*_: object) -> NoReturn:
+        terminated.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # while Ray starts its own handler is in place, which exits with the number of the signal
+        if terminated.is_set() or getattr(stop, "code", None) == signal.SIGTERM:
+            raise _Terminated from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _exit(code: int, line: str) -> NoReturn:

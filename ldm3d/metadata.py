@@ -1,7 +1,8 @@
 """Foreign metadata tables -> ours: one `Columns` per publisher, and an adapter that never raises for a bad row."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -84,10 +85,11 @@ def recognise(names: list[str], publisher: str = "auto") -> Columns:
 def adapt(table: pa.Table, columns: Columns) -> pa.Table:
     """Foreign rows -> url, caption, nsfw: string; width, height, similarity: float64. One row in, one row out.
 
-    A value of the wrong type or not a number becomes null, to be judged like any other bad row. Control characters in
-    captions become spaces. A score s becomes a word: UNLIKELY below 0.1, NSFW above 0.9, UNSURE between.
+    A value of the wrong type or not a number becomes null, to be judged like any other bad row. So does a URL that is
+    not UTF-8, as nobody knows which one was meant; in a caption U+FFFD takes the place of what is not. Control
+    characters in captions become spaces. A score s becomes a word: UNLIKELY below 0.1, NSFW above 0.9, UNSURE between.
     """
-    texts = {"url": _texts(table, columns.url), "caption": _clean(_texts(table, columns.caption))}
+    texts = {"url": _texts(table, columns.url), "caption": _clean(_texts(table, columns.caption, mends=True))}
     numbers = {name: _numbers(table, getattr(columns, name)) for name in ("width", "height", "similarity")}
     if columns.nsfw_is_score:
         score = _numbers(table, columns.nsfw)
@@ -105,44 +107,63 @@ def _only(columns: Columns, names: list[str]) -> Columns:
     return replace(columns, **dict.fromkeys(absent))  # type: ignore[arg-type]
 
 
-def _texts(table: pa.Table, name: str | None) -> pa.ChunkedArray:
-    """A column as strings; values that are no text become null."""
+def _texts(table: pa.Table, name: str | None, *, mends: bool = False) -> pa.ChunkedArray:
+    """A column as strings; values that are no text become null, those that are not UTF-8 too, unless it `mends` them.
 
-    def text(value: object) -> str | None:
-        if isinstance(value, bytes):
-            return value.decode("utf-8", "replace")
-        return value if isinstance(value, str) else None
+    Parquet readers take the word of a file that its strings are UTF-8: it is checked here.
+    """
+    values = _values(table, name)
+    if not _is_text(values.type):
+        return _nulls(table, pa.string())
+    raw = values.cast(pa.large_binary())
+    with suppress(pa.ArrowInvalid):
+        return raw.cast(pa.string())
 
-    return _column(table, name, pa.string(), (pa.types.is_string, pa.types.is_large_string), text)
+    def text(value: bytes | None) -> str | None:
+        try:
+            return None if value is None else value.decode("utf-8", "replace" if mends else "strict")
+        except UnicodeDecodeError:
+            return None
+
+    return pa.chunked_array([pa.array([text(value) for value in raw.to_pylist()], pa.string())])
 
 
 def _numbers(table: pa.Table, name: str | None) -> pa.ChunkedArray:
     """A column as float64; values that are no finite number become null."""
-
-    def number(value: object) -> float | None:
-        try:
-            return float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, OverflowError):
-            return None
-
-    values = _column(table, name, pa.float64(), (pa.types.is_integer, pa.types.is_floating), number)
+    values = _values(table, name)
+    kind = values.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        if _is_text(kind):
+            values = values.cast(pa.large_binary())
+        elif not (pa.types.is_boolean(kind) or pa.types.is_decimal(kind)):
+            return _nulls(table, pa.float64())
+        values = pa.chunked_array([pa.array([_number(value) for value in values.to_pylist()], pa.float64())])
+    values = values.cast(pa.float64(), safe=False)
     return pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
 
 
-def _column(
-    table: pa.Table,
-    name: str | None,
-    kind: pa.DataType,
-    direct: tuple[Callable[[pa.DataType], bool], ...],
-    convert: Callable[[object], object],
-) -> pa.ChunkedArray:
-    """A column cast whole where its type allows, value by value where it does not, nulls where there is none."""
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _values(table: pa.Table, name: str | None) -> pa.ChunkedArray:
+    """A column, without a dictionary; nulls where there is none."""
     if name is None:
-        return pa.chunked_array([pa.nulls(table.num_rows, kind)])
+        return _nulls(table, pa.null())
     values = table[name]
-    if any(fits(values.type) for fits in direct):
-        return values.cast(kind, safe=False)
-    return pa.chunked_array([pa.array([convert(value) for value in values.to_pylist()], kind)])
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    tests = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "fixed_size_binary")
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
+
+
+def _nulls(table: pa.Table, kind: pa.DataType) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.nulls(table.num_rows, kind)])
 
 
 def _clean(captions: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,5 +1,9 @@
 """The proof at the end: every planned row is in the output exactly once, kept in its split or rejected."""
 
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -8,7 +12,8 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
-from pipelines.commit import CORPUS, Shard, check_owner, forget
+from pipelines.candidates import Plan
+from pipelines.commit import CORPUS, Record, Shard, check_owner, finished, forget, shard_file
 from pipelines.storage import Folder
 
 SHARDS_A_TASK = 32  # seconds each on an object store: a task that says nothing for longer looks stuck
@@ -18,27 +23,43 @@ class AuditError(RuntimeError):
     """Shards whose files do not hold exactly their planned rows."""
 
 
-def audit(shards: list[Shard], source: Folder, output: Folder, run: str) -> None:
-    """Compare the files of the output with the plan, and the keys in them, shard by shard, on the cluster.
+def audit(plan: Plan, source: Folder, output: Folder, run: str) -> dict[str, Record]:
+    """Compare the files of the output with the plan and the markers: shard by shard, on the cluster, to the keys.
+
+    Returns:
+        The records in the markers, by shard: what they say is what the files hold.
 
     Raises:
         AuditError: they differ somewhere. The markers of those shards are gone then, so that the next run redoes them.
         TakenOverError: the output belongs to another run.
     """
-    planned = {shard.file(contract) for shard in shards for contract in CORPUS}
-    found = [name for contract in CORPUS for name in output.sizes(contract)]
-    strange = [name for name in found if name not in planned and not name.startswith("rejects/select/")]
-    if strange := [name for name in strange if not name.endswith(".tmp")]:
-        raise AuditError(f"{output.url} holds files that are not in its plan, as {strange[0]}: take them away")
-    if not shards:
-        return
-    items = [
-        {"name": s.name, "source": s.source, "row_group": -1 if s.row_group is None else s.row_group} for s in shards
-    ]
-    checked = ray.data.from_items(items, override_num_blocks=-(-len(items) // SHARDS_A_TASK)).map_batches(
-        partial(check, source_url=source.url, output_url=output.url), batch_size=None, batch_format="pyarrow"
+    planned = {shard.file(contract) for shard in plan.shards for contract in CORPUS} | plan.files.keys()
+    return audit_shards(
+        plan.shards, planned, partial(check, source_url=source.url, output_url=output.url), output, run
     )
-    wrong = {row["name"]: row["fault"] for row in checked.iter_rows() if row["fault"]}
+
+
+def audit_shards(
+    shards: list[Shard],
+    planned: set[str],
+    check: Callable[[pa.Table], pa.Table],
+    output: Folder,
+    run: str,
+    contracts: tuple[str, str] = CORPUS,
+) -> dict[str, Record]:
+    """What `audit` does, for any stage.
+
+    Args:
+        planned: the files that may be in the folders of `contracts`.
+        check: shards (source; row_group, -1 for the whole file; record, JSON) -> name, fault: "" where it is right.
+        contracts: of the rows that are kept, and of the others.
+    """
+    found = [name for contract in contracts for name in output.sizes(contract)]
+    if strange := [name for name in found if name not in planned and not name.endswith(".tmp")]:
+        raise AuditError(f"{output.url} holds files that are not in its plan, as {strange[0]}: take them away")
+    records = finished(output, shards, contracts)  # whose files have the sizes that the markers say
+    wrong = {shard.name: "no marker that agrees with its files" for shard in shards if shard.name not in records}
+    wrong |= _faults([shard for shard in shards if shard.name in records], records, check)
     if wrong:
         check_owner(output, run)
         forget(output, list(wrong))
@@ -47,23 +68,41 @@ def audit(shards: list[Shard], source: Folder, output: Folder, run: str) -> None
             f"{len(wrong)} of {len(shards)} shards do not hold exactly their planned rows ({first}). "
             "Something else wrote to the output; run the same command again to redo them."
         )
+    return records
+
+
+def _faults(shards: list[Shard], records: dict[str, Record], check: Callable[[pa.Table], pa.Table]) -> dict[str, str]:
+    """What is wrong with the rows of shards, by name; nothing is said of those that are right."""
+    if not shards:
+        return {}
+    items = [
+        {
+            "source": shard.source,
+            "row_group": -1 if shard.row_group is None else shard.row_group,
+            "record": json.dumps(asdict(records[shard.name])),
+        }
+        for shard in shards
+    ]
+    blocks = ray.data.from_items(items, override_num_blocks=-(-len(items) // SHARDS_A_TASK))
+    checked = blocks.map_batches(check, batch_size=None, batch_format="pyarrow")
+    return {row["name"]: row["fault"] for row in checked.iter_rows() if row["fault"]}
 
 
 def check(shards: pa.Table, source_url: str, output_url: str) -> pa.Table:
     """Shards -> name, fault: "" for a shard that holds its rows exactly once, and the kept ones in its split.
 
-    Keys and splits alone are read: that pictures are there, and of the right type, is checked where they are written.
+    Keys, splits and reasons alone are read: that pictures are there, and of the right type, is checked where they are
+    written.
     """
     source, output = Folder(source_url), Folder(output_url)
-    faults = []
+    found = []
     for row in shards.to_pylist():
-        shard = Shard(row["name"], row["source"], None if row["row_group"] < 0 else row["row_group"], 0)
-        wanted = source.read_table(shard.source, columns=["key"], row_group=shard.row_group)["key"].to_numpy()
-        kept = _columns(output, shard.file("rgbd"), ["key", "split"])
-        rejected = _columns(output, shard.file("rejects"), ["key"])
-        split, _ = shard.name.rsplit("-", 1)
-        faults.append(_fault(wanted, kept["key"] + rejected["key"], set(kept["split"]) - {split}))
-    return pa.table({"name": shards["name"], "fault": pa.array(faults, pa.string())})
+        record, group = Record(**json.loads(row["record"])), row["row_group"]
+        wanted = source.read_table(row["source"], columns=["key"], row_group=None if group < 0 else group)["key"]
+        kept = _columns(output, shard_file(record.name, "rgbd"), ["key", "split"])
+        rejected = _columns(output, shard_file(record.name, "rejects"), ["key", "reason"])
+        found.append({"name": record.name, "fault": _fault(wanted.to_numpy(), kept, rejected, record)})
+    return pa.Table.from_pylist(found, pa.schema([("name", pa.string()), ("fault", pa.string())]))
 
 
 def _columns(output: Folder, name: str, columns: list[str]) -> dict[str, list[Any]]:
@@ -73,7 +112,15 @@ def _columns(output: Folder, name: str, columns: list[str]) -> dict[str, list[An
     return dict(output.read_table(name, columns=columns).to_pydict())
 
 
-def _fault(wanted: NDArray[np.int64], got: list[int], strange_splits: set[str]) -> str:
+def _fault(
+    wanted: NDArray[np.int64], kept: dict[str, list[Any]], rejected: dict[str, list[Any]], record: Record
+) -> str:
+    got, split = kept["key"] + rejected["key"], record.name.rsplit("-", 1)[0]
     if not np.array_equal(np.sort(wanted), np.sort(np.array(got, np.int64))):
         return f"{len(wanted)} rows planned, {len(got)} found, {len(set(got))} distinct"
-    return f"rows of the split {min(strange_splits)}" if strange_splits else ""
+    if strange := set(kept["split"]) - {split}:
+        return f"rows of the split {min(strange)}"
+    reasons = dict(Counter(rejected["reason"]))
+    if (len(kept["key"]), reasons) != (record.kept, record.rejected):
+        return f"{len(kept['key'])} kept and {reasons} in its files, {record.kept} and {record.rejected} by its marker"
+    return ""

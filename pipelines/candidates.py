@@ -13,7 +13,7 @@ neither the driver nor a worker ever holds more than a bucket.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -30,19 +30,28 @@ from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
 from pipelines.commit import LostRowsError, Shard, check_owner
 from pipelines.metadata_input import MetadataInput
-from pipelines.storage import Folder
+from pipelines.storage import Folder, is_damage
 
 BUCKET_ROWS = 250_000  # about 100 MB of URLs and captions
 READ_ROWS = 65_536
+PLAN = "_state/plan.json"
+FILES = ("_state/candidates", "rejects/select")
+COUNTS = pa.schema(
+    [("bucket", pa.int32()), ("selected", pa.int64()), ("rejected", pa.string()), ("damaged", pa.list_(pa.string()))]
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done.  rows_read = sum of the shards' rows + sum of rejected."""
+    """What is to be done.  rows_read = sum of the shards' rows + sum of rejected.
+
+    files: those that came of planning, with their sizes in bytes: candidates, and rejects of the selection.
+    """
 
     shards: list[Shard]
     rows_read: int
     rejected: dict[str, int]
+    files: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         planned = sum(shard.rows for shard in self.shards) + sum(self.rejected.values())
@@ -53,14 +62,23 @@ class Plan:
             )
 
 
+def most_shards(rows: int, config: CorpusConfig) -> int:
+    """So many shards at most come of so many metadata rows: full ones, and in each bucket a short one a split."""
+    buckets, select = -(-rows // BUCKET_ROWS), config.select
+    splits = 1 + (select.val_fraction > 0) + (select.test_fraction > 0)
+    wanted = rows if select.sample is None else min(rows, select.sample)
+    return min(wanted, wanted // config.shards.rows + splits * buckets)
+
+
 def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run: str) -> Plan:
     """Select, order, sample, split and shard on the cluster; the plan is in `output` afterwards.
 
     Raises:
+        ValueError: metadata files are damaged; says which.
         TakenOverError: the output belongs to another run, whose plan was left alone.
     """
     check_owner(output, run)
-    for stale in ("_state/buckets", "_state/candidates", "rejects/select"):
+    for stale in ("_state/buckets", *FILES):
         output.delete(stale)
     buckets = max(1, -(-metadata.rows // BUCKET_ROWS))
     pieces = ray.data.from_items(_pieces(metadata), override_num_blocks=len(metadata.files))
@@ -68,6 +86,11 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
     judged = pieces.map_batches(read, batch_size=1, batch_format="pyarrow")
     write = partial(write_bucket, output_url=output.url, config=config.select)
     found = sorted(_each_bucket(judged, buckets, write), key=lambda row: row["bucket"])
+    if damaged := sorted(line for row in found for line in row["damaged"]):
+        raise ValueError(
+            f"--input: {'; '.join(damaged)}: damaged inside. Get such files again; to go without them, take them away "
+            "and give an empty --output"
+        )
     rejected: Counter[str] = Counter()
     for row in found:
         rejected.update(json.loads(row["rejected"]))
@@ -75,7 +98,8 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
     if unsampled := sum(row["selected"] for row in found) - sum(cuts):
         rejected[str(Reason.NOT_SAMPLED)] = unsampled
     used = [(row["bucket"], cut) for row, cut in zip(found, cuts, strict=True) if cut]
-    plan = Plan(_cut_into_shards(used, config, output), metadata.rows, dict(sorted(rejected.items())))
+    shards = _cut_into_shards(used, config, output)
+    plan = Plan(shards, metadata.rows, dict(sorted(rejected.items())), _files(output))
     check_owner(output, run)
     output.delete("_state/buckets")
     save_plan(plan, output)
@@ -93,19 +117,39 @@ def _each_bucket(judged: Dataset, buckets: int, write: Callable[[pa.Table], pa.T
 
 
 def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig, buckets: int) -> Iterator[pa.Table]:
-    """One metadata file -> its rows judged, with the bucket that their rank falls in. Streams, a few MB at a time."""
-    folder, name = Folder(metadata.url), piece["file"][0].as_py()
-    with folder.parquet_file(name, streaming=True) as file:
-        for batch in file.iter_batches(batch_size=READ_ROWS, columns=metadata.columns.names()):
-            rows = select(pa.Table.from_batches([batch]), metadata.columns, config)
-            ranks = rows["rank"].to_numpy()
-            bucket = ((ranks >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)
-            yield rows.append_column("bucket", pa.array(bucket.astype(np.int32)))
+    """One metadata file -> its rows judged, with the bucket that their rank falls in. Streams, a few MB at a time.
+
+    `damaged` is null, but in a row that stands for a file that broke off: Ray Data would keep only the trace of an
+    exception, which does not tell a damaged input from a failing store.
+    """
+
+    def judged(table: pa.Table, damage: str | None = None) -> pa.Table:
+        rows = select(table, metadata.columns, config)
+        bucket = ((rows["rank"].to_numpy() >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)
+        rows = rows.append_column("bucket", pa.array(bucket.astype(np.int32)))
+        return _with(rows, "damaged", damage)
+
+    folder, name, names = Folder(metadata.url), piece["file"][0].as_py(), metadata.columns.names()
+    batches = folder.read_batches(name, names, READ_ROWS)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (OSError, pa.ArrowException) as error:
+            if not is_damage(error):
+                raise
+            nothing = pa.table({column: pa.nulls(1) for column in names})
+            yield judged(nothing, f"{folder.path(name)} ({' '.join(str(error).split())})")
+            return
+        if batch is None:
+            return
+        yield judged(pa.Table.from_batches([batch]))
 
 
 def write_bucket(rows: pa.Table, output_url: str, config: SelectConfig) -> pa.Table:
     """All rows of a bucket -> its files, and one row of counts."""
     output, bucket = Folder(output_url), rows["bucket"][0].as_py()
+    if damaged := rows["damaged"].drop_null().to_pylist():
+        return _counts(bucket, 0, {}, damaged)
     passed = pc.equal(rows["reason"], "")
     unique, again = drop_url_duplicates(rows.filter(passed))
     rejects = pa.concat_tables([rows.filter(pc.invert(passed)), _with(again, "reason", str(Reason.DUPLICATE_URL))])
@@ -116,8 +160,12 @@ def write_bucket(rows: pa.Table, output_url: str, config: SelectConfig) -> pa.Ta
             [("rank", "ascending"), ("url", "ascending"), ("reason", "ascending"), ("caption", "ascending")]
         )
         output.write_tables(f"rejects/select/{bucket:05d}.parquet", [conform(rejects, "reject/v1")])
-    counts = Counter(rejects["reason"].to_pylist())
-    return pa.table({"bucket": [bucket], "selected": [unique.num_rows], "rejected": [json.dumps(counts)]})
+    return _counts(bucket, unique.num_rows, Counter(rejects["reason"].to_pylist()), [])
+
+
+def _counts(bucket: int, selected: int, rejected: dict[str, int], damaged: list[str]) -> pa.Table:
+    row = {"bucket": bucket, "selected": selected, "rejected": json.dumps(rejected), "damaged": damaged}
+    return pa.Table.from_pylist([row], COUNTS)
 
 
 def _cut_into_shards(used: list[tuple[int, int]], config: CorpusConfig, output: Folder) -> list[Shard]:
@@ -165,15 +213,26 @@ def save_plan(plan: Plan, output: Folder) -> None:
         ),
     )
     output.write_tables("_state/plan.parquet", [shards])
-    output.write("_state/plan.json", json.dumps({"rows_read": plan.rows_read, "rejected": plan.rejected}).encode())
+    rest = {name: value for name, value in asdict(plan).items() if name != "shards"}
+    output.write(PLAN, json.dumps(rest).encode())
 
 
 def load_plan(output: Folder) -> Plan | None:
     """The plan of an earlier run, or None where none was finished."""
-    if not output.exists("_state/plan.json"):
+    if not output.exists(PLAN):
         return None
     shards = [Shard(**row) for row in output.read_table("_state/plan.parquet").to_pylist()]
-    return Plan(shards, **json.loads(output.read("_state/plan.json")))
+    return Plan(shards, **json.loads(output.read(PLAN)))
+
+
+def is_whole(plan: Plan, output: Folder) -> bool:
+    """Whether the files that came of planning are there as they were written; planning again would write the same."""
+    present = _files(output)
+    return all(present.get(name) == size for name, size in plan.files.items())
+
+
+def _files(output: Folder) -> dict[str, int]:
+    return {name: size for folder in FILES for name, size in output.sizes(folder, ".parquet").items()}
 
 
 def _pieces(metadata: MetadataInput) -> list[dict[str, str]]:

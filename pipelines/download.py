@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from ldm3d.config import CorpusConfig
 from ldm3d.decode import IsolatedDecoder, SquareImage
-from ldm3d.fetch.fetcher import Fetched, Fetcher
+from ldm3d.fetch import Fetched, Fetcher
 from ldm3d.rejected import Rejected
 from pipelines.storage import Folder
 
-WAITING = 64  # fetched images that may wait for the decoder, so that a slow one bounds memory
+WAITING = 64  # fetched bodies of an actor that may wait for its decoder, so that a slow one bounds memory
 NOTHING: dict[str, Any] = {
     "image": b"",
     "original_width": 0,
@@ -52,6 +52,7 @@ class Downloader:
         self.candidates = Folder(config.output)
         self.fetcher = Fetcher(config.download, share_of_host=actors, calls=calls)
         self.decoder = IsolatedDecoder(config.download, config.select, processes=max(1, int(cpus)))
+        self.waiting = max(1, WAITING // calls)
 
     def __call__(self, shard: pa.Table) -> pa.Table:
         rows = self.candidates.read_table(shard["source"][0].as_py(), row_group=shard["row_group"][0].as_py())
@@ -74,7 +75,7 @@ class Downloader:
             future = self.decoder.submit(fetched.content)
             decoding[future] = fetched
             future.add_done_callback(done.put)
-            if len(decoding) > WAITING:
+            if len(decoding) >= self.waiting:
                 future = done.get()
                 yield self._decoded(future, decoding.pop(future))
         while decoding:

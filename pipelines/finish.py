@@ -10,11 +10,12 @@ from ldm3d.card import dataset_card
 from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
 from pipelines.audit import AuditError
-from pipelines.candidates import Plan
-from pipelines.commit import Record, totals
+from pipelines.candidates import Plan, is_whole
+from pipelines.commit import Record, finished, totals
 from pipelines.preflight import SUCCESS
 from pipelines.storage import Folder
 
+CARD, SHEET = "README.md", "contact_sheet.png"
 SHOWN = 24
 
 
@@ -24,8 +25,8 @@ def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, 
     for name in output.sizes("", ".tmp"):  # of writers that were killed
         output.delete(name)
     if summary["rows_kept"]:
-        output.write("contact_sheet.png", _sheet(output, records))
-    output.write("README.md", dataset_card(summary, config, facts, _content_name(records)).encode())
+        output.write(SHEET, _sheet(output, records))
+    output.write(CARD, dataset_card(summary, config, facts, _content_name(records)).encode())
     output.write(SUCCESS, json.dumps(summary | {"labels": facts}, indent=2).encode())
 
 
@@ -75,6 +76,16 @@ def _sheet(output: Folder, records: list[Record]) -> bytes:
 def _smallest_first(record: Record) -> tuple[int, str]:
     split, number = record.name.rsplit("-", 1)
     return int(number), split
+
+
+def has_lost_files(output: Folder, plan: Plan, summary: dict[str, Any]) -> bool:
+    """Whether files of a finished corpus are missing or were changed."""
+    shown = (CARD, SHEET) if summary["rows_kept"] else (CARD,)
+    return (
+        not all(output.exists(name) for name in shown)
+        or not is_whole(plan, output)
+        or len(finished(output, plan.shards)) < len(plan.shards)
+    )
 
 
 def load_summary(output: Folder) -> dict[str, Any] | None:

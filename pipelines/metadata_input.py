@@ -55,7 +55,7 @@ def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
     try:
         with folder.parquet_file(name) as file:
             return file.metadata.num_rows, file.schema_arrow.names
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of column names
         raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
 
 

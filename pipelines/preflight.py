@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
 
 from ldm3d.config import CorpusConfig, LabelConfig
+from ldm3d.fingerprint import fingerprint
 from pipelines.commit import RUN
 from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage import Folder
+from pipelines.trial import try_on_worker
 
 CONFIG = "config.json"
 SUCCESS = "_SUCCESS.json"
@@ -109,24 +110,11 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
     Raises:
         ValueError: the model does not load, does not label, or no worker is free to try.
     """
-    task = _try_model.options(num_cpus=pool.cpus, num_gpus=pool.gpus)
-    trial = task.remote(config.label, config.download.image_size)
     patience_s = config.cluster.no_progress_timeout_s
-    try:
-        facts: dict[str, Any] = ray.get(trial, timeout=patience_s)
-    except ray.exceptions.GetTimeoutError as error:
-        ray.cancel(trial, force=True)
-        raise ValueError(
-            f"no worker with {pool.cpus:g} CPU and {pool.gpus:g} GPU loaded the depth model within {patience_s:g} s: "
-            "wait until other jobs free some, or raise --cluster.no-progress-timeout-s"
-        ) from error
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        raise (cause if type(cause) is ValueError else ValueError(f"the depth model failed: {cause}")) from error
-    return facts
+    arguments = config.label, config.download.image_size
+    return try_on_worker(_try_model, *arguments, pool=pool, patience_s=patience_s, name="the depth model")
 
 
-@ray.remote(max_retries=0)
 def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
     import torch
 
@@ -140,17 +128,8 @@ def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
     return {
         "depth_model": config.depth_model,
         "depth_model_type": found.model_type,
-        "depth_model_revision": getattr(found, "_commit_hash", None) or _hash_of(Path(config.depth_model)),
+        "depth_model_revision": getattr(found, "_commit_hash", None) or fingerprint(Path(config.depth_model)),
         "depth_meaning": "relative inverse depth, larger = nearer",
         "depth_raw": "depth_min + depth / 65535 * (depth_max - depth_min)",
         "depth_inverted_from_metric": estimator.inverts,
     }
-
-
-def _hash_of(folder: Path) -> str:
-    """A name for the weights of a local model, which have no revision."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    return f"sha256:{digest.hexdigest()[:16]}"

@@ -29,7 +29,9 @@ class ShardProgress:
         label_actors: int,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        work: str = "labelling",
     ) -> None:
+        self.work = work
         self.rows = rows
         self.label_actors = label_actors
         self.enough = 1 + 4 * LABEL_CALLS * label_actors
@@ -93,7 +95,7 @@ class ShardProgress:
         left = timedelta(seconds=round((self.rows - self.done) / max(1e-9, self.rows_per_s))) if self.done else "?"
         common = ", ".join(f"{reason} {count}" for reason, count in self.rejected.most_common(REASONS_SHOWN))
         more = ", ..." if len(self.rejected) > REASONS_SHOWN else ""
-        busy = "" if self.busy_share is None else f" | labelling busy {self.busy_share:.0%}"
+        busy = "" if self.busy_share is None else f" | {self.work} busy {self.busy_share:.0%}"
         rejected = f"{self.rejected.total():,} rejected" + (f" ({common}{more})" if common else "")
         return (
             f"{self.done:,}/{self.rows:,} rows | {self.rows_per_s:,.1f} rows/s | {self.kept:,} kept | "

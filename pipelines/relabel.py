@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig
-from pipelines.candidates import Plan, load_plan
+from pipelines.candidates import PLAN, Plan, load_plan
 from pipelines.commit import Record, Shard, finished
 from pipelines.preflight import CONFIG, SUCCESS
 from pipelines.storage import Folder
@@ -15,7 +15,8 @@ from pipelines.storage import Folder
 
 def is_corpus(url: str) -> bool:
     """Whether a folder holds a corpus of ours, finished or not, rather than foreign metadata."""
-    return Folder(url).exists("_state/plan.json")
+    folder = Folder(url)
+    return folder.exists(PLAN) or folder.exists(SUCCESS)
 
 
 def check_finished(corpus: Folder) -> dict[str, Any]:
@@ -48,7 +49,9 @@ def relabel_plan(corpus: Folder) -> Plan:
         ValueError: files of the corpus are missing or changed.
     """
     plan = load_plan(corpus)
-    records = finished(corpus, plan.shards if plan else []).values()
+    if plan is None:
+        raise ValueError(f"--input {corpus.url!r} has no {PLAN}, by which shards are known: put its _state/ back")
+    records = finished(corpus, plan.shards).values()
     kept, wanted = sum(record.kept for record in records), check_finished(corpus)["rows_kept"]
     if kept != wanted:
         raise ValueError(

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.data import ActorPoolStrategy
 
-from ldm3d.config import ClusterConfig
+from ldm3d.config import ActorsConfig, ClusterConfig
 
 DOWNLOAD_CALLS = 4  # shards at a time: the slowest URL of one is waited for while others are fetched and decoded
 LABEL_CALLS = 2  # one shard on the device, one on its way to or from it
@@ -76,7 +76,7 @@ def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
     Raises:
         ValueError: what was asked for does not fit in the cluster with a share of a CPU left for writing.
     """
-    label = _label_pool(config, gpus)
+    label = _device_pool("label", config.label_actors, config.label_cpus, config.label_gpus, gpus, flags="label-")
     left = max(0.0, cpus - label.cpus * (label.actors or 1))
     write = Pool("write", cpus=_round(min(1.0, left / 3)))
     share = left * 2 / 3  # decoding a 512-pixel row costs about twice what encoding its depth costs
@@ -93,16 +93,32 @@ def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
     return Resources(download, label, write)
 
 
-def _label_pool(config: ClusterConfig, gpus: float) -> Pool:
+def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Pool:
+    """Give actors that do all the work of a stage the GPUs, or CPUs where there is none.
+
+    They may hold every CPU, as no task beside them needs one.
+
+    Raises:
+        ValueError: what was asked for does not fit in the cluster.
+    """
+    pool = _device_pool(name, config.actors, config.cpus, config.gpus, gpus, flags="")
+    if pool.cpus * (pool.actors or 1) > cpus:
+        raise ValueError(
+            f"the stage does not fit: {pool}, but the cluster has {cpus:g} CPUs. "
+            "Lower --cluster.actors or --cluster.cpus."
+        )
+    return pool
+
+
+def _device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: float, gpus: float, flags: str) -> Pool:
     """GPU actors hold no CPU, so that they never keep the other operators from starting."""
-    if gpus == 0 or config.label_gpus == 0:
-        return Pool("label", config.label_cpus, actors=config.label_actors or 1, calls=LABEL_CALLS)
-    actors = config.label_actors or max(1, int(gpus // config.label_gpus))
-    pool = Pool("label", 0.0, config.label_gpus, actors, LABEL_CALLS)
+    if gpus == 0 or gpus_each == 0:
+        return Pool(name, cpus_each, actors=actors or 1, calls=LABEL_CALLS)
+    pool = Pool(name, 0.0, gpus_each, actors or max(1, int(gpus // gpus_each)), LABEL_CALLS)
     if pool.gpus * (pool.actors or 1) > gpus:
         raise ValueError(
             f"the graph does not fit: {pool}, but the cluster has {gpus:g} GPUs. "
-            "Lower --cluster.label-actors or --cluster.label-gpus; 0 labels on CPUs."
+            f"Lower --cluster.{flags}actors or --cluster.{flags}gpus; 0 GPUs use CPUs."
         )
     return pool
 

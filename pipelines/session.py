@@ -2,12 +2,16 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ray
 from ray.data import DataContext
 
-from ldm3d.config import ClusterConfig, CorpusConfig, WorkersConfig
+from ldm3d.config import ActorsConfig, ClusterConfig, CorpusConfig, WorkersConfig
 from ldm3d.fetch.duration import longest_fetch_s
 from pipelines.resources import Pool
 
@@ -16,7 +20,7 @@ CONNECT_S = 5.0
 logger = logging.getLogger(__name__)
 
 
-def connect(config: ClusterConfig | WorkersConfig) -> None:
+def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
     """Join the cluster that this job runs on, or that `config.address` names, or start one on this machine.
 
     Does nothing where the process is connected already. Beside tests, the only `ray.init`.
@@ -29,14 +33,26 @@ def connect(config: ClusterConfig | WorkersConfig) -> None:
         if address:
             _check_answers(address)
         try:
-            ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
+            with _same_sigterm():
+                ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
         except ConnectionError as error:
             raise ValueError(f"no Ray cluster at {address!r}: {error}") from error
-    if isinstance(config, ClusterConfig):
+    if not isinstance(config, WorkersConfig):
         configure_data(config)
 
 
-def configure_data(config: ClusterConfig) -> None:
+@contextmanager
+def _same_sigterm() -> Iterator[None]:
+    """What this process does at SIGTERM stays what it was, where that was its own choice: Ray makes another."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def configure_data(config: ActorsConfig | ClusterConfig) -> None:
     """A block is a shard: it is never cut by size. Our own progress replaces Ray's bars."""
     context = DataContext.get_current()
     context.target_max_block_size = None

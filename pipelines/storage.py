@@ -1,5 +1,6 @@
 """A folder on any fsspec file system, with writes that are whole or absent."""
 
+import errno
 import posixpath
 import uuid
 from collections.abc import Iterable, Iterator
@@ -30,7 +31,7 @@ S3_RETRIES = 3  # around those above, when a throttled request or a broken answe
 
 
 class Folder:
-    """One folder, `file://`, `s3://` or a plain path. Paths given to its methods are relative to it.
+    """One folder, `file://`, `s3://`, another URL of fsspec's, or a plain path. Its methods take paths relative to it.
 
     Object stores make an object visible when its upload is complete; a local file is written beside its place and
     renamed. Either way a reader sees the old file or the new one, never a part. Every look is a new one: what other
@@ -38,11 +39,24 @@ class Folder:
 
     Attributes:
         url: the same folder for any process: a local path is absolute.
+
+    Raises:
+        ValueError: fsspec does not know the protocol, or lacks the package for it.
     """
 
     def __init__(self, url: str) -> None:
-        is_s3 = fsspec.core.split_protocol(url)[0] in ("s3", "s3a")
-        self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **(S3_OPTIONS if is_s3 else {}))
+        protocol = fsspec.core.split_protocol(url)[0]
+        is_s3 = protocol in ("s3", "s3a")
+        try:
+            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **(S3_OPTIONS if is_s3 else {}))
+        except ImportError as error:
+            raise ValueError(
+                f"{url!r}: no package for {protocol}:// is installed, here or on a worker: {error}"
+            ) from error
+        except ValueError as error:
+            raise ValueError(
+                f"{url!r}: {error}; wanted a path, s3:// or another protocol that fsspec knows"
+            ) from error
         self._failures: tuple[type[Exception], ...] = ()
         if is_s3:
             self.fs.retries = S3_RETRIES
@@ -117,11 +131,15 @@ class Folder:
             if path.endswith(suffix) and not path.endswith("/")  # what consoles make to show an empty folder
         }
 
-    def parquet_file(self, name: str, streaming: bool = False) -> pq.ParquetFile:
-        """A parquet file opened for its footer, row groups or columns; `streaming` holds little of it at once."""
-        options: dict[str, Any] = {"pre_buffer": False, "buffer_size": STREAM_BYTES} if streaming else {}
+    def parquet_file(self, name: str, **options: Any) -> pq.ParquetFile:
+        """A parquet file opened for its footer, row groups or columns."""
         with self._named(name):
             return pq.ParquetFile(self.fs.open(self.path(name), "rb"), **options)
+
+    def read_batches(self, name: str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """A parquet file in batches of at most so many rows; little of it is held at once."""
+        with self.parquet_file(name, pre_buffer=False, buffer_size=STREAM_BYTES) as file, self._named(name):
+            yield from file.iter_batches(batch_size=rows, columns=columns)
 
     def read_table(self, name: str, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
         """A parquet file, or one of its row groups, with its schema metadata."""
@@ -147,14 +165,19 @@ class Folder:
 
     @contextmanager
     def _named(self, name: str) -> Iterator[None]:
-        """Whatever a store fails with becomes an OSError that says which file it was about."""
+        """Whatever a store fails with becomes an OSError, and it and Arrow's errors say which file it was about."""
         try:
             yield
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             error.add_note(f"{self.url}/{name}")  # a store says "Access Denied" and no more
             raise
         except self._failures as error:
-            raise OSError(f"{self.url}/{name}: {error}") from error
+            raise OSError(errno.EIO, f"{self.url}/{name}: {error}") from error
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether a parquet file was read and found broken: what a store fails with has a number or a type of its own."""
+    return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)
 
 
 def _s3_failures() -> tuple[type[Exception], ...]:

@@ -19,9 +19,10 @@ from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.decode import IsolatedDecoder
 from ldm3d.toy.faults import Content
 from ldm3d.toy.world import LAION, build_world
+from pipelines.corpus_graph import Actors
 from pipelines.download import Downloader
 from pipelines.label_depth import DepthLabeler
-from pipelines.rebuild_corpus import Actors, rebuild_corpus
+from pipelines.rebuild_corpus import rebuild_corpus
 from tests.integration.poison import CRASHES, HANGS
 
 SCENES = 24

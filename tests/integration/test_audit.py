@@ -4,10 +4,14 @@ import pyarrow as pa
 import pytest
 
 from pipelines.audit import AuditError, audit
+from pipelines.candidates import Plan
 from pipelines.commit import Record, Shard, TakenOverError, claim, commit_shard, finished
 from pipelines.storage import Folder
 
 SHARDS = [Shard(f"{split}-00000", f"_state/candidates/{split}.parquet", 0, rows=4) for split in ("train", "val")]
+
+
+PLAN = Plan(SHARDS, 8, {})
 
 
 @pytest.fixture
@@ -18,29 +22,37 @@ def output(tmp_path) -> Folder:
     for number, shard in enumerate(SHARDS):
         keys = pa.array(range(4 * number, 4 * number + 4), pa.int64())
         folder.write_tables(shard.source, [pa.table({"key": keys})])
-        rows = pa.table({"key": keys, "split": [shard.name.split("-")[0]] * 4})
-        tables = {"rgbd": [rows.slice(0, 3)], "rejects": [rows.slice(3)]}
-        commit_shard(folder, "run", Record(shard.name, 4, 3, {"timeout": 1}, {}), tables)
+        commit(folder, shard, keys)
     return folder
 
 
-def test_an_output_that_is_the_plan_passes(output):
-    audit(SHARDS, output, output, "run")
-    assert finished(output, SHARDS).keys() == {"train-00000", "val-00000"}
+def commit(folder: Folder, shard: Shard, keys: pa.Array) -> None:
+    """Of four rows the last is rejected."""
+    rows = pa.table({"key": keys, "split": [shard.name.split("-")[0]] * 4, "reason": ["timeout"] * 4})
+    tables = {"rgbd": [rows.slice(0, 3)], "rejects": [rows.slice(3)]}
+    commit_shard(folder, "run", Record(shard.name, 4, 3, {"timeout": 1}, {}), tables)
 
 
-def test_a_wrong_shard_is_named_and_is_to_be_done_again(output):
-    rows = output.read_table(SHARDS[1].file("rgbd"))
-    output.write_tables(SHARDS[1].file("rgbd"), [rows.take([0, 1, 1])])
+def test_an_output_that_is_the_plan_passes_and_its_records_are_those_of_the_markers(output):
+    records = audit(PLAN, output, output, "run")
+    assert records == finished(output, SHARDS)
+    assert records.keys() == {"train-00000", "val-00000"}
+
+
+def test_wrong_shards_are_named_and_are_to_be_done_again(output):
+    commit(output, SHARDS[1], pa.array([4, 5, 5, 7], pa.int64()))
     with pytest.raises(AuditError, match=r"1 of 2 shards .*val-00000: 4 rows planned, 4 found, 3 distinct"):
-        audit(SHARDS, output, output, "run")
+        audit(PLAN, output, output, "run")
     assert finished(output, SHARDS).keys() == {"train-00000"}
     assert not output.exists("_state/shards/val-00000.json")
+    output.write(SHARDS[0].file("rejects"), b"another size")
+    with pytest.raises(AuditError, match=r"2 of 2 shards .*train-00000: no marker that agrees with its files"):
+        audit(PLAN, output, output, "run")
 
 
 def test_the_markers_of_an_output_that_was_taken_over_are_left_to_its_new_owner(output):
     output.delete(SHARDS[0].file("rgbd"))
     claim(output, "another", {})
     with pytest.raises(TakenOverError):
-        audit(SHARDS, output, output, "run")
+        audit(PLAN, output, output, "run")
     assert output.exists("_state/shards/train-00000.json")

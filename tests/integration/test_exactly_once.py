@@ -54,49 +54,51 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.02)
 
 
-def test_a_driver_killed_at_any_moment_loses_and_doubles_nothing(world, make_config, undisturbed, cluster, tmp_path):
+def test_a_driver_ended_at_any_moment_loses_and_doubles_nothing(world, make_config, undisturbed, cluster, tmp_path):
     config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
     chance = random.Random(0)
     done_before: dict[str, int] = {}
-    for _ in range(2):
+    for ending in (signal.SIGKILL, signal.SIGTERM):
         driver = start_driver(config, cluster)
         enough = len(done_before) + chance.randint(1, 3)
         wait_for(lambda: len(markers(tmp_path / "corpus")) >= enough or driver.poll() is not None)  # noqa: B023 -- called before the loop goes on
         time.sleep(chance.uniform(0, 0.3))
-        driver.send_signal(signal.SIGKILL)
-        driver.communicate()
+        driver.send_signal(ending)
+        said, _ = driver.communicate()
         now = markers(tmp_path / "corpus")
         assert {name: now[name] for name in done_before} == done_before, "finished work was done again"
         done_before = now
+    assert driver.returncode == 143
+    assert said.decode().splitlines()[-1] == "terminated: the same command goes on from here"
     rebuild_corpus(config)
     assert {name: time for name, time in markers(tmp_path / "corpus").items() if name in done_before} == done_before
     assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
 
 
-@pytest.mark.parametrize("victim", ["Downloader", "DepthLabeler"])
-def test_a_killed_actor_is_replaced_within_the_run(world, make_config, undisturbed, tmp_path, victim):
+def test_killed_actors_are_replaced_within_the_run(world, make_config, undisturbed, tmp_path):
     config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
-    killed: list[int] = []
+    killed: dict[str, int] = {}
 
     def kill() -> None:
-        wait_for(lambda: len(markers(tmp_path / "corpus")) >= 1)
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):  # it ended by itself
-                if process.cmdline()[0].startswith("ray::") and victim in process.cmdline()[0]:
-                    process.kill()
-                    killed.append(process.pid)
+        for done, victim in enumerate(("DepthLabeler", "Downloader"), start=1):
+            wait_for(lambda: len(markers(tmp_path / "corpus")) >= done)  # noqa: B023 -- called before the loop goes on
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):  # it ended by itself
+                    if process.cmdline()[0].startswith("ray::") and victim in process.cmdline()[0]:
+                        process.kill()
+                        killed[victim] = process.pid
 
     killer = threading.Thread(target=kill)
     killer.start()
     rebuild_corpus(config)
     killer.join()
-    assert killed
+    assert killed.keys() == {"Downloader", "DepthLabeler"}
     assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
 
 
 def test_lost_and_damaged_state_is_done_again_in_place(world, make_config, undisturbed, tmp_path):
     config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
-    rebuild_corpus(config)
+    shutil.copytree(undisturbed, tmp_path / "corpus")
     chance = random.Random(1)
     state = sorted((tmp_path / "corpus/_state/shards").glob("*.json"))
     lost, damaged, emptied = chance.sample(state, 3)
@@ -143,20 +145,21 @@ def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(world, make
     other.start()
     assert "run new" in failure(config)
     other.join()
-    done = markers(tmp_path / "corpus")
-    assert 0 < len(done) < len(load_plan(Folder(config.output)).shards)
-    rebuild_corpus(config)
-    assert {name: time for name, time in markers(tmp_path / "corpus").items() if name in done} == done
-    assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
+    output = Folder(config.output)
+    done, plan = markers(tmp_path / "corpus"), load_plan(output)
+    assert 0 < len(done) < len(plan.shards)
+    assert {f"{name}.json" for name in finished(output, plan.shards)} == done.keys()
+    rows = rows_of(tmp_path / "corpus")["rgbd"]
+    assert [row for row in rows_of(undisturbed)["rgbd"] if row in rows] == rows
+    assert not output.exists("_SUCCESS.json")
 
 
 def test_of_two_runs_begun_at_once_with_other_settings_the_later_is_refused(world, make_config, tmp_path, monkeypatch):
     config, output = make_config(world, tmp_path / "corpus", shards=SHARDS), Folder(str(tmp_path / "corpus"))
-    try_model = preflight.try_model
 
-    def tried_meanwhile(*arguments):
+    def tried_meanwhile(*_):
         preflight.save_config(output, {"select": "other"}, {}, {}, "")
-        return try_model(*arguments)
+        return {}
 
     monkeypatch.setattr(preflight, "try_model", tried_meanwhile)
     with pytest.raises(ValueError, match="begun with another configuration"):
@@ -191,11 +194,11 @@ def test_the_audit_finds_doubled_and_missing_rows(undisturbed, tmp_path):
     output = Folder(str(tmp_path / "corpus"))
     plan = load_plan(output)
     run = json.loads(output.read("_state/run.json"))["run"]
-    audit(plan.shards, output, output, run)
+    audit(plan, output, output, run)
     name = next(shard.name for shard in plan.shards if output.exists(shard.file("rgbd")))
     file = f"rgbd/{name.replace('-', '/')}.parquet"
     table = output.read_table(file)
     output.write_tables(file, [table, table.slice(0, 1)])
     with pytest.raises(AuditError, match="again to redo"):
-        audit(plan.shards, output, output, run)
+        audit(plan, output, output, run)
     assert name not in finished(output, plan.shards)

@@ -32,8 +32,9 @@ def bucket(s3: FlakyS3) -> Folder:
 
 
 @pytest.fixture(scope="module")
-def config(bucket, corpus, make_config) -> CorpusConfig:
+def config(bucket, corpus, web, make_config) -> CorpusConfig:
     """The world of the session's corpus, its metadata on S3."""
+    web.pages.update(corpus.world.pages)  # other worlds have pages of the same names
     for file in Path(corpus.config.input).glob("*.parquet"):
         bucket.write(f"metadata/{file.name}", file.read_bytes())
     return make_config(f"{BUCKET}/metadata", f"{BUCKET}/corpus")

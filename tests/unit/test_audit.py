@@ -1,14 +1,19 @@
 """The audit finds whatever is not exactly the plan."""
 
+import json
+from dataclasses import asdict, replace
+
 import pyarrow as pa
 import pytest
 
 from pipelines.audit import AuditError, audit, check
-from pipelines.commit import Shard
+from pipelines.candidates import Plan
+from pipelines.commit import Record, Shard
 from pipelines.storage import Folder
 
 SHARD = Shard("val-00007", "_state/candidates/00000.parquet", 1, rows=5)
 KEPT, REJECTED = [11, 12, 13], [14, 15]
+RECORD = Record(SHARD.name, 5, kept=3, rejected={"timeout": 2}, sizes={})
 
 
 @pytest.fixture
@@ -17,20 +22,25 @@ def output(tmp_path) -> Folder:
     folder = Folder(str(tmp_path))
     other, ours = ([21, 22], KEPT + REJECTED)
     folder.write_tables(SHARD.source, [pa.table({"key": pa.array(keys, pa.int64())}) for keys in (other, ours)])
-    write(folder, "rgbd", KEPT)
-    write(folder, "rejects", REJECTED)
+    write(folder, KEPT, REJECTED)
     return folder
 
 
-def write(folder: Folder, contract: str, keys: list[int], split: str = "val") -> None:
-    table = pa.table({"key": pa.array(keys, pa.int64()), "split": [split] * len(keys)})
-    folder.write_tables(SHARD.file(contract), [table])
+def write(folder: Folder, kept: list[int], rejected: list[int], split: str = "val", reason: str = "timeout") -> None:
+    """The files of the shard; one without rows is not there."""
+    folder.delete(SHARD.file("rgbd"))
+    folder.delete(SHARD.file("rejects"))
+    for contract, keys in (("rgbd", kept), ("rejects", rejected)):
+        if keys:
+            count = len(keys)
+            columns = {"key": pa.array(keys, pa.int64()), "split": [split] * count, "reason": [reason] * count}
+            folder.write_tables(SHARD.file(contract), [pa.table(columns)])
 
 
-def fault(output: Folder, shard: Shard = SHARD) -> str:
-    item = {"name": [shard.name], "source": [shard.source], "row_group": [shard.row_group]}
+def fault(output: Folder, record: Record = RECORD) -> str:
+    item = {"source": [SHARD.source], "row_group": [SHARD.row_group], "record": [json.dumps(asdict(record))]}
     found = check(pa.table(item), output.url, output.url).to_pylist()
-    assert [row["name"] for row in found] == [shard.name]
+    assert [row["name"] for row in found] == [SHARD.name]
     return found[0]["fault"]
 
 
@@ -39,12 +49,17 @@ def test_a_shard_that_holds_its_rows_once_is_right(output):
 
 
 def test_a_shard_without_a_file_of_kept_or_of_rejected_rows_may_be_right(output):
-    output.delete(SHARD.file("rgbd"))
-    write(output, "rejects", KEPT + REJECTED)
-    assert fault(output) == ""
-    output.delete(SHARD.file("rejects"))
-    write(output, "rgbd", KEPT + REJECTED)
-    assert fault(output) == ""
+    write(output, [], KEPT + REJECTED)
+    assert fault(output, replace(RECORD, kept=0, rejected={"timeout": 5})) == ""
+    write(output, KEPT + REJECTED, [])
+    assert fault(output, replace(RECORD, kept=5, rejected={})) == ""
+
+
+def test_counts_that_are_not_those_of_the_marker_are_found(output):
+    write(output, KEPT[:2], [*REJECTED, KEPT[2]])
+    assert fault(output) == "2 kept and {'timeout': 3} in its files, 3 and {'timeout': 2} by its marker"
+    write(output, KEPT, REJECTED, reason="truncated")
+    assert fault(output) == "3 kept and {'truncated': 2} in its files, 3 and {'timeout': 2} by its marker"
 
 
 @pytest.mark.parametrize(
@@ -58,21 +73,26 @@ def test_a_shard_without_a_file_of_kept_or_of_rejected_rows_may_be_right(output)
     ],
 )
 def test_missing_doubled_and_strange_rows_are_found(output, kept, rejected, found):
-    write(output, "rgbd", kept)
-    write(output, "rejects", rejected)
+    write(output, kept, rejected)
     assert fault(output) == found
 
 
 def test_a_row_in_the_folder_of_another_split_is_found(output):
-    write(output, "rgbd", KEPT, split="train")
+    write(output, KEPT, REJECTED, split="train")
     assert fault(output) == "rows of the split train"
 
 
-@pytest.mark.parametrize("stray", ["rgbd/val/00008.parquet", "rgbd/notes.txt", "rejects/val/00007 (copy).parquet"])
+PLAN = Plan([SHARD], 8, {"nsfw": 3}, {"rejects/select/00000.parquet": 0})
+
+
+@pytest.mark.parametrize(
+    "stray",
+    ["rgbd/val/00008.parquet", "rgbd/notes.txt", "rejects/val/00007 (copy).parquet", "rejects/select/00001.parquet"],
+)
 def test_a_file_that_is_not_in_the_plan_is_refused_by_name(output, stray):
     output.write(stray, b"")
     with pytest.raises(AuditError) as caught:
-        audit([SHARD], output, output, "run")
+        audit(PLAN, output, output, "run")
     assert stray in str(caught.value)
 
 
@@ -81,4 +101,4 @@ def test_rejects_of_the_selection_and_what_killed_writers_left_are_no_strangers(
     output.delete("rejects")
     output.write("rejects/select/00000.parquet", b"")
     output.write("rgbd/val/.00007.parquet.0123.tmp", b"")
-    audit([], output, output, "run")
+    assert audit(replace(PLAN, shards=[], rows_read=3), output, output, "run") == {}

@@ -1,6 +1,9 @@
 """A scheduler sees in the exit code whether to try again, a person in the last line what went wrong."""
 
 import json
+import os
+import signal
+import time
 
 import pytest
 
@@ -42,6 +45,41 @@ def raising(error: BaseException):
 )
 def test_what_was_foreseen_ends_in_one_line_and_a_code(error, code, line, monkeypatch, capsys):
     assert ended(raising(error), monkeypatch, capsys) == (code, line)
+
+
+def test_sigterm_ends_a_stage_as_an_interrupt_does(monkeypatch, capsys):
+    cleaned_up = []
+
+    def stage(config, *, dry_run):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            cleaned_up.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert ended(stage, monkeypatch, capsys) == (143, "terminated: the same command goes on from here\n")
+    assert cleaned_up
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sigterm_while_ray_starts_ends_in_the_same_way(monkeypatch, capsys):
+    """Ray's handler is in place then, which exits with the number of the signal."""
+    code, line = ended(raising(SystemExit(int(signal.SIGTERM))), monkeypatch, capsys)
+    assert (code, line) == (143, "terminated: the same command goes on from here\n")
+
+
+def test_a_stage_that_takes_sigterm_itself_goes_on(monkeypatch, capsys):
+    def stage(config, *, dry_run):
+        seen = []
+        before = signal.signal(signal.SIGTERM, lambda *_: seen.append("checkpoint"))
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+        return {"seen": seen}
+
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out"])
+    run(stage, CorpusConfig, None)
+    assert json.loads(capsys.readouterr().out) == {"seen": ["checkpoint"]}
 
 
 def test_a_failure_of_storage_names_the_file(tmp_path, monkeypatch, capsys):

@@ -20,11 +20,6 @@ def test_ranks_are_one_to_one_and_change_with_the_seed():
     assert (rank(KEYS, 0) != rank(KEYS, 1)).all()
 
 
-def test_a_sample_is_a_prefix_of_every_larger_one():
-    order = np.argsort(rank(KEYS, 7))
-    assert set(KEYS[order[:100]]) < set(KEYS[order[:1_000]])
-
-
 def test_splits_have_their_shares():
     splits = split_of(KEYS, SelectConfig(val_fraction=0.2, test_fraction=0.1))
     shares = {name: (splits == name).mean() for name in ("train", "val", "test")}

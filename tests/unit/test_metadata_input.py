@@ -38,9 +38,9 @@ def test_files_are_in_the_order_of_their_names_with_their_sizes_and_rows(folder)
 def test_footers_are_read_many_at_a_time(folder, monkeypatch):
     together, read = threading.Barrier(8, timeout=20), Folder.parquet_file
 
-    def parquet_file(self, name, streaming=False):
+    def parquet_file(self, name):
         together.wait()  # for seven others
-        return read(self, name, streaming)
+        return read(self, name)
 
     monkeypatch.setattr(Folder, "parquet_file", parquet_file)
     assert len(read_input(config(folder)).files) == FILES

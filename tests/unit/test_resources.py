@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from ldm3d.config import ClusterConfig
-from pipelines.resources import Pool, fit, hide_other_gpus
+from ldm3d.config import ActorsConfig, ClusterConfig
+from pipelines.resources import Pool, fit, fit_actors, hide_other_gpus
 
 
 def held(pool: Pool) -> float:
@@ -53,3 +53,14 @@ def test_a_worker_sees_the_gpus_that_it_reserved_and_no_others(monkeypatch, rese
     monkeypatch.setattr("ray.get_gpu_ids", lambda: reserved)
     hide_other_gpus()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_a_stage_of_actors_takes_the_gpus_or_a_cpu_and_no_more_than_there_are():
+    assert fit_actors("encode", ActorsConfig(), 16, 8).actors == 8
+    assert held(fit_actors("encode", ActorsConfig(), 16, 8)) == 0
+    assert held(fit_actors("encode", ActorsConfig(), 16, 0)) == 1
+    assert held(fit_actors("encode", ActorsConfig(gpus=0, actors=4, cpus=4), 16, 8)) == 16
+    with pytest.raises(ValueError, match=r"5 actors of 4 CPU, but the cluster has 16 CPUs. Lower --cluster.actors"):
+        fit_actors("encode", ActorsConfig(gpus=0, actors=5, cpus=4), 16, 8)
+    with pytest.raises(ValueError, match=r"the cluster has 8 GPUs. Lower --cluster.actors or --cluster.gpus"):
+        fit_actors("encode", ActorsConfig(actors=9), 16, 8)

@@ -77,6 +77,51 @@ def test_control_characters_leave_the_caption():
     assert judged(TEXT="a\x00 red\r\n\x1b[31m sphere\u2028")[1]["caption"] == "a  red [31m sphere"
 
 
+def unchecked(*values: bytes) -> pa.Array:
+    """Strings that nobody has checked to be UTF-8, as parquet readers return them."""
+    return pa.array(values, pa.binary()).view(pa.string())
+
+
+KINDS = {
+    "string": lambda values: values,
+    "large_string": lambda values: values.cast(pa.binary()).cast(pa.large_binary()).view(pa.large_string()),
+    "binary": lambda values: values.cast(pa.binary()),
+    "dictionary": lambda values: values.dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_byte_that_is_not_utf8_costs_its_row_alone(kind):
+    table = pa.Table.from_pylist([GOOD] * 4)
+    bad = {
+        "URL": unchecked(b"http://a.example/\xff.jpg", b"http://b.example/\xc3\xbc.jpg", b"u", b"v"),
+        "TEXT": unchecked(b"one", b"zwei \xe2\x98\x85", b"a \xed\xa0\x80 d\xe9pth", b"four"),
+        "NSFW": unchecked(b"UNLIKELY", b"UNLIKELY", b"UNLIKELY", b"UNLIKELY\xff"),
+    }
+    for name, values in bad.items():
+        table = table.set_column(table.column_names.index(name), name, KINDS[kind](values))
+    rows = select(table, LAION, SelectConfig()).to_pylist()
+    assert [row["reason"] for row in rows] == [Reason.INVALID_ROW, "", "", Reason.NSFW]
+    assert (rows[0]["url"], rows[0]["key"]) == ("", 0)
+    assert rows[1]["url"] == "http://b.example/ü.jpg"
+    assert [row["caption"] for row in rows[1:]] == ["zwei ★", "a ��� d�pth", "four"]
+
+
+def test_numbers_and_words_of_strange_types_are_unknown():
+    odd = {
+        "WIDTH": unchecked(b"\xff"),
+        "HEIGHT": pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), unchecked(b"\xff")),
+        "similarity": pa.array([2**62], pa.timestamp("s")),  # a year that Python does not have
+        "NSFW": pa.array([["UNLIKELY"]]),
+    }
+    table = pa.Table.from_pylist([GOOD])
+    for name, values in odd.items():
+        table = table.set_column(table.column_names.index(name), name, values)
+    (row,) = select(table, LAION, SelectConfig(nsfw=("any",))).to_pylist()
+    assert (row["reason"], row["similarity"], row["nsfw"]) == ("", None, None)
+    assert select(table, LAION, SelectConfig()).to_pylist()[0]["reason"] == Reason.NSFW
+
+
 def test_of_rows_with_one_url_the_same_one_is_kept_in_any_order():
     rows = [GOOD | {"TEXT": caption, "URL": url} for caption, url in [("b", "u"), ("a", "u"), ("c", "v"), ("a", "u")]]
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):

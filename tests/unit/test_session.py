@@ -1,5 +1,6 @@
 """A cluster that is not there is said to be so at once, before Ray starts to wait for it."""
 
+import signal
 import socket
 
 import pytest
@@ -65,6 +66,18 @@ def test_no_cluster_to_be_found_is_a_refusal(joined, monkeypatch):
     monkeypatch.setattr(ray, "init", find_none)
     with pytest.raises(ValueError, match="no Ray cluster at 'auto': Could not find"):
         connect(ClusterConfig(address="auto"))
+
+
+def test_joining_a_cluster_leaves_a_handler_of_sigterm_in_place(joined, monkeypatch):
+    """Ray sets its own while it connects."""
+    ours = lambda *_: None  # noqa: E731
+    monkeypatch.setattr(ray, "init", lambda **_: signal.signal(signal.SIGTERM, lambda *_: None))
+    before = signal.signal(signal.SIGTERM, ours)
+    try:
+        connect(ClusterConfig())
+        assert signal.getsignal(signal.SIGTERM) is ours
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.storage import Folder
+from pipelines.storage import Folder, is_damage
 
 
 @pytest.fixture
@@ -68,6 +68,24 @@ def test_a_missing_file_is_an_error_that_names_it(folder):
         with pytest.raises(FileNotFoundError) as caught:
             read("a/none")
         assert f"{folder.url}/a/none" in caught.value.__notes__
+
+
+def test_damage_in_a_parquet_file_is_told_from_a_store_that_fails(folder):
+    folder.write_tables("a/t.parquet", [pa.table({"x": [f"{n:0512}" for n in range(512)]})], use_dictionary=False)
+    content = folder.read("a/t.parquet")
+    folder.write("a/t.parquet", content[:4] + bytes(512) + content[516:])
+    folder.write("a/cut.parquet", content[:-1])
+    reads = {
+        "a/t.parquet": [folder.read_table, lambda name: list(folder.read_batches(name, ["x"], 100))],
+        "a/cut.parquet": [folder.parquet_file],
+        "a/none.parquet": [folder.read_table],
+    }
+    for name, ways in reads.items():
+        for read in ways:
+            with pytest.raises((OSError, pa.ArrowInvalid)) as caught:
+                read(name)
+            assert caught.value.__notes__ == [f"{folder.url}/{name}"]
+            assert is_damage(caught.value) == (name != "a/none.parquet")
 
 
 def test_many_files_come_in_the_order_of_their_names(folder):
@@ -134,10 +152,19 @@ def test_every_way_to_write_a_folder_means_the_same(tmp_path, monkeypatch):
 def test_its_url_means_the_same_folder_to_a_process_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = Folder("corpus").url
-    code = f"from pipelines.storage import Folder; Folder({url!r}).write('a', b'theirs')"
+    code = f"from pipelines.storage import Folder, is_damage; Folder({url!r}).write('a', b'theirs')"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code], cwd="/", env=environment, check=True)
     assert Folder("corpus").read("a") == b"theirs"
+
+
+def test_a_protocol_without_its_package_or_that_nobody_knows_is_refused_by_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)  # as if it was not installed
+    with pytest.raises(ValueError, match=r"'gs://bucket/a': no package for gs:// is installed.*gcsfs") as caught:
+        Folder("gs://bucket/a")
+    assert type(caught.value) is ValueError
+    with pytest.raises(ValueError, match=r"'gss://bucket/a': Protocol not known: gss; wanted a path"):
+        Folder("gss://bucket/a")
 
 
 def test_tables_become_row_groups_and_options_reach_the_writer(folder, tmp_path):

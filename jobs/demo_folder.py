@@ -1,0 +1,26 @@
+"""The folder of the demo: each demo starts in an empty one, and deletes nothing but an earlier demo's."""
+
+import shutil
+from pathlib import Path
+
+MARKER = "_DEMO.txt"
+
+
+def begin_afresh(root: Path) -> None:
+    """Make `root` an empty folder, but for its marker. What an earlier demo left there goes.
+
+    A demo does not resume, as its stages do: the addresses of its web are in the rows, and the web is a new one.
+
+    Raises:
+        ValueError: the folder holds files, and nothing says that they are a demo's. None is deleted.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    left = [file for file in root.iterdir() if file.name != MARKER]
+    if left and not (root / MARKER).is_file():
+        raise ValueError(f"{root} holds files, but no {MARKER}, so they are not of a demo: move them elsewhere first")
+    (root / MARKER).write_text("`make demo` wrote this folder, and deletes all that is in it when it is run again.\n")
+    for file in left:
+        if file.is_dir() and not file.is_symlink():
+            shutil.rmtree(file)
+        else:
+            file.unlink()

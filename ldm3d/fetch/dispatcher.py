@@ -1,0 +1,143 @@
+"""One call of the fetcher: what is asked next, and what the end of an exchange means for its URL."""
+
+import contextlib
+import math
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import replace
+
+from ldm3d.config import DownloadConfig
+from ldm3d.fetch.backlog import Backlog, Job
+from ldm3d.fetch.exchange import Exchange
+from ldm3d.fetch.fetched import Fetched
+from ldm3d.fetch.outcome import FetchError, Outcome
+from ldm3d.fetch.politeness import Politeness, Standing
+from ldm3d.fetch.urls import normalise
+from ldm3d.reason import Reason
+
+Ended = Future[tuple[Outcome, float]]
+"""How an exchange ended, and the seconds it took."""
+
+
+class Dispatcher:
+    """Brings the URLs of one call to their ends.
+
+    Args:
+        politeness: what is known of hosts, shared with other calls under `lock`.
+        begin: starts an exchange with a URL in a thread of its own.
+        window: how many exchanges there may be at a time.
+        poll_s: how late it may notice that another call has freed a host; `inf` where there is no other.
+    """
+
+    def __init__(
+        self,
+        config: DownloadConfig,
+        politeness: Politeness,
+        lock: threading.Lock,
+        begin: Callable[[str, Exchange], Ended],
+        window: int,
+        poll_s: float,
+    ) -> None:
+        self._config, self._politeness, self._lock = config, politeness, lock
+        self._begin, self._window, self._poll_s = begin, window, poll_s
+        self._backlog = Backlog(politeness, config.deadline_s)
+        self._running: dict[Ended, tuple[Job, Exchange]] = {}
+
+    def fetch(self, urls: Sequence[str]) -> Iterator[Fetched]:
+        """Every URL's end, in the order in which they come to one; each index exactly once."""
+        finished: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        for index, url in enumerate(urls):
+            try:
+                with self._lock:
+                    self._backlog.add(Job(index, normalise(url)))
+            except FetchError as error:
+                yield Fetched.of(index, error.outcome, attempts=0)
+        while True:
+            while len(self._running) < self._window and (taken := self._take()):
+                job, standing = taken
+                if standing is Standing.FREE:
+                    exchange = Exchange(self._config.timeout_s, self._config.deadline_s - job.spent_s)
+                    future = self._begin(job.url, exchange)
+                    self._running[future] = job, exchange
+                    future.add_done_callback(finished.put)
+                else:
+                    yield _end(job, job.last or self._unasked(standing))
+            if not (self._backlog or self._running):
+                return
+            with contextlib.suppress(queue.Empty):
+                future = finished.get(timeout=self._patience_s())
+                job, _ = self._running.pop(future)
+                with self._lock:
+                    outcome = self._settle(job, *future.result())
+                if outcome:
+                    yield _end(job, outcome)
+
+    def abandon(self) -> None:
+        """The caller wants no more: end what is under way, and give its slots back."""
+        for _, exchange in self._running.values():
+            exchange.expire()
+        wait(self._running)
+        with self._lock:
+            for job, _ in self._running.values():
+                self._politeness.cancel(job.host)
+
+    def _take(self) -> tuple[Job, Standing] | None:
+        """A job to act on now; one that is free to go has its host's slot already."""
+        with self._lock:
+            taken = self._backlog.take()
+            if taken and taken[1] is Standing.FREE:
+                self._politeness.begin(taken[0].host)
+        return taken
+
+    def _patience_s(self) -> float | None:
+        """Seconds to wait for the end of an exchange before the backlog is looked at again; None: until there is one.
+
+        Another call may free a host that this one waits for, and does not tell.
+        """
+        if len(self._running) >= self._window or not self._backlog:
+            return None
+        wakes_in = self._backlog.wakes_in()
+        patience_s = min(math.inf if wakes_in is None else wakes_in, self._poll_s)
+        return None if patience_s == math.inf else patience_s
+
+    def _settle(self, job: Job, outcome: Outcome, took_s: float) -> Outcome | None:
+        """Book an exchange that has ended. Returns the job's end, or None when it goes on: a redirect or a retry."""
+        limits = self._config
+        wait_s = limits.backoff_s * 2**job.attempts if outcome.retry_after_s is None else outcome.retry_after_s
+        slow_down = outcome.reason is Reason.RATE_LIMITED or outcome.retry_after_s is not None
+        self._politeness.end(job.host, unreachable=outcome.unreachable, pause_s=wait_s if slow_down else 0.0)
+        job.spent_s += took_s
+        if outcome.redirect:
+            return self._follow(job, outcome.redirect)
+        job.attempts += 1
+        if not outcome.transient or job.attempts > limits.retries:
+            return outcome
+        if job.spent_s + wait_s >= limits.deadline_s:
+            detail = f"{outcome.detail}, and to wait {wait_s:.3g} s exceeds the deadline"
+            return replace(outcome, reason=Reason.RATE_LIMITED, detail=detail) if slow_down else outcome
+        job.spent_s += wait_s
+        job.last = outcome
+        self._backlog.add(job, wait_s)
+        return None
+
+    def _follow(self, job: Job, target: str) -> Outcome | None:
+        job.hops.append(job.url)
+        if target in job.hops:
+            return Outcome(Reason.TOO_MANY_REDIRECTS, "the redirects run in a circle")
+        if len(job.hops) > self._config.max_redirects:
+            return Outcome(Reason.TOO_MANY_REDIRECTS, f"more than {self._config.max_redirects}")
+        job.url, job.last = target, None
+        self._backlog.add(job)
+        return None
+
+    def _unasked(self, standing: Standing) -> Outcome:
+        if standing is Standing.UNAVAILABLE:
+            unanswered = f"{self._config.breaker_failures} exchanges in a row went unanswered"
+            return Outcome(Reason.HOST_UNAVAILABLE, f"not asked: {unanswered}, so the host is left alone")
+        return Outcome(Reason.RATE_LIMITED, "not asked: the pauses that the host wants exceed the deadline")
+
+
+def _end(job: Job, outcome: Outcome) -> Fetched:
+    return Fetched.of(job.index, outcome, job.attempts)

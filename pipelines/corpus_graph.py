@@ -1,0 +1,88 @@
+"""The graph of the corpus stage on Ray Data: shard -> Downloader -> DepthLabeler -> write_shards.
+
+A block is a shard all the way. Where a corpus is relabelled, `CorpusReader` takes the place of the downloader.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ray.data import Dataset
+
+from ldm3d.config import CorpusConfig
+from pipelines.commit import Record, Shard, finished
+from pipelines.download import Downloader
+from pipelines.label_depth import DepthLabeler
+from pipelines.progress import ShardProgress
+from pipelines.relabel import CorpusReader
+from pipelines.resources import Resources
+from pipelines.session import allow_for_slow_hosts
+from pipelines.storage import Folder
+from pipelines.stream_shards import stream_shards
+from pipelines.write_shards import write_shards
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Actors:
+    """The classes that do the work, with the contracts written there. Benchmarks measure the graph with stand-ins."""
+
+    download: type = Downloader
+    label: type = DepthLabeler
+
+
+@dataclass(frozen=True)
+class CorpusGraph:
+    """
+    provenance: what is known of how rows are made, for the metadata of their files.
+    relabels: rows are read from the corpus that is the input.
+    """
+
+    config: CorpusConfig
+    resources: Resources
+    actors: Actors
+    run: str
+    provenance: dict[str, Any]
+    relabels: bool
+
+    def work_off(self, shards: list[Shard]) -> dict[str, Record]:
+        """Process the shards that are not done yet. Returns the records of all."""
+        output = Folder(self.config.output)
+        records = finished(output, shards)
+        pending = [shard for shard in shards if shard.name not in records]
+        logger.info("%d of %d shards to do", len(pending), len(shards))
+        if not pending:
+            return records
+        if not self.relabels:
+            sample = max(pending, key=lambda shard: shard.rows)
+            urls = output.read_table(sample.source, columns=["url"], row_group=sample.row_group)["url"].to_pylist()
+            allow_for_slow_hosts(self.config, urls, self.resources.download)
+        with ShardProgress(sum(shard.rows for shard in pending), self.resources.label.actors or 1) as progress:
+            for record in stream_shards(pending, self._graph, output, self.run):
+                records[record.name] = record
+                progress.add(record)
+        return records
+
+    def _graph(self, shards: Dataset) -> Dataset:
+        """Blocks of one shard each -> the records of their shards, committed."""
+        config, download = self.config, self.resources.download
+        images = shards.map_batches(
+            CorpusReader if self.relabels else self.actors.download,
+            fn_constructor_args=(
+                [config.input] if self.relabels else [config, download.actors, download.cpus, download.calls]
+            ),
+            batch_size=1,
+            batch_format="pyarrow",
+            **download.arguments(),
+        )
+        labelled = images.map_batches(
+            self.actors.label,
+            fn_constructor_args=[config.label, config.cluster.label_cpus],
+            batch_size=config.shards.rows,  # Ray joins a smaller block, which a split's last shard is, to the next
+            batch_format="pyarrow",
+            **self.resources.label.arguments(),
+        )
+        write = partial(write_shards, config=config, run=self.run, provenance=self.provenance)
+        return labelled.map_batches(write, batch_size=None, batch_format="pyarrow", **self.resources.write.arguments())

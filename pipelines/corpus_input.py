@@ -1,0 +1,58 @@
+"""What a corpus is made of, looked at before any work: foreign metadata, or a corpus to relabel; and its settings."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ldm3d.config import CorpusConfig
+from ldm3d.fingerprint import fingerprint
+from pipelines.metadata_input import MetadataInput, read_input
+from pipelines.relabel import check_finished, is_corpus, with_source_settings
+from pipelines.storage import Folder
+
+
+@dataclass(frozen=True)
+class CorpusInput:
+    """
+    config: the settings that hold, with absolute paths: workers may run in another folder than the driver.
+    metadata: None where a corpus is relabelled.
+    settings: those that decide which rows come out, as JSON values; a local model by its content.
+    identity: the settings, and what the input holds: all that decides which rows come out.
+    """
+
+    config: CorpusConfig
+    metadata: MetadataInput | None
+    settings: dict[str, Any]
+    identity: dict[str, Any]
+
+
+def look_at_input(config: CorpusConfig) -> CorpusInput:
+    """
+    Raises:
+        ValueError: the input does not exist, cannot be read, or does not serve; or input and output overlap.
+    """
+    config = replace(config, input=Folder(config.input).url, output=Folder(config.output).url)
+    given, made = f"{config.input}/", f"{config.output}/"
+    if given.startswith(made) or made.startswith(given):
+        raise ValueError(f"--output {config.output!r} and --input {config.input!r} overlap; give separate folders")
+    content: dict[str, Any]
+    try:
+        if is_corpus(config.input):
+            config, metadata = with_source_settings(config), None
+            content = {"corpus": check_finished(Folder(config.input))}
+        else:
+            metadata = read_input(config)
+            content = {"files": [list(file) for file in metadata.files]}
+    except OSError as error:
+        raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
+    config, settings = _with_local_model(config)
+    return CorpusInput(config, metadata, settings, settings | content)
+
+
+def _with_local_model(config: CorpusConfig) -> tuple[CorpusConfig, dict[str, Any]]:
+    """The absolute path of a model that is a folder, and the settings in which its content stands for that."""
+    settings, model = config.identity(), Path(config.label.depth_model)
+    if not model.is_dir():  # a model of a hub: `preflight.check_same_model` knows its commit
+        return config, settings
+    settings["label"]["depth_model"] = fingerprint(model)
+    return replace(config, label=replace(config.label, depth_model=str(model.absolute()))), settings

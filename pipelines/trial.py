@@ -1,0 +1,34 @@
+"""A first call of a network before work starts, on a worker like those that will run it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import ray
+
+from pipelines.resources import Pool
+
+
+def try_on_worker(
+    function: Callable[..., dict[str, Any]], *arguments: object, pool: Pool, patience_s: float, name: str
+) -> dict[str, Any]:
+    """What `function` returns there.
+
+    Args:
+        name: of what is tried, for messages.
+
+    Raises:
+        ValueError: it failed, or no such worker was free in time.
+    """
+    task = ray.remote(max_retries=0)(function).options(num_cpus=pool.cpus, num_gpus=pool.gpus)
+    trial = task.remote(*arguments)
+    try:
+        return dict(ray.get(trial, timeout=patience_s))
+    except ray.exceptions.GetTimeoutError as error:
+        ray.cancel(trial, force=True)
+        raise ValueError(
+            f"no worker with {pool.cpus:g} CPU and {pool.gpus:g} GPU tried {name} within {patience_s:g} s: "
+            "wait until other jobs free some, or raise --cluster.no-progress-timeout-s"
+        ) from error
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        raise (cause if type(cause) is ValueError else ValueError(f"{name} failed: {cause}")) from error

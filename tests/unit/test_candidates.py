@@ -1,0 +1,93 @@
+"""The plan's tasks, one by one: a damaged file is told, and a sample is the beginning of every larger one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ldm3d.config import CorpusConfig, SelectConfig, ShardConfig
+from ldm3d.metadata import Columns
+from pipelines import candidates
+from pipelines.candidates import cut_bucket, most_shards, select_piece, write_bucket
+from pipelines.metadata_input import MetadataInput
+from pipelines.storage import Folder
+
+ROWS = 600
+SELECT = SelectConfig(val_fraction=0.3, test_fraction=0.1)
+PIECE = pa.table({"file": ["m.parquet"]})
+
+
+@pytest.fixture
+def metadata(tmp_path) -> MetadataInput:
+    """One file of good rows, in six row groups."""
+    rows = {"URL": [f"http://a.test/{n}.jpg" for n in range(ROWS)], "TEXT": [f"picture {n}" for n in range(ROWS)]}
+    table = pa.table(rows | {"NSFW": ["UNLIKELY"] * ROWS})
+    pq.write_table(table, tmp_path / "m.parquet", row_group_size=ROWS // 6, use_dictionary=False)
+    return MetadataInput(str(tmp_path), [("m.parquet", 0, ROWS)], Columns(url="URL", caption="TEXT", nsfw="NSFW"))
+
+
+def sample(metadata: MetadataInput, output: Path, size: int | None, buckets: int = 1) -> set[str]:
+    """The URLs of the candidates that are planned."""
+    folder, rows = Folder(str(output)), pa.concat_tables(select_piece(PIECE, metadata, SELECT, buckets))
+    parts = [rows.filter(pa.array(rows["bucket"].to_numpy() == bucket)) for bucket in range(buckets)]
+    found = [write_bucket(part, folder.url, SELECT).to_pylist()[0] for part in parts]
+    urls: list[str] = []
+    for row, cut in zip(found, candidates._cuts([row["selected"] for row in found], size), strict=True):
+        if cut:
+            cut_bucket(pa.table({"bucket": [row["bucket"]], "cut": [cut]}), folder.url, shard_rows=64)
+            urls += folder.read_table(f"_state/candidates/{row['bucket']:05d}.parquet")["url"].to_pylist()
+    assert len(urls) == len(set(urls))
+    return set(urls)
+
+
+def test_a_sample_is_a_part_of_every_larger_one_however_the_rows_are_divided(metadata, tmp_path):
+    smaller: set[str] = set()
+    for size in (1, 60, 399, ROWS, None):
+        planned = sample(metadata, tmp_path / "one", size)
+        assert len(planned) == (size or ROWS)
+        assert smaller <= planned
+        assert sample(metadata, tmp_path / "many", size, buckets=5) == planned
+        smaller = planned
+
+
+def test_a_dry_run_promises_no_fewer_shards_than_come(metadata, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "BUCKET_ROWS", ROWS // 5)
+    for size in (1, 60, 399, None):
+        output = tmp_path / str(size)
+        sample(metadata, output, size, buckets=5)
+        shards = sum(pq.ParquetFile(file).num_row_groups for file in output.glob("_state/candidates/*"))
+        config = CorpusConfig(
+            input="in", output="out", select=replace(SELECT, sample=size), shards=ShardConfig(rows=64)
+        )
+        assert shards <= most_shards(ROWS, config) <= shards + 5 * 3
+
+
+def break_last_pages(file: Path) -> None:
+    """Damage in the last row group, behind a good footer."""
+    column = pq.read_metadata(file).row_group(5).column(0)
+    content = bytearray(file.read_bytes())
+    content[column.data_page_offset : column.data_page_offset + column.total_compressed_size] = bytes(
+        [0xAB] * column.total_compressed_size
+    )
+    file.write_bytes(content)
+
+
+def test_a_file_that_breaks_off_is_named_behind_the_rows_before(metadata, tmp_path):
+    break_last_pages(tmp_path / "m.parquet")
+    tables = list(select_piece(PIECE, metadata, SELECT, 1))
+    assert len({table.schema for table in tables}) == 1
+    rows = pa.concat_tables(tables)
+    (damage,) = rows["damaged"].drop_null().to_pylist()
+    assert damage.startswith(f"{tmp_path}/m.parquet (")
+    counts = write_bucket(rows, str(tmp_path / "out"), SELECT).to_pylist()
+    assert counts == [{"bucket": 0, "selected": 0, "rejected": "{}", "damaged": [damage]}]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_store_that_fails_is_no_damaged_file(metadata, tmp_path):
+    (tmp_path / "m.parquet").unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        list(select_piece(PIECE, metadata, SELECT, 1))
+    assert caught.value.__notes__ == [f"{tmp_path}/m.parquet"]
