@@ -1,4 +1,4 @@
-"""The dataset card: what a corpus holds, where it comes from, how it was made, and how to open it."""
+"""Dataset cards: what a folder of rows holds, where they come from, how they were made, and how to open them."""
 
 from typing import Any
 
@@ -12,27 +12,17 @@ def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[st
         depth: what is known of the depth labels: model, revision, meaning.
         name: of this very content. `datasets` caches by folder name and front matter, and two corpora would be one.
     """
-    files = "\n".join(
-        f"      - split: {'validation' if split == 'val' else split}\n        path: rgbd/{split}/*.parquet"
-        for split in summary["splits"]
-    )
     kept, read = summary["rows_kept"], summary["rows_read"]
-    splits = "\n".join(f"| {split} | {rows:,} |" for split, rows in summary["splits"].items())
-    reasons = sorted(summary["rows_rejected"].items(), key=lambda item: (-item[1], item[0]))
-    histogram = "\n".join(f"| {reason} | {count:,} | {count / max(1, read):.1%} |" for reason, count in reasons)
     size = config["download"]["image_size"]
     codec = {"png": "PNG", "jxl": "JPEG XL (`ldm3d.images.decode_depth` reads it; Pillow does not)"}[
         config["label"]["depth_codec"]
     ]
-    front = f"---\nconfigs:\n  - config_name: rgbd-{name}\n    data_files:\n{files}\n---\n\n" if files else ""
-    return f"""{front}# RGBD corpus
+    return f"""{_front("rgbd", name, summary["splits"])}# RGBD corpus
 
 {kept:,} images with captions and depth, made from {read:,} rows of `{config["input"]}` by LDM3D on Ray,
 contract `rgbd/v1`.{" `contact_sheet.png` shows some of them." if kept else ""}
 
-| split | rows |
-|---|---|
-{splits}
+{_splits(summary["splits"])}
 
 ## Columns
 
@@ -54,9 +44,7 @@ datasets.load_dataset("parquet", data_files="rgbd/train/*.parquet")  # or pandas
 
 Each is a row of `rejects/` with its URL, stage and reason (rows left out by sampling are counted only).
 
-| reason | rows | share of all read |
-|---|---|---|
-{histogram}
+{_histogram(summary["rows_rejected"], read)}
 
 ## Settings
 
@@ -67,6 +55,71 @@ Each is a row of `rejects/` with its URL, stage and reason (rows left out by sam
 The pictures and captions belong to their owners; the URL of each is in its row. Opt-out headers were honoured when
 they were fetched. The metadata and the depth model have licences of their own, which pass on to what is made of them.
 """
+
+
+def latents_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> str:
+    """The README.md of latents.
+
+    Args:
+        summary: what their success marker says.
+        config: the settings that they were made with.
+        name: of this very content, as above.
+    """
+    kept, shape = summary["rows_kept"], summary["latent_shape"]
+    return f"""{_front("latents", name, summary["splits"])}# Latents of an RGBD corpus
+
+Posteriors of the latents of {kept:,} of the {summary["rows_read"]:,} pictures with depth in `{config["input"]}`, with
+their captions, encoded by LDM3D on Ray, contract `latents/v1`.
+{"`latents.png` shows some of them in turns with what their latents decode to." if kept else ""}
+
+{_splits(summary["splits"])}
+
+## Columns
+
+- `key`: of the picture in the corpus; `caption`.
+- `flipped`: the row is of the picture's mirror image.
+- `mean`, `std` of the latent's distribution, not scaled: {shape} float16, little-endian, C order.
+
+```python
+rows = pyarrow.parquet.read_table("latents/train/00000.parquet")  # or datasets.load_dataset, or pandas
+numpy.frombuffer(rows["mean"][0].as_py(), "<f2").reshape({shape})
+```
+
+## Autoencoder
+
+{_table(summary["autoencoder"])}
+
+Draws from the posteriors of train have the standard deviation {summary["latent_std"]}; for 1 the scaling factor would
+be {summary["scaling_factor_measured"]}.
+
+## Rejected rows
+
+{_histogram(summary["rows_rejected"], summary["rows_read"])}
+
+## Settings
+
+{_table(_flat(config))}
+"""
+
+
+def _front(contract: str, name: str, splits: dict[str, int]) -> str:
+    """The front matter, where there is anything to be found."""
+    files = "\n".join(
+        f"      - split: {'validation' if split == 'val' else split}\n        path: {contract}/{split}/*.parquet"
+        for split in splits
+    )
+    return f"---\nconfigs:\n  - config_name: {contract}-{name}\n    data_files:\n{files}\n---\n\n" if files else ""
+
+
+def _splits(splits: dict[str, int]) -> str:
+    return "| split | rows |\n|---|---|\n" + "\n".join(f"| {split} | {rows:,} |" for split, rows in splits.items())
+
+
+def _histogram(rejected: dict[str, int], read: int) -> str:
+    """Reasons, the most common first."""
+    reasons = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
+    lines = "\n".join(f"| {reason} | {count:,} | {count / max(1, read):.1%} |" for reason, count in reasons)
+    return f"| reason | rows | share of all read |\n|---|---|---|\n{lines}"
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

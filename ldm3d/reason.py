@@ -40,3 +40,5 @@ class Reason(StrEnum):
     DEPTH_FAILED = "depth_failed"
     DUPLICATE_BYTES = "duplicate_bytes"
     NEAR_DUPLICATE = "near_duplicate"
+
+    ENCODE_FAILED = "encode_failed"  # the autoencoder's answer is not finite, or beyond float16

@@ -54,13 +54,25 @@ REJECT = pa.schema(
     [
         _field("key", pa.int64()),  # 0 where the row has no URL to take it from
         _field("url", pa.string()),
-        _field("stage", pa.string()),  # select, download, decode, label, duplicates
+        _field("stage", pa.string()),  # select, download, decode, label, duplicates, encode
         _field("reason", pa.string()),
         _field("detail?", pa.string()),
     ]
 )
 
-CONTRACTS = {"rgbd/v1": RGBD, "reject/v1": REJECT, "candidate/v1": CANDIDATE}
+LATENTS = pa.schema(
+    [
+        _field("key", pa.int64()),  # of the picture
+        _field("caption", pa.string()),
+        _field("flipped", pa.bool_()),  # the row is of the picture's mirror image
+        # of the posterior, not scaled: float16, little-endian, C order, of the shape [c, h, w] that is in the file's
+        # metadata as `latent_shape`
+        _field("mean", pa.binary()),
+        _field("std", pa.binary()),
+    ]
+)
+
+CONTRACTS = {"rgbd/v1": RGBD, "reject/v1": REJECT, "candidate/v1": CANDIDATE, "latents/v1": LATENTS}
 
 
 def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = None) -> pa.Table:
@@ -94,7 +106,7 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     def feature(kind: pa.DataType) -> dict[str, Any]:
         if kind == IMAGE:
             return {"_type": "Image"}
-        names = {pa.float32(): "float32", pa.int32(): "int32", pa.int64(): "int64", pa.string(): "string"}
-        return {"dtype": names[kind], "_type": "Value"}
+        name = {pa.float32(): "float32", pa.bool_(): "bool"}.get(kind, str(kind))  # Arrow says float and bool
+        return {"dtype": name, "_type": "Value"}
 
     return {"info": {"features": {column.name: feature(column.type) for column in schema}}}

@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ldm3d.images import decode_depth, decode_rgb
+from ldm3d.reason import Reason
+from ldm3d.rejected import Rejected
 from ldm3d.rgbd import to_tensor
 
 if TYPE_CHECKING:
@@ -46,6 +49,24 @@ def decode_rgbd(rows: pa.Table) -> Pictures:
     if len(sizes := {image.shape[:2] for image in images} | {depth.shape for depth in depths}) > 1:
         raise ValueError(f"images and depth maps of one batch are {sorted(sizes)} pixels: all need one size")
     return Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
+
+
+def decode_square(image: bytes, depth: bytes, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """One row's image, (S, S, 3) uint8 RGB, and depth, (S, S) uint16, where a bad row is data.
+
+    Args:
+        size: S, in pixels.
+
+    Raises:
+        Rejected: one of them does not decode, or is of another size.
+    """
+    try:
+        pixels, levels = decode_rgb(image), decode_depth(depth)
+    except Exception as error:  # OpenCV has exceptions of its own
+        raise Rejected(Reason.DECODE_FAILED, str(error)) from error
+    if (sizes := {pixels.shape[:2], levels.shape}) != {(size, size)}:
+        raise Rejected(Reason.DECODE_FAILED, f"image and depth of {sorted(sizes)} pixels, wanted {size} x {size}")
+    return pixels, levels
 
 
 def _encoded(rows: pa.Table, column: str) -> list[bytes]:

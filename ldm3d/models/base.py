@@ -1,15 +1,15 @@
 """The Stable Diffusion or LDM3D checkpoint that training starts from: checked first, then loaded by the part."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 
 from ldm3d.config import ModelConfig
 from ldm3d.models.autoencoder import widen
 from ldm3d.models.checkpoint import Components
+from ldm3d.models.source import Source
+from ldm3d.models.trained import check_scaled
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -42,10 +42,10 @@ def check_base(model: ModelConfig) -> None:
     from transformers import CLIPTextConfig
 
     revision = model.revision or "main"
-    with _explained(model, "model_index.json"):
+    with _source(model).explained("model_index.json"):
         index = DiffusionPipeline.load_config(model.base, revision=revision)
     _check_parts(model, index)
-    with _explained(model, "configuration"):
+    with _source(model).explained("configuration"):
         vae = AutoencoderKL.load_config(model.base, subfolder="vae", revision=revision)
         unet = UNet2DConditionModel.load_config(model.base, subfolder="unet", revision=revision)
         text = CLIPTextConfig.from_pretrained(model.base, subfolder="text_encoder", revision=revision)
@@ -68,7 +68,7 @@ def load_autoencoder(model: ModelConfig, dtype: torch.dtype = torch.float32) -> 
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     check_base(model)
-    vae: AutoencoderKL = _load(AutoencoderKL, model, "vae", dtype)
+    vae: AutoencoderKL = _source(model).load(AutoencoderKL, "vae", dtype)
     if vae.config["in_channels"] == model.channels:
         return vae
     return widen(vae, model.channels, model.depth_input, model.depth_output)
@@ -79,7 +79,7 @@ def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "UNet2D
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     check_base(model)
-    unet: UNet2DConditionModel = _load(UNet2DConditionModel, model, "unet", dtype)
+    unet: UNet2DConditionModel = _source(model).load(UNet2DConditionModel, "unet", dtype)
     return unet
 
 
@@ -88,8 +88,8 @@ def load_text(model: ModelConfig, dtype: torch.dtype = torch.float32) -> tuple["
     from transformers import CLIPTextModel, CLIPTokenizer
 
     check_base(model)
-    text_encoder: CLIPTextModel = _load(CLIPTextModel, model, "text_encoder", dtype)
-    with _explained(model, "tokenizer"):
+    text_encoder: CLIPTextModel = _source(model).load(CLIPTextModel, "text_encoder", dtype)
+    with _source(model).explained("tokenizer"):
         tokenizer = CLIPTokenizer.from_pretrained(model.base, subfolder="tokenizer", revision=model.revision or "main")
     tokenizer.model_max_length = text_encoder.config.max_position_embeddings
     return text_encoder, tokenizer
@@ -100,40 +100,14 @@ def load_scheduler(model: ModelConfig) -> "DDIMScheduler":
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     check_base(model)
-    with _explained(model, "scheduler"):
+    with _source(model).explained("scheduler"):
         stored = DDIMScheduler.load_config(model.base, subfolder="scheduler", revision=model.revision)
     scheduler: DDIMScheduler = DDIMScheduler.from_config(stored, **SAMPLING)
     return scheduler
 
 
-@contextmanager
-def _explained(model: ModelConfig, part: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ValueError(
-            f"model.base {model.base!r} (revision {model.revision!r}): its {part} did not load: {error}. "
-            "Give a folder in diffusers layout with safetensors, or a hub id that every node can reach or has cached."
-        ) from error
-
-
-def _load(kind: Any, model: ModelConfig, part: str, dtype: torch.dtype) -> Any:
-    """`kind.from_pretrained`, which by itself draws the weights that a file lacks at random, with a mere warning."""
-    with _explained(model, part):
-        network, found = kind.from_pretrained(
-            model.base,
-            subfolder=part,
-            revision=model.revision,
-            dtype=dtype,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    if missing := sorted(found["missing_keys"]):
-        raise ValueError(
-            f"model.base {model.base!r}: its {part} lacks {len(missing)} weights, {missing[0]} first: "
-            "the file is cut short or of another model; fetch it again"
-        )
-    return network.eval()
+def _source(model: ModelConfig) -> Source:
+    return Source("model.base", model.base, model.revision)
 
 
 def _check_parts(model: ModelConfig, index: Mapping[str, Any]) -> None:
@@ -153,12 +127,7 @@ def _check_autoencoder(model: ModelConfig, vae: Mapping[str, Any]) -> None:
             f"model.base {model.base!r}: its autoencoder has {channels[0]} channels in and {channels[1]} out, "
             f"wanted 3 (to be widened) or {model.channels}: change model.base or model.channels"
         )
-    for name in ("shift_factor", "latents_mean", "latents_std"):
-        if vae.get(name) is not None:
-            raise ValueError(
-                f"model.base {model.base!r}: its autoencoder has {name} {vae[name]}, wanted latents that are scaled "
-                "and no more: give Stable Diffusion v1.x or 2.x"
-            )
+    check_scaled(_source(model), vae)
 
 
 def _check_unet(model: ModelConfig, unet: Mapping[str, Any], latent_channels: int, text_width: int) -> None:

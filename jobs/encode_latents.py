@@ -1,0 +1,15 @@
+"""Run the frozen autoencoder over an RGBD corpus, once: what the U-Net is then trained on.
+
+    python -m jobs.encode_latents --preset ldm3d --input s3://corpora/laion-rgbd --output s3://corpora/laion-latents \\
+        --model.autoencoder s3://runs/autoencoder
+    ray job submit --working-dir . -- python -m jobs.encode_latents --input ... --output ...
+
+Killed anywhere, run it again: it does what is left.
+"""
+
+from jobs.command import run
+from ldm3d.config import LatentsConfig
+from pipelines.encode_latents import encode_latents
+
+if __name__ == "__main__":
+    run(encode_latents, LatentsConfig, __doc__)

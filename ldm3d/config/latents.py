@@ -1,0 +1,54 @@
+"""Settings of the stage that runs the frozen autoencoder over a corpus, once."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ldm3d.config.actors import ActorsConfig
+from ldm3d.config.checks import require, to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedAutoencoderConfig:
+    """The autoencoder."""
+
+    autoencoder: str = "Intel/ldm3d"
+    """Output of `train_autoencoder`, local or s3://, or an LDM3D model by path or hub id: whatever has a `vae/` of 6
+    or 4 channels. The driver reads it and hands it to the actors."""
+    revision: str | None = None
+    """Commit of a model on the hub; None takes its main branch."""
+
+    def __post_init__(self) -> None:
+        require(self.autoencoder != "", "model.autoencoder", self.autoencoder, "a path or model id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeConfig:
+    """How pictures pass the encoder."""
+
+    batch_size: int = 16
+    """Pictures per forward pass."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """Of the forward pass; `auto` is fp16 on a GPU and fp32 on a CPU. What is not finite in half precision is encoded
+    again in fp32."""
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "encode.batch_size", self.batch_size, "1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentsConfig:
+    """Encode an RGBD corpus: mean and standard deviation of each picture's latent, for training the U-Net."""
+
+    input: str
+    """A finished RGBD corpus; local or s3://."""
+    output: str
+    """Folder of the latents; local or s3://."""
+    flips: bool = False
+    """Store the mirror image of each training picture too."""
+    model: TrainedAutoencoderConfig = field(default_factory=TrainedAutoencoderConfig)
+    encode: EncodeConfig = field(default_factory=EncodeConfig)
+    cluster: ActorsConfig = field(default_factory=ActorsConfig)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide which rows come out; what corpus and autoencoder hold decides the rest."""
+        return {name: value for name, value in to_json(self).items() if name in ("flips", "encode")}

@@ -1,0 +1,75 @@
+"""Rows of `latents/v1`: distributions of latents as the autoencoder gave them, in float16."""
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+LATENT_SHAPE = "latent_shape"
+"""The entry of a file's metadata with the shape of its latents, JSON [c, h, w]."""
+
+LATENT_SUMS = "latent_sums"
+"""The entry with the `LatentSums` of a file's pictures, their mirror images apart."""
+
+STORED = np.dtype("<f2")
+
+
+class Latents(NamedTuple):
+    """B posteriors, on the CPU, not scaled (`ldm3d.training.denoising.draw_latents` draws from them and scales).
+
+    mean, std: (B, c, h, w) float16
+    """
+
+    mean: "torch.Tensor"
+    std: "torch.Tensor"
+
+
+def decode_latents_rows(rows: pa.Table) -> Latents:
+    """Posteriors of some rows, for the threads of a reader: copies of memory, and no work row by row.
+
+    Args:
+        rows: B rows with the columns mean and std, and the metadata of their file.
+
+    Raises:
+        ValueError: the metadata says no shape, or a row is not of it.
+    """
+    import torch
+
+    shape = latent_shape(rows.schema)
+    return Latents(*(torch.from_numpy(_decoded(rows, column, shape)) for column in ("mean", "std")))
+
+
+def latent_shape(schema: pa.Schema) -> tuple[int, int, int]:
+    """(c, h, w) of the latents of a file.
+
+    Raises:
+        ValueError: its metadata does not say it.
+    """
+    text = (schema.metadata or {}).get(LATENT_SHAPE.encode())
+    if text is None:
+        raise ValueError(f"the metadata has no {LATENT_SHAPE}: give rows of latents/v1 as encode_latents writes them")
+    channels, height, width = json.loads(text)
+    return channels, height, width
+
+
+def to_bytes(latents: NDArray[np.float16]) -> list[bytes]:
+    """(B, c, h, w) float16 -> the B values of a column."""
+    return [latent.tobytes() for latent in latents.astype(STORED, copy=False)]
+
+
+def _decoded(rows: pa.Table, column: str, shape: tuple[int, int, int]) -> NDArray[np.float16]:
+    """(B, c, h, w), a copy that may be written to."""
+    values = pa.concat_arrays(rows[column].chunks)
+    size = int(np.prod(shape)) * STORED.itemsize
+    _, offsets, content = values.buffers()
+    ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
+    if (np.diff(ends) != size).any():
+        got = sorted(set(np.diff(ends).tolist()))
+        raise ValueError(f"{column} has values of {got} bytes, wanted {size} for latents of shape {list(shape)}")
+    found = np.frombuffer(content, STORED, len(values) * size // STORED.itemsize, offset=int(ends[0]))
+    return found.astype(np.float16).reshape(len(values), *shape)

@@ -1,0 +1,110 @@
+"""Rows of a corpus -> posteriors of their latents."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ldm3d.data.pictures import Pictures, decode_square
+from ldm3d.reason import Reason
+from ldm3d.rejected import Rejected
+
+if TYPE_CHECKING:
+    from ldm3d.models.latent_encoder import LatentEncoder
+
+DECODE_THREADS = 4  # a batch is decoded while the one before it is encoded
+
+
+class EncodedRows(NamedTuple):
+    """Posteriors of N rows in V views: the picture, and its mirror image where that was wanted.
+
+    mean, std: (V, N, c, h, w) float16, void where a row was rejected
+    rejected: by place, of 0 to N - 1
+    device_s: seconds on the device
+    """
+
+    mean: NDArray[np.float16]
+    std: NDArray[np.float16]
+    rejected: dict[int, Rejected]
+    device_s: float
+
+
+class RowEncoder:
+    """One encoder, and threads that decode pictures for it.
+
+    Two calls may run at once: while one has the device, the first pictures of the other are decoded.
+    """
+
+    def __init__(self, encoder: "LatentEncoder", image_size: int, latent_shape: tuple[int, int, int]) -> None:
+        """`image_size`: S in pixels; pictures of another size are rejected. `latent_shape`: (c, h, w) of S x S."""
+        self.encoder, self.image_size, self.latent_shape = encoder, image_size, latent_shape
+        self.device = threading.Lock()
+        self.decoders, self.stacker = ThreadPoolExecutor(DECODE_THREADS), ThreadPoolExecutor(1)
+
+    def __call__(self, rows: pa.Table, *, flips: bool) -> EncodedRows:
+        """
+        Args:
+            rows: N rows with the columns image and depth of `rgbd/v1`.
+            flips: encode mirror images too. A row is rejected where either fails.
+        """
+        size, count = self.encoder.batch_size, rows.num_rows
+        views = (False, True) if flips else (False,)
+        mean, std = (np.zeros((len(views), count, *self.latent_shape), np.float16) for _ in range(2))
+        rejected: dict[int, Rejected] = {}
+        device_s = 0.0
+        ahead = self.stacker.submit(self._decode, rows, 0)
+        with self.device:
+            for start in range(0, count, size):
+                batch = ahead.result()
+                ahead = self.stacker.submit(self._decode, rows, start + size)
+                rejected |= batch.rejected
+                if batch.pictures is None:
+                    continue
+                began = time.perf_counter()
+                for view, flipped in enumerate(views):
+                    found = self.encoder(batch.pictures, flipped=flipped)
+                    mean[view, batch.places], std[view, batch.places] = found.mean, found.std
+                    rejected |= {batch.places[index]: _failed() for index in np.flatnonzero(~found.is_finite)}
+                device_s += time.perf_counter() - began
+        return EncodedRows(mean, std, rejected, device_s)
+
+    def _decode(self, rows: pa.Table, start: int) -> "_Batch":
+        """The batch that begins at a row; empty beyond the last one. OpenCV lets go of the interpreter lock."""
+        part = rows.slice(start, self.encoder.batch_size)
+        found = list(self.decoders.map(self._square, part["image"].to_pylist(), part["depth"].to_pylist()))
+        rejected = {start + index: each for index, each in enumerate(found) if isinstance(each, Rejected)}
+        squares = {start + index: each for index, each in enumerate(found) if not isinstance(each, Rejected)}
+        return _Batch(list(squares), _stacked(list(squares.values())), rejected)
+
+    def _square(
+        self, image: dict[str, bytes], depth: dict[str, bytes]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]] | Rejected:
+        try:
+            return decode_square(image["bytes"], depth["bytes"], self.image_size)
+        except Rejected as rejected:
+            return rejected
+
+
+class _Batch(NamedTuple):
+    """Rows that were decoded: where they are, their pictures (None where there is none), and those that were not."""
+
+    places: list[int]
+    pictures: Pictures | None
+    rejected: dict[int, Rejected]
+
+
+def _stacked(squares: list[tuple[NDArray[np.uint8], NDArray[np.uint16]]]) -> Pictures | None:
+    import torch
+
+    if not squares:
+        return None
+    images, depths = zip(*squares, strict=True)
+    return Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
+
+
+def _failed() -> Rejected:
+    return Rejected(Reason.ENCODE_FAILED, "the posterior holds values that are not finite, or beyond float16")

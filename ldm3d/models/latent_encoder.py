@@ -1,0 +1,75 @@
+"""Pictures -> posteriors as they are stored."""
+
+import copy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldm3d.config import EncodeConfig
+from ldm3d.data.pictures import Pictures
+from ldm3d.models.autoencoder import Posterior, encode
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class Encoded(NamedTuple):
+    """Posteriors of N pictures, not scaled.
+
+    mean, std: (N, c, h, w) float16
+    is_finite: (N,) bool; where it is False the posterior is not finite, or beyond float16, and void.
+    """
+
+    mean: NDArray[np.float16]
+    std: NDArray[np.float16]
+    is_finite: NDArray[np.bool_]
+
+
+class LatentEncoder:
+    """A frozen autoencoder on one device, the GPU where there is one.
+
+    Every batch has the full size, a smaller one filled up: in floating point a row depends on the shape of its batch,
+    though not on its neighbours, and so a latent depends on its own picture alone.
+    """
+
+    def __init__(self, vae: Any, config: EncodeConfig) -> None:
+        """`vae`: an `AutoencoderKL` in float32 and evaluation mode; it is moved to the device."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        precision = config.precision
+        if precision == "auto":
+            precision = "fp16" if device == "cuda" else "fp32"
+        self.batch_size = config.batch_size
+        self.exact: AutoencoderKL = vae.to(device).requires_grad_(False)
+        self.vae = self.exact if precision == "fp32" else copy.deepcopy(self.exact).to(HALF[precision])
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Pictures, *, flipped: bool = False) -> Encoded:
+        """At most `batch_size` pictures, or their mirror images, in one forward pass."""
+        rgbd = pictures.to_tensor(self.vae.config["in_channels"], self.exact.device)
+        count = len(rgbd)
+        rgbd = torch.cat([rgbd, rgbd[-1:].expand(self.batch_size - count, -1, -1, -1)])
+        # contiguous: how it lies in memory would depend on `count`, and the choice of kernel, so the rounding, on that
+        rgbd = (rgbd.flip(-1) if flipped else rgbd).contiguous()
+        mean, std = (part[:count].half() for part in self._posterior(rgbd))
+        finite = _is_finite(Posterior(mean, std))
+        return Encoded(mean.cpu().numpy(), std.cpu().numpy(), finite.cpu().numpy())
+
+    def _posterior(self, rgbd: Tensor) -> Posterior:
+        """Where half precision overflows, the picture is encoded again in float32, in a batch of the same shape."""
+        found = encode(self.vae, rgbd.to(self.vae.dtype))
+        finite = _is_finite(found)
+        if self.vae is self.exact or finite.all():
+            return found
+        again = encode(self.exact, rgbd)
+        keep = finite[:, None, None, None]
+        return Posterior(*(torch.where(keep, *each) for each in zip(found, again, strict=True)))
+
+
+def _is_finite(posterior: Posterior) -> Tensor:
+    """(B,) bool"""
+    return torch.cat(posterior, 1).isfinite().flatten(1).all(1)

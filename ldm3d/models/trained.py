@@ -1,0 +1,48 @@
+"""An RGBD autoencoder whose training is over: the output of `train_autoencoder`, or a part of a whole LDM3D model."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ldm3d.models.source import Source
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+
+def load_trained_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
+    """What is in `vae/`, on the CPU, in evaluation mode; nothing else of the model need be there.
+
+    Raises:
+        ValueError: it cannot be read, has neither 6 nor 4 channels, or weights are missing or not safetensors.
+    """
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    with source.explained("vae"):
+        config = AutoencoderKL.load_config(source.model, subfolder="vae", revision=source.revision or "main")
+    kind = config.get("_class_name")
+    if kind != "AutoencoderKL":
+        raise ValueError(f"{source.name}: its vae is {kind}, wanted AutoencoderKL: give an LDM3D model")
+    channels = (config["in_channels"], config["out_channels"])
+    if channels not in ((6, 6), (4, 4)):
+        raise ValueError(
+            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 of "
+            "RGB and depth: give the output of train_autoencoder, or an LDM3D model"
+        )
+    check_scaled(source, config)
+    vae: AutoencoderKL = source.load(AutoencoderKL, "vae", dtype)
+    return vae
+
+
+def check_scaled(source: Source, vae: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        ValueError: latents of an autoencoder of this configuration are not only scaled, but shifted too.
+    """
+    for name in ("shift_factor", "latents_mean", "latents_std"):
+        if vae.get(name) is not None:
+            raise ValueError(
+                f"{source.name}: its autoencoder has {name} {vae[name]}, wanted latents that are scaled "
+                "and no more: give Stable Diffusion v1.x or 2.x"
+            )

@@ -1,0 +1,107 @@
+"""The latents stage: a finished corpus -> posteriors of a frozen autoencoder -> committed shards, on Ray Data.
+
+    check    corpus and autoencoder, output, cluster, a batch on a worker    (encode_plan, trial)
+    stream   shard -> ShardEncoder                                           (encode_shards)
+    finish   audit, scale, card, picture, success marker                     (audit_latents, finish_latents)
+
+Killed anywhere and run again, it does what is left. docs/training.md says what is promised.
+"""
+
+import gc
+import logging
+import socket
+import time
+import uuid
+from typing import Any
+
+import ray
+from ray.data import Dataset
+
+from ldm3d.config import LatentsConfig, to_json
+from pipelines import preflight
+from pipelines.audit_latents import audit_latents
+from pipelines.commit import check_owner, claim, finished
+from pipelines.encode_plan import EncodePlan, try_encoder
+from pipelines.encode_shards import CONTRACTS, Encoding, ShardEncoder
+from pipelines.finish_latents import finish, finished_summary
+from pipelines.progress import ShardProgress
+from pipelines.resources import Pool, cluster_size, fit_actors
+from pipelines.session import connect
+from pipelines.storage import Folder
+from pipelines.stream_shards import stream_shards
+from pipelines.trial import try_on_worker
+
+logger = logging.getLogger(__name__)
+
+
+def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Encode a corpus, or do what is left of it.
+
+    Args:
+        config: everything; see `ldm3d.config`.
+        dry_run: check and print the plan, write nothing.
+
+    Returns:
+        What is in `_SUCCESS.json` (`pipelines.finish_latents`); for a dry run what is known of it.
+
+    Raises:
+        ValueError: the configuration, corpus, autoencoder, output or cluster will not do; nothing was started.
+        AuditError: the output does not hold every row exactly once.
+        TakenOverError: another run was started on the same output.
+    """
+    plan = EncodePlan.of(config)
+    config, output, autoencoder = plan.config, Folder(plan.config.output), plan.about_autoencoder()
+    identity = config.identity() | plan.corpus.identity | {"autoencoder": autoencoder["fingerprint"]}
+    begun = preflight.check_output(output, identity)
+    if begun and (summary := finished_summary(output, plan.corpus.shards)):
+        logger.info("%s is finished: %d pictures", output.url, summary["rows_kept"])
+        return summary
+    connect(config.cluster)
+    gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
+    pool = fit_actors("encode", config.cluster, *cluster_size())
+    weights = ray.put(plan.vae)  # the workers need not reach the place that they are from
+    patience_s = config.cluster.no_progress_timeout_s
+    facts = try_on_worker(
+        try_encoder, weights, config.encode, plan.image_size, pool=pool, patience_s=patience_s, name="the autoencoder"
+    )
+    logger.info("%s; %s", pool, facts)
+    if dry_run:
+        return {"rows_read": plan.rows, "resources": str(pool), **facts, "config": to_json(config)}
+    code = preflight.code_version()
+    run = _take_over(output, identity, config, code)
+    provenance = {"producer": "encode_latents", "config": identity, "autoencoder": autoencoder, "code": code}
+    work = Encoding(config, weights, plan.image_size, tuple(facts["latent_shape"]), pool.cpus, run, provenance)
+    _stream(work, plan, pool)
+    records = audit_latents(plan.corpus.shards, config, run)
+    check_owner(output, run)
+    summary = finish(work, plan.corpus.shards, records, pool)
+    logger.info("%s: %d pictures, %d rejected", output.url, summary["rows_kept"], plan.rows - summary["rows_kept"])
+    return summary
+
+
+def _take_over(output: Folder, identity: dict[str, Any], config: LatentsConfig, code: str) -> str:
+    """Make a new run the owner of the output. Returns its name."""
+    run = uuid.uuid4().hex
+    claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
+    preflight.check_output(output, identity)  # again: another run may have begun here while the autoencoder was tried
+    check_owner(output, run)
+    output.delete(preflight.SUCCESS)  # of latents that are mended: until they are, nobody is to take them for finished
+    preflight.save_config(output, identity, to_json(config), {}, code)
+    return run
+
+
+def _stream(work: Encoding, plan: EncodePlan, pool: Pool) -> None:
+    """Encode the shards that are not done yet."""
+    output, shards = Folder(work.config.output), plan.corpus.shards
+    records = finished(output, shards, CONTRACTS)
+    pending = [shard for shard in shards if shard.name not in records]
+    logger.info("%d of %d shards to do", len(pending), len(shards))
+
+    def graph(blocks: Dataset) -> Dataset:
+        return blocks.map_batches(
+            ShardEncoder, fn_constructor_args=[work], batch_size=1, batch_format="pyarrow", **pool.arguments()
+        )
+
+    with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work="encoding") as progress:
+        for record in stream_shards(pending, graph, output, work.run):
+            progress.add(record)

@@ -1,0 +1,110 @@
+"""What a run of `encode_latents` works on, all of it checked before anything starts."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from ldm3d.config import EncodeConfig, LatentsConfig
+from ldm3d.data.pictures import Pictures
+from ldm3d.images import decode_rgb
+from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.latent_encoder import LatentEncoder
+from ldm3d.sampling.decode import pixel_factor
+from pipelines.corpus_shards import CorpusShards
+from pipelines.encode_shards import COLUMNS
+from pipelines.resources import hide_other_gpus
+from pipelines.storage import Folder
+from pipelines.trained_autoencoder import open_autoencoder
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+
+@dataclass(frozen=True)
+class EncodePlan:
+    """A corpus and an autoencoder that fit each other.
+
+    config: with absolute paths, as workers may run in another folder than the driver.
+    image_size: side S of the pictures, in pixels.
+    """
+
+    config: LatentsConfig
+    corpus: CorpusShards
+    vae: "AutoencoderKL"
+    image_size: int
+
+    @classmethod
+    def of(cls, config: LatentsConfig) -> Self:
+        """
+        Raises:
+            ValueError: corpus or autoencoder will not do, or they do not fit each other.
+        """
+        config = _with_absolute_paths(config)
+        given, made = f"{config.input}/", f"{config.output}/"
+        if given.startswith(made) or made.startswith(given):
+            raise ValueError(f"--output {config.output!r} and --input {config.input!r} overlap; give separate folders")
+        corpus = CorpusShards.of(config.input, COLUMNS)
+        vae = open_autoencoder(config.model.autoencoder, config.model.revision)
+        size, factor = _image_size(Folder(config.input), corpus), pixel_factor(vae)
+        if size % factor:
+            raise ValueError(
+                f"--input {config.input!r} has pictures of {size} pixels, wanted a multiple of {factor} for "
+                f"model.autoencoder {config.model.autoencoder!r}: rebuild the corpus with another download.image_size"
+            )
+        return cls(config, corpus, vae, size)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the corpus."""
+        return sum(shard.rows for shard in self.corpus.shards)
+
+    def about_autoencoder(self) -> dict[str, Any]:
+        """What those who read the latents have to know of it."""
+        return {
+            "model": self.config.model.autoencoder,
+            "revision": self.config.model.revision,
+            "fingerprint": fingerprint(self.vae),
+            "channels": self.vae.config["in_channels"],
+            "scaling_factor": self.vae.config["scaling_factor"],
+        }
+
+
+def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> dict[str, Any]:
+    """Encode a full batch. Returns where that was, in which precision, and the shape of a latent.
+
+    Raises:
+        ValueError: the batch does not fit the device.
+    """
+    hide_other_gpus()
+    torch.set_num_threads(1)
+    encoder = LatentEncoder(vae, config)
+    shape = (config.batch_size, image_size, image_size)
+    image, depth = torch.zeros(*shape, 3, dtype=torch.uint8), torch.zeros(shape, dtype=torch.uint16)
+    try:
+        encoded = encoder(Pictures(image, depth))
+    except torch.OutOfMemoryError as error:
+        raise ValueError(f"encode.batch_size {config.batch_size} does not fit the GPU ({error}): lower it") from error
+    return {
+        "latent_shape": list(encoded.mean.shape[1:]),
+        "device": encoder.vae.device.type,
+        "precision": str(encoder.vae.dtype).removeprefix("torch."),
+    }
+
+
+def _with_absolute_paths(config: LatentsConfig) -> LatentsConfig:
+    folder = Path(config.model.autoencoder)
+    model = replace(config.model, autoencoder=str(folder.absolute())) if folder.is_dir() else config.model
+    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)
+
+
+def _image_size(folder: Folder, corpus: CorpusShards) -> int:
+    """Side of the first picture that decodes, of those that are read at once."""
+    rows = folder.read_table(corpus.shards[0].source, columns=["image"], row_group=0)
+    for image in rows["image"].to_pylist():
+        try:
+            return int(decode_rgb(image["bytes"]).shape[0])
+        except Exception:  # OpenCV has exceptions of its own
+            continue  # it will be a reject
+    raise ValueError(f"--input {folder.url!r}: no picture of the first {rows.num_rows} decodes; rebuild the corpus")

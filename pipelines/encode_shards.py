@@ -1,0 +1,130 @@
+"""Shards of a corpus -> committed shards of latents, on GPU actors."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+
+from ldm3d.config import LatentsConfig
+from ldm3d.data.latent_sums import LatentSums
+from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, to_bytes
+from ldm3d.data.row_encoder import EncodedRows, RowEncoder
+from ldm3d.schema import LATENTS, conform
+from pipelines.commit import Record, commit_shard
+from pipelines.resources import hide_other_gpus
+from pipelines.storage import Folder
+from pipelines.write_shards import row_groups
+
+COLUMNS = ("key", "url", "caption", "image", "depth")
+CONTRACTS = ("latents", "rejects")  # folders of the output: of the rows that are kept, and of the others
+ROW_GROUP_ROWS = 32  # what a training reader fetches at once: 2 MiB at 512 pixels
+FLOATS = ("mean", "std")
+OPTIONS: dict[str, Any] = {
+    "compression": {name: "none" if name in FLOATS else "zstd" for name in LATENTS.names},  # zstd saves a tenth
+    "use_dictionary": False,
+    "write_statistics": ["key"],
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the actors of a run are told.
+
+    vae: the autoencoder, in the object store. image_size: S in pixels. latent_shape: (c, h, w). cpus: of an actor.
+    provenance: goes into the metadata of each file.
+    """
+
+    config: LatentsConfig
+    vae: ray.ObjectRef
+    image_size: int
+    latent_shape: tuple[int, int, int]
+    cpus: float
+    run: str
+    provenance: dict[str, Any]
+
+
+class ShardEncoder:
+    """One autoencoder on one device.
+
+    INPUT   one shard: name, source
+    OUTPUT  record, the JSON of its `Record`; its files are committed
+    Fan-out 1:1
+
+    Two calls may run at once: while the device works on one shard, the one before it is written or the next is read.
+    """
+
+    def __init__(self, work: Encoding) -> None:
+        import torch
+
+        from ldm3d.models.latent_encoder import LatentEncoder
+
+        hide_other_gpus()
+        torch.set_num_threads(max(1, int(work.cpus)))  # more threads than CPUs is slower than one
+        self.work = work
+        self.corpus, self.output = Folder(work.config.input), Folder(work.config.output)
+        encoder = LatentEncoder(ray.get(work.vae), work.config.encode)
+        self.encode = RowEncoder(encoder, work.image_size, work.latent_shape)
+
+    def __call__(self, shards: pa.Table) -> pa.Table:
+        (shard,) = shards.to_pylist()
+        rows = self.corpus.read_table(shard["source"], columns=list(COLUMNS))
+        encoded = self.encode(rows, flips=has_flips(shard["name"], self.work.config))
+        record, tables = pack(shard["name"], rows, encoded, self.work.provenance)
+        record = commit_shard(self.output, self.work.run, record, tables, {"latents": OPTIONS})
+        return pa.table({"record": [json.dumps(asdict(record))]})
+
+
+def has_flips(shard: str, config: LatentsConfig) -> bool:
+    """Whether a shard holds mirror images too: in training alone, where they are more data."""
+    return config.flips and shard.startswith("train-")
+
+
+def pack(
+    name: str, rows: pa.Table, encoded: EncodedRows, provenance: dict[str, Any]
+) -> tuple[Record, dict[str, list[pa.Table]]]:
+    """An encoded shard -> its counts, and the row groups of its files by contract.
+
+    Counts are of pictures, whose mirror images are no rows that were read. Mirror images have row groups of their own,
+    so that a reader that shuffles row groups does not see a picture twice in short time.
+    """
+    bad = sorted(encoded.rejected)
+    good = np.setdiff1d(np.arange(rows.num_rows), bad)
+    reasons = [str(encoded.rejected[place].reason) for place in bad]
+    record = Record(
+        name=name,
+        rows=rows.num_rows,
+        kept=len(good),
+        rejected=dict(Counter(reasons)),
+        sizes={},
+        label_seconds=encoded.device_s,
+    )
+    rejects = rows.select(["key", "url"]).take(pa.array(bad, pa.int64()))
+    for column, values in (
+        ("stage", ["encode"] * len(bad)),
+        ("reason", reasons),
+        ("detail", [encoded.rejected[place].detail for place in bad]),
+    ):
+        rejects = rejects.append_column(column, pa.array(values, pa.string()))
+    groups = [group for view in _views(rows, encoded, good, provenance) for group in row_groups(view, ROW_GROUP_ROWS)]
+    return record, {"latents": groups, "rejects": row_groups(conform(rejects, "reject/v1"), rejects.num_rows)}
+
+
+def _views(rows: pa.Table, encoded: EncodedRows, good: np.ndarray, provenance: dict[str, Any]) -> Iterator[pa.Table]:
+    """The rows that are kept as `latents/v1`: first those of pictures, then those of mirror images."""
+    mean, std = encoded.mean[:, good], encoded.std[:, good]
+    facts = {LATENT_SHAPE: list(mean.shape[2:]), LATENT_SUMS: asdict(LatentSums.of(mean[0], std[0]))}
+    kept = rows.select(["key", "caption"]).take(pa.array(good))
+    for view, flipped in enumerate((False, True)[: len(mean)]):
+        columns = {
+            "key": kept["key"],
+            "caption": kept["caption"],
+            "flipped": pa.array([flipped] * len(good), pa.bool_()),
+            "mean": pa.array(to_bytes(mean[view]), pa.binary()),
+            "std": pa.array(to_bytes(std[view]), pa.binary()),
+        }
+        yield conform(pa.table(columns), "latents/v1", provenance | facts)

@@ -1,0 +1,85 @@
+"""The end of latents: their scale, card and picture, and the success marker that is written last.
+
+`_SUCCESS.json` holds:
+
+    rows_read, rows_kept, rows_rejected    pictures; the last by reason
+    splits                                 rows by split: pictures and, in train, mirror images
+    latent_shape                           [c, h, w]
+    latent_std, scaling_factor_measured    of draws for the pictures of train; 1 / latent_std
+    autoencoder                            model, revision, fingerprint, channels, scaling_factor
+"""
+
+import hashlib
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import ray
+
+from ldm3d.card import latents_card
+from ldm3d.config import to_json
+from ldm3d.data.latent_sums import LatentSums
+from ldm3d.data.latents import LATENT_SUMS
+from pipelines.commit import Record, Shard, finished, totals
+from pipelines.encode_shards import CONTRACTS, Encoding, has_flips
+from pipelines.latents_sheet import latents_sheet
+from pipelines.preflight import SUCCESS
+from pipelines.resources import Pool
+from pipelines.storage import CONCURRENCY, Folder
+
+CARD, SHEET = "README.md", "latents.png"
+
+
+def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool: Pool) -> dict[str, Any]:
+    """Write what a person reads, then `_SUCCESS.json`. Returns what is in it."""
+    output = Folder(work.config.output)
+    for name in output.sizes("", ".tmp"):  # of writers that were killed
+        output.delete(name)
+    summary = _summary(work, output, list(records.values()))
+    if summary["rows_kept"]:
+        most = max(shards, key=lambda shard: (records[shard.name].kept, shard.name))
+        draw = ray.remote(latents_sheet).options(num_cpus=pool.cpus, num_gpus=pool.gpus)
+        output.write(SHEET, ray.get(draw.remote(work.vae, work.config, most)))
+    name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
+    output.write(CARD, latents_card(summary, to_json(work.config), name).encode())
+    output.write(SUCCESS, json.dumps(summary, indent=2).encode())
+    return summary
+
+
+def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
+    """What the success marker says; None where there is something left to do."""
+    if not output.exists(SUCCESS) or len(finished(output, shards, CONTRACTS)) < len(shards):
+        return None
+    return dict(json.loads(output.read(SUCCESS)))
+
+
+def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str, Any]:
+    read, kept, rejected = totals(records)
+    splits: Counter[str] = Counter()
+    for record in records:
+        if record.kept:
+            splits[record.name.rsplit("-", 1)[0]] += record.kept * (2 if has_flips(record.name, work.config) else 1)
+    std = _sums(output, records).std
+    return {
+        "rows_read": read,
+        "rows_kept": kept,
+        "rows_rejected": rejected,
+        "splits": dict(sorted(splits.items())),
+        "latent_shape": list(work.latent_shape),
+        "latent_std": std,
+        "scaling_factor_measured": 1 / std if std else None,
+        "autoencoder": work.provenance["autoencoder"],
+    }
+
+
+def _sums(output: Folder, records: list[Record]) -> LatentSums:
+    """Of the pictures of train, from the footers of their files; in the order of their names, as sums depend on it."""
+    names = sorted(name for record in records for name in record.sizes if name.startswith("latents/train/"))
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        return sum(pool.map(lambda name: _sums_of(output, name), names), LatentSums())
+
+
+def _sums_of(output: Folder, name: str) -> LatentSums:
+    with output.parquet_file(name) as file:
+        return LatentSums(**json.loads(file.schema_arrow.metadata[LATENT_SUMS.encode()]))
