@@ -1,6 +1,5 @@
 """The autoencoder's training on one worker: its networks, its step, its look at the validation split."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor, distributed, nn
 
 from ldm3d.config import AutoencoderConfig
 from ldm3d.contact_sheet import Sample, contact_sheet
-from ldm3d.data.pictures import Pictures, decode_rgbd
+from ldm3d.data.pictures import Pictures
 from ldm3d.metrics.reconstruction import aligned, depth_l1, psnr, ssim
 from ldm3d.models.base import load_autoencoder
 from ldm3d.rgbd import DEPTH_MAX, from_tensor
@@ -21,12 +20,12 @@ from ldm3d.training.perceptual import Perceptual
 from ldm3d.training.ranks import mean_over_ranks
 from ldm3d.training.reconstruction import reconstruction_terms
 from ldm3d.training.reconstructor import Reconstructor
-from pipelines.optimiser_step import gradients_kept, make_optimiser, precision_of, take_step
+from pipelines.optimiser_step import gradients_kept, loss_scale, make_optimiser, precision_of, take_step
 from pipelines.parallel import wrap
 from pipelines.reader import Batch
-from pipelines.row_groups import OpenRowGroups, RowGroups
 from pipelines.training_loop import Validation
 from pipelines.training_state import Trained, TrainingState
+from pipelines.validation_rows import ValidationRows
 
 SHOWN = 8  # validation rows in an epoch's picture
 
@@ -35,7 +34,7 @@ class AutoencoderTraining:
     """The autoencoder and its discriminator on one worker."""
 
     def __init__(
-        self, config: AutoencoderConfig, total_steps: int, validation: "ValidationRows", device: torch.device
+        self, config: AutoencoderConfig, total_steps: int, validation: ValidationRows[Pictures], device: torch.device
     ):
         self.config, self.total_steps, self.validation, self.device = config, total_steps, validation, device
         self.perceptual = _perceptual(config, device)
@@ -48,7 +47,8 @@ class AutoencoderTraining:
             self.discriminator = synchronised(_discriminator(config).to(device), device)
             trained["discriminator"] = _trained(self.discriminator, config, device)
         self.reconstructor = reconstructor
-        self.state = TrainingState(trained, StepGuard(config.loop.max_skipped, mean_over_ranks))
+        guard = StepGuard(config.loop.max_skipped, mean_over_ranks)
+        self.state = TrainingState(trained, guard, loss_scale(config.loop, device))
         self.factor = pixel_factor(reconstructor.vae)
 
     def step(self, batch: Batch[Pictures]) -> dict[str, Tensor]:
@@ -56,7 +56,7 @@ class AutoencoderTraining:
         names = ["autoencoder"]
         if adversarial(batch.step, self.config.loss):
             names.append("discriminator")
-        parts = list(_micro_batches(batch, self.config.loop.micro_batch))
+        parts = batch.micro_batches(self.config.loop.micro_batch)
         sums: dict[str, Tensor] = {}
         for index, part in enumerate(parts):
             is_last = index == len(parts) - 1
@@ -68,7 +68,7 @@ class AutoencoderTraining:
 
     def _accumulate(self, part: Batch[Pictures], share: float) -> dict[str, Tensor]:
         """Forward and backward of a micro-batch, `share` of its step."""
-        trained, config = self.state.trained, self.config
+        trained, config, scale = self.state.trained, self.config, share * self.state.scale.value
         pixels = part.data.to_tensor(config.model.channels, self.device)
         noise = normal(config.loop.seed, Purpose.POSTERIOR, part.positions.tolist(), self._latent_shape(pixels))
         with precision_of(config.loop, self.device):
@@ -76,7 +76,7 @@ class AutoencoderTraining:
             losses = generator_loss(
                 out, pixels, self.perceptual, self.discriminator, part.step, config.loss, mean_over_ranks
             )
-        (losses.total * share).backward()
+        (losses.total * scale).backward()
         numbers = {
             "loss/autoencoder": losses.total.detach(),
             "loss/reconstruction": losses.reconstruction,
@@ -89,7 +89,7 @@ class AutoencoderTraining:
         if adversarial(part.step, config.loss):
             with precision_of(config.loop, self.device):
                 hinge = discriminator_loss(trained["discriminator"].wrapped, pixels, out.pixels)
-            (hinge.total * share).backward()
+            (hinge.total * scale).backward()
             numbers |= {
                 "loss/discriminator": hinge.total.detach(),
                 "loss/adversarial": losses.adversarial,
@@ -100,7 +100,7 @@ class AutoencoderTraining:
         return numbers
 
     @torch.no_grad()
-    def validate(self) -> Validation:
+    def validate(self, epoch: int) -> Validation:
         """Reconstructions from the posterior's mean, against the pictures, one number a picture, averaged."""
         totals: Tensor | None = None
         names: list[str] = []
@@ -122,7 +122,7 @@ class AutoencoderTraining:
         *sums, count = mean_over_ranks(totals).tolist()
         means = {name: total / count for name, total in zip(names, sums, strict=True)}
         picture = contact_sheet(shown, columns=4) if self.validation.is_first else None
-        return Validation(means["reconstruction"], means, picture)
+        return Validation(means["reconstruction"], means, {"validation": picture} if picture else {})
 
     def _compare(self, pictures: Pictures, pixels: Tensor, out: Tensor) -> dict[str, Tensor]:
         """(B,) each: how far reconstructions are from pictures; depth in [0, 1]."""
@@ -144,24 +144,8 @@ class AutoencoderTraining:
         return self.reconstructor.vae.config["latent_channels"], height // self.factor, width // self.factor
 
 
-class ValidationRows:
-    """This worker's part of the validation split, batch by batch; every worker has as many batches.
-
-    Yields pictures and what they count: 1, or 0 for those that a worker repeats to wait for the others.
-    """
-
-    def __init__(self, row_groups: RowGroups, rank: int, workers: int) -> None:
-        self.row_groups, self.rank, self.workers = row_groups, rank, workers
-        self.is_first = rank == 0
-
-    def __iter__(self) -> Iterator[tuple[Pictures, int]]:
-        opened, count = OpenRowGroups(self.row_groups), len(self.row_groups.rows)
-        for group in range(self.rank, self.rank + count, self.workers):
-            yield decode_rgbd(opened.read(min(group, count - 1))), int(group < count)
-
-
 def _trained(network: nn.Module, config: AutoencoderConfig, device: torch.device) -> Trained:
-    wrapped = wrap(network, config.workers.strategy, device)
+    wrapped = wrap(network, config.workers, device)
     return Trained(network, wrapped, make_optimiser(network, config.optimiser))
 
 
@@ -187,13 +171,6 @@ def _perceptual(config: AutoencoderConfig, device: torch.device) -> Perceptual |
     if wanted.rgb_weight == wanted.depth_weight == 0:
         return None
     return Perceptual(wanted.network, wanted.weights).to(device)
-
-
-def _micro_batches(batch: Batch[Pictures], size: int | None) -> Iterator[Batch[Pictures]]:
-    size = size or len(batch.positions)
-    for start in range(0, len(batch.positions), size):
-        part = slice(start, start + size)
-        yield Batch(batch.step, batch.positions[part], Pictures(*(column[part] for column in batch.data)))
 
 
 def _side_by_side(pictures: Pictures, out: Tensor, most: int) -> list[Sample]:

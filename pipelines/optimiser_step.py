@@ -11,6 +11,7 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from ldm3d.config import LoopConfig, OptimiserConfig
 from ldm3d.training.learning_rate import learning_rate_factor
+from ldm3d.training.loss_scale import LossScale
 from pipelines.training_state import Trained, TrainingState
 
 
@@ -31,19 +32,24 @@ def take_step(
     total: int,
     config: OptimiserConfig,
 ) -> dict[str, Tensor]:
-    """Step the optimisers of the named networks, whose gradients are there, unless the guard forbids it.
+    """Step the optimisers of the named networks, whose scaled gradients are there, unless they overflow or the guard
+    forbids it.
 
     Returns:
         The norm of each network's gradients before clipping, and the learning rate.
     """
     trained = {name: state.trained[name] for name in names}
     rate = config.learning_rate * learning_rate_factor(step, total, config)
+    for each in trained.values():
+        state.scale.unscale(weight.grad for weight in each.network.parameters() if weight.grad is not None)
     norms = {name: _clip(each.network, config.max_grad_norm) for name, each in trained.items()}
-    if state.guard.accepts(losses, norms):
+    if not state.scale.overflows(norms) and state.guard.accepts(losses, norms):
         for each in trained.values():
             for group in each.optimiser.param_groups:
                 group["lr"] = rate
             each.optimiser.step()
+            if each.average:
+                each.average.update(each.network)
     for each in trained.values():
         each.optimiser.zero_grad(set_to_none=True)
     return {f"gradient_norm/{name}": norm for name, norm in norms.items()} | {"learning_rate": torch.tensor(rate)}
@@ -61,11 +67,24 @@ def gradients_kept(trained: Mapping[str, Trained], kept: bool) -> Iterator[None]
         yield
 
 
+def half_type(config: LoopConfig, device: torch.device) -> torch.dtype | None:
+    """What products are computed in; None for float32."""
+    if config.precision != "auto":
+        return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[config.precision]
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
 def precision_of(config: LoopConfig, device: torch.device) -> torch.autocast:
     """The context that a forward pass runs in."""
-    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    wanted = config.precision == "bf16" or (config.precision == "auto" and has_bf16)
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    wanted = half_type(config, device)
+    return torch.autocast(device.type, wanted or torch.bfloat16, enabled=wanted is not None)
+
+
+def loss_scale(config: LoopConfig, device: torch.device) -> LossScale:
+    """What a loss is multiplied by before its backward pass."""
+    return LossScale(half_type(config, device) == torch.float16)
 
 
 def _clip(network: nn.Module, largest: float | None) -> Tensor:

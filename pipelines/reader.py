@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from time import perf_counter
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,12 +26,18 @@ class Batch(NamedTuple, Generic[T]):
 
     step: of the whole training, from 0
     positions: (b,) int64, the number of each sample in the whole training, for what is drawn at random
-    data: what the decoder made of the rows
+    data: what the decoder made of the rows: named tuples of columns
     """
 
     step: int
     positions: NDArray[np.int64]
     data: T
+
+    def micro_batches(self, size: int | None) -> "list[Batch[T]]":
+        """The same samples in batches of that size; None leaves them together."""
+        size = size or len(self.positions)
+        parts = (slice(start, start + size) for start in range(0, len(self.positions), size))
+        return [Batch(self.step, self.positions[part], _rows(self.data, part)) for part in parts]
 
 
 class BatchReader(Generic[T]):
@@ -130,6 +136,13 @@ class BatchReader(Generic[T]):
             except Exception:
                 return f"{self.row_groups.name(group)}, row {row}"
         return f"the batch of step {batch.step}, whose rows decode one by one"
+
+
+def _rows(columns: Any, part: slice) -> Any:
+    """Some rows of a column, or of each column of a named tuple."""
+    if isinstance(columns, tuple):
+        return type(columns)(*(_rows(column, part) for column in columns))
+    return columns[part]
 
 
 class _Pool(ThreadPoolExecutor):

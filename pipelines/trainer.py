@@ -34,13 +34,17 @@ RAY_TRAIN = {
 
 @dataclass(frozen=True)
 class Worker:
-    """One training worker: who it is, where it computes, and its line to the driver."""
+    """One training worker: who it is, where it computes, and its line to the driver.
+
+    stop: somebody wants the training to stop. leaving: a node of it is about to be taken away, as spot machines are.
+    """
 
     rank: int
     workers: int
     device: torch.device
     board: Any
     stop: threading.Event
+    leaving: threading.Event
 
     def report(self, step: int, numbers: dict[str, float]) -> None:
         """Tell the driver, without waiting for it."""
@@ -161,7 +165,8 @@ def _on_worker(settings: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(settings["threads"])  # more threads than CPUs is slower than one
     context, board = get_context(), settings["board"]
-    worker = Worker(context.get_world_rank(), context.get_world_size(), get_device(), board, threading.Event())
+    stop, leaving = threading.Event(), threading.Event()
+    worker = Worker(context.get_world_rank(), context.get_world_size(), get_device(), board, stop, leaving)
     done = threading.Event()
     threading.Thread(target=_watch, args=(worker, done), daemon=True).start()
     try:
@@ -174,10 +179,14 @@ def _on_worker(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watch(worker: Worker, done: threading.Event) -> None:
-    """Set the worker's `stop` when the driver wants that."""
+    """Set the worker's `stop` when the driver wants that, and `leaving` when Ray says that a node is drained."""
+    from ray.train import get_preemption_info
+
     while not done.wait(POLL_S) and not worker.stop.is_set():
         if ray.get(worker.board.stopped.remote()):
             worker.stop.set()
+        if get_preemption_info() is not None:  # waits for the same call of the other workers
+            worker.leaving.set()
 
 
 @contextmanager

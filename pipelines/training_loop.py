@@ -4,15 +4,18 @@ It goes by the step number alone: what a step reads and draws is a function of i
 from its last checkpoint as if nothing had been, to the bit on the same hardware and number of workers.
 """
 
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from ldm3d.config import LoopConfig
+from ldm3d.training.flops import count_flops
 from ldm3d.training.ranks import Reduce
 from pipelines.checkpoints import Checkpoints
 from pipelines.history import History
@@ -28,12 +31,12 @@ class Validation:
 
     score: lower is better; picks the checkpoint that is kept as the best.
     numbers: by name, means over the split.
-    picture: PNG, or None on workers other than the first.
+    pictures: PNGs by name; none on workers other than the first.
     """
 
     score: float
     numbers: dict[str, float]
-    picture: bytes | None
+    pictures: Mapping[str, bytes]
 
 
 class Trainee(Protocol[T]):
@@ -45,22 +48,24 @@ class Trainee(Protocol[T]):
         """Forward, backward, optimiser. Returns this worker's losses, detached scalars."""
         ...
 
-    def validate(self) -> Validation:
-        """Every worker calls it after each epoch."""
+    def validate(self, epoch: int) -> Validation:
+        """Every worker calls it after each epoch, counted from 1."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loop:
-    """The loop's settings and surroundings, the same on every worker but for `read`, `is_first` and `interrupted`.
+    """The loop's settings and surroundings, the same on every worker but for `read`, `is_first` and the two flags.
 
     total_steps, steps_per_epoch: of the whole run, and of one pass over the data.
     read: steps [start, stop) -> this worker's batches.
     checkpoints: every worker reads them, the first writes.
     reduce: mean over workers.
     interrupted: whether this worker was asked to stop.
+    leaving: whether this worker knows that a machine is about to go: one checkpoint more, and on until it goes.
     open_history: numbers so far -> where more go. Called on the first worker.
     report: told the numbers of a step, for people to see. Called on the first worker.
+    peak_flops: what the worker's device can do in a second; None where that is not known.
     """
 
     config: LoopConfig
@@ -71,8 +76,10 @@ class Loop:
     reduce: Reduce
     is_first: bool
     interrupted: Callable[[], bool]
+    leaving: Callable[[], bool]
     open_history: Callable[[list[dict[str, Any]]], History]
     report: Callable[[int, dict[str, float]], None]
+    peak_flops: float | None = None
 
     def run(self, trainee: Trainee[Any]) -> int:
         """Train until the last step, or until a worker is interrupted. Returns the steps done, since the very first.
@@ -84,21 +91,23 @@ class Loop:
         step, records = self._resume(trainee)
         history = self.open_history(records) if self.is_first else None
         reader = self.read(step, self.total_steps)
-        meter = Meter(self.config.batch_size, reader)
-        stopping = False
+        meter = Meter(self.config.batch_size, reader, self.peak_flops)
+        stopping = has_left = False
         try:
             for batch in reader:
-                losses = trainee.step(batch)
+                losses = meter.measured(partial(trainee.step, batch))
                 step = batch.step + 1
                 if step % self.config.log_every == 0:
                     self._note(step, self._means(losses) | meter.read(step), history)
-                stopping = self._any_interrupted()
+                stopping, leaving = self._asked()
                 score = None
                 if step % self.steps_per_epoch == 0:
                     score = self._validate(step, trainee, history)
                     meter.restart(step)
-                if score is not None or stopping or step % self.config.checkpoint_every == 0:
+                is_due = step % self.config.checkpoint_every == 0 or (leaving and not has_left)
+                if score is not None or stopping or is_due:
                     self._save(step, trainee, history, score)
+                has_left = leaving
                 if stopping:
                     break
             return step
@@ -113,12 +122,13 @@ class Loop:
         found = self.checkpoints.newest()
         if found is None:
             return 0, []
-        trainee.state.restore(found.tensors, found.state["guard"])
+        trainee.state.restore(found.tensors, found.state["judgement"])
         return found.step, found.state["history"]
 
-    def _any_interrupted(self) -> bool:
-        """Whether any worker was; all find out at the same step."""
-        return bool(self.reduce(torch.tensor(float(self.interrupted()))) > 0)
+    def _asked(self) -> tuple[bool, bool]:
+        """Whether any worker was interrupted, and whether any is leaving; all find out at the same step."""
+        interrupted, leaving = self.reduce(torch.tensor([float(self.interrupted()), float(self.leaving())])).tolist()
+        return interrupted > 0, leaving > 0
 
     def _means(self, losses: dict[str, Tensor]) -> dict[str, float]:
         """Over workers."""
@@ -132,26 +142,35 @@ class Loop:
 
     def _validate(self, step: int, trainee: Trainee[Any], history: History | None) -> float:
         epoch = step // self.steps_per_epoch
-        found = trainee.validate()
+        found = trainee.validate(epoch)
         self._note(step, {f"validation/{name}": value for name, value in found.numbers.items()}, history)
-        if history and found.picture:
-            history.picture(step, f"validation-{epoch:04d}", found.picture)
+        if history:
+            for name, png in found.pictures.items():
+                history.picture(step, f"{name}-{epoch:04d}", png)
         return found.score
 
     def _save(self, step: int, trainee: Trainee[Any], history: History | None, score: float | None) -> None:
         tensors = trainee.state.tensors()
         if history:
             history.save()
-            state = {"guard": trainee.state.guard.state_dict(), "history": list(history.records)}
+            state = {"judgement": trainee.state.judgement(), "history": list(history.records)}
             self.checkpoints.save(step, tensors, state, score)
 
 
 class Meter:
-    """How fast steps come, from one look to the next, checkpoints between them included."""
+    """How fast steps come, from one look to the next, checkpoints between them included, and what memory they take."""
 
-    def __init__(self, batch_size: int, reader: BatchReader[Any]) -> None:
-        self.batch_size, self.reader = batch_size, reader
+    def __init__(self, batch_size: int, reader: BatchReader[Any], peak_flops: float | None) -> None:
+        self.batch_size, self.reader, self.peak_flops = batch_size, reader, peak_flops
+        self._flops: int | None = None
         self.restart(None)
+
+    def measured(self, step: Callable[[], T]) -> T:
+        """Take a step. The operations of the first are counted, where they can be compared with something."""
+        if self.peak_flops is None or self._flops is not None:
+            return step()
+        result, self._flops = count_flops(step)
+        return result
 
     def restart(self, step: int | None) -> None:
         """Begin anew after something that is no step."""
@@ -164,8 +183,19 @@ class Meter:
         if before is None or elapsed <= 0:
             return {}
         steps = step - before
-        return {
+        numbers = {
             "speed/samples_per_s": steps * self.batch_size / elapsed,
             "speed/step_s": elapsed / steps,
             "speed/data_wait_share": waited / elapsed,
+            "memory/peak_gib": _peak_memory() / 2**30,
         }
+        if self._flops and self.peak_flops:
+            numbers["speed/mfu"] = self._flops * steps / elapsed / self.peak_flops
+        return numbers
+
+
+def _peak_memory() -> int:
+    """Bytes, of the GPU if one is used, else of the process."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

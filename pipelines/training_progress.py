@@ -8,7 +8,14 @@ from typing import Self, TextIO
 
 from pipelines.status_line import StatusLine
 
-SHOWN = ("loss/", "validation/psnr_db", "validation/depth_l1", "speed/samples_per_s", "speed/data_wait_share")
+SHOWN = (
+    "loss/",
+    "validation/loss",
+    "validation/psnr_db",
+    "validation/depth_l1",
+    "speed/samples_per_s",
+    "speed/data_wait_share",
+)
 
 
 class TrainingProgress:

@@ -4,8 +4,9 @@ The command line is made from these classes: `--select.min-size 512` sets `Corpu
 docstring under a field is its help text. Ranges are checked when an object is made, before any work starts.
 """
 
+from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
-from ldm3d.config.checks import to_json
+from ldm3d.config.checks import from_json, to_json
 from ldm3d.config.corpus import (
     ClusterConfig,
     CorpusConfig,
@@ -15,28 +16,47 @@ from ldm3d.config.corpus import (
     SelectConfig,
     ShardConfig,
 )
-from ldm3d.config.diffusion import DenoisingLossConfig, EmaConfig
+from ldm3d.config.diffusion import (
+    DenoisingLossConfig,
+    DiffusionConfig,
+    DiffusionModelConfig,
+    EmaConfig,
+    LoraConfig,
+    SamplesConfig,
+)
+from ldm3d.config.export import ExportConfig
+from ldm3d.config.latents import EncodeConfig, LatentsConfig, TrainedAutoencoderConfig
 from ldm3d.config.presets import PRESETS, presets_of
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WorkersConfig
 
 __all__ = [
     "PRESETS",
+    "ActorsConfig",
     "AutoencoderConfig",
     "AutoencoderLossConfig",
     "ClusterConfig",
     "CorpusConfig",
     "DenoisingLossConfig",
+    "DiffusionConfig",
+    "DiffusionModelConfig",
     "DownloadConfig",
     "DuplicatesConfig",
     "EmaConfig",
+    "EncodeConfig",
+    "ExportConfig",
     "LabelConfig",
+    "LatentsConfig",
     "LoopConfig",
+    "LoraConfig",
     "ModelConfig",
     "OptimiserConfig",
     "PerceptualConfig",
+    "SamplesConfig",
     "SelectConfig",
     "ShardConfig",
+    "TrainedAutoencoderConfig",
     "WorkersConfig",
+    "from_json",
     "presets_of",
     "to_json",
 ]

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
+
+Config = TypeVar("Config")
 
 
 def require(fine: bool, name: str, got: object, wanted: str) -> None:
@@ -14,3 +16,22 @@ def require(fine: bool, name: str, got: object, wanted: str) -> None:
 def to_json(config: Any) -> dict[str, Any]:
     """A config as plain JSON values (tuples become lists)."""
     return dict(json.loads(json.dumps(dataclasses.asdict(config))))
+
+
+def from_json(config_class: type[Config], values: dict[str, Any]) -> Config:
+    """The config that `to_json` made values of.
+
+    Raises:
+        ValueError: it is of another class, or of another version of this code.
+    """
+    kinds: dict[str, Any] = get_type_hints(config_class)
+    try:
+        return config_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"this is no {config_class.__name__} of this version: {error}") from error
+
+
+def _from_json(kind: Any, value: Any) -> Any:
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return from_json(kind, value)
+    return tuple(value) if isinstance(value, list) else value

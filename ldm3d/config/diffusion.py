@@ -1,9 +1,30 @@
-"""Settings of the denoising loss, equation 2 of the paper, and of what else users of diffusion training expect."""
+"""Settings of the U-Net's training: equation 2 of the paper, and what else users of diffusion training expect."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from ldm3d.config.checks import require
+from ldm3d.config.checks import require, to_json
+from ldm3d.config.training import LoopConfig, OptimiserConfig, WorkersConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionModelConfig:
+    """Where the model starts: a base, whose U-Net is trained, and an autoencoder that was trained before."""
+
+    base: str = "CompVis/stable-diffusion-v1-4"
+    """Stable Diffusion v1.x or 2.x in diffusers layout, or an LDM3D checkpoint, by hub id or path."""
+    revision: str | None = None
+    """Commit of the base on the hub; None takes its main branch."""
+    autoencoder: str | None = None
+    """Output of `train_autoencoder`, or any model with a `vae/` of 6 or 4 channels, by path or hub id. None takes the
+    one that the latents were made with."""
+    latent_scale: Literal["checkpoint", "measured"] = "checkpoint"
+    """By what latents are multiplied: what the autoencoder's configuration says (0.18215), or 1 / their measured
+    standard deviation, for an autoencoder that was not fine-tuned from Stable Diffusion's."""
+
+    def __post_init__(self) -> None:
+        require(self.base != "", "model.base", self.base, "a model id or path")
+        require(self.autoencoder != "", "model.autoencoder", self.autoencoder, "a model id or path, or None")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +58,63 @@ class EmaConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.decay < 1, "ema.decay", self.decay, "0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    """Low-rank updates of the U-Net's attention (arXiv 2106.09685) in place of new weights."""
+
+    rank: int = 0
+    """Rank of the updates to the queries, keys, values and outputs; 0 trains every weight of the U-Net instead."""
+    alpha: float | None = None
+    """Updates are multiplied by alpha / rank; None takes the rank."""
+
+    def __post_init__(self) -> None:
+        require(self.rank >= 0, "lora.rank", self.rank, "0 or more")
+        require(self.alpha is None or self.alpha > 0, "lora.alpha", self.alpha, "more than 0, or None")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplesConfig:
+    """Pictures that show how far training is: the same captions and the same starting noise every time."""
+
+    captions: tuple[str, ...] = ()
+    """What is drawn; none takes the first captions of the validation split."""
+    count: int = 8
+    """How many of the validation split's captions; 0 draws none."""
+    every_epochs: int = 1
+    """Epochs between pictures."""
+    num_inference_steps: int = 50
+    """Steps of DDIM."""
+    guidance_scale: float = 5.0
+    """How far predictions are pushed from those without a caption; 1 is no guidance."""
+
+    def __post_init__(self) -> None:
+        require(self.count >= 0, "samples.count", self.count, "0 or more")
+        for name in ("every_epochs", "num_inference_steps"):
+            require(getattr(self, name) >= 1, f"samples.{name}", getattr(self, name), "1 or more")
+        require(self.guidance_scale >= 0, "samples.guidance_scale", self.guidance_scale, "0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionConfig:
+    """Fine-tune the U-Net on the latents of a frozen autoencoder: checkpoints, samples, the finished model."""
+
+    input: str
+    """Latents, as `encode_latents` writes them, or a finished RGBD corpus, whose pictures are then encoded in every
+    step; local or s3://."""
+    output: str
+    """Folder of the run; local or s3://."""
+    model: DiffusionModelConfig = field(default_factory=DiffusionModelConfig)
+    loss: DenoisingLossConfig = field(default_factory=DenoisingLossConfig)
+    ema: EmaConfig = field(default_factory=EmaConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    samples: SamplesConfig = field(default_factory=SamplesConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=178, batch_size=32))
+    workers: WorkersConfig = field(default_factory=WorkersConfig)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide which weights come out; what the input holds decides the rest."""
+        left_out = ("input", "output", "workers", "samples")
+        return {name: value for name, value in to_json(self).items() if name not in left_out}

@@ -63,8 +63,9 @@ class LoopConfig:
     """Samples per forward pass of a worker; gradients of several are added up. None takes its share of a batch."""
     seed: int = 0
     """Draws another order, other noise, other initial weights."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the forward and backward pass; weights and optimiser are float32. `auto`: bf16 where a GPU has it."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of the forward and backward pass; weights and optimiser are float32. `auto`: bf16 where a GPU has it, fp16 on
+    older ones, fp32 on CPUs."""
     lanes: int = 8
     """Into how many parts the data is cut for reading; the worker count has to divide it, and it the batch size."""
     shuffle_rows: int = 1_024
@@ -115,6 +116,10 @@ class WorkersConfig:
     """`ddp` keeps all weights on every worker, `fsdp` shards weights, gradients and optimiser state."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: slower, and a fraction of the memory."""
+    channels_last: bool = False
+    """Lay weights and activations out channels last: faster convolutions in half precision on GPUs."""
+    compile: bool = False
+    """Compile the networks: minutes at the start, then faster steps on GPUs. Rounding differs."""
     max_restarts: int = 3
     """How often a run starts again from its last checkpoint by itself after a worker has died."""
 
@@ -122,4 +127,7 @@ class WorkersConfig:
         require(self.workers is None or self.workers >= 1, "workers.workers", self.workers, "1 or more, or None")
         require(self.gpus >= 0, "workers.gpus", self.gpus, "0 or more")
         require(self.cpus > 0, "workers.cpus", self.cpus, "more than 0")
+        for name in ("channels_last", "compile"):
+            is_plain = self.strategy == "ddp" or not getattr(self, name)
+            require(is_plain, f"workers.{name}", True, "False with workers.strategy fsdp, which shards plain weights")
         require(self.max_restarts >= 0, "workers.max_restarts", self.max_restarts, "0 or more")

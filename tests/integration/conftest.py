@@ -1,8 +1,7 @@
 """One Ray cluster for the session, with a pretend GPU; one web, one S3 service, one small corpus for many tests."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,16 @@ from ldm3d.config import (
     AutoencoderLossConfig,
     ClusterConfig,
     CorpusConfig,
+    DiffusionConfig,
+    DiffusionModelConfig,
     LoopConfig,
     ModelConfig,
     OptimiserConfig,
     PerceptualConfig,
+    SamplesConfig,
     ShardConfig,
 )
+from ldm3d.models.base import load_autoencoder
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.diffusion_model import make_base_model
@@ -79,6 +82,29 @@ def small_training() -> Callable[[Path, int], AutoencoderConfig]:
 
 
 @pytest.fixture(scope="session")
+def small_diffusion(
+    small_training: Callable[[Path, int], AutoencoderConfig],
+) -> Callable[[Path, int], DiffusionConfig]:
+    """A training on so many scenes of 16 x 16 pixels, in batches of 4, with autoencoders that know nothing: `ae`, the
+    one to use, and `other`."""
+
+    def make(root: Path, scenes: int) -> DiffusionConfig:
+        made = small_training(root, scenes)
+        for name, depth_input in (("ae", "rgb_mean"), ("other", "zero")):
+            load_autoencoder(replace(made.model, depth_input=depth_input)).save_pretrained(root / name / "vae")
+        return DiffusionConfig(
+            input=made.input,
+            output=str(root / "run"),
+            model=DiffusionModelConfig(base=made.model.base, autoencoder=str(root / "ae")),
+            samples=SamplesConfig(count=2, every_epochs=2, num_inference_steps=2),
+            optimiser=made.optimiser,
+            loop=made.loop,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def web() -> Iterator[ToyWeb]:
     with ToyWeb() as running:
         yield running
@@ -98,10 +124,10 @@ def make_config(depth_model: Path) -> Callable[..., CorpusConfig]:
 
     def make(metadata: object, output: object, **changes: dict[str, Any]) -> CorpusConfig:
         preset = PRESETS["toy"] | {"shards": ShardConfig(rows=32, row_group_rows=8)}
-        preset["label"] = dataclasses.replace(preset["label"], depth_model=str(depth_model))
-        preset["download"] = dataclasses.replace(preset["download"], allow_addresses=("127.0.0.1",))
+        preset["label"] = replace(preset["label"], depth_model=str(depth_model))
+        preset["download"] = replace(preset["download"], allow_addresses=("127.0.0.1",))
         for section, values in changes.items():
-            preset[section] = dataclasses.replace(preset.get(section, ClusterConfig()), **values)
+            preset[section] = replace(preset.get(section, ClusterConfig()), **values)
         return CorpusConfig(input=str(metadata), output=str(output), **preset)
 
     return make

@@ -1,23 +1,17 @@
 """A training that was killed anywhere goes on as if nothing had been, to the last bit."""
 
 import json
-import threading
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from ldm3d.config import AutoencoderConfig
-from ldm3d.data.pictures import decode_rgbd
-from pipelines.autoencoder_training import AutoencoderTraining, ValidationRows
 from pipelines.checkpoints import Checkpoints
-from pipelines.history import History
-from pipelines.reader import BatchReader
 from pipelines.storage import Folder
-from pipelines.train_autoencoder import Data
-from pipelines.training_loop import Loop
+from pipelines.train_autoencoder import plan
+from tests.integration.alone import Alone
 
 torch.set_num_threads(1)
 
@@ -31,41 +25,23 @@ def config(small_training, tmp_path_factory) -> AutoencoderConfig:
     return replace(
         made,
         loss=replace(made.loss, discriminator_start=3),
-        loop=replace(made.loop, epochs=2, checkpoint_every=2),
+        loop=replace(made.loop, epochs=2, checkpoint_every=2, keep_checkpoints=100),
     )
 
 
 def run(config: AutoencoderConfig, output: Path, stop_at: int | None = None) -> tuple[int, Checkpoints]:
-    """The loop as a single worker runs it; interrupted when it has taken `stop_at` steps, if that is given."""
-    data = Data.of(config)
-    folder, stop, device = Folder(str(output)), threading.Event(), torch.device("cpu")
-    checkpoints = Checkpoints(Folder(f"{folder.url}/checkpoints"), keep=100)
-
-    def report(step: int, numbers: dict[str, float]) -> None:
-        if step == stop_at:
-            stop.set()
-
-    total = config.loop.epochs * data.order.steps_per_epoch
-    loop = Loop(
-        config=config.loop,
-        total_steps=total,
-        steps_per_epoch=data.order.steps_per_epoch,
-        read=lambda start, stop: BatchReader(data.train, data.order, decode_rgbd, start=start, stop=stop),
-        checkpoints=checkpoints,
-        reduce=lambda tensor: tensor,
-        is_first=True,
-        interrupted=stop.is_set,
-        open_history=partial(History, folder),
-        report=report,
-    )
-    steps = loop.run(AutoencoderTraining(config, total, ValidationRows(data.validation, 0, 1), device))
-    return steps, Checkpoints(checkpoints.folder)
+    """The training as a single worker runs it; interrupted when it has taken `stop_at` steps, if that is given."""
+    steps = plan(replace(config, output=str(output))).on_worker(Alone.until(stop_at))
+    return steps, Checkpoints(Folder(f"{output}/checkpoints"))
 
 
 def losses(checkpoints: Checkpoints, step: int) -> list[dict[str, float]]:
-    """What was noted, but for how long it took."""
+    """What was noted, but for the time and memory that it took."""
     history = checkpoints.load(step).state["history"]
-    return [{name: value for name, value in record.items() if "speed/" not in name} for record in history]
+    return [
+        {name: value for name, value in record.items() if not name.startswith(("speed/", "memory/"))}
+        for record in history
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +76,14 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(config, undisturbed, tmp_
     assert_same(checkpoints, undisturbed, steps)
 
 
+def test_before_a_machine_goes_there_is_one_checkpoint_more_and_training_goes_on(config, undisturbed, tmp_path):
+    rare = replace(config, output=str(tmp_path), loop=replace(config.loop, checkpoint_every=1_000))
+    assert plan(rare).on_worker(Alone.until(leaves_at=7)) == 2 * STEPS_PER_EPOCH
+    checkpoints = Checkpoints(Folder(f"{tmp_path}/checkpoints"))
+    assert checkpoints.steps() == [5, 7, 10]  # two ends of epochs, and that one
+    assert_same(checkpoints, undisturbed, 10)
+
+
 def test_training_learns_and_leaves_pictures_and_curves(config, tmp_path):
     """Without a discriminator, which pictures of 16 x 16 pixels and some dozens of steps are too little for."""
     longer = replace(config, loss=replace(config.loss, adversarial_weight=0), loop=replace(config.loop, epochs=16))
@@ -126,8 +110,9 @@ def test_micro_batches_add_up_to_the_batch(config, undisturbed, tmp_path):
     assert found == pytest.approx(wanted, rel=1e-5)
 
 
-def test_bfloat16_is_of_the_passes_not_of_the_weights(config, undisturbed, tmp_path):
-    steps, checkpoints = run(replace(config, loop=replace(config.loop, precision="bf16")), tmp_path)
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_is_of_the_passes_not_of_the_weights(config, undisturbed, tmp_path, precision):
+    steps, checkpoints = run(replace(config, loop=replace(config.loop, precision=precision)), tmp_path, stop_at=4)
     assert {value.dtype for value in checkpoints.load(steps).tensors["autoencoder"].values()} == {torch.float32}
     found, wanted = (losses(each, steps)[0]["loss/autoencoder"] for each in (checkpoints, undisturbed))
     assert found != wanted

@@ -8,7 +8,22 @@ import numpy as np
 import pytest
 
 from jobs.command import parse
-from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, DownloadConfig, SelectConfig, ShardConfig
+from ldm3d.config import (
+    PRESETS,
+    AutoencoderConfig,
+    ClusterConfig,
+    CorpusConfig,
+    DiffusionConfig,
+    DownloadConfig,
+    ExportConfig,
+    LatentsConfig,
+    SelectConfig,
+    ShardConfig,
+    WorkersConfig,
+    from_json,
+    presets_of,
+    to_json,
+)
 from ldm3d.config.corpus import PICTURE_BYTES, PICTURE_BYTES_A_PIXEL
 from ldm3d.images import encode_depth
 
@@ -20,6 +35,13 @@ def test_a_preset_is_what_the_command_line_starts_from(preset):
     command = parse(CorpusConfig, ["--preset", preset, *PATHS])
     assert command.config == CorpusConfig(input="in", output="out", **PRESETS[preset])
     assert not command.dry_run
+
+
+@pytest.mark.parametrize("config_class", [AutoencoderConfig, LatentsConfig, DiffusionConfig, ExportConfig])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_stage_has_every_preset(config_class, preset):
+    command = parse(config_class, ["--preset", preset, *PATHS])
+    assert command.config == config_class(input="in", output="out", **presets_of(config_class)[preset])
 
 
 def test_a_flag_changes_one_setting_and_leaves_the_rest():
@@ -86,3 +108,21 @@ def test_the_identity_leaves_out_what_cannot_change_the_rows():
     moved = CorpusConfig(input="there", output="else", cluster=ClusterConfig(download_actors=9))
     assert first.identity() == moved.identity()
     assert first.identity() != CorpusConfig(input="in", output="out", select=SelectConfig(seed=1)).identity()
+
+
+@pytest.mark.parametrize("config_class", [CorpusConfig, AutoencoderConfig, LatentsConfig, DiffusionConfig])
+@pytest.mark.parametrize("preset", ["ldm3d", "ldm3d-4c", "toy"])
+def test_a_config_comes_back_from_its_json(config_class, preset):
+    config = config_class(input="in", output="out", **presets_of(config_class)[preset])
+    assert from_json(config_class, to_json(config)) == config
+
+
+def test_json_of_another_version_is_refused():
+    with pytest.raises(ValueError, match="no DiffusionConfig of this version"):
+        from_json(DiffusionConfig, {"input": "in", "output": "out", "unheard_of": 1})
+
+
+@pytest.mark.parametrize("setting", ["compile", "channels_last"])
+def test_what_sharded_weights_do_not_bear_is_refused(setting):
+    with pytest.raises(ValueError, match=rf"workers\.{setting} is True, wanted False with workers\.strategy fsdp"):
+        WorkersConfig(strategy="fsdp", **{setting: True})

@@ -1,0 +1,176 @@
+"""The U-Net's training on one worker: its networks, its step, its look at the validation split."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldm3d.config import DiffusionConfig, ModelConfig
+from ldm3d.data.captioned import Captioned
+from ldm3d.data.latents import Latents
+from ldm3d.data.pictures import Pictures
+from ldm3d.models.autoencoder import Posterior, encode
+from ldm3d.models.base import load_scheduler, load_text, load_unet
+from ldm3d.models.lora import add_lora
+from ldm3d.models.text import EMPTY_CAPTION, tokenise
+from ldm3d.models.text import encode as encode_text
+from ldm3d.sample_sheet import sample_sheet
+from ldm3d.sampling import text_to_rgbd
+from ldm3d.training.denoising import DenoisingDraws, denoising_loss, draw_latents, drop_captions
+from ldm3d.training.ema import Ema
+from ldm3d.training.guard import StepGuard
+from ldm3d.training.noise_schedule import NoiseSchedule
+from ldm3d.training.ranks import mean_over_ranks
+from pipelines.optimiser_step import gradients_kept, loss_scale, make_optimiser, precision_of, take_step
+from pipelines.parallel import wrap
+from pipelines.reader import Batch
+from pipelines.training_loop import Validation
+from pipelines.training_state import Trained, TrainingState
+from pipelines.validation_rows import ValidationRows
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
+Samples = Captioned[Latents | Pictures]
+UNET = "unet"
+
+
+@dataclass(frozen=True)
+class DiffusionStart:
+    """What a training starts from, beside its configuration.
+
+    model: the base, with as many channels as the autoencoder has.
+    vae: the trained autoencoder, its configuration's scaling factor the one to train with.
+    captions: of the samples that show how far training is.
+    """
+
+    model: ModelConfig
+    vae: "AutoencoderKL"
+    captions: tuple[str, ...]
+
+
+class DiffusionTraining:
+    """The U-Net and its average on one worker, beside the frozen autoencoder and text encoder."""
+
+    def __init__(
+        self,
+        config: DiffusionConfig,
+        start: DiffusionStart,
+        total_steps: int,
+        validation: ValidationRows[Samples],
+        device: torch.device,
+    ) -> None:
+        self.config, self.total_steps, self.validation, self.device = config, total_steps, validation, device
+        self.start = start
+        text_encoder, self.tokenizer = load_text(start.model)
+        self.vae, self.text_encoder = (_frozen(each, device) for each in (start.vae, text_encoder))
+        self.scheduler = scheduler_of(config, start.model)
+        self.schedule = NoiseSchedule.of(self.scheduler).to(device)
+        self.empty = self._text([EMPTY_CAPTION])
+        unet: Any = make_unet(config, start.model)
+        self.unet = unet.to(device).train()
+        if config.workers.gradient_checkpointing:
+            self.unet.enable_gradient_checkpointing()
+        wrapped = wrap(self.unet, config.workers, device)
+        average = Ema(self.unet, config.ema) if config.ema.decay > 0 else None
+        trained = Trained(self.unet, wrapped, make_optimiser(self.unet, config.optimiser), average)
+        guard = StepGuard(config.loop.max_skipped, mean_over_ranks)
+        self.state = TrainingState({UNET: trained}, guard, loss_scale(config.loop, device))
+
+    def step(self, batch: Batch[Samples]) -> dict[str, Tensor]:
+        """One step on one batch, in micro-batches of one size."""
+        trained, config = self.state.trained[UNET], self.config
+        parts = batch.micro_batches(config.loop.micro_batch)
+        total = torch.zeros((), device=self.device)
+        for index, part in enumerate(parts):
+            with gradients_kept({UNET: trained}, kept=index < len(parts) - 1):
+                losses = self._losses(trained.wrapped, part.data, part.positions.tolist(), config.loss.caption_dropout)
+                loss = losses.mean() / len(parts)
+                (loss * self.state.scale.value).backward()
+            total += loss.detach()
+        return {"loss/diffusion": total} | take_step(
+            self.state, [UNET], [total], batch.step, self.total_steps, config.optimiser
+        )
+
+    @torch.no_grad()
+    def validate(self, epoch: int) -> Validation:
+        """The loss of the averaged weights at the same noise and timesteps every time, and samples."""
+        trained = self.state.trained[UNET]
+        sums = torch.zeros(2, dtype=torch.float64)
+        self.unet.eval()
+        with trained.weights_to_use():
+            for samples, counts in self.validation:
+                losses = self._losses(self.unet, samples, samples.keys.tolist(), caption_dropout=0)
+                sums += counts * torch.stack([losses.double().sum().cpu(), torch.tensor(len(losses)).double()])
+            pictures = self._samples() if epoch % self.config.samples.every_epochs == 0 else {}
+        self.unet.train()
+        loss, count = mean_over_ranks(sums.to(self.device)).tolist()
+        return Validation(loss / count, {"loss": loss / count}, pictures)
+
+    def _losses(self, unet: Any, samples: Samples, positions: list[int], caption_dropout: float) -> Tensor:
+        """(B,): what is random about each is a function of its position."""
+        config = self.config
+        posterior = self._posterior(samples.content)
+        shape = posterior.mean.shape
+        draws = DenoisingDraws.of(
+            positions, (shape[1], shape[2], shape[3]), len(self.schedule), config.loss, config.loop.seed
+        ).to(self.device)
+        latents = draw_latents(*posterior, draws.posterior, self.vae.config["scaling_factor"])
+        text = drop_captions(self._text(samples.captions), self.empty, draws.captions, caption_dropout)
+        with precision_of(config.loop, self.device):
+            return denoising_loss(unet, latents, text, draws.noise, draws.timesteps, self.schedule, config.loss)
+
+    @torch.no_grad()
+    def _posterior(self, content: Latents | Pictures) -> Posterior:
+        if isinstance(content, Latents):
+            return Posterior(content.mean.to(self.device), content.std.to(self.device))
+        with precision_of(self.config.loop, self.device):
+            return encode(self.vae, content.to_tensor(self.start.model.channels, self.device))
+
+    @torch.no_grad()
+    def _text(self, captions: list[str]) -> Tensor:
+        """(B, L, D) float32"""
+        with precision_of(self.config.loop, self.device):
+            return encode_text(self.text_encoder, tokenise(self.tokenizer, captions)).float()
+
+    def _samples(self) -> dict[str, bytes]:
+        """Pictures for people. Every worker draws them, as sharded weights need all of them for each call."""
+        captions, wanted = list(self.start.captions), self.config.samples
+        if not captions:
+            return {}
+        model = SimpleNamespace(unet=self.unet, vae=self.vae, scheduler=self.scheduler)
+        with precision_of(self.config.loop, self.device):
+            samples = text_to_rgbd(
+                model,
+                captions,
+                self._text(captions),
+                self.empty,
+                range(len(captions)),
+                num_inference_steps=wanted.num_inference_steps,
+                guidance_scale=wanted.guidance_scale,
+            )
+        title = f"guidance scale {wanted.guidance_scale:g}, {wanted.num_inference_steps} steps"
+        return {"samples": sample_sheet(samples, title)} if self.validation.is_first else {}
+
+
+def _frozen(network: Any, device: torch.device) -> Any:
+    return network.to(device).eval().requires_grad_(False)
+
+
+def make_unet(config: DiffusionConfig, model: ModelConfig) -> "UNet2DConditionModel":
+    """The base's U-Net, with low-rank updates where these are trained."""
+    unet = load_unet(model)
+    if config.lora.rank:
+        add_lora(unet, config.lora, config.loop.seed)
+    return unet
+
+
+def scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler":
+    """The base's, which says what the trained U-Net predicts."""
+    scheduler = load_scheduler(model)
+    scheduler.register_to_config(prediction_type=NoiseSchedule.of(scheduler, config.loss.prediction).prediction)
+    return scheduler

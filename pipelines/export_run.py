@@ -1,0 +1,58 @@
+"""A model taken out of a training run, at any of its checkpoints."""
+
+import json
+from typing import Any
+
+from ldm3d.config import AutoencoderConfig, DiffusionConfig, ExportConfig, from_json
+from pipelines.checkpoints import Checkpoint, Checkpoints
+from pipelines.export import export_autoencoder, export_model, unet_weights
+from pipelines.preflight import CONFIG
+from pipelines.storage import Folder
+from pipelines.train_diffusion import about_input, start_of
+from pipelines.training_run import CHECKPOINTS
+
+
+def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Write a new folder: the whole model of a U-Net's training, or `vae/` of an autoencoder's.
+
+    Returns:
+        step, and output.
+
+    Raises:
+        ValueError: there is no such run or checkpoint, what it started from is gone, or the output is not empty.
+    """
+    run, output = Folder(config.input), Folder(config.output)
+    settings = _settings(run)
+    if output.sizes():
+        raise ValueError(f"--output {output.url!r} is not empty: give a new folder")
+    checkpoint = _checkpoint(Checkpoints(Folder(f"{run.url}/{CHECKPOINTS}")), config.step)
+    if isinstance(settings, DiffusionConfig):
+        start = start_of(settings, about_input(settings), captions=())
+        if not dry_run:
+            export_model(
+                settings, start, unet_weights(checkpoint.tensors, average=config.weights == "average"), output
+            )
+    elif not dry_run:
+        export_autoencoder(settings, checkpoint.tensors["autoencoder"], output)
+    return {"step": checkpoint.step, "output": output.url}
+
+
+def _settings(run: Folder) -> AutoencoderConfig | DiffusionConfig:
+    """What a run was begun with."""
+    try:
+        found = json.loads(run.read(CONFIG))["config"]
+    except OSError as error:
+        raise ValueError(f"--input {run.url!r} is no training run: its {CONFIG} cannot be read ({error})") from error
+    if "loop" not in found:
+        raise ValueError(f"--input {run.url!r} was made by another stage: give the output of a training")
+    return from_json(DiffusionConfig, found) if "lora" in found else from_json(AutoencoderConfig, found)
+
+
+def _checkpoint(checkpoints: Checkpoints, step: int | None) -> Checkpoint:
+    steps = checkpoints.steps()
+    if step is not None and step not in steps:
+        raise ValueError(f"--step {step}: the run has checkpoints of the steps {steps}")
+    found = checkpoints.newest() if step is None else checkpoints.load(step)
+    if found is None:
+        raise ValueError(f"{checkpoints.folder.url} holds no checkpoint that is whole: train first")
+    return found

@@ -1,0 +1,150 @@
+"""Fine-tune the U-Net on the latents of a trained autoencoder, on Ray Train: equation 2 of the paper."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ldm3d.config import DiffusionConfig, ModelConfig
+from ldm3d.data.captioned import decode_captioned
+from ldm3d.data.latents import Latents, decode_latents_rows
+from ldm3d.data.pictures import Pictures, decode_rgbd
+from ldm3d.models.base import check_base
+from ldm3d.models.checkpoint import fingerprint
+from pipelines.checkpoints import Checkpoint
+from pipelines.diffusion_training import DiffusionStart, DiffusionTraining, Samples
+from pipelines.export import export_model, unet_weights
+from pipelines.relabel import check_finished
+from pipelines.row_groups import OpenRowGroups, RowGroups
+from pipelines.storage import Folder
+from pipelines.trained_autoencoder import open_autoencoder
+from pipelines.trainer import Worker
+from pipelines.training_data import TrainingData
+from pipelines.training_run import TrainingRun
+from pipelines.validation_rows import ValidationRows
+
+LATENTS = ("key", "caption", "mean", "std")
+MODEL = "model"
+PICTURES = ("key", "caption", "image", "depth")
+
+
+def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Train the U-Net, or do what is left of it.
+
+    Args:
+        config: everything; see `ldm3d.config`.
+        dry_run: check and print the plan, write nothing.
+
+    Returns:
+        steps, finished, and the numbers of the last validation.
+
+    Raises:
+        ValueError: the configuration, input, base model, autoencoder, output or cluster will not do; nothing was
+            started.
+        DivergedError: losses or gradients were not finite for too many steps in a row.
+    """
+    return plan(_with_absolute_paths(config)).run(dry_run=dry_run)
+
+
+def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
+    """The training of a configuration whose paths are absolute."""
+    about = about_input(config)
+    is_encoded = "latent_shape" in about
+    columns = LATENTS if is_encoded else PICTURES
+    data = TrainingData.of(config.input, "latents/v1" if is_encoded else "rgbd/v1", columns, config.loop)
+    start = start_of(config, about, _captions(config, data.validation))
+    return TrainingRun(
+        config=config,
+        identity=config.identity() | {"data": data.fingerprint},
+        data=data,
+        decode=partial(_decode, decode=decode_latents_rows if is_encoded else decode_rgbd),
+        trainee=partial(_trainee, config, start),
+        finish=partial(_finish, config, start),
+    )
+
+
+def _decode(rows: pa.Table, decode: Callable[[pa.Table], Latents | Pictures]) -> Samples:
+    return decode_captioned(rows, decode)
+
+
+def about_input(config: DiffusionConfig) -> dict[str, Any]:
+    """The success marker of the latents or corpus.
+
+    Raises:
+        ValueError: it is not finished, or cannot be read.
+    """
+    try:
+        return check_finished(Folder(config.input))
+    except OSError as error:
+        raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
+
+
+def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str, ...]) -> DiffusionStart:
+    """The base, and the autoencoder that draws its latents.
+
+    Args:
+        about: the success marker of the input.
+
+    Raises:
+        ValueError: they cannot be read, or do not go together with each other or the input.
+    """
+    wanted = config.model
+    made_with = about.get("autoencoder", {})
+    if wanted.autoencoder is None and not made_with:
+        raise ValueError("--input is a corpus, which names no autoencoder: give --model.autoencoder")
+    if wanted.autoencoder is None:
+        vae: Any = open_autoencoder(made_with["model"], made_with["revision"])
+    else:
+        vae = open_autoencoder(wanted.autoencoder)
+    if made_with and (found := fingerprint(vae)) != made_with["fingerprint"]:
+        raise ValueError(
+            f"--model.autoencoder has the fingerprint {found[:16]}, the latents were made by one of "
+            f"{made_with['fingerprint'][:16]}: give that, or encode the corpus again"
+        )
+    if wanted.latent_scale == "measured":
+        if "scaling_factor_measured" not in about:
+            raise ValueError("--model.latent-scale measured needs latents, which say it: encode the corpus first")
+        vae.register_to_config(scaling_factor=about["scaling_factor_measured"])
+    model = ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels)
+    check_base(model)
+    return DiffusionStart(model, vae, captions)
+
+
+def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]:
+    """What samples are drawn of."""
+    if config.samples.captions:
+        return config.samples.captions
+    captions: list[str] = []
+    opened = OpenRowGroups(replace(validation, columns=("caption",)))
+    for group in range(len(validation.rows)):
+        if len(captions) >= config.samples.count:
+            break
+        captions += opened.read(group)["caption"].to_pylist()
+    return tuple(captions[: config.samples.count])
+
+
+def _trainee(
+    config: DiffusionConfig,
+    start: DiffusionStart,
+    total_steps: int,
+    validation: ValidationRows[Samples],
+    worker: Worker,
+) -> DiffusionTraining:
+    return DiffusionTraining(config, start, total_steps, validation, worker.device)
+
+
+def _finish(config: DiffusionConfig, start: DiffusionStart, checkpoint: Checkpoint) -> None:
+    export_model(config, start, unet_weights(checkpoint.tensors), Folder(f"{config.output}/{MODEL}"))
+
+
+def _with_absolute_paths(config: DiffusionConfig) -> DiffusionConfig:
+    """Workers may run in another folder than the driver."""
+    model = config.model
+    if Path(model.base).is_dir():
+        model = replace(model, base=str(Path(model.base).absolute()))
+    if model.autoencoder and Path(model.autoencoder).is_dir():
+        model = replace(model, autoencoder=str(Path(model.autoencoder).absolute()))
+    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)

@@ -1,0 +1,138 @@
+"""A training from its first check to its success marker: what both stages share.
+
+    check    output and identity, cluster, workers
+    train    row groups -> batches -> steps -> checkpoints/    (trainer, training_loop)
+    finish   the model in diffusers layout, success marker
+
+Killed anywhere and run again, it goes on from the last checkpoint.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+import ray
+
+from ldm3d.config import AutoencoderConfig, DiffusionConfig, to_json
+from ldm3d.training.flops import peak_flops
+from ldm3d.training.ranks import mean_over_ranks
+from pipelines import preflight
+from pipelines.checkpoints import Checkpoint, Checkpoints
+from pipelines.history import History
+from pipelines.reader import BatchReader
+from pipelines.resources import cluster_size
+from pipelines.session import connect
+from pipelines.storage import Folder
+from pipelines.trainer import Worker, fit, worker_count
+from pipelines.training_data import TrainingData
+from pipelines.training_loop import Loop, Trainee
+from pipelines.training_progress import TrainingProgress
+from pipelines.validation_rows import ValidationRows
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun(Generic[T]):
+    """What is particular to a stage. All of it goes to the workers.
+
+    identity: what decides which weights come out; a run goes on only with the same.
+    decode: the rows of a batch, as they are read -> what a step takes.
+    trainee: steps in all, validation rows, worker -> the networks there.
+    finish: the last checkpoint -> the model in the output.
+    """
+
+    config: AutoencoderConfig | DiffusionConfig
+    identity: dict[str, Any]
+    data: TrainingData
+    decode: Callable[[pa.Table], T]
+    trainee: Callable[[int, ValidationRows[T], Worker], Trainee[T]]
+    finish: Callable[[Checkpoint], None]
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.loop.epochs * self.data.order.steps_per_epoch
+
+    def run(self, *, dry_run: bool) -> dict[str, Any]:
+        """Train, or do what is left of it.
+
+        Returns:
+            steps, finished, and the numbers of the last validation; the plan where it is a dry run.
+
+        Raises:
+            ValueError: the output or the cluster will not do; nothing was started.
+            DivergedError: losses or gradients were not finite for too many steps in a row.
+        """
+        config, output, total = self.config, Folder(self.config.output), self.total_steps
+        begun = preflight.check_output(output, self.identity)
+        if begun and output.exists(preflight.SUCCESS):
+            logger.info("%s is finished", output.url)
+            return dict(json.loads(output.read(preflight.SUCCESS)))
+        connect(config.workers)
+        cpus, gpus = cluster_size()
+        workers = worker_count(config.workers, config.loop, cpus, gpus)
+        plan = {"steps": total, "steps_per_epoch": self.data.order.steps_per_epoch, "workers": workers}
+        logger.info("%d steps of %d samples on %d workers", total, config.loop.batch_size, workers)
+        if dry_run:
+            return plan | to_json(config)
+        preflight.save_config(output, self.identity, to_json(config), {}, preflight.code_version())
+        use_gpus = gpus > 0 and config.workers.gpus > 0
+        run = ray.put(self)  # once for all workers: networks may be part of it
+        with TrainingProgress(total) as progress:
+            outcome = fit(partial(_on_worker, run), config.workers, workers, use_gpus, output, progress.show)
+        if outcome.interrupted and outcome.steps < total:
+            logger.info("stopped at step %d of %d: the same command goes on from there", outcome.steps, total)
+            return {"steps": outcome.steps, "finished": False}
+        return self._finished(output, outcome.steps)
+
+    def on_worker(self, worker: Worker) -> int:
+        """Train on one of the workers, from the newest checkpoint on. Returns the steps done since the very first."""
+        output, loop = Folder(self.config.output), self.config.loop
+        rank, workers = worker.rank, worker.workers
+        training = Loop(
+            config=loop,
+            total_steps=self.total_steps,
+            steps_per_epoch=self.data.order.steps_per_epoch,
+            read=lambda start, stop: BatchReader(
+                self.data.train, self.data.order, self.decode, start=start, stop=stop, rank=rank, workers=workers
+            ),
+            checkpoints=Checkpoints(_checkpoints(output), loop.keep_checkpoints),
+            reduce=lambda tensor: mean_over_ranks(tensor.to(worker.device)),
+            is_first=rank == 0,
+            interrupted=worker.stop.is_set,
+            leaving=worker.leaving.is_set,
+            open_history=partial(History, output),
+            report=worker.report,
+            peak_flops=None if self.config.workers.compile else peak_flops(worker.device),
+        )
+        validation = ValidationRows(self.data.validation, self.decode, rank, workers)
+        return training.run(self.trainee(self.total_steps, validation, worker))
+
+    def _finished(self, output: Folder, steps: int) -> dict[str, Any]:
+        """Write the model and, last, the success marker."""
+        checkpoint = Checkpoints(_checkpoints(output)).load(steps)
+        self.finish(checkpoint)
+        found = [_validation(record) for record in checkpoint.state["history"]]
+        summary = {"steps": steps, "finished": True, "validation": next(filter(None, reversed(found)), {})}
+        output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
+        return summary
+
+
+def _on_worker(run: Any, worker: Worker) -> int:
+    training: TrainingRun[Any] = ray.get(run)
+    return training.on_worker(worker)
+
+
+def _checkpoints(output: Folder) -> Folder:
+    return Folder(f"{output.url}/{CHECKPOINTS}")
+
+
+def _validation(record: dict[str, Any]) -> dict[str, float]:
+    return {name.split("/")[1]: value for name, value in record.items() if name.startswith("validation/")}

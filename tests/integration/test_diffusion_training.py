@@ -1,0 +1,186 @@
+"""The U-Net's training on one worker, without a cluster: it learns, goes on to the last bit, exports what it made."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ldm3d.config import (
+    DenoisingLossConfig,
+    DiffusionConfig,
+    EncodeConfig,
+    ExportConfig,
+    LatentsConfig,
+    LoraConfig,
+    TrainedAutoencoderConfig,
+    to_json,
+)
+from pipelines import preflight
+from pipelines.checkpoints import Checkpoint, Checkpoints
+from pipelines.encode_latents import encode_latents
+from pipelines.export_run import export_run
+from pipelines.storage import Folder
+from pipelines.train_diffusion import plan, train_diffusion
+from tests.integration.alone import Alone
+
+torch.set_num_threads(1)
+
+STEPS_PER_EPOCH = 5
+
+
+@pytest.fixture(scope="module")
+def config(small_diffusion, tmp_path_factory) -> DiffusionConfig:
+    """Two epochs of five steps, on pictures."""
+    made = small_diffusion(tmp_path_factory.mktemp("diffusion"), 4 * STEPS_PER_EPOCH)
+    return replace(made, loop=replace(made.loop, epochs=2, checkpoint_every=2, keep_checkpoints=100))
+
+
+@pytest.fixture(scope="module")
+def latents(config, cluster, tmp_path_factory) -> str:
+    """The pictures, encoded."""
+    output = str(tmp_path_factory.mktemp("latents") / "latents")
+    model = TrainedAutoencoderConfig(autoencoder=config.model.autoencoder)
+    encode_latents(LatentsConfig(input=config.input, output=output, model=model, encode=EncodeConfig(batch_size=4)))
+    return output
+
+
+def run(config: DiffusionConfig, output: Path, stop_at: int | None = None) -> Checkpoint:
+    """The last checkpoint of a training; interrupted when it has taken `stop_at` steps, if that is given."""
+    steps = plan(replace(config, output=str(output))).on_worker(Alone.until(stop_at))
+    return Checkpoints(Folder(f"{output}/checkpoints")).load(steps)
+
+
+def numbers(checkpoint: Checkpoint, name: str) -> list[float]:
+    return [record[name] for record in checkpoint.state["history"] if name in record]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config, tmp_path_factory) -> Checkpoint:
+    return run(config, tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights_average_and_losses(config, undisturbed, tmp_path):
+    assert run(config, tmp_path, stop_at=3).step == 3
+    found = run(config, tmp_path)
+    for name in ("loss/diffusion", "validation/loss"):
+        assert numbers(found, name) == numbers(undisturbed, name)
+    assert found.tensors.keys() == {"unet", "unet_optimiser", "unet_average"}
+    for file, tensors in undisturbed.tensors.items():
+        assert all(torch.equal(found.tensors[file][name], tensor) for name, tensor in tensors.items())
+
+
+def test_training_learns_and_leaves_samples_and_curves(config, tmp_path):
+    longer = replace(config, loop=replace(config.loop, epochs=20, checkpoint_every=1_000, keep_checkpoints=1))
+    losses = numbers(run(longer, tmp_path), "validation/loss")
+    assert len(losses) == 20
+    assert losses[-1] < 0.7 * losses[0]
+    for picture in ("pictures/samples-0020.png", "losses.png"):
+        assert (tmp_path / picture).stat().st_size > 1_000
+    assert not (tmp_path / "pictures/samples-0019.png").exists()  # one in two epochs was asked for
+
+
+def test_latents_and_their_pictures_train_alike(config, undisturbed, latents, tmp_path):
+    """Latents are stored in float16, to 2^-11 of each; Adam's first steps make more of the difference."""
+    from_latents = replace(config, input=latents, model=replace(config.model, autoencoder=None))
+    found = run(from_latents, tmp_path)
+    losses, expected = numbers(found, "loss/diffusion"), numbers(undisturbed, "loss/diffusion")
+    assert losses[0] == pytest.approx(expected[0], rel=1e-3)
+    assert losses == pytest.approx(expected, rel=0.1)
+
+
+def test_micro_batches_add_up_to_the_batch(config, undisturbed, tmp_path):
+    found = run(replace(config, loop=replace(config.loop, micro_batch=2)), tmp_path)
+    assert numbers(found, "loss/diffusion") == pytest.approx(numbers(undisturbed, "loss/diffusion"), rel=1e-5)
+
+
+def test_channels_last_is_another_layout_of_the_same_training(config, undisturbed, tmp_path):
+    workers = replace(config.workers, channels_last=True)
+    found = run(replace(config, workers=workers), tmp_path, stop_at=3)
+    assert numbers(found, "loss/diffusion") == pytest.approx(numbers(undisturbed, "loss/diffusion")[:3], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_compiled_networks_train_alike(config, undisturbed, tmp_path):
+    found = run(replace(config, workers=replace(config.workers, compile=True)), tmp_path, stop_at=3)
+    assert found.tensors["unet"].keys() == undisturbed.tensors["unet"].keys()
+    assert numbers(found, "loss/diffusion") == pytest.approx(numbers(undisturbed, "loss/diffusion")[:3], rel=1e-3)
+
+
+def finished(config: DiffusionConfig, output: Path) -> Checkpoint:
+    """One step, and what it leads to."""
+    checkpoint = run(config, output, stop_at=1)
+    plan(replace(config, output=str(output))).finish(checkpoint)
+    return checkpoint
+
+
+def test_the_finished_model_opens_in_diffusers_with_averaged_weights_and_says_what_it_predicts(config, tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    told = replace(config, loss=DenoisingLossConfig(prediction="v_prediction"))
+    checkpoint = finished(told, tmp_path)
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "model", safety_checker=None)
+    assert pipeline.scheduler.config.prediction_type == "v_prediction"
+    assert pipeline.vae.config.in_channels == 6
+    average, weights = checkpoint.tensors["unet_average"], checkpoint.tensors["unet"]
+    made = pipeline.unet.state_dict()
+    assert all(torch.equal(made[name], average[name]) for name in made)
+    assert not all(torch.equal(average[name], weights[name]) for name in made)
+
+
+def test_low_rank_updates_are_all_that_is_stored_and_fit_diffusers(config, tmp_path):
+    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+    checkpoint = finished(replace(config, lora=LoraConfig(rank=2)), tmp_path)
+    assert {name.split(".")[-3] for name in checkpoint.tensors["unet"]} == {"lora_A", "lora_B"}
+    base = StableDiffusionPipeline.from_pretrained(config.model.base, safety_checker=None)
+    latent, time, text = torch.randn(1, 4, 8, 8), torch.tensor(10), torch.randn(1, 20, 64)
+    with torch.no_grad():
+        before = base.unet(latent, time, text).sample
+        base.load_lora_weights(str(tmp_path / "model/lora"))
+        updated = base.unet(latent, time, text).sample
+        merged = UNet2DConditionModel.from_pretrained(tmp_path / "model", subfolder="unet")(latent, time, text).sample
+    assert not torch.equal(updated, before)
+    assert torch.allclose(merged, updated, atol=1e-5)
+
+
+def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path):
+    from safetensors.torch import load_file
+
+    train = replace(config, output=str(tmp_path / "run"))
+    preflight.save_config(Folder(train.output), train.identity(), to_json(train), {}, "")
+    checkpoint = run(train, tmp_path / "run", stop_at=3)
+    for weights, name in (("average", "unet_average"), ("trained", "unet")):
+        output = tmp_path / weights
+        found = export_run(ExportConfig(input=train.output, output=str(output), weights=weights))
+        assert found == {"step": 3, "output": str(output)}
+        exported = load_file(output / "unet/diffusion_pytorch_model.safetensors")
+        assert all(torch.equal(value, checkpoint.tensors[name][key]) for key, value in exported.items())
+    again = replace(config, model=replace(config.model, base=str(output), autoencoder=str(output)))
+    assert plan(again).total_steps == 2 * STEPS_PER_EPOCH
+    with pytest.raises(ValueError, match="is not empty"):
+        export_run(ExportConfig(input=train.output, output=str(output)))
+    with pytest.raises(ValueError, match=r"--step 4: the run has checkpoints of the steps \[2, 3\]"):
+        export_run(ExportConfig(input=train.output, output=str(tmp_path / "new"), step=4))
+
+
+def test_a_measured_scale_is_that_of_the_model(config, latents, tmp_path):
+    measured = replace(config, input=latents, model=replace(config.model, autoencoder=None, latent_scale="measured"))
+    finished(measured, tmp_path)
+    scale = json.loads((Path(latents) / "_SUCCESS.json").read_text())["scaling_factor_measured"]
+    assert json.loads((tmp_path / "model/vae/config.json").read_text())["scaling_factor"] == scale
+
+
+def test_what_does_not_go_together_is_refused(config, latents, tmp_path):
+    def refused(**model: object) -> DiffusionConfig:
+        return replace(config, output=str(tmp_path), model=replace(config.model, **model))
+
+    with pytest.raises(ValueError, match=r"a corpus, which names no autoencoder: give --model\.autoencoder"):
+        train_diffusion(refused(autoencoder=None))
+    with pytest.raises(ValueError, match=r"latent-scale measured needs latents"):
+        train_diffusion(refused(latent_scale="measured"))
+    other = Path(config.model.autoencoder).parent / "other"
+    with pytest.raises(ValueError, match="the latents were made by one of"):
+        train_diffusion(replace(refused(autoencoder=str(other)), input=latents))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,68 @@
+"""The U-Net's training on Ray Train, as a user runs it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ldm3d.config import DiffusionConfig, WorkersConfig
+from pipelines.checkpoints import Checkpoints
+from pipelines.storage import Folder
+from pipelines.train_diffusion import train_diffusion
+
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def config(small_diffusion, tmp_path_factory, cluster) -> DiffusionConfig:
+    """An epoch on two workers without GPUs."""
+    made = small_diffusion(tmp_path_factory.mktemp("diffusion"), 4 * STEPS)
+    workers = WorkersConfig(address=cluster, workers=2, gpus=0)
+    return replace(
+        made, workers=workers, loop=replace(made.loop, epochs=1), samples=replace(made.samples, every_epochs=1)
+    )
+
+
+@pytest.fixture(scope="module")
+def two(config) -> dict:
+    return train_diffusion(config)
+
+
+def losses(output: str) -> list[float]:
+    records = json.loads(Path(output, "history.json").read_text())
+    return [value for record in records for name, value in record.items() if "loss" in name]
+
+
+def test_it_ends_with_a_whole_model_and_samples_and_a_finished_run_does_nothing(config, two):
+    assert two["finished"]
+    assert two["steps"] == STEPS
+    output = Path(config.output)
+    assert {path.name for path in (output / "model").iterdir()} == {
+        "model_index.json",
+        "scheduler",
+        "text_encoder",
+        "tokenizer",
+        "unet",
+        "vae",
+    }
+    assert (output / "pictures/samples-0001.png").stat().st_size > 1_000
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+    assert train_diffusion(config) == two
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("workers", "strategy"), [(1, "ddp"), (2, "fsdp")])
+def test_one_worker_and_sharded_ones_follow_the_same_curve(config, two, tmp_path, workers, strategy):
+    """In float32 parts of a batch add up in another order, which Adam's first steps make more of."""
+    other = replace(
+        config,
+        output=str(tmp_path / "other"),
+        workers=replace(config.workers, workers=workers, strategy=strategy),
+    )
+    assert train_diffusion(other)["finished"]
+    assert losses(other.output) == pytest.approx(losses(config.output), rel=1e-3)
+    found, expected = (Checkpoints(Folder(f"{run.output}/checkpoints")).load(STEPS).tensors for run in (other, config))
+    for name, average in expected["unet_average"].items():
+        assert torch.allclose(found["unet_average"][name], average, atol=1e-3)
