@@ -1,0 +1,83 @@
+"""The second half of the demo: the corpus of scenes becomes a model, which is asked for scenes that it never saw."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ldm3d.config import (
+    AutoencoderConfig,
+    DiffusionConfig,
+    LatentsConfig,
+    TrainedAutoencoderConfig,
+    WorkersConfig,
+    presets_of,
+)
+from ldm3d.sample_sheet import sample_sheet
+from ldm3d.toy.diffusion_model import make_base_model
+from ldm3d.toy.held_out import HeldOut
+from pipelines.encode_latents import encode_latents
+from pipelines.train_autoencoder import train_autoencoder
+from pipelines.train_diffusion import train_diffusion
+
+WORKERS = WorkersConfig(workers=2)
+HELD_OUT = 200  # captions
+SHOWN = 24
+SAMPLES = "samples.png"
+
+
+def train(root: Path, epochs: int | None = None) -> dict[str, Any]:
+    """Corpus -> autoencoder -> latents -> U-Net -> samples. Returns what summary.json holds of these.
+
+    Args:
+        root: of the demo, with its corpus and depth model. The picture `samples.png` is written there.
+        epochs: of both trainings; None takes the preset's.
+    """
+    base, corpus = root / "models/base", str(root / "scenes/corpus")
+    make_base_model(base)
+    autoencoder = _preset(AutoencoderConfig, epochs)
+    reconstruction = train_autoencoder(
+        AutoencoderConfig(
+            input=corpus,
+            output=str(root / "autoencoder"),
+            workers=WORKERS,
+            **autoencoder | {"model": replace(autoencoder["model"], base=str(base))},
+        )
+    )["validation"]
+    encode_latents(
+        LatentsConfig(
+            input=corpus,
+            output=str(root / "latents"),
+            **_preset(LatentsConfig) | {"model": TrainedAutoencoderConfig(autoencoder=str(root / "autoencoder"))},
+        )
+    )
+    diffusion = _preset(DiffusionConfig, epochs)
+    train_diffusion(
+        DiffusionConfig(
+            input=str(root / "latents"),
+            output=str(root / "diffusion"),
+            workers=WORKERS,
+            **diffusion | {"model": replace(diffusion["model"], base=str(base))},
+        )
+    )
+    return {
+        "autoencoder": {name: round(reconstruction[name], 4) for name in ("psnr_db", "depth_l1")},
+        "samples": _samples(root, diffusion["samples"]),
+    }
+
+
+def _preset(config_class: Any, epochs: int | None = None) -> dict[str, Any]:
+    preset = presets_of(config_class)["toy"]
+    return preset | {"loop": replace(preset["loop"], epochs=epochs)} if epochs else preset
+
+
+def _samples(root: Path, wanted: Any) -> dict[str, float]:
+    """Draw samples of held-out captions, show some, measure all."""
+    print(f"drawing {HELD_OUT} samples of captions that no training has seen", flush=True)
+    drawn = HeldOut.draw(
+        root / "diffusion/model",
+        HELD_OUT,
+        num_inference_steps=wanted.num_inference_steps,
+        guidance_scale=wanted.guidance_scale,
+    )
+    (root / SAMPLES).write_bytes(sample_sheet(drawn.samples[:SHOWN], "captions that training has not seen"))
+    return drawn.figures() | drawn.depth_figures(root / "models/depth")
