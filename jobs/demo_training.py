@@ -35,14 +35,15 @@ def train(root: Path, epochs: int | None = None) -> dict[str, Any]:
     base, corpus = root / "models/base", str(root / "scenes/corpus")
     make_base_model(base)
     autoencoder = _preset(AutoencoderConfig, epochs)
-    reconstruction = train_autoencoder(
+    trained = train_autoencoder(
         AutoencoderConfig(
             input=corpus,
             output=str(root / "autoencoder"),
             workers=WORKERS,
             **autoencoder | {"model": replace(autoencoder["model"], base=str(base))},
         )
-    )["validation"]
+    )
+    _require_finished(trained)
     encode_latents(
         LatentsConfig(
             input=corpus,
@@ -51,7 +52,7 @@ def train(root: Path, epochs: int | None = None) -> dict[str, Any]:
         )
     )
     diffusion = _preset(DiffusionConfig, epochs)
-    train_diffusion(
+    drawn = train_diffusion(
         DiffusionConfig(
             input=str(root / "latents"),
             output=str(root / "diffusion"),
@@ -59,10 +60,22 @@ def train(root: Path, epochs: int | None = None) -> dict[str, Any]:
             **diffusion | {"model": replace(diffusion["model"], base=str(base))},
         )
     )
+    _require_finished(drawn)
     return {
-        "autoencoder": {name: round(reconstruction[name], 4) for name in ("psnr_db", "depth_l1")},
+        "autoencoder": {name: round(trained["validation"][name], 4) for name in ("psnr_db", "depth_l1")},
         "samples": _samples(root, diffusion["samples"]),
     }
+
+
+def _require_finished(training: dict[str, Any]) -> None:
+    """
+    Raises:
+        SystemExit: somebody asked it to stop.
+    """
+    if not training["finished"]:
+        raise SystemExit(
+            f"stopped at step {training['steps']} of a training; the demo begins afresh when it is run again"
+        )
 
 
 def _preset(config_class: Any, epochs: int | None = None) -> dict[str, Any]:

@@ -44,9 +44,7 @@ AUTOENCODER: Presets = {
     "toy": {
         "model": ModelConfig(base="runs/demo/models/base"),  # `ldm3d.toy.diffusion_model.make_base_model` makes one
         "loss": AutoencoderLossConfig(
-            perceptual=PerceptualConfig(
-                network="squeeze", weights="random", depth="grey", rgb_weight=0.1, depth_weight=0.1
-            ),
+            perceptual=PerceptualConfig(network="squeeze", weights="random", rgb_weight=0.1, depth_weight=0.0),
             rgb_weight=3.0,
             zero_weight=0.2,
             low_weight=0.05,
