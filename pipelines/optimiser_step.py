@@ -89,6 +89,8 @@ def loss_scale(config: LoopConfig, device: torch.device) -> LossScale:
 
 def _clip(network: nn.Module, largest: float | None) -> Tensor:
     """The norm of all gradients, of all workers' shards; scaled down to `largest` where they are larger."""
-    norm: Any = nn.utils.clip_grad_norm_(network.parameters(), float("inf") if largest is None else largest)
+    norm: Any = nn.utils.get_total_norm([each.grad for each in network.parameters() if each.grad is not None])
+    if largest is not None:
+        nn.utils.clip_grads_with_norm_(network.parameters(), largest, norm)
     whole: Tensor = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # of FSDP's shards
     return whole
