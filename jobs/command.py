@@ -5,7 +5,7 @@
 2    the command line, configuration, input, output, model or cluster will not do; mend what the message names
 3    something else writes to the output: another run, or what the audit found; a person should look first
 130  interrupted; the same command goes on from there
-143  terminated by SIGTERM; the same command goes on from there (training writes a checkpoint first, and ends with 0)
+143  terminated by SIGTERM; the same command goes on from there (training writes a checkpoint first)
 """
 
 import argparse
@@ -76,6 +76,8 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
         code, reason = _judge(error)
         _exit(code, f"error: {reason}")
     print(json.dumps(result, indent=2))
+    if result.get("finished") is False:
+        _exit(TERMINATED, "stopped at a checkpoint: the same command goes on from there")
 
 
 class _Terminated(KeyboardInterrupt):
@@ -117,6 +119,7 @@ def _judge(error: Exception) -> tuple[int, str]:
     from ray.data.exceptions import ExecutionTimeoutError
     from ray.exceptions import RayTaskError
 
+    from ldm3d.training.guard import DivergedError
     from pipelines.audit import AuditError
     from pipelines.commit import TakenOverError
 
@@ -128,6 +131,8 @@ def _judge(error: Exception) -> tuple[int, str]:
             return CONTESTED, str(error)
         case ValueError() if type(error) is ValueError:  # JSON, Arrow and Unicode errors are ValueErrors, too
             return REFUSED, str(error)
+        case DivergedError():
+            return FAILED, str(error)
         case OSError():
             return FAILED, _describe(error)
         case ExecutionTimeoutError():

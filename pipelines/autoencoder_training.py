@@ -119,7 +119,7 @@ class AutoencoderTraining:
                 shown += _side_by_side(pictures, out, SHOWN - len(shown) // 2)
         self.reconstructor.train()
         assert totals is not None
-        *sums, count = mean_over_ranks(totals).tolist()
+        *sums, count = mean_over_ranks(totals.to(self.device)).tolist()
         means = {name: total / count for name, total in zip(names, sums, strict=True)}
         picture = contact_sheet(shown, columns=4) if self.validation.is_first else None
         return Validation(means["reconstruction"], means, {"validation": picture} if picture else {})

@@ -10,6 +10,7 @@ what it leaves out: hashes, a way back to the checkpoint before, and tensors tha
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -144,7 +145,8 @@ class Checkpoints:
             return
         contents = self.folder.read_many([f"{_name(step)}/{STATE}" for step in steps])
         scores = {step: json.loads(content)["score"] for step, content in zip(steps, contents, strict=True)}
-        best = min((step for step in steps if scores[step] is not None), key=lambda step: scores[step], default=None)
+        judged = [step for step in steps if scores[step] is not None and math.isfinite(scores[step])]
+        best = min(judged, key=lambda step: scores[step], default=None)
         for step in spare:
             if step != best:
                 self.folder.delete(f"{_name(step)}/{STATE}")

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipelines.commit import Shard
-from pipelines.relabel import check_finished
+from pipelines.finished_input import success_marker
 from pipelines.row_groups import RowGroups
 from pipelines.storage import Folder
 
@@ -35,7 +35,7 @@ class CorpusShards:
         """
         corpus = Folder(url)
         try:
-            summary = check_finished(corpus)
+            summary = success_marker(url, "a finished corpus")
             splits = sorted({PurePosixPath(name).parts[1] for name in corpus.sizes("rgbd", ".parquet")})
             found = {split: RowGroups.of(corpus, "rgbd/v1", split, columns) for split in splits}
         except OSError as error:

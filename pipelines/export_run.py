@@ -6,9 +6,10 @@ from typing import Any
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ExportConfig, from_json
 from pipelines.checkpoints import Checkpoint, Checkpoints
 from pipelines.export import export_autoencoder, export_model, unet_weights
+from pipelines.finished_input import success_marker
 from pipelines.preflight import CONFIG
 from pipelines.storage import Folder
-from pipelines.train_diffusion import about_input, start_of
+from pipelines.train_diffusion import INPUT, identity_of, start_of
 from pipelines.training_run import CHECKPOINTS
 
 
@@ -27,7 +28,8 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
         raise ValueError(f"--output {output.url!r} is not empty: give a new folder")
     checkpoint = _checkpoint(Checkpoints(Folder(f"{run.url}/{CHECKPOINTS}")), config.step)
     if isinstance(settings, DiffusionConfig):
-        start = start_of(settings, about_input(settings), captions=())
+        start = start_of(settings, success_marker(settings.input, INPUT), captions=())
+        _require_same(run, identity_of(start))
         if not dry_run:
             export_model(
                 settings, start, unet_weights(checkpoint.tensors, average=config.weights == "average"), output
@@ -35,6 +37,18 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
     elif not dry_run:
         export_autoencoder(settings, checkpoint.tensors["autoencoder"], output)
     return {"step": checkpoint.step, "output": output.url}
+
+
+def _require_same(run: Folder, start: dict[str, Any]) -> None:
+    """
+    Raises:
+        ValueError: what the run started from has changed since.
+    """
+    before = json.loads(run.read(CONFIG))["identity"]
+    if changed := [name for name, value in start.items() if before.get(name) != value]:
+        raise ValueError(
+            f"--input {run.url!r} was trained with another {' and '.join(changed)} than is there now: put it back"
+        )
 
 
 def _settings(run: Folder) -> AutoencoderConfig | DiffusionConfig:

@@ -51,7 +51,9 @@ def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | No
     """What the success marker says; None where there is something left to do."""
     if not output.exists(SUCCESS) or len(finished(output, shards, CONTRACTS)) < len(shards):
         return None
-    return dict(json.loads(output.read(SUCCESS)))
+    summary = dict(json.loads(output.read(SUCCESS)))
+    shown = (CARD, SHEET) if summary["rows_kept"] else (CARD,)
+    return summary if all(output.exists(name) for name in shown) else None
 
 
 def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str, Any]:

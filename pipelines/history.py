@@ -2,11 +2,14 @@
 
 import io
 import json
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from pipelines.storage import Folder
+
+logger = logging.getLogger(__name__)
 
 FILE = "history.json"
 PLOT = "losses.png"
@@ -43,25 +46,31 @@ class History:
         import numpy as np
         from PIL import Image
 
-        self.output.write(f"pictures/{name}.png", png)
+        self._write(f"pictures/{name}.png", png)
         self._board.add_image(name.split("-")[0], np.asarray(Image.open(io.BytesIO(png))), step, dataformats="HWC")
 
     def save(self) -> None:
-        """Put everything in the output."""
+        """Put everything in the output. What cannot be written is logged: it is for people, and is written again."""
         self._board.flush()
-        self.output.write(FILE, json.dumps(self.records).encode())
+        self._write(FILE, json.dumps(self.records).encode())
         if self._scratch:
             for file in self._folder.rglob("*"):
                 if file.is_file():
-                    self.output.write(f"{TENSORBOARD}/{file.name}", file.read_bytes())
+                    self._write(f"{TENSORBOARD}/{file.name}", file.read_bytes())
 
     def close(self) -> None:
         """Save, and draw the plot."""
         self.save()
-        self.output.write(PLOT, plot(self.records))
+        self._write(PLOT, plot(self.records))
         self._board.close()
         if self._scratch:
             self._scratch.cleanup()
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            self.output.write(name, content)
+        except OSError as error:
+            logger.warning("%s could not be written: %s", name, error)
 
 
 def plot(records: list[dict[str, Any]]) -> bytes:

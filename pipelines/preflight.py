@@ -37,8 +37,12 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     if set(names) <= {RUN, PROBE}:  # what a run that was killed before it began leaves
         return False
     if CONFIG not in names:
-        raise ValueError(f"--output {output.url!r} holds {len(names)} files but no corpus; give an empty folder")
-    before = json.loads(output.read(CONFIG))["identity"]
+        raise ValueError(
+            f"--output {output.url!r} holds {len(names)} files but no run of this stage; give an empty folder"
+        )
+    before = json.loads(output.read(CONFIG)).get("identity")
+    if before is None:
+        raise ValueError(f"--output {output.url!r} holds a {CONFIG} that is not of this project; give an empty folder")
     if changed := list(_changes(before, identity)):
         raise ValueError(
             f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "

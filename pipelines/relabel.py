@@ -32,7 +32,9 @@ def check_finished(corpus: Folder) -> dict[str, Any]:
 
 def with_source_settings(config: CorpusConfig) -> CorpusConfig:
     """A relabelled corpus is selected and downloaded as its source was, whatever the command line says of these."""
-    source = json.loads(Folder(config.input).read(CONFIG))["config"]
+    source = json.loads(Folder(config.input).read(CONFIG)).get("config", {})
+    if not {"select", "download"} <= source.keys():
+        raise ValueError(f"--input {config.input!r} was made by another stage than rebuild_corpus: give a corpus")
     select: dict[str, Any]
     download: dict[str, Any]
     select, download = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from ldm3d.config import AutoencoderConfig
 from ldm3d.data.pictures import Pictures, decode_rgbd
-from ldm3d.models.base import check_base
+from ldm3d.models.base import check_base, fingerprint_of_base
 from pipelines.autoencoder_training import AutoencoderTraining
 from pipelines.checkpoints import Checkpoint
 from pipelines.export import export_autoencoder
@@ -36,6 +36,11 @@ def train_autoencoder(config: AutoencoderConfig, *, dry_run: bool = False) -> di
     """
     config = _with_absolute_paths(config)
     check_base(config.model)
+    weights = config.loss.perceptual.weights
+    if weights not in ("torchvision", "random") and not Path(weights).is_file():
+        raise ValueError(
+            f"loss.perceptual.weights {weights!r} is no file: give torchvision, random, or a file that every node has"
+        )
     return plan(config).run(dry_run=dry_run)
 
 
@@ -44,7 +49,7 @@ def plan(config: AutoencoderConfig) -> TrainingRun[Pictures]:
     data = TrainingData.of(config.input, "rgbd/v1", COLUMNS, config.loop)
     return TrainingRun(
         config=config,
-        identity=config.identity() | {"data": data.fingerprint},
+        identity=config.identity() | {"data": data.fingerprint, "base": fingerprint_of_base(config.model)},
         data=data,
         decode=decode_rgbd,
         trainee=partial(_trainee, config),

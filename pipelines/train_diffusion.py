@@ -12,12 +12,12 @@ from ldm3d.config import DiffusionConfig, ModelConfig
 from ldm3d.data.captioned import decode_captioned
 from ldm3d.data.latents import Latents, decode_latents_rows
 from ldm3d.data.pictures import Pictures, decode_rgbd
-from ldm3d.models.base import check_base
+from ldm3d.models.base import check_base, fingerprint_of_base
 from ldm3d.models.checkpoint import fingerprint
 from pipelines.checkpoints import Checkpoint
 from pipelines.diffusion_training import DiffusionStart, DiffusionTraining, Samples
 from pipelines.export import export_model, unet_weights
-from pipelines.relabel import check_finished
+from pipelines.finished_input import success_marker
 from pipelines.row_groups import OpenRowGroups, RowGroups
 from pipelines.storage import Folder
 from pipelines.trained_autoencoder import open_autoencoder
@@ -28,6 +28,7 @@ from pipelines.validation_rows import ValidationRows
 
 LATENTS = ("key", "caption", "mean", "std")
 MODEL = "model"
+INPUT = "the output of encode_latents, or a finished corpus"
 PICTURES = ("key", "caption", "image", "depth")
 
 
@@ -51,14 +52,14 @@ def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[s
 
 def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
     """The training of a configuration whose paths are absolute."""
-    about = about_input(config)
+    about = success_marker(config.input, INPUT)
     is_encoded = "latent_shape" in about
     columns = LATENTS if is_encoded else PICTURES
     data = TrainingData.of(config.input, "latents/v1" if is_encoded else "rgbd/v1", columns, config.loop)
     start = start_of(config, about, _captions(config, data.validation))
     return TrainingRun(
         config=config,
-        identity=config.identity() | {"data": data.fingerprint},
+        identity=config.identity() | {"data": data.fingerprint} | identity_of(start),
         data=data,
         decode=partial(_decode, decode=decode_latents_rows if is_encoded else decode_rgbd),
         trainee=partial(_trainee, config, start),
@@ -70,16 +71,11 @@ def _decode(rows: pa.Table, decode: Callable[[pa.Table], Latents | Pictures]) ->
     return decode_captioned(rows, decode)
 
 
-def about_input(config: DiffusionConfig) -> dict[str, Any]:
-    """The success marker of the latents or corpus.
-
-    Raises:
-        ValueError: it is not finished, or cannot be read.
-    """
-    try:
-        return check_finished(Folder(config.input))
-    except OSError as error:
-        raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
+def identity_of(start: DiffusionStart) -> dict[str, Any]:
+    """What a training starts from, by content."""
+    vae: Any = start.vae
+    about = {"fingerprint": fingerprint(vae), "scaling_factor": vae.config.scaling_factor}
+    return {"autoencoder": about, "base": fingerprint_of_base(start.model)}
 
 
 def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str, ...]) -> DiffusionStart:

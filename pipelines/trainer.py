@@ -9,9 +9,10 @@ import math
 import os
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 SCRATCH = "_state/ray_train"  # what Ray Train writes for itself
 POLL_S = 0.5
+WAITING_S = 60.0  # without workers, before it is said that there are none
 RAY_TRAIN = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # else relative paths mean another folder on workers
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # its default of 2 s is how late every start, end and failure is seen
@@ -111,9 +113,11 @@ def fit(
     from ray.train.torch import TorchConfig
     from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig  # what ray.train has, with its types
     from ray.train.v2.torch.torch_trainer import TorchTrainer
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     os.environ.update({name: value for name, value in RAY_TRAIN.items() if name not in os.environ})
-    board = ray.remote(num_cpus=0)(Board).remote()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)  # other nodes may go
+    board = ray.remote(num_cpus=0, max_restarts=-1)(Board).options(scheduling_strategy=here).remote()
     resources = {"CPU": config.cpus, "GPU": config.gpus} if use_gpus else {"CPU": config.cpus}
     trainer = TorchTrainer(
         _on_worker,
@@ -141,7 +145,7 @@ class Board:
     """An actor between the driver and its workers: numbers go one way, the wish to stop the other."""
 
     def __init__(self) -> None:
-        self._stopped = False
+        self._stopped = self._began = False
         self._news: list[tuple[int, dict[str, float]]] = []
 
     def report(self, step: int, numbers: dict[str, float]) -> None:
@@ -151,6 +155,13 @@ class Board:
         """What was reported since the last call."""
         news, self._news = self._news, []
         return news
+
+    def begin(self) -> None:
+        """Called by workers, once they are there."""
+        self._began = True
+
+    def has_begun(self) -> bool:
+        return self._began
 
     def stop(self) -> None:
         self._stopped = True
@@ -165,6 +176,7 @@ def _on_worker(settings: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(settings["threads"])  # more threads than CPUs is slower than one
     context, board = get_context(), settings["board"]
+    board.begin.remote()
     stop, leaving = threading.Event(), threading.Event()
     worker = Worker(context.get_world_rank(), context.get_world_size(), get_device(), board, stop, leaving)
     done = threading.Event()
@@ -183,29 +195,47 @@ def _watch(worker: Worker, done: threading.Event) -> None:
     from ray.train import get_preemption_info
 
     while not done.wait(POLL_S) and not worker.stop.is_set():
-        if ray.get(worker.board.stopped.remote()):
-            worker.stop.set()
+        with suppress(ray.exceptions.RayActorError):  # it is being started anew
+            if ray.get(worker.board.stopped.remote()):
+                worker.stop.set()
         if get_preemption_info() is not None:  # waits for the same call of the other workers
             worker.leaving.set()
 
 
 @contextmanager
 def _relaying(board: Any, show: Callable[[int, dict[str, float]], None]) -> Iterator[None]:
-    """Show what workers report, and pass SIGTERM on to them as the wish to stop."""
-    terminated, over = threading.Event(), threading.Event()
+    """Show what workers report. SIGTERM becomes their wish to stop; before they are there it interrupts."""
+    terminated, begun, over = threading.Event(), threading.Event(), threading.Event()
 
     def relay() -> None:
+        started = told = time.monotonic()
         is_over = False
         while not is_over:
             is_over = over.wait(POLL_S)
-            if terminated.is_set():
-                board.stop.remote()
-                terminated.clear()
-            for step, numbers in ray.get(board.news.remote()):
-                show(step, numbers)
+            with suppress(ray.exceptions.RayActorError):  # it is being started anew
+                if terminated.is_set():
+                    board.stop.remote()
+                if not begun.is_set() and ray.get(board.has_begun.remote()):
+                    begun.set()
+                for step, numbers in ray.get(board.news.remote()):
+                    show(step, numbers)
+            if not begun.is_set() and time.monotonic() - told > WAITING_S:
+                told = time.monotonic()
+                free = {name: ray.available_resources().get(name, 0) for name in ("CPU", "GPU")}
+                logger.warning("no workers after %.0f s; the cluster has %s free", told - started, free)
 
     in_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, lambda *_: terminated.set()) if in_main else None
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminate(number: int, frame: Any) -> None:
+        terminated.set()
+        if not begun.is_set():
+            if callable(before):
+                before(number, frame)
+            raise KeyboardInterrupt
+
+    if in_main:
+        signal.signal(signal.SIGTERM, terminate)
     thread = threading.Thread(target=relay)
     thread.start()
     try:

@@ -5,7 +5,7 @@ from typing import Self
 
 from ldm3d.config import LoopConfig
 from ldm3d.data.order import GlobalOrder
-from pipelines.relabel import check_finished
+from pipelines.finished_input import success_marker
 from pipelines.row_groups import RowGroups
 from pipelines.storage import Folder
 
@@ -29,8 +29,8 @@ class TrainingData:
             ValueError: the rows are not finished, have no such splits, or are fewer than a batch.
         """
         folder = Folder(url)
+        success_marker(url, f"a finished folder of {contract}")
         try:
-            check_finished(folder)
             train, validation = (RowGroups.of(folder, contract, split, columns) for split in ("train", "val"))
         except OSError as error:
             raise ValueError(f"--input {url!r} cannot be read: {error}") from error

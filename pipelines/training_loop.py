@@ -120,10 +120,23 @@ class Loop:
     def _resume(self, trainee: Trainee[Any]) -> tuple[int, list[dict[str, Any]]]:
         """Steps done, and what was noted of them."""
         found = self.checkpoints.newest()
+        self._require_same(found.step if found else 0)
         if found is None:
             return 0, []
         trainee.state.restore(found.tensors, found.state["judgement"])
         return found.step, found.state["history"]
+
+    def _require_same(self, step: int) -> None:
+        """
+        Raises:
+            RuntimeError: another worker goes on from another step than this one.
+        """
+        mean, of_squares = self.reduce(torch.tensor([step, step**2], dtype=torch.float64)).tolist()
+        if of_squares != mean**2:
+            raise RuntimeError(
+                f"workers would go on from different checkpoints (this one from step {step}, the mean is {mean:g}): "
+                "the output has to be a folder that all nodes share, or s3://"
+            )
 
     def _asked(self) -> tuple[bool, bool]:
         """Whether any worker was interrupted, and whether any is leaving; all find out at the same step."""
@@ -132,7 +145,7 @@ class Loop:
 
     def _means(self, losses: dict[str, Tensor]) -> dict[str, float]:
         """Over workers."""
-        means = self.reduce(torch.stack([loss.float() for loss in losses.values()]))
+        means = self.reduce(torch.stack([loss.detach().float().cpu() for loss in losses.values()]))
         return dict(zip(losses, means.tolist(), strict=True))
 
     def _note(self, step: int, numbers: dict[str, float], history: History | None) -> None:

@@ -81,7 +81,7 @@ class TrainingRun(Generic[T]):
         plan = {"steps": total, "steps_per_epoch": self.data.order.steps_per_epoch, "workers": workers}
         logger.info("%d steps of %d samples on %d workers", total, config.loop.batch_size, workers)
         if dry_run:
-            return plan | to_json(config)
+            return plan | {"config": to_json(config)}
         preflight.save_config(output, self.identity, to_json(config), {}, preflight.code_version())
         use_gpus = gpus > 0 and config.workers.gpus > 0
         run = ray.put(self)  # once for all workers: networks may be part of it
@@ -112,7 +112,8 @@ class TrainingRun(Generic[T]):
             report=worker.report,
             peak_flops=None if self.config.workers.compile else peak_flops(worker.device),
         )
-        validation = ValidationRows(self.data.validation, self.decode, rank, workers)
+        most_rows = loop.micro_batch or loop.batch_size // workers
+        validation = ValidationRows(self.data.validation, self.decode, most_rows, rank, workers)
         return training.run(self.trainee(self.total_steps, validation, worker))
 
     def _finished(self, output: Folder, steps: int) -> dict[str, Any]:

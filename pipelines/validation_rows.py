@@ -11,19 +11,33 @@ T = TypeVar("T")
 
 
 class ValidationRows(Generic[T]):
-    """The row groups of a split that fall to one worker, decoded; every worker has as many.
+    """The row groups of a split that fall to one worker, decoded part by part; every worker has as many parts.
 
-    Yields what the decoder made of a row group, and what it counts: 1, or 0 for one that a worker repeats to wait for
+    Yields what the decoder made of some rows, and what they count: 1, or 0 for those that a worker repeats to wait for
     the others.
+
+    Args:
+        most_rows: of a part.
     """
 
     def __init__(
-        self, row_groups: RowGroups, decode: Callable[[pa.Table], T], rank: int = 0, workers: int = 1
+        self,
+        row_groups: RowGroups,
+        decode: Callable[[pa.Table], T],
+        most_rows: int,
+        rank: int = 0,
+        workers: int = 1,
     ) -> None:
-        self.row_groups, self.decode, self.rank, self.workers = row_groups, decode, rank, workers
+        self.row_groups, self.decode, self.most_rows = row_groups, decode, most_rows
+        self.rank, self.workers = rank, workers
         self.is_first = rank == 0
 
     def __iter__(self) -> Iterator[tuple[T, int]]:
         opened, count = OpenRowGroups(self.row_groups), len(self.row_groups.rows)
+        largest = int(self.row_groups.rows.max())
         for group in range(self.rank, self.rank + count, self.workers):
-            yield self.decode(opened.read(min(group, count - 1))), int(group < count)
+            rows = opened.read(min(group, count - 1))
+            for start in range(0, largest, self.most_rows):
+                is_there = start < len(rows)
+                part = rows.slice(start if is_there else 0, self.most_rows)
+                yield self.decode(part), int(is_there and group < count)

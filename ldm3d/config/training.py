@@ -83,7 +83,7 @@ class LoopConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "lanes", "shuffle_rows", "checkpoint_every", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"loop.{name}", getattr(self, name), "1 or more")
-        require(self.seed >= 0, "loop.seed", self.seed, "0 or more")
+        require(0 <= self.seed < 2**56, "loop.seed", self.seed, f"0 to {2**56 - 1}")
         for name in ("log_every", "max_skipped"):
             require(getattr(self, name) >= 1, f"loop.{name}", getattr(self, name), "1 or more")
         require(

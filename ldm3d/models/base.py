@@ -1,11 +1,13 @@
 """The Stable Diffusion or LDM3D checkpoint that training starts from: checked first, then loaded by the part."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ldm3d.config import ModelConfig
+from ldm3d.fingerprint import fingerprint
 from ldm3d.models.autoencoder import widen
 from ldm3d.models.checkpoint import Components
 from ldm3d.models.source import Source
@@ -51,6 +53,15 @@ def check_base(model: ModelConfig) -> None:
         text = CLIPTextConfig.from_pretrained(model.base, subfolder="text_encoder", revision=revision)
     _check_autoencoder(model, vae)
     _check_unet(model, unet, latent_channels=vae["latent_channels"], text_width=text.hidden_size)
+
+
+def fingerprint_of_base(model: ModelConfig) -> str:
+    """By what the weights of a base are known: those of a folder by their content, those of a hub by its commit."""
+    folder = Path(model.base)
+    if not folder.is_dir():
+        return f"{model.base}@{model.revision or 'main'}"
+    parts = sorted(part for part in folder.iterdir() if part.is_dir())
+    return ",".join(f"{part.name}:{fingerprint(part)}" for part in parts)
 
 
 def load_base(model: ModelConfig, dtype: torch.dtype = torch.float32) -> Components:

@@ -149,7 +149,7 @@ def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path
     from safetensors.torch import load_file
 
     train = replace(config, output=str(tmp_path / "run"))
-    preflight.save_config(Folder(train.output), train.identity(), to_json(train), {}, "")
+    preflight.save_config(Folder(train.output), plan(train).identity, to_json(train), {}, "")
     checkpoint = run(train, tmp_path / "run", stop_at=3)
     for weights, name in (("average", "unet_average"), ("trained", "unet")):
         output = tmp_path / weights
@@ -159,6 +159,11 @@ def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path
         assert all(torch.equal(value, checkpoint.tensors[name][key]) for key, value in exported.items())
     again = replace(config, model=replace(config.model, base=str(output), autoencoder=str(output)))
     assert plan(again).total_steps == 2 * STEPS_PER_EPOCH
+    moved = replace(train, model=replace(train.model, base=str(tmp_path / "average")))
+    preflight.save_config(Folder(train.output), plan(train).identity, to_json(moved), {}, "")
+    with pytest.raises(ValueError, match="trained with another base than is there now"):
+        export_run(ExportConfig(input=train.output, output=str(tmp_path / "new")))
+    preflight.save_config(Folder(train.output), plan(train).identity, to_json(train), {}, "")
     with pytest.raises(ValueError, match="is not empty"):
         export_run(ExportConfig(input=train.output, output=str(output)))
     with pytest.raises(ValueError, match=r"--step 4: the run has checkpoints of the steps \[2, 3\]"):

@@ -64,6 +64,13 @@ def test_the_newest_and_the_best_are_kept(checkpoints, tmp_path):
     ]
 
 
+def test_what_is_no_number_is_never_the_best(tmp_path):
+    store = Checkpoints(Folder(str(tmp_path)), keep=1)
+    save(store, 10, 20, 30, 40, scores={10: float("nan"), 20: 0.5, 30: 0.4, 40: 0.9})
+    store.close()
+    assert store.steps() == [30, 40]
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing", "state"])
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_is_used(checkpoints, tmp_path, damage, caplog):
     save(checkpoints, 1, 2)

@@ -9,6 +9,7 @@ import pytest
 
 from jobs.command import run
 from ldm3d.config import CorpusConfig
+from ldm3d.training.guard import DivergedError
 from pipelines.audit import AuditError
 from pipelines.commit import TakenOverError
 from pipelines.storage import Folder
@@ -40,6 +41,7 @@ def raising(error: BaseException):
             "error: out holds files that are not in its plan\n",
         ),
         (ConnectionError("no route"), 1, "error: ConnectionError: no route\n"),
+        (DivergedError("11 steps in a row"), 1, "error: 11 steps in a row\n"),
         (KeyboardInterrupt(), 130, "interrupted: the same command goes on from here\n"),
     ],
 )
@@ -114,6 +116,11 @@ def test_a_configuration_out_of_range_is_refused_before_the_stage_is_called(monk
     code, text = ended(stage, monkeypatch, capsys, "--shards.rows", "0")
     assert code == 2
     assert "shards.rows" in text
+
+
+def test_a_training_that_was_asked_to_stop_is_no_success(monkeypatch, capsys):
+    code, text = ended(lambda config, dry_run: {"steps": 7, "finished": False}, monkeypatch, capsys)
+    assert (code, text) == (143, "stopped at a checkpoint: the same command goes on from there\n")
 
 
 def test_a_result_is_printed_as_json(monkeypatch, capsys):

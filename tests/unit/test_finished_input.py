@@ -1,0 +1,27 @@
+"""An input is finished, or the message says what it is instead."""
+
+import pytest
+
+from pipelines.finished_input import success_marker
+
+
+def test_what_a_finished_stage_left_is_read(tmp_path):
+    (tmp_path / "_SUCCESS.json").write_text('{"rows_kept": 3}')
+    assert success_marker(str(tmp_path), "a corpus") == {"rows_kept": 3}
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"config.json": "{}"}, "is not finished: run the command that makes it again, then this one"),
+        ({"notes.txt": ""}, "holds no such thing: give a corpus"),
+        (None, "does not exist: give a corpus"),
+    ],
+)
+def test_anything_else_is_refused_for_what_it_is(tmp_path, files, message):
+    folder = tmp_path / "input"
+    for name, content in (files or {}).items():
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        success_marker(str(folder), "a corpus")
