@@ -23,7 +23,10 @@ from ldm3d.models.checkpoint import fingerprint
 from ldm3d.schema import IMAGE
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
+from pipelines.corpus_shards import CorpusShards
 from pipelines.encode_latents import encode_latents
+from pipelines.encode_shards import COLUMNS
+from pipelines.finish_latents import finished_summary
 from pipelines.storage import Folder
 from pipelines.trained_autoencoder import open_autoencoder
 
@@ -133,6 +136,14 @@ def test_a_finished_run_does_nothing_when_it_is_run_again(config, made):
     before = times(config.output)
     assert encode_latents(config) == made
     assert times(config.output) == before
+
+
+@pytest.mark.parametrize("lost", ["README.md", "latents.png"])
+def test_without_its_card_or_picture_it_is_not_finished(config, made, tmp_path, lost):
+    output, shards = shutil.copytree(config.output, tmp_path / "copy"), CorpusShards.of(config.input, COLUMNS).shards
+    assert finished_summary(Folder(str(output)), shards) == made
+    (output / lost).unlink()
+    assert finished_summary(Folder(str(output)), shards) is None
 
 
 @pytest.mark.parametrize(
