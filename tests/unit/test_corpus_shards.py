@@ -48,9 +48,9 @@ def test_rows_that_are_missing_or_added_are_refused_with_the_numbers(corpus):
 
 def test_what_is_no_finished_corpus_is_refused(corpus, tmp_path):
     corpus.delete("_SUCCESS.json")
-    with pytest.raises(ValueError, match="not finished"):
+    with pytest.raises(ValueError, match="holds no such thing: give a finished corpus"):
         CorpusShards.of(corpus.url, COLUMNS)
-    with pytest.raises(ValueError, match="not finished"):
+    with pytest.raises(ValueError, match="does not exist: give a finished corpus"):
         CorpusShards.of(str(tmp_path / "nothing"), COLUMNS)
 
 
