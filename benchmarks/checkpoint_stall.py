@@ -1,0 +1,112 @@
+"""How long a checkpoint holds training up, against a synchronous torch.save of the same tensors.
+
+    python -m benchmarks.checkpoint_stall [--millions 80] [--repeats 3]
+
+The U-Net of the toy takes steps. A checkpoint of it, or of so many million weights with Adam's moments (1 GB at 80),
+is made as the loop makes it: all tensors are copied, a thread hashes and writes the copies while steps go on. What it
+costs is the time until steps go on, and what steps lose until everything is written. The peer is torch.save of the
+tensors themselves to the same disk. One torch thread, so that the writer has a core.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.measure import alone, arguments, save
+from benchmarks.toy_training import Observed, Toy, plan
+from pipelines.checkpoints import Checkpoints, Tensors
+from pipelines.parallel import gather
+from pipelines.reader import BatchReader
+from pipelines.storage import Folder
+from pipelines.validation_rows import ValidationRows
+
+WIDTH = 2_000  # of square layers: four million weights
+USUAL = 10  # steps that tell how long one takes
+
+
+def run(root: Path, millions: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Both states, one after the other."""
+    torch.set_num_threads(1)
+    training = plan(replace(Toy.make(root, steps=1).cached, output=str(root / "run")))
+    rows = ValidationRows(training.data.validation, training.decode, most_rows=32)
+    trainee: Any = training.trainee(training.total_steps, rows, Observed.until(0))
+    (batch,) = BatchReader(training.data.train, training.data.order, training.decode, start=0, stop=1)
+    unet = trainee.state.trained["unet"]
+
+    def step() -> None:
+        trainee.step(batch)
+
+    step()
+    toy = _measure(step, trainee.state.tensors, [unet.network, unet.optimiser, unet.average], root / "toy", repeats)
+    network, optimiser = _large(millions)
+
+    def tensors() -> Tensors:
+        weights, moments = gather(network, optimiser)
+        return {"large": weights, "large_optimiser": moments}
+
+    return {"toy": toy, "large": _measure(step, tensors, [network, optimiser], root / "large", repeats)}
+
+
+def _large(millions: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A network of which nothing is asked but its weights, and its optimiser after a step."""
+    network = nn.Sequential(*(nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(millions * 10**6 // WIDTH**2)))
+    optimiser = torch.optim.Adam(network.parameters())
+    for weight in network.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimiser.step()
+    optimiser.zero_grad()
+    return network, optimiser
+
+
+def _measure(
+    step: Callable[[], None], tensors: Callable[[], Tensors], parts: list[Any], folder: Path, repeats: int
+) -> dict[str, float]:
+    """Medians in seconds: `held` until steps go on, `slower` is what they lose then, `stall` both."""
+    turns = []
+    checkpoints = Checkpoints(Folder(str(folder)), keep=1)
+    with ThreadPoolExecutor(1) as waiter:
+        for turn in range(repeats):
+            usual = median(_seconds(step) for _ in range(USUAL))
+            began = time.perf_counter()
+            checkpoints.save(turn, tensors(), {})
+            held, slower, written = time.perf_counter() - began, 0.0, waiter.submit(checkpoints.wait)
+            while not written.done():
+                slower += _seconds(step) - usual
+            write = time.perf_counter() - began
+            saved = _seconds(lambda: torch.save([part.state_dict() for part in parts], folder / "peer.pt"))
+            turns.append({"step": usual, "held": held, "slower": slower, "written_after": write, "torch_save": saved})
+    checkpoints.close()
+    middle = {name: median(turn[name] for turn in turns) for name in turns[0]}
+    stall = median(turn["held"] + turn["slower"] for turn in turns)
+    gigabytes = sum(tensor.nbytes for file in tensors().values() for tensor in file.values()) / 1e9
+    return {"gigabytes": gigabytes, **middle, "stall": stall, "stall_in_steps": stall / middle["step"]}
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    asked = arguments(__doc__, millions=80, repeats=3)
+    with tempfile.TemporaryDirectory() as name:
+        found, _ = alone(run, Path(name), asked.millions, asked.repeats)
+    for state, each in found.items():
+        print(
+            f"{state}, {each['gigabytes']:.3f} GB: {each['held']:.3f} s, then {each['slower']:.3f} s in slower steps"
+        )
+        print(f"  = {each['stall']:.3f} s, {each['stall_in_steps']:.2f} steps; torch.save {each['torch_save']:.3f} s")
+    save("checkpoint_stall", {"millions": asked.millions, "states": found})
+
+
+if __name__ == "__main__":
+    main()

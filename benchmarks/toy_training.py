@@ -1,0 +1,141 @@
+"""Toy trainings to measure: their data and settings, and a worker that notes how fast it goes, without a cluster."""
+
+import json
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+
+from ldm3d.config import (
+    AutoencoderConfig,
+    AutoencoderLossConfig,
+    DiffusionConfig,
+    DiffusionModelConfig,
+    EncodeConfig,
+    LoopConfig,
+    ModelConfig,
+    PerceptualConfig,
+    SamplesConfig,
+)
+from ldm3d.data.row_encoder import RowEncoder
+from ldm3d.models.base import load_autoencoder
+from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.latent_encoder import LatentEncoder
+from ldm3d.toy.corpus import scene_rows
+from ldm3d.toy.diffusion_model import make_base_model
+from pipelines import train_autoencoder, train_diffusion
+from pipelines.encode_shards import COLUMNS, OPTIONS, pack
+from pipelines.storage import Folder
+from pipelines.trainer import Worker
+from pipelines.training_run import TrainingRun
+from pipelines.write_shards import RGBD_OPTIONS, row_groups
+
+PIXELS = 32
+LATENT_SHAPE = (4, 8, 8)
+FILE_ROWS = 256  # the same scenes in each file
+GROUP_ROWS = 32
+WARM_UP = 10  # steps, and those between log lines, twice as many of these as usual
+LOOP = LoopConfig(epochs=1, batch_size=32, lanes=2, checkpoint_every=10**6, log_every=WARM_UP)
+
+Config = AutoencoderConfig | DiffusionConfig
+
+
+@dataclass(frozen=True)
+class Toy:
+    """`autoencoder` trains on scenes, adversarial from the start; `cached` trains the U-Net on their latents,
+    `encoding` on the scenes themselves, which it encodes in every step."""
+
+    autoencoder: AutoencoderConfig
+    cached: DiffusionConfig
+    encoding: DiffusionConfig
+
+    @classmethod
+    def make(cls, root: Path, steps: int) -> "Toy":
+        """Data for a warm-up and `steps`, and the preset's networks, of which none was ever trained."""
+        make_base_model(root / "base")
+        model = ModelConfig(base=str(root / "base"), depth_input="rgb_mean")
+        vae: Any = load_autoencoder(model)
+        vae.save_pretrained(root / "autoencoder/vae")
+        _write_data(root, -(-(WARM_UP + steps) * LOOP.batch_size // FILE_ROWS), vae)
+        cached = DiffusionConfig(
+            input=str(root / "latents"),
+            output="",
+            model=DiffusionModelConfig(base=model.base, autoencoder=str(root / "autoencoder")),
+            samples=SamplesConfig(count=0),
+            loop=LOOP,
+        )
+        loss = AutoencoderLossConfig(
+            perceptual=PerceptualConfig(network="squeeze", weights="random"),
+            discriminator_start=0,
+            discriminator_filters=16,
+            discriminator_layers=2,
+            discriminator_norm="group",
+        )
+        corpus = str(root / "corpus")
+        return cls(
+            AutoencoderConfig(input=corpus, output="", model=model, loss=loss, loop=replace(LOOP, batch_size=16)),
+            cached,
+            replace(cached, input=corpus),
+        )
+
+
+def _write_data(root: Path, files: int, vae: Any) -> None:
+    """A corpus of scenes, and what `encode_latents` makes of it."""
+    corpus, latents = Folder(str(root / "corpus")), Folder(str(root / "latents"))
+    encode = RowEncoder(LatentEncoder(vae.eval(), EncodeConfig(batch_size=GROUP_ROWS)), PIXELS, LATENT_SHAPE)
+    for split, seeds, copies in (("train", range(FILE_ROWS), files), ("val", range(10_000, 10_000 + GROUP_ROWS), 1)):
+        rows = scene_rows(seeds, split, PIXELS)
+        _, tables = pack(split, rows.select(list(COLUMNS)), encode(rows, flips=False), {})
+        for number in range(copies):
+            name = f"{split}/{number:05d}.parquet"
+            corpus.write_tables(f"rgbd/{name}", row_groups(rows, GROUP_ROWS), **RGBD_OPTIONS)
+            latents.write_tables(f"latents/{name}", tables["latents"], **OPTIONS)
+    made_with = {"model": str(root / "autoencoder"), "revision": None, "fingerprint": fingerprint(vae)}
+    corpus.write("_SUCCESS.json", b"{}")
+    latents.write("_SUCCESS.json", json.dumps({"latent_shape": LATENT_SHAPE, "autoencoder": made_with}).encode())
+
+
+def plan(config: Config) -> TrainingRun[Any]:
+    """The training that a stage would run."""
+    if isinstance(config, DiffusionConfig):
+        return train_diffusion.plan(config)
+    return train_autoencoder.plan(config)
+
+
+@dataclass(frozen=True)
+class Observed(Worker):
+    """The only worker of a training: notes clock, CPU time and numbers at each log line, and stops at step `last`."""
+
+    last: int
+    notes: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
+
+    @classmethod
+    def until(cls, last: int) -> "Observed":
+        return cls(0, 1, torch.device("cpu"), None, threading.Event(), threading.Event(), last)
+
+    def report(self, step: int, numbers: dict[str, float]) -> None:
+        self.notes.append((time.perf_counter(), time.process_time(), numbers))
+        if step >= self.last:
+            self.stop.set()
+
+
+def train(config: Config, steps: int) -> dict[str, float]:
+    """Steps a second and a CPU-second of our loop on one torch thread, after a warm-up; `loss` is the mean of what was
+    logged, `data_wait` the share of time in which the loop waited for a batch."""
+    torch.set_num_threads(1)
+    worker = Observed.until(WARM_UP + steps)
+    with tempfile.TemporaryDirectory() as output:
+        plan(replace(config, output=output)).on_worker(worker)
+    first, last = worker.notes[0], worker.notes[-1]
+    losses = [numbers.get("loss/reconstruction", numbers.get("loss/diffusion")) for _, _, numbers in worker.notes]
+    return {
+        "per_s": steps / (last[0] - first[0]),
+        "per_cpu_s": steps / (last[1] - first[1]),
+        "loss": mean(loss for loss in losses if loss is not None),
+        "data_wait": mean(numbers["speed/data_wait_share"] for _, _, numbers in worker.notes[1:]),
+    }

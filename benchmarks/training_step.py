@@ -1,0 +1,165 @@
+"""Our training loop against a bare PyTorch loop: the same networks, batches and losses.
+
+    python -m benchmarks.training_step [--steps 20] [--repeats 2]
+
+Ours is the loop of a worker, without a cluster: batches read and decoded from parquet, noise by position, the guard
+with its norms, a log line every ten steps. The bare loop has the same batches in memory, captions as tokens, pictures
+as float tensors; its losses are written as public training code writes them; its noise and Adam are torch's, and the
+U-Net has a moving average. Checkpoints and validation are left out. One torch thread each; fresh processes, in turns.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.toy_training import WARM_UP, Config, Toy, plan, train
+from ldm3d.config import AutoencoderConfig, DiffusionConfig, ModelConfig
+from ldm3d.models.base import load_autoencoder, load_base
+from ldm3d.models.text import tokenise
+from ldm3d.training.discriminator import PatchDiscriminator
+from ldm3d.training.perceptual import Perceptual
+from pipelines.reader import BatchReader
+
+ALIKE = 0.1  # by how much the mean losses of both sides may differ, which draw other noise
+NEVER = 10**9
+
+
+def bare(config: Config, steps: int) -> dict[str, float]:
+    """As `toy_training.train`, of the bare loop."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    prepare, step = _diffusion(config) if isinstance(config, DiffusionConfig) else _autoencoder(config)
+    run = plan(config)
+    reader = BatchReader(run.data.train, run.data.order, run.decode, start=0, stop=WARM_UP + steps)
+    batches = [prepare(batch.data) for batch in reader]
+    for batch in batches[:WARM_UP]:
+        step(*batch)
+    wall, cpu = time.perf_counter(), time.process_time()
+    losses = [step(*batch) for batch in batches[WARM_UP:]]
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"per_s": steps / wall, "per_cpu_s": steps / cpu, "loss": torch.stack(losses).mean().item()}
+
+
+def _diffusion(config: DiffusionConfig) -> tuple[Callable[[Any], Any], Callable[..., Tensor]]:
+    """Equation 2: what a batch becomes in memory, and a step on it."""
+    base: Any = load_base(ModelConfig(base=config.model.base))
+    unet, average = base.unet.train(), [weight.detach().clone() for weight in base.unet.parameters()]
+    optimiser = torch.optim.Adam(unet.parameters(), config.optimiser.learning_rate, config.optimiser.betas)
+    with torch.no_grad():
+        empty = base.text_encoder(tokenise(base.tokenizer, [""])).last_hidden_state
+
+    def prepare(samples: Any) -> tuple[Tensor, Tensor, Tensor]:
+        latents = samples.content
+        return latents.mean.float(), latents.std.float(), tokenise(base.tokenizer, samples.captions)
+
+    def step(mean: Tensor, std: Tensor, ids: Tensor) -> Tensor:
+        latents = (mean + std * torch.randn_like(mean)) * base.vae.config["scaling_factor"]
+        noise, timesteps = torch.randn_like(latents), torch.randint(0, 1_000, (len(latents),))
+        with torch.no_grad():
+            text = base.text_encoder(ids).last_hidden_state
+        text = torch.where((torch.rand(len(text)) < config.loss.caption_dropout)[:, None, None], empty, text)
+        noisy = base.scheduler.add_noise(latents, noise, timesteps)
+        loss = functional.mse_loss(unet(noisy, timesteps, text).sample, noise)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        with torch.no_grad():
+            for mine, weight in zip(average, unet.parameters(), strict=True):
+                mine.lerp_(weight, 1 - config.ema.decay)
+        return loss.detach()
+
+    return prepare, step
+
+
+def _autoencoder(config: AutoencoderConfig) -> tuple[Callable[[Any], Any], Callable[..., Tensor]]:
+    """Equation 1 as latent diffusion's code has it: what a batch becomes in memory, and a step on it."""
+    vae: Any = load_autoencoder(config.model).train()
+    perceptual = Perceptual(config.loss.perceptual.network, config.loss.perceptual.weights)  # bare LPIPS, but quiet
+    discriminator = PatchDiscriminator(6, config.loss.discriminator_filters, config.loss.discriminator_layers, "group")
+    networks, rate, betas = (vae, discriminator), config.optimiser.learning_rate, config.optimiser.betas
+    optimisers = [torch.optim.Adam(network.parameters(), rate, betas) for network in networks]
+    last = vae.decoder.conv_out.weight
+    is_adversarial = config.loss.discriminator_start == 0
+
+    def prepare(pictures: Any) -> tuple[Tensor]:
+        return (pictures.to_tensor(6),)
+
+    def step(pixels: Tensor) -> Tensor:
+        posterior = vae.encode(pixels).latent_dist
+        out = vae.decode(posterior.sample()).sample
+        distance = perceptual(out[:, :3], pixels[:, :3]) + perceptual(out[:, 3:], pixels[:, 3:])
+        area = pixels.shape[-1] * pixels.shape[-2]
+        reconstruction: Tensor = ((out - pixels).abs().flatten(1).sum(1) + 3 * area * distance).mean()
+        loss = reconstruction + config.loss.kl_weight * posterior.kl().mean()
+        if is_adversarial:
+            realism = -discriminator(out)[0].mean()
+            pull, push = (
+                torch.autograd.grad(term, last, retain_graph=True)[0].norm() for term in (reconstruction, realism)
+            )
+            weight = (pull / (push + 1e-4)).clamp(max=1e4).detach()
+            loss = loss + config.loss.adversarial_weight * weight * realism
+        loss.backward()
+        if is_adversarial:
+            optimisers[1].zero_grad()
+            real, fake = discriminator(pixels, out.detach())
+            (((1 - real).relu().mean() + (1 + fake).relu().mean()) / 2).backward()
+            optimisers[1].step()
+        optimisers[0].step()
+        optimisers[0].zero_grad()
+        return reconstruction.detach()
+
+    return prepare, step
+
+
+def measure(case: str, config: Config, steps: int, repeats: int) -> dict[str, Any]:
+    """Both sides in turns.
+
+    Raises:
+        RuntimeError: their losses are not alike: they do not do the same.
+    """
+    sides = {"ours": train, "bare": bare}
+    turns: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    for turn in range(repeats):
+        for side in list(sides)[:: 1 if turn % 2 == 0 else -1]:
+            turns[side].append(alone(sides[side], config, steps)[0])
+    middle = {side: {name: median(turn[name] for turn in found) for name in found[0]} for side, found in turns.items()}
+    ours, peer = (middle[side]["loss"] for side in sides)
+    if abs(ours / peer - 1) > ALIKE:
+        raise RuntimeError(f"{case}: a loss of {ours:.4g} here and {peer:.4g} in the bare loop")
+    per = {
+        name: Ratio.of(*([turn[name] for turn in turns[side]] for side in sides)) for name in ("per_cpu_s", "per_s")
+    }
+    return {"case": case, "steps": steps, "ratio": per, **middle}
+
+
+def main() -> None:
+    asked = arguments(__doc__, steps=20, repeats=2)
+    records = []
+    with tempfile.TemporaryDirectory() as name:
+        toy = Toy.make(Path(name), asked.steps)
+        without = replace(toy.autoencoder, loss=replace(toy.autoencoder.loss, discriminator_start=NEVER))
+        cases: dict[str, Config] = {
+            "autoencoder": without,
+            "autoencoder, adversarial": toy.autoencoder,
+            "U-Net from latents": toy.cached,
+        }
+        for case, config in cases.items():
+            record = measure(case, config, asked.steps, asked.repeats)
+            records.append(record)
+            print(f"{case}: waits for data {record['ours']['data_wait']:.2%} of the time")
+            for rate, ratio in record["ratio"].items():
+                print(f"  {rate:10} {record['ours'][rate]:6.2f} / {record['bare'][rate]:6.2f} = {ratio}", flush=True)
+    save("training_step", {"cases": records})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""From one Ray Train worker to two, on two cores: steps per second at the same global batch.
+
+    python -m benchmarks.workers [--steps 20] [--repeats 2]
+
+Both trainings of the toy, as a user runs them, each on one worker with one torch thread, on two such workers (DDP over
+gloo), and for reference on one worker with two threads, which is the same number of cores without gradients on their
+way. Speed is what the run's history notes, from the first log line on: starting, validation and the finished model are
+not in it. Larger models, on GPUs, have more to send for a step and more to compute: this says nothing about those.
+"""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from benchmarks.measure import Ratio, arguments, cluster, save
+from benchmarks.toy_training import Config, Toy, plan
+from ldm3d.config import WorkersConfig
+
+CASES = {
+    "one worker": {"workers": 1, "cpus": 1.0},
+    "two workers": {"workers": 2, "cpus": 1.0},
+    "one worker, two threads": {"workers": 1, "cpus": 2.0},
+}
+ALONE, TWO, THREADS = CASES
+
+
+def speed(config: Config, address: str, case: dict[str, Any]) -> float:
+    """Steps per second of a whole run, in steady state."""
+    with tempfile.TemporaryDirectory() as output:
+        workers = WorkersConfig(address=address, gpus=0, **case)
+        plan(replace(config, output=output, workers=workers)).run(dry_run=False)
+        history = json.loads(Path(output, "history.json").read_text())
+    return 1 / mean(float(record["speed/step_s"]) for record in history if "speed/step_s" in record)
+
+
+def measure(config: Config, address: str, repeats: int) -> dict[str, Any]:
+    """Every case, in turns."""
+    rates: dict[str, list[float]] = {case: [] for case in CASES}
+    for turn in range(repeats):
+        for case in list(CASES)[:: 1 if turn % 2 == 0 else -1]:
+            rates[case].append(speed(config, address, CASES[case]))
+    return {
+        "steps_per_s": {case: median(found) for case, found in rates.items()},
+        "speedup": Ratio.of(rates[TWO], rates[ALONE]),
+        "speedup_of_threads": Ratio.of(rates[THREADS], rates[ALONE]),
+    }
+
+
+def main() -> None:
+    asked = arguments(__doc__, steps=20, repeats=2)
+    records = {}
+    with tempfile.TemporaryDirectory() as name, cluster(cpus=2) as address:
+        toy = Toy.make(Path(name), asked.steps)
+        for training, config in (("autoencoder", toy.autoencoder), ("U-Net from latents", toy.cached)):
+            found = measure(config, address, asked.repeats)
+            records[training] = found
+            print(f"{training}:", ", ".join(f"{case} {rate:.2f}" for case, rate in found["steps_per_s"].items()))
+            print(f"  two workers {found['speedup']}, efficiency {found['speedup'].middle / 2:.0%}")
+            print(f"  two threads {found['speedup_of_threads']}", flush=True)
+    save("workers", {"steps": asked.steps, "trainings": records})
+
+
+if __name__ == "__main__":
+    main()
