@@ -21,7 +21,7 @@ from tests.integration.flaky_s3 import FAULTS, FlakyS3
 
 pytestmark = pytest.mark.timeout(400)  # two whole corpora are made before the first test
 BUCKET = "s3://corpora"
-PATIENCE_S = 180.0  # a request that fails for good is tried again for 31 s at most; actors start before it
+PATIENCE_S = 90.0  # a request that fails for good is tried again for 15 s or so, 31 at most
 
 
 @pytest.fixture(scope="module")
