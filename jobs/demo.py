@@ -47,13 +47,13 @@ look at  {root}/samples.png                  captions, generated images, generat
 """
 
 
-def demo(root: Path = ROOT, scenes: int = SCENES, label_steps: int = LABEL_STEPS) -> dict[str, Any]:
+def demo(root: Path) -> dict[str, Any]:
     """Run every stage into a fresh `root`. Returns what summary.json holds."""
     began = time.monotonic()
     begin_afresh(root)
-    labeller = _train_labeller(root / "models/depth", label_steps)
+    labeller = _train_labeller(root / "models/depth")
     with ToyWeb() as web:
-        world = build_world(root / "scenes/metadata", web.base_url, scenes)
+        world = build_world(root / "scenes/metadata", web.base_url, SCENES)
         gallery = build_gallery(root / "photographs/metadata", web.base_url)
         web.pages.update(world.pages | gallery.pages)
         corpus = rebuild_corpus(_config(root, "scenes"))
@@ -83,9 +83,9 @@ def depth_error(corpus: Path, scenes: dict[str, Scene]) -> float:
     return round(float(np.mean(errors)), 4)
 
 
-def _train_labeller(folder: Path, steps: int) -> dict[str, Any]:
+def _train_labeller(folder: Path) -> dict[str, Any]:
     print("training a small DPT on scenes with exact depth (about a minute)", flush=True)
-    report = train_depth_model(folder, steps)
+    report = train_depth_model(folder, LABEL_STEPS)
     print(f"  {report.parameters:,} parameters, error on held-out scenes {report.l1:.4f}, {report.seconds:.0f} s")
     return {"model_parameters": report.parameters, "model_l1_held_out": round(report.l1, 4)}
 
@@ -117,7 +117,7 @@ def _check_outcomes(world: World, corpus: dict[str, Any]) -> None:
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    summary = demo()
+    summary = demo(ROOT)
     print(json.dumps(summary, indent=2))
     print(REPORT.format(root=ROOT, **summary))
 

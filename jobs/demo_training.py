@@ -25,16 +25,15 @@ SHOWN = 24
 SAMPLES = "samples.png"
 
 
-def train(root: Path, epochs: int | None = None) -> dict[str, Any]:
+def train(root: Path) -> dict[str, Any]:
     """Corpus -> autoencoder -> latents -> U-Net -> samples. Returns what summary.json holds of these.
 
     Args:
         root: of the demo, with its corpus and depth model. The picture `samples.png` is written there.
-        epochs: of both trainings; None takes the preset's.
     """
     base, corpus = root / "models/base", str(root / "scenes/corpus")
     make_base_model(base)
-    autoencoder = _preset(AutoencoderConfig, epochs)
+    autoencoder, diffusion = presets_of(AutoencoderConfig)["toy"], presets_of(DiffusionConfig)["toy"]
     trained = train_autoencoder(
         AutoencoderConfig(
             input=corpus,
@@ -48,10 +47,10 @@ def train(root: Path, epochs: int | None = None) -> dict[str, Any]:
         LatentsConfig(
             input=corpus,
             output=str(root / "latents"),
-            **_preset(LatentsConfig) | {"model": TrainedAutoencoderConfig(autoencoder=str(root / "autoencoder"))},
+            **presets_of(LatentsConfig)["toy"]
+            | {"model": TrainedAutoencoderConfig(autoencoder=str(root / "autoencoder"))},
         )
     )
-    diffusion = _preset(DiffusionConfig, epochs)
     drawn = train_diffusion(
         DiffusionConfig(
             input=str(root / "latents"),
@@ -76,11 +75,6 @@ def _require_finished(training: dict[str, Any]) -> None:
         raise SystemExit(
             f"stopped at step {training['steps']} of a training; the demo begins afresh when it is run again"
         )
-
-
-def _preset(config_class: Any, epochs: int | None = None) -> dict[str, Any]:
-    preset = presets_of(config_class)["toy"]
-    return preset | {"loop": replace(preset["loop"], epochs=epochs)} if epochs else preset
 
 
 def _samples(root: Path, wanted: Any) -> dict[str, float]:
