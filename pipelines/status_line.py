@@ -25,6 +25,7 @@ class StatusLine:
         self.total, self.stream, self.clock = total, stream or sys.stderr, clock
         self.is_live = self.stream.isatty()
         self._logged = clock()
+        self._last = ""
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -46,6 +47,6 @@ class StatusLine:
         now = self.clock()
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, description=line)
-        elif always or now - self._logged >= LOG_EVERY_S:
-            self._logged = now
+        elif (always and line != self._last) or now - self._logged >= LOG_EVERY_S:
+            self._logged, self._last = now, line
             print(line, file=self.stream, flush=True)

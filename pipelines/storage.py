@@ -1,6 +1,7 @@
 """A folder on any fsspec file system, with writes that are whole or absent."""
 
 import errno
+import os
 import posixpath
 import uuid
 from collections.abc import Iterable, Iterator
@@ -104,10 +105,14 @@ class Folder:
                 self.fs.pipe_file(self.path(name), content)
 
     def delete(self, name: str) -> None:
-        """Remove a file, or every file below a folder; fine where there is none."""
+        """Remove a file, or a folder with all that is below it; fine where there is none."""
         # not fs.rm, which takes names for patterns, and on S3 does not say when a file stays
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             list(pool.map(self._delete_file, self.sizes(name)))
+        if self.is_local:
+            for folder, _, _ in os.walk(self.path(name), topdown=False):
+                with suppress(OSError):  # somebody has put something there
+                    Path(folder).rmdir()
 
     def drop_empty(self, name: str) -> None:
         """Remove a local folder, and this one, if nothing is in them; object stores have no empty folders."""

@@ -130,6 +130,7 @@ def test_deleting_takes_one_file_or_all_below_a_folder_and_nothing_else(folder):
     assert set(folder.sizes()) == {"a/c/d", "a/bc", "ab/e"}
     folder.delete("a")
     assert set(folder.sizes()) == {"ab/e"}
+    assert not folder.exists("a")
 
 
 @pytest.mark.parametrize("name", ["a b", "c+d%20é", "m[1]", "a*b?", "x=1,y", "#z", "-", ".hidden", "~"])
