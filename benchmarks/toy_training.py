@@ -130,7 +130,7 @@ def train(config: Config, steps: int) -> dict[str, float]:
     torch.set_num_threads(1)
     worker = Observed.until(WARM_UP + steps)
     with tempfile.TemporaryDirectory() as output:
-        plan(replace(config, output=output)).on_worker(worker)
+        plan(replace(config, output=output)).on_worker("benchmark", worker)
     first, last = worker.notes[0], worker.notes[-1]
     losses = [numbers.get("loss/reconstruction", numbers.get("loss/diffusion")) for _, _, numbers in worker.notes]
     return {

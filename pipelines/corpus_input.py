@@ -6,8 +6,11 @@ from typing import Any
 
 from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint
+from pipelines.finished_input import success_marker
+from pipelines.local_paths import absolute
 from pipelines.metadata_input import MetadataInput, read_input
-from pipelines.relabel import check_finished, is_corpus, with_source_settings
+from pipelines.preflight import check_apart
+from pipelines.relabel import is_corpus, with_source_settings
 from pipelines.storage import Folder
 
 
@@ -32,21 +35,19 @@ def look_at_input(config: CorpusConfig) -> CorpusInput:
         ValueError: the input does not exist, cannot be read, or does not serve; or input and output overlap.
     """
     config = replace(config, input=Folder(config.input).url, output=Folder(config.output).url)
-    given, made = f"{config.input}/", f"{config.output}/"
-    if given.startswith(made) or made.startswith(given):
-        raise ValueError(f"--output {config.output!r} and --input {config.input!r} overlap; give separate folders")
+    check_apart(config.input, config.output)
     content: dict[str, Any]
     try:
         if is_corpus(config.input):
             config, metadata = with_source_settings(config), None
-            content = {"corpus": check_finished(Folder(config.input))}
+            content = {"corpus": success_marker(config.input, "a finished corpus")}
         else:
             metadata = read_input(config)
             content = {"files": [list(file) for file in metadata.files]}
     except OSError as error:
         raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
     config, settings = _with_local_model(config)
-    return CorpusInput(config, metadata, settings, settings | content)
+    return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})
 
 
 def _with_local_model(config: CorpusConfig) -> tuple[CorpusConfig, dict[str, Any]]:
@@ -55,4 +56,4 @@ def _with_local_model(config: CorpusConfig) -> tuple[CorpusConfig, dict[str, Any
     if not model.is_dir():  # a model of a hub: `preflight.check_same_model` knows its commit
         return config, settings
     settings["label"]["depth_model"] = fingerprint(model)
-    return replace(config, label=replace(config.label, depth_model=str(model.absolute()))), settings
+    return replace(config, label=replace(config.label, depth_model=absolute(config.label.depth_model))), settings

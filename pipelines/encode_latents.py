@@ -9,9 +9,6 @@ Killed anywhere and run again, it does what is left. docs/training.md says what 
 
 import gc
 import logging
-import socket
-import time
-import uuid
 from typing import Any
 
 import ray
@@ -20,7 +17,7 @@ from ray.data import Dataset
 from ldm3d.config import LatentsConfig, to_json
 from pipelines import preflight
 from pipelines.audit_latents import audit_latents
-from pipelines.commit import check_owner, claim, finished
+from pipelines.commit import check_owner, finished
 from pipelines.encode_plan import EncodePlan, try_encoder
 from pipelines.encode_shards import CONTRACTS, Encoding, ShardEncoder
 from pipelines.finish_latents import finish, finished_summary
@@ -52,6 +49,7 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
     plan = EncodePlan.of(config)
     config, output, autoencoder = plan.config, Folder(plan.config.output), plan.about_autoencoder()
     identity = config.identity() | plan.corpus.identity | {"autoencoder": autoencoder["fingerprint"]}
+    identity["stage"] = "encode_latents"
     begun = preflight.check_output(output, identity)
     if begun and (summary := finished_summary(output, plan.corpus.shards)):
         logger.info("%s is finished: %d pictures", output.url, summary["rows_kept"])
@@ -67,8 +65,8 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
     logger.info("%s; %s", pool, facts)
     if dry_run:
         return {"rows_read": plan.rows, "resources": str(pool), **facts, "config": to_json(config)}
+    run = preflight.begin(output, identity, to_json(config), {})
     code = preflight.code_version()
-    run = _take_over(output, identity, config, code)
     provenance = {"producer": "encode_latents", "config": identity, "autoencoder": autoencoder, "code": code}
     work = Encoding(config, weights, plan.image_size, tuple(facts["latent_shape"]), pool.cpus, run, provenance)
     _stream(work, plan, pool)
@@ -77,17 +75,6 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
     summary = finish(work, plan.corpus.shards, records, pool)
     logger.info("%s: %d pictures, %d rejected", output.url, summary["rows_kept"], plan.rows - summary["rows_kept"])
     return summary
-
-
-def _take_over(output: Folder, identity: dict[str, Any], config: LatentsConfig, code: str) -> str:
-    """Make a new run the owner of the output. Returns its name."""
-    run = uuid.uuid4().hex
-    claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
-    preflight.check_output(output, identity)  # again: another run may have begun here while the autoencoder was tried
-    check_owner(output, run)
-    output.delete(preflight.SUCCESS)  # of latents that are mended: until they are, nobody is to take them for finished
-    preflight.save_config(output, identity, to_json(config), {}, code)
-    return run
 
 
 def _stream(work: Encoding, plan: EncodePlan, pool: Pool) -> None:

@@ -1,7 +1,6 @@
 """What a run of `encode_latents` works on, all of it checked before anything starts."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -14,6 +13,8 @@ from ldm3d.models.latent_encoder import LatentEncoder
 from ldm3d.sampling.decode import pixel_factor
 from pipelines.corpus_shards import CorpusShards
 from pipelines.encode_shards import COLUMNS
+from pipelines.local_paths import absolute
+from pipelines.preflight import check_apart
 from pipelines.resources import hide_other_gpus
 from pipelines.storage import Folder
 from pipelines.trained_autoencoder import open_autoencoder
@@ -42,9 +43,7 @@ class EncodePlan:
             ValueError: corpus or autoencoder will not do, or they do not fit each other.
         """
         config = _with_absolute_paths(config)
-        given, made = f"{config.input}/", f"{config.output}/"
-        if given.startswith(made) or made.startswith(given):
-            raise ValueError(f"--output {config.output!r} and --input {config.input!r} overlap; give separate folders")
+        check_apart(config.input, config.output)
         corpus = CorpusShards.of(config.input, COLUMNS)
         vae = open_autoencoder(config.model.autoencoder, config.model.revision)
         size, factor = _image_size(Folder(config.input), corpus), pixel_factor(vae)
@@ -94,8 +93,7 @@ def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> 
 
 
 def _with_absolute_paths(config: LatentsConfig) -> LatentsConfig:
-    folder = Path(config.model.autoencoder)
-    model = replace(config.model, autoencoder=str(folder.absolute())) if folder.is_dir() else config.model
+    model = replace(config.model, autoencoder=absolute(config.model.autoencoder))
     return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)
 
 

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import socket
 import subprocess
+import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.fingerprint import fingerprint
-from pipelines.commit import RUN
+from pipelines.commit import RUN, check_owner, claim
 from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage import Folder
 from pipelines.trial import try_on_worker
@@ -43,12 +46,44 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     before = json.loads(output.read(CONFIG)).get("identity")
     if before is None:
         raise ValueError(f"--output {output.url!r} holds a {CONFIG} that is not of this project; give an empty folder")
+    if (made_by := before.get("stage")) and made_by != identity.get("stage"):
+        raise ValueError(f"--output {output.url!r} was made by {made_by}; give another output")
     if changed := list(_changes(before, identity)):
         raise ValueError(
             f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "
             "Run with the old one to finish it, or give another output."
         )
     return True
+
+
+def check_apart(given: str, made: str) -> None:
+    """
+    Args:
+        given, made: input and output, as `Folder.url` has them.
+
+    Raises:
+        ValueError: one of them is in the other.
+    """
+    if f"{given}/".startswith(f"{made}/") or f"{made}/".startswith(f"{given}/"):
+        raise ValueError(f"--output {made!r} and --input {given!r} overlap; give separate folders")
+
+
+def begin(output: Folder, identity: dict[str, Any], config: dict[str, Any], labels: dict[str, Any]) -> str:
+    """Make a new run the owner of an output that `check_output` has let pass. Returns its name.
+
+    The success marker goes, of what is mended too: until it is whole, nobody is to take it for finished.
+
+    Raises:
+        ValueError: another run has begun here meanwhile, with another configuration.
+        TakenOverError: the output belongs to another run by now.
+    """
+    run = uuid.uuid4().hex
+    claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
+    check_output(output, identity)
+    check_owner(output, run)
+    output.delete(SUCCESS)
+    save_config(output, identity, config, labels, code_version())
+    return run
 
 
 def save_config(

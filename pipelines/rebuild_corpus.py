@@ -11,16 +11,13 @@ Killed anywhere and run again, it does what is left. docs/corpus.md says what is
 
 import gc
 import logging
-import socket
-import time
-import uuid
 from typing import Any
 
 from ldm3d.config import CorpusConfig, to_json
 from pipelines import preflight
 from pipelines.audit import audit
 from pipelines.candidates import Plan, is_whole, load_plan, make_plan, most_shards, save_plan
-from pipelines.commit import check_owner, claim
+from pipelines.commit import check_owner
 from pipelines.corpus_graph import Actors, CorpusGraph
 from pipelines.corpus_input import CorpusInput, look_at_input
 from pipelines.finish import finish, has_lost_files, load_summary
@@ -65,17 +62,12 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         preflight.check_same_model(output, facts)
     if dry_run:
         return {**_extent(given, output), "resources": str(resources), **facts, "config": to_json(config)}
-    run = uuid.uuid4().hex
-    claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
-    preflight.check_output(output, given.identity)  # again: another run may have begun here while the model was tried
-    check_owner(output, run)
-    output.delete(preflight.SUCCESS)  # of a corpus that is mended: until it is, nobody is to take it for finished
-    code = preflight.code_version()
-    preflight.save_config(output, given.identity, to_json(config), facts, code)
+    run = preflight.begin(output, given.identity, to_json(config), facts)
     plan = load_plan(output)
     if plan is None or not is_whole(plan, output):
         plan = _make_plan(given, output, run)
-    provenance = {"producer": "rebuild_corpus", "config": given.settings, "code": code, **facts}
+    provenance = {"producer": "rebuild_corpus", "config": given.settings, "code": preflight.code_version()}
+    provenance |= facts
     relabels = given.metadata is None
     graph = CorpusGraph(config, resources, actors or Actors(), run, provenance, relabels)
     records = graph.work_off(plan.shards)

@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 
-from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig
+from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
 from pipelines.candidates import PLAN, Plan, load_plan
 from pipelines.commit import Record, Shard, finished
+from pipelines.finished_input import success_marker
 from pipelines.preflight import CONFIG, SUCCESS
 from pipelines.storage import Folder
 
@@ -19,29 +19,13 @@ def is_corpus(url: str) -> bool:
     return folder.exists(PLAN) or folder.exists(SUCCESS)
 
 
-def check_finished(corpus: Folder) -> dict[str, Any]:
-    """The success marker of a corpus that is to be relabelled.
-
-    Raises:
-        ValueError: the corpus is not finished.
-    """
-    if not corpus.exists(SUCCESS):
-        raise ValueError(f"--input {corpus.url!r} is a corpus that is not finished; finish it, then relabel it")
-    return dict(json.loads(corpus.read(SUCCESS)))
-
-
 def with_source_settings(config: CorpusConfig) -> CorpusConfig:
     """A relabelled corpus is selected and downloaded as its source was, whatever the command line says of these."""
     source = json.loads(Folder(config.input).read(CONFIG)).get("config", {})
     if not {"select", "download"} <= source.keys():
         raise ValueError(f"--input {config.input!r} was made by another stage than rebuild_corpus: give a corpus")
-    select: dict[str, Any]
-    download: dict[str, Any]
-    select, download = (
-        {name: tuple(value) if isinstance(value, list) else value for name, value in source[section].items()}
-        for section in ("select", "download")
-    )
-    return replace(config, select=SelectConfig(**select), download=DownloadConfig(**download))
+    select, download = from_json(SelectConfig, source["select"]), from_json(DownloadConfig, source["download"])
+    return replace(config, select=select, download=download)
 
 
 def relabel_plan(corpus: Folder) -> Plan:
@@ -54,7 +38,7 @@ def relabel_plan(corpus: Folder) -> Plan:
     if plan is None:
         raise ValueError(f"--input {corpus.url!r} has no {PLAN}, by which shards are known: put its _state/ back")
     records = finished(corpus, plan.shards).values()
-    kept, wanted = sum(record.kept for record in records), check_finished(corpus)["rows_kept"]
+    kept, wanted = sum(record.kept for record in records), success_marker(corpus.url, "a finished corpus")["rows_kept"]
     if kept != wanted:
         raise ValueError(
             f"--input {corpus.url!r} says that it holds {wanted} rows, but shards of {kept} are whole; "

@@ -10,7 +10,8 @@ from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base
 from pipelines.autoencoder_training import AutoencoderTraining
 from pipelines.checkpoints import Checkpoint
-from pipelines.export import export_autoencoder
+from pipelines.export import AUTOENCODER, export_autoencoder
+from pipelines.local_paths import absolute
 from pipelines.storage import Folder
 from pipelines.trainer import Worker
 from pipelines.training_data import TrainingData
@@ -49,10 +50,12 @@ def plan(config: AutoencoderConfig) -> TrainingRun[Pictures]:
     data = TrainingData.of(config.input, "rgbd/v1", COLUMNS, config.loop)
     return TrainingRun(
         config=config,
-        identity=config.identity() | {"data": data.fingerprint, "base": fingerprint_of_base(config.model)},
+        stage="train_autoencoder",
+        identity=config.identity() | {"base": fingerprint_of_base(config.model)},
         data=data,
         decode=decode_rgbd,
         trainee=partial(_trainee, config),
+        model=AUTOENCODER,
         finish=partial(_finish, config),
     )
 
@@ -69,9 +72,7 @@ def _finish(config: AutoencoderConfig, checkpoint: Checkpoint) -> None:
 
 def _with_absolute_paths(config: AutoencoderConfig) -> AutoencoderConfig:
     """Workers may run in another folder than the driver."""
-    base, weights = Path(config.model.base), Path(config.loss.perceptual.weights)
-    model = replace(config.model, base=str(base.absolute())) if base.is_dir() else config.model
-    loss = config.loss
-    if weights.is_file():
-        loss = replace(loss, perceptual=replace(loss.perceptual, weights=str(weights.absolute())))
+    model, perceptual = config.model, config.loss.perceptual
+    model = replace(model, base=absolute(model.base))
+    loss = replace(config.loss, perceptual=replace(perceptual, weights=absolute(perceptual.weights)))
     return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model, loss=loss)

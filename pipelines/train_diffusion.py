@@ -1,23 +1,20 @@
 """Fine-tune the U-Net on the latents of a trained autoencoder, on Ray Train: equation 2 of the paper."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from ldm3d.config import DiffusionConfig, ModelConfig
 from ldm3d.data.captioned import decode_captioned
-from ldm3d.data.latents import Latents, decode_latents_rows
-from ldm3d.data.pictures import Pictures, decode_rgbd
+from ldm3d.data.latents import decode_latents_rows
+from ldm3d.data.pictures import decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base
 from ldm3d.models.checkpoint import fingerprint
 from pipelines.checkpoints import Checkpoint
 from pipelines.diffusion_training import DiffusionStart, DiffusionTraining, Samples
 from pipelines.export import export_model, unet_weights
 from pipelines.finished_input import success_marker
+from pipelines.local_paths import absolute
 from pipelines.row_groups import OpenRowGroups, RowGroups
 from pipelines.storage import Folder
 from pipelines.trained_autoencoder import open_autoencoder
@@ -26,10 +23,10 @@ from pipelines.training_data import TrainingData
 from pipelines.training_run import TrainingRun
 from pipelines.validation_rows import ValidationRows
 
-LATENTS = ("key", "caption", "mean", "std")
-MODEL = "model"
 INPUT = "the output of encode_latents, or a finished corpus"
+LATENTS = ("key", "caption", "mean", "std")
 PICTURES = ("key", "caption", "image", "depth")
+MODEL = "model"
 
 
 def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
@@ -59,16 +56,14 @@ def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
     start = start_of(config, about, _captions(config, data.validation))
     return TrainingRun(
         config=config,
-        identity=config.identity() | {"data": data.fingerprint} | identity_of(start),
+        stage="train_diffusion",
+        identity=config.identity() | identity_of(start),
         data=data,
-        decode=partial(_decode, decode=decode_latents_rows if is_encoded else decode_rgbd),
+        decode=partial(decode_captioned, decode=decode_latents_rows if is_encoded else decode_rgbd),
         trainee=partial(_trainee, config, start),
+        model=MODEL,
         finish=partial(_finish, config, start),
     )
-
-
-def _decode(rows: pa.Table, decode: Callable[[pa.Table], Latents | Pictures]) -> Samples:
-    return decode_captioned(rows, decode)
 
 
 def identity_of(start: DiffusionStart) -> dict[str, Any]:
@@ -138,9 +133,6 @@ def _finish(config: DiffusionConfig, start: DiffusionStart, checkpoint: Checkpoi
 
 def _with_absolute_paths(config: DiffusionConfig) -> DiffusionConfig:
     """Workers may run in another folder than the driver."""
-    model = config.model
-    if Path(model.base).is_dir():
-        model = replace(model, base=str(Path(model.base).absolute()))
-    if model.autoencoder and Path(model.autoencoder).is_dir():
-        model = replace(model, autoencoder=str(Path(model.autoencoder).absolute()))
+    autoencoder = config.model.autoencoder
+    model = replace(config.model, base=absolute(config.model.base), autoencoder=autoencoder and absolute(autoencoder))
     return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)

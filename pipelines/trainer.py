@@ -21,6 +21,7 @@ import torch
 
 from ldm3d.config import LoopConfig, WorkersConfig
 from ldm3d.training.guard import DivergedError
+from pipelines.commit import TakenOverError
 from pipelines.storage import Folder
 
 logger = logging.getLogger(__name__)
@@ -51,14 +52,6 @@ class Worker:
     def report(self, step: int, numbers: dict[str, float]) -> None:
         """Tell the driver, without waiting for it."""
         self.board.report.remote(step, numbers)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a training ended: steps done since the very first, and whether somebody asked it to stop before its end."""
-
-    steps: int
-    interrupted: bool
 
 
 Train = Callable[[Worker], int]
@@ -99,14 +92,17 @@ def fit(
     use_gpus: bool,
     output: Folder,
     show: Callable[[int, dict[str, float]], None],
-) -> Outcome:
+) -> int:
     """Run `train` on that many workers, to its end. A worker that dies takes all of them back to the last checkpoint.
 
     Args:
         show: told the numbers that the first worker reports.
 
+    Returns:
+        Steps done since the very first; fewer than all where somebody asked it to stop.
+
     Raises:
-        DivergedError: as the workers raised it; they are not started again for that.
+        DivergedError, TakenOverError: as the workers raised it; they are not started again for that.
         ray.train.TrainingFailedError: workers died more often than `config.max_restarts`.
     """
     import pyarrow.fs
@@ -135,10 +131,10 @@ def fit(
     with _relaying(board, show):
         result: Any = trainer.fit()
     output.delete(SCRATCH)
-    found = result.return_value
-    if found["diverged"]:
-        raise DivergedError(found["diverged"])
-    return Outcome(found["steps"], found["interrupted"])
+    found: int | DivergedError | TakenOverError = result.return_value
+    if not isinstance(found, int):
+        raise found
+    return found
 
 
 class Board:
@@ -170,7 +166,7 @@ class Board:
         return self._stopped
 
 
-def _on_worker(settings: dict[str, Any]) -> dict[str, Any]:
+def _on_worker(settings: dict[str, Any]) -> "int | DivergedError | TakenOverError":
     from ray.train import get_context
     from ray.train.torch import get_device
 
@@ -182,12 +178,11 @@ def _on_worker(settings: dict[str, Any]) -> dict[str, Any]:
     done = threading.Event()
     threading.Thread(target=_watch, args=(worker, done), daemon=True).start()
     try:
-        steps = settings["train"](worker)
-    except DivergedError as error:  # as a value: what is raised here, Ray Train tries again
-        return {"diverged": str(error)}
+        return int(settings["train"](worker))
+    except (DivergedError, TakenOverError) as error:  # as a value: what is raised here, Ray Train tries again
+        return error
     finally:
         done.set()
-    return {"steps": steps, "interrupted": worker.stop.is_set(), "diverged": None}
 
 
 def _watch(worker: Worker, done: threading.Event) -> None:

@@ -4,6 +4,7 @@ It goes by the step number alone: what a step reads and draws is a function of i
 from its last checkpoint as if nothing had been, to the bit on the same hardware and number of workers.
 """
 
+import logging
 import resource
 import time
 from collections.abc import Callable, Mapping
@@ -18,9 +19,12 @@ from ldm3d.config import LoopConfig
 from ldm3d.training.flops import count_flops
 from ldm3d.training.ranks import Reduce
 from pipelines.checkpoints import Checkpoints
+from pipelines.commit import TakenOverError
 from pipelines.history import History
 from pipelines.reader import Batch, BatchReader
 from pipelines.training_state import TrainingState
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -61,6 +65,7 @@ class Loop:
     read: steps [start, stop) -> this worker's batches.
     checkpoints: every worker reads them, the first writes.
     reduce: mean over workers.
+    check_owner: raises TakenOverError where the output belongs to another run. Called on the first worker.
     interrupted: whether this worker was asked to stop.
     leaving: whether this worker knows that a machine is about to go: one checkpoint more, and on until it goes.
     open_history: numbers so far -> where more go. Called on the first worker.
@@ -75,6 +80,7 @@ class Loop:
     checkpoints: Checkpoints
     reduce: Reduce
     is_first: bool
+    check_owner: Callable[[], None]
     interrupted: Callable[[], bool]
     leaving: Callable[[], bool]
     open_history: Callable[[list[dict[str, Any]]], History]
@@ -86,8 +92,10 @@ class Loop:
 
         Raises:
             DivergedError: too many bad steps in a row.
+            TakenOverError: another run owns the output by now; nothing more was written.
             OSError: three checkpoints in a row could not be written.
         """
+        self._require_owner()
         step, records = self._resume(trainee)
         history = self.open_history(records) if self.is_first else None
         reader = self.read(step, self.total_steps)
@@ -106,11 +114,15 @@ class Loop:
                     meter.restart(step)
                 is_due = step % self.config.checkpoint_every == 0 or (leaving and not has_left)
                 if score is not None or stopping or is_due:
+                    self._require_owner()
                     self._save(step, trainee, history, score)
                 has_left = leaving
                 if stopping:
                     break
             return step
+        except TakenOverError:
+            history = None
+            raise
         finally:
             if self.is_first:
                 self.checkpoints.close()
@@ -137,6 +149,23 @@ class Loop:
                 f"workers would go on from different checkpoints (this one from step {step}, the mean is {mean:g}): "
                 "the output has to be a folder that all nodes share, or s3://"
             )
+
+    def _require_owner(self) -> None:
+        """All workers find out together, as none may wait for another that has left.
+
+        Raises:
+            TakenOverError: another run owns the output.
+        """
+        reason = ""
+        if self.is_first:
+            try:
+                self.check_owner()
+            except TakenOverError as error:
+                reason = str(error)
+            except OSError as error:  # a store that fails now is noticed where something is written
+                logger.warning("who owns the output could not be read: %s", error)
+        if self.reduce(torch.tensor(float(bool(reason)))) > 0:
+            raise TakenOverError(reason or "another run owns the output")
 
     def _asked(self) -> tuple[bool, bool]:
         """Whether any worker was interrupted, and whether any is leaving; all find out at the same step."""

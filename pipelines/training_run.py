@@ -22,6 +22,7 @@ from ldm3d.training.flops import peak_flops
 from ldm3d.training.ranks import mean_over_ranks
 from pipelines import preflight
 from pipelines.checkpoints import Checkpoint, Checkpoints
+from pipelines.commit import check_owner
 from pipelines.history import History
 from pipelines.reader import BatchReader
 from pipelines.resources import cluster_size
@@ -43,17 +44,20 @@ T = TypeVar("T")
 class TrainingRun(Generic[T]):
     """What is particular to a stage. All of it goes to the workers.
 
-    identity: what decides which weights come out; a run goes on only with the same.
+    stage: its name. identity: what, beside stage and data, decides which weights come out; a run goes on only with the
+    same.
     decode: the rows of a batch, as they are read -> what a step takes.
     trainee: steps in all, validation rows, worker -> the networks there.
-    finish: the last checkpoint -> the model in the output.
+    model: the folder of the output that the model goes to. finish: writes it, from the last checkpoint.
     """
 
     config: AutoencoderConfig | DiffusionConfig
+    stage: str
     identity: dict[str, Any]
     data: TrainingData
     decode: Callable[[pa.Table], T]
     trainee: Callable[[int, ValidationRows[T], Worker], Trainee[T]]
+    model: str
     finish: Callable[[Checkpoint], None]
 
     @property
@@ -69,12 +73,13 @@ class TrainingRun(Generic[T]):
         Raises:
             ValueError: the output or the cluster will not do; nothing was started.
             DivergedError: losses or gradients were not finite for too many steps in a row.
+            TakenOverError: another run was started on the same output.
         """
         config, output, total = self.config, Folder(self.config.output), self.total_steps
-        begun = preflight.check_output(output, self.identity)
-        if begun and output.exists(preflight.SUCCESS):
-            logger.info("%s is finished", output.url)
-            return dict(json.loads(output.read(preflight.SUCCESS)))
+        preflight.check_apart(config.input, config.output)
+        identity = {"stage": self.stage, "data": self.data.fingerprint, **self.identity}
+        if preflight.check_output(output, identity) and (summary := self._summary(output)):
+            return summary
         connect(config.workers)
         cpus, gpus = cluster_size()
         workers = worker_count(config.workers, config.loop, cpus, gpus)
@@ -82,18 +87,23 @@ class TrainingRun(Generic[T]):
         logger.info("%d steps of %d samples on %d workers", total, config.loop.batch_size, workers)
         if dry_run:
             return plan | {"config": to_json(config)}
-        preflight.save_config(output, self.identity, to_json(config), {}, preflight.code_version())
+        name = preflight.begin(output, identity, to_json(config), {})
         use_gpus = gpus > 0 and config.workers.gpus > 0
         run = ray.put(self)  # once for all workers: networks may be part of it
         with TrainingProgress(total) as progress:
-            outcome = fit(partial(_on_worker, run), config.workers, workers, use_gpus, output, progress.show)
-        if outcome.interrupted and outcome.steps < total:
-            logger.info("stopped at step %d of %d: the same command goes on from there", outcome.steps, total)
-            return {"steps": outcome.steps, "finished": False}
-        return self._finished(output, outcome.steps)
+            steps = fit(partial(_on_worker, run, name), config.workers, workers, use_gpus, output, progress.show)
+        if steps < total:
+            logger.info("stopped at step %d of %d: the same command goes on from there", steps, total)
+            return {"steps": steps, "finished": False}
+        check_owner(output, name)
+        return self._finished(output, steps)
 
-    def on_worker(self, worker: Worker) -> int:
-        """Train on one of the workers, from the newest checkpoint on. Returns the steps done since the very first."""
+    def on_worker(self, name: str, worker: Worker) -> int:
+        """Train on one of the workers, from the newest checkpoint on. Returns the steps done since the very first.
+
+        Args:
+            name: of the run, which is to own the output.
+        """
         output, loop = Folder(self.config.output), self.config.loop
         rank, workers = worker.rank, worker.workers
         training = Loop(
@@ -106,6 +116,7 @@ class TrainingRun(Generic[T]):
             checkpoints=Checkpoints(_checkpoints(output), loop.keep_checkpoints),
             reduce=lambda tensor: mean_over_ranks(tensor.to(worker.device)),
             is_first=rank == 0,
+            check_owner=partial(check_owner, output, name),
             interrupted=worker.stop.is_set,
             leaving=worker.leaving.is_set,
             open_history=partial(History, output),
@@ -116,19 +127,36 @@ class TrainingRun(Generic[T]):
         validation = ValidationRows(self.data.validation, self.decode, most_rows, rank, workers)
         return training.run(self.trainee(self.total_steps, validation, worker))
 
+    def _summary(self, output: Folder) -> dict[str, Any] | None:
+        """What the success marker says; None without one. A model that has lost files is written again."""
+        if not output.exists(preflight.SUCCESS):
+            return None
+        summary = dict(json.loads(output.read(preflight.SUCCESS)))
+        if output.sizes(self.model) == summary["files"]:
+            logger.info("%s is finished", output.url)
+            return summary
+        logger.info("%s was finished, but files of its model are missing or changed since", output.url)
+        output.delete(preflight.SUCCESS)
+        return self._finished(output, summary["steps"])
+
     def _finished(self, output: Folder, steps: int) -> dict[str, Any]:
         """Write the model and, last, the success marker."""
         checkpoint = Checkpoints(_checkpoints(output)).load(steps)
         self.finish(checkpoint)
         found = [_validation(record) for record in checkpoint.state["history"]]
-        summary = {"steps": steps, "finished": True, "validation": next(filter(None, reversed(found)), {})}
+        summary = {
+            "steps": steps,
+            "finished": True,
+            "validation": next(filter(None, reversed(found)), {}),
+            "files": output.sizes(self.model),
+        }
         output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
         return summary
 
 
-def _on_worker(run: Any, worker: Worker) -> int:
+def _on_worker(run: Any, name: str, worker: Worker) -> int:
     training: TrainingRun[Any] = ray.get(run)
-    return training.on_worker(worker)
+    return training.on_worker(name, worker)
 
 
 def _checkpoints(output: Folder) -> Folder:

@@ -78,5 +78,7 @@ class AutoencoderConfig:
     workers: WorkersConfig = field(default_factory=WorkersConfig)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which weights come out; what the corpus holds decides the rest."""
-        return {name: value for name, value in to_json(self).items() if name not in ("input", "output", "workers")}
+        """The settings that decide which weights come out; what corpus and base hold decides the rest."""
+        values = {name: value for name, value in to_json(self).items() if name not in ("input", "output", "workers")}
+        values["model"] = {name: value for name, value in values["model"].items() if name not in ("base", "revision")}
+        return values

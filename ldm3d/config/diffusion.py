@@ -66,12 +66,12 @@ class LoraConfig:
 
     rank: int = 0
     """Rank of the updates to the queries, keys, values and outputs; 0 trains every weight of the U-Net instead."""
-    alpha: float | None = None
+    alpha: int | None = None
     """Updates are multiplied by alpha / rank; None takes the rank."""
 
     def __post_init__(self) -> None:
         require(self.rank >= 0, "lora.rank", self.rank, "0 or more")
-        require(self.alpha is None or self.alpha > 0, "lora.alpha", self.alpha, "more than 0, or None")
+        require(self.alpha is None or self.alpha > 0, "lora.alpha", self.alpha, "1 or more, or None")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +115,6 @@ class DiffusionConfig:
     workers: WorkersConfig = field(default_factory=WorkersConfig)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which weights come out; what the input holds decides the rest."""
-        left_out = ("input", "output", "workers", "samples")
+        """The settings that decide which weights come out; what input, base and autoencoder hold decides the rest."""
+        left_out = ("input", "output", "workers", "samples", "model")
         return {name: value for name, value in to_json(self).items() if name not in left_out}

@@ -1,7 +1,7 @@
 """What the U-Net is trained on: latents, or the pictures that they are still to be made of, with their captions."""
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ class Captioned(NamedTuple, Generic[T]):
     content: T
 
 
-def decode_captioned(rows: pa.Table, decode: Callable[[pa.Table], T]) -> Captioned[T]:
+def decode_captioned(rows: pa.Table, decode: Callable[[pa.Table], Any]) -> Captioned[Any]:
     """Some rows of `latents/v1` or `rgbd/v1`.
 
     Args:

@@ -27,7 +27,7 @@ def add_lora(unet: "UNet2DConditionModel", config: LoraConfig, seed: int) -> Non
         unet.add_adapter(
             peft.LoraConfig(
                 r=config.rank,
-                lora_alpha=config.rank if config.alpha is None else config.alpha,  # type: ignore[arg-type]
+                lora_alpha=config.rank if config.alpha is None else config.alpha,
                 init_lora_weights="gaussian",
                 target_modules=list(TARGETS),
             )

@@ -48,7 +48,7 @@ def latents(config, cluster, tmp_path_factory) -> str:
 
 def run(config: DiffusionConfig, output: Path, stop_at: int | None = None) -> Checkpoint:
     """The last checkpoint of a training; interrupted when it has taken `stop_at` steps, if that is given."""
-    steps = plan(replace(config, output=str(output))).on_worker(Alone.until(stop_at))
+    steps = plan(replace(config, output=str(output))).on_worker("run", Alone.until(stop_at))
     return Checkpoints(Folder(f"{output}/checkpoints")).load(steps)
 
 

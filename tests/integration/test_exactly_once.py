@@ -61,7 +61,11 @@ def test_a_driver_ended_at_any_moment_loses_and_doubles_nothing(world, make_conf
     for ending in (signal.SIGKILL, signal.SIGTERM):
         driver = start_driver(config, cluster)
         enough = len(done_before) + chance.randint(1, 3)
-        wait_for(lambda: len(markers(tmp_path / "corpus")) >= enough or driver.poll() is not None)  # noqa: B023 -- called before the loop goes on
+        wait_for(
+            lambda enough=enough, driver=driver: (
+                len(markers(tmp_path / "corpus")) >= enough or driver.poll() is not None
+            )
+        )
         time.sleep(chance.uniform(0, 0.3))
         driver.send_signal(ending)
         said, _ = driver.communicate()
@@ -81,7 +85,7 @@ def test_killed_actors_are_replaced_within_the_run(world, make_config, undisturb
 
     def kill() -> None:
         for done, victim in enumerate(("DepthLabeler", "Downloader"), start=1):
-            wait_for(lambda: len(markers(tmp_path / "corpus")) >= done)  # noqa: B023 -- called before the loop goes on
+            wait_for(lambda done=done: len(markers(tmp_path / "corpus")) >= done)
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):  # it ended by itself
                     if process.cmdline()[0].startswith("ray::") and victim in process.cmdline()[0]:

@@ -1,6 +1,7 @@
 """The U-Net's training on Ray Train, as a user runs it."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,15 @@ def test_it_ends_with_a_whole_model_and_samples_and_a_finished_run_does_nothing(
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
     assert train_diffusion(config) == two
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()} == before
+
+
+def test_a_finished_run_that_lost_files_of_its_model_writes_them_again(config, two, tmp_path):
+    output = shutil.copytree(config.output, tmp_path / "copy")
+    lost = output / "model/unet/diffusion_pytorch_model.safetensors"
+    before = lost.read_bytes()
+    lost.unlink()
+    assert train_diffusion(replace(config, output=str(output))) == two
+    assert lost.read_bytes() == before
 
 
 @pytest.mark.parametrize(("workers", "strategy"), [(1, "ddp"), (2, "fsdp")])

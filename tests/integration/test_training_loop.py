@@ -1,6 +1,7 @@
 """A training that was killed anywhere goes on as if nothing had been, to the last bit."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from ldm3d.config import AutoencoderConfig
 from pipelines.checkpoints import Checkpoints
+from pipelines.commit import TakenOverError, claim
 from pipelines.storage import Folder
 from pipelines.train_autoencoder import plan
 from tests.integration.alone import Alone
@@ -31,7 +33,7 @@ def config(small_training, tmp_path_factory) -> AutoencoderConfig:
 
 def run(config: AutoencoderConfig, output: Path, stop_at: int | None = None) -> tuple[int, Checkpoints]:
     """The training as a single worker runs it; interrupted when it has taken `stop_at` steps, if that is given."""
-    steps = plan(replace(config, output=str(output))).on_worker(Alone.until(stop_at))
+    steps = plan(replace(config, output=str(output))).on_worker("run", Alone.until(stop_at))
     return steps, Checkpoints(Folder(f"{output}/checkpoints"))
 
 
@@ -78,10 +80,30 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(config, undisturbed, tmp_
 
 def test_before_a_machine_goes_there_is_one_checkpoint_more_and_training_goes_on(config, undisturbed, tmp_path):
     rare = replace(config, output=str(tmp_path), loop=replace(config.loop, checkpoint_every=1_000))
-    assert plan(rare).on_worker(Alone.until(leaves_at=7)) == 2 * STEPS_PER_EPOCH
+    assert plan(rare).on_worker("run", Alone.until(leaves_at=7)) == 2 * STEPS_PER_EPOCH
     checkpoints = Checkpoints(Folder(f"{tmp_path}/checkpoints"))
     assert checkpoints.steps() == [5, 7, 10]  # two ends of epochs, and that one
     assert_same(checkpoints, undisturbed, 10)
+
+
+class Robbed(Alone):
+    """Another run takes the output over at the third step."""
+
+    def report(self, step: int, numbers: dict[str, float]) -> None:
+        if step == 3:
+            claim(self.board, "new", {})
+
+
+def test_a_run_that_is_taken_over_writes_nothing_more(config, tmp_path):
+    output, training = Folder(str(tmp_path)), plan(replace(config, output=str(tmp_path)))
+    claim(output, "old", {})
+    robbed = Robbed(0, 1, torch.device("cpu"), output, threading.Event(), threading.Event())
+    with pytest.raises(TakenOverError, match="run new"):
+        training.on_worker("old", robbed)
+    assert Checkpoints(Folder(f"{tmp_path}/checkpoints")).steps() == [2]
+    assert len(json.loads(output.read("history.json"))) == 2
+    with pytest.raises(TakenOverError, match="run new"):  # nor when Ray starts its workers again
+        training.on_worker("old", Alone.until())
 
 
 def test_training_learns_and_leaves_pictures_and_curves(config, tmp_path):
