@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.storage import Folder
@@ -125,14 +126,11 @@ class Checkpoints:
         return sorted(int(name.split("/")[0]) for name in self.folder.sizes("", f"/{STATE}"))
 
     def _save(self, step: int, tensors: Tensors, state: dict[str, Any], score: float | None) -> None:
-        from safetensors.torch import save
-
         name, files = _name(step), {}
         self.folder.delete(f"{name}/{STATE}")  # of a run that was here before: its files are about to change
         for file, values in tensors.items():
-            content = save(dict(values))
-            self.folder.write(f"{name}/{file}.safetensors", content)
-            files[file] = hashlib.sha256(content).hexdigest()
+            with self.folder.place(f"{name}/{file}.safetensors") as path:
+                files[file] = _write(path, values)
         about = {"step": step, "score": score, "files": files, "state": state}
         self.folder.write(f"{name}/{STATE}", json.dumps(about, indent=2).encode())
         self._prune()
@@ -151,6 +149,19 @@ class Checkpoints:
             if step != best:
                 self.folder.delete(f"{_name(step)}/{STATE}")
                 self.folder.delete(_name(step))
+
+
+def _write(path: Path, tensors: Mapping[str, "Tensor"]) -> str:
+    """Make a file of tensors. Returns its SHA-256, hex."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file  # `save` would hold the interpreter, and so the training
+
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:  # which is no OSError, whatever the disk said
+        raise OSError(str(error)) from error
+    with path.open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()
 
 
 def _name(step: int) -> str:

@@ -3,6 +3,7 @@
 import errno
 import os
 import posixpath
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,9 +101,25 @@ class Folder:
         """Put a whole file in place, replacing what was there."""
         with self._named(name):
             if self.is_local:
-                _replace(Path(self.path(name)), content)
+                with _beside(Path(self.path(name))) as beside:
+                    beside.write_bytes(content)
             else:
                 self.fs.pipe_file(self.path(name), content)
+
+    @contextmanager
+    def place(self, name: str) -> Iterator[Path]:
+        """A local path for what writes files alone: what is there when the `with` ends without an error is put in
+        place.
+        """
+        with self._named(name):
+            if self.is_local:
+                with _beside(Path(self.path(name))) as beside:
+                    yield beside
+            else:
+                with tempfile.TemporaryDirectory() as scratch:
+                    draft = Path(scratch, posixpath.basename(name))
+                    yield draft
+                    self.fs.put_file(str(draft), self.path(name))
 
     def delete(self, name: str) -> None:
         """Remove a file, or a folder with all that is below it; fine where there is none."""
@@ -193,12 +210,16 @@ def _s3_failures() -> tuple[type[Exception], ...]:
     return BotoCoreError, ClientError
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Put a whole local file in place."""
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Where to write a local file that is then put in place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # dataset readers pass over names with a dot
     try:
-        beside.write_bytes(content)
+        beside.touch()
+        mode = beside.stat().st_mode
+        yield beside
+        beside.chmod(mode)  # safetensors lets nobody but its writer read a file
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

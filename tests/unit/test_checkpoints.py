@@ -2,6 +2,9 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,10 +38,19 @@ class FullDisk(Folder):
     room = 1_000
 
     def write(self, name: str, content: bytes) -> None:
+        self._take_room(name)
+        super().write(name, content)
+
+    @contextmanager
+    def place(self, name: str) -> Iterator[Path]:
+        with super().place(name) as path:
+            self._take_room(name)
+            yield path
+
+    def _take_room(self, name: str) -> None:
         self.room -= 1
         if self.room < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
-        super().write(name, content)
 
 
 def test_what_was_saved_is_loaded_bit_for_bit(checkpoints):
@@ -103,6 +115,30 @@ def test_a_full_disk_costs_the_new_checkpoint_only(tmp_path, room, caplog):
     save(store, 3)
     assert store.steps() == [3]
     store.close()
+
+
+def test_what_safetensors_cannot_write_is_a_failure_like_others(tmp_path, caplog):
+    class Gone(Folder):
+        @contextmanager
+        def place(self, name: str) -> Iterator[Path]:
+            yield tmp_path / "gone" / "file"
+
+    store = Checkpoints(Gone(str(tmp_path)))
+    save(store, 1)
+    assert "could not be written (1 of 3)" in caplog.text
+    store.close()
+
+
+def test_a_checkpoint_on_an_object_store_comes_back_and_may_be_read_by_others(tmp_path):
+    store = Checkpoints(Folder(f"memory://{tmp_path}"))
+    save(store, 5)
+    assert torch.equal(store.newest().tensors["model"]["weight"], tensors(5)["model"]["weight"])
+    local = Checkpoints(Folder(str(tmp_path)))
+    save(local, 5)
+    modes = {file.stat().st_mode for file in (tmp_path / "000000005").iterdir()}
+    assert len(modes) == 1
+    store.close()
+    local.close()
 
 
 def test_three_failures_in_a_row_end_the_run(tmp_path):

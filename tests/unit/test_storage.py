@@ -63,6 +63,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, tmp_pat
     assert folder.read("a/b") == b"old"
 
 
+def test_a_file_that_others_write_is_put_in_place_when_it_is_whole(folder, tmp_path):
+    folder.write("a", b"old")
+    with folder.place("a") as path:
+        path.write_bytes(b"new")
+        assert folder.read("a") == b"old"
+    assert folder.read("a") == b"new"
+    with pytest.raises(TypeError), folder.place("a") as path:
+        path.write_text(b"not text")  # opens it, and fails
+    assert folder.read("a") == b"new"
+    assert files(tmp_path) == ["corpus/a"]
+
+
 def test_a_missing_file_is_an_error_that_names_it(folder):
     for read in (folder.read, folder.read_table, lambda name: folder.read_many([name])):
         with pytest.raises(FileNotFoundError) as caught:
