@@ -79,6 +79,7 @@ their captions, encoded by LDM3D on Ray, contract `latents/v1`.
 - `key`: of the picture in the corpus; `caption`.
 - `flipped`: the row is of the picture's mirror image.
 - `mean`, `std` of the latent's distribution, not scaled: {shape} float16, little-endian, C order.
+{_about_text(summary["text"])}
 
 ```python
 rows = pyarrow.parquet.read_table("latents/train/00000.parquet")  # or datasets.load_dataset, or pandas
@@ -100,6 +101,12 @@ be {summary["scaling_factor_measured"]}.
 
 {_table(_flat(config))}
 """
+
+
+def _about_text(text: dict[str, Any] | None) -> str:
+    if text is None:
+        return "- `text`: null, captions were not encoded."
+    return f"- `text`: the caption by the text encoder of {text['base']}, {text['shape']} float16, likewise."
 
 
 def _front(contract: str, name: str, splits: dict[str, int]) -> str:

@@ -69,6 +69,8 @@ LATENTS = pa.schema(
         # metadata as `latent_shape`
         _field("mean", pa.binary()),
         _field("std", pa.binary()),
+        # where captions were encoded too: float16, little-endian, C order, of the shape [L, D] in `text_shape`
+        _field("text?", pa.binary()),
     ]
 )
 

@@ -46,11 +46,13 @@ class DiffusionStart:
     model: the base, with as many channels as the autoencoder has.
     vae: the trained autoencoder, its configuration's scaling factor the one to train with.
     captions: of the samples that show how far training is.
+    text_is_stored: the data holds encoded captions.
     """
 
     model: ModelConfig
     vae: "AutoencoderKL"
     captions: tuple[str, ...]
+    text_is_stored: bool
 
 
 class DiffusionTraining:
@@ -66,11 +68,14 @@ class DiffusionTraining:
     ) -> None:
         self.config, self.total_steps, self.validation, self.device = config, total_steps, validation, device
         self.start = start
-        text_encoder, self.tokenizer = load_text(start.model)
-        self.vae, self.text_encoder = (_frozen(each, device) for each in (start.vae, text_encoder))
+        self.vae = _frozen(start.vae, device)
         self.scheduler = scheduler_of(config, start.model)
         self.schedule = NoiseSchedule.of(self.scheduler).to(device)
-        self.empty = self._text([EMPTY_CAPTION])
+        text_encoder, self.tokenizer = load_text(start.model)
+        self.text_encoder: Any = _frozen(text_encoder, device)
+        self.empty, self.shown = self._text([EMPTY_CAPTION]), self._text(list(start.captions or [EMPTY_CAPTION]))
+        if start.text_is_stored:
+            self.text_encoder = None  # its memory is for the U-Net
         unet: Any = make_unet(config, start.model)
         self.unet = unet.to(device).train()
         if config.workers.gradient_checkpointing:
@@ -120,7 +125,8 @@ class DiffusionTraining:
             positions, (shape[1], shape[2], shape[3]), len(self.schedule), config.loss, config.loop.seed
         ).to(self.device)
         latents = draw_latents(*posterior, draws.posterior, self.vae.config["scaling_factor"])
-        text = drop_captions(self._text(samples.captions), self.empty, draws.captions, caption_dropout)
+        text = self._text(samples.captions) if samples.text is None else samples.text.to(self.device).float()
+        text = drop_captions(text, self.empty, draws.captions, caption_dropout)
         with precision_of(config.loop, self.device):
             return denoising_loss(unet, latents, text, draws.noise, draws.timesteps, self.schedule, config.loss)
 
@@ -147,7 +153,7 @@ class DiffusionTraining:
             samples = text_to_rgbd(
                 model,
                 captions,
-                self._text(captions),
+                self.shown,
                 self.empty,
                 range(len(captions)),
                 num_inference_steps=wanted.num_inference_steps,

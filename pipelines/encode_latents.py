@@ -47,9 +47,10 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
         TakenOverError: another run was started on the same output.
     """
     plan = EncodePlan.of(config)
-    config, output, autoencoder = plan.config, Folder(plan.config.output), plan.about_autoencoder()
-    identity = config.identity() | plan.corpus.identity | {"autoencoder": autoencoder["fingerprint"]}
-    identity["stage"] = "encode_latents"
+    config, output = plan.config, Folder(plan.config.output)
+    encoders = {"autoencoder": plan.about_autoencoder(), "text": plan.about_text()}
+    identity = config.identity() | plan.corpus.identity | {"stage": "encode_latents"}
+    identity |= {name: about and about["fingerprint"] for name, about in encoders.items()}
     begun = preflight.check_output(output, identity)
     if begun and (summary := finished_summary(output, plan.corpus.shards)):
         logger.info("%s is finished: %d pictures", output.url, summary["rows_kept"])
@@ -58,6 +59,7 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
     gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
     pool = fit_actors("encode", config.cluster, *cluster_size())
     weights = ray.put(plan.vae)  # the workers need not reach the place that they are from
+    text = plan.text and ray.put(plan.text)
     patience_s = config.cluster.no_progress_timeout_s
     facts = try_on_worker(
         try_encoder, weights, config.encode, plan.image_size, pool=pool, patience_s=patience_s, name="the autoencoder"
@@ -67,8 +69,8 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
         return {"rows_read": plan.rows, "resources": str(pool), **facts, "config": to_json(config)}
     run = preflight.begin(output, identity, to_json(config), {})
     code = preflight.code_version()
-    provenance = {"producer": "encode_latents", "config": identity, "autoencoder": autoencoder, "code": code}
-    work = Encoding(config, weights, plan.image_size, tuple(facts["latent_shape"]), pool.cpus, run, provenance)
+    provenance = {"producer": "encode_latents", "config": identity, "code": code, **encoders}
+    work = Encoding(config, weights, text, plan.image_size, tuple(facts["latent_shape"]), pool.cpus, run, provenance)
     _stream(work, plan, pool)
     records = audit_latents(plan.corpus.shards, config, run)
     check_owner(output, run)

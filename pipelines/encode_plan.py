@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from ldm3d.config import EncodeConfig, LatentsConfig
+from ldm3d.config import EncodeConfig, LatentsConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
 from ldm3d.images import decode_rgb
+from ldm3d.models.base import load_text
 from ldm3d.models.checkpoint import fingerprint
 from ldm3d.models.latent_encoder import LatentEncoder
+from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
 from pipelines.corpus_shards import CorpusShards
 from pipelines.encode_shards import COLUMNS
@@ -21,6 +23,7 @@ from pipelines.trained_autoencoder import open_autoencoder
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from transformers import CLIPTextModel, CLIPTokenizer
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,21 @@ class EncodePlan:
     """A corpus and an autoencoder that fit each other.
 
     config: with absolute paths, as workers may run in another folder than the driver.
+    text: encodes captions, where these are to be stored encoded.
     image_size: side S of the pictures, in pixels.
     """
 
     config: LatentsConfig
     corpus: CorpusShards
     vae: "AutoencoderKL"
+    text: "tuple[CLIPTextModel, CLIPTokenizer] | None"
     image_size: int
 
     @classmethod
     def of(cls, config: LatentsConfig) -> Self:
         """
         Raises:
-            ValueError: corpus or autoencoder will not do, or they do not fit each other.
+            ValueError: corpus, autoencoder or text encoder will not do, or they do not fit each other.
         """
         config = _with_absolute_paths(config)
         check_apart(config.input, config.output)
@@ -52,7 +57,7 @@ class EncodePlan:
                 f"--input {config.input!r} has pictures of {size} pixels, wanted a multiple of {factor} for "
                 f"model.autoencoder {config.model.autoencoder!r}: rebuild the corpus with another download.image_size"
             )
-        return cls(config, corpus, vae, size)
+        return cls(config, corpus, vae, _text(config, vae), size)
 
     @property
     def rows(self) -> int:
@@ -67,6 +72,18 @@ class EncodePlan:
             "fingerprint": fingerprint(self.vae),
             "channels": self.vae.config["in_channels"],
             "scaling_factor": self.vae.config["scaling_factor"],
+        }
+
+    def about_text(self) -> dict[str, Any] | None:
+        """Likewise of the text encoder, where captions are stored encoded."""
+        if self.text is None:
+            return None
+        about, text_encoder = self.config.text, self.text[0].config
+        return {
+            "base": about.base,
+            "revision": about.revision,
+            "fingerprint": fingerprint_of_text(*self.text),
+            "shape": [text_encoder.max_position_embeddings, text_encoder.hidden_size],
         }
 
 
@@ -94,7 +111,18 @@ def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> 
 
 def _with_absolute_paths(config: LatentsConfig) -> LatentsConfig:
     model = replace(config.model, autoencoder=absolute(config.model.autoencoder))
-    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)
+    text = replace(config.text, base=config.text.base and absolute(config.text.base))
+    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model, text=text)
+
+
+def _text(config: LatentsConfig, vae: Any) -> "tuple[CLIPTextModel, CLIPTokenizer] | None":
+    wanted = config.text
+    if wanted.base is None:
+        return None
+    try:
+        return load_text(ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels))
+    except ValueError as error:
+        raise ValueError(f"--text.base: {error}") from error
 
 
 def _image_size(folder: Folder, corpus: CorpusShards) -> int:

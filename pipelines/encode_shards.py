@@ -12,7 +12,7 @@ import ray
 
 from ldm3d.config import LatentsConfig
 from ldm3d.data.latent_sums import LatentSums
-from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, to_bytes
+from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, TEXT_SHAPE, to_bytes
 from ldm3d.data.row_encoder import EncodedRows, RowEncoder
 from ldm3d.schema import LATENTS, conform
 from pipelines.commit import Record, commit_shard
@@ -23,7 +23,7 @@ from pipelines.write_shards import row_groups
 COLUMNS = ("key", "url", "caption", "image", "depth")
 CONTRACTS = ("latents", "rejects")  # folders of the output: of the rows that are kept, and of the others
 ROW_GROUP_ROWS = 32  # what a training reader fetches at once: 2 MiB at 512 pixels
-FLOATS = ("mean", "std")
+FLOATS = ("mean", "std", "text")
 OPTIONS: dict[str, Any] = {
     "compression": {name: "none" if name in FLOATS else "zstd" for name in LATENTS.names},  # zstd saves a tenth
     "use_dictionary": False,
@@ -35,12 +35,14 @@ OPTIONS: dict[str, Any] = {
 class Encoding:
     """What the actors of a run are told.
 
-    vae: the autoencoder, in the object store. image_size: S in pixels. latent_shape: (c, h, w). cpus: of an actor.
+    vae: the autoencoder, in the object store. text: text encoder and tokenizer likewise, or None. image_size: S in
+    pixels. latent_shape: (c, h, w). cpus: of an actor.
     provenance: goes into the metadata of each file.
     """
 
     config: LatentsConfig
     vae: ray.ObjectRef
+    text: ray.ObjectRef | None
     image_size: int
     latent_shape: tuple[int, int, int]
     cpus: float
@@ -49,7 +51,7 @@ class Encoding:
 
 
 class ShardEncoder:
-    """One autoencoder on one device.
+    """One autoencoder on one device, and the text encoder where captions are to be encoded.
 
     INPUT   one shard: name, source
     OUTPUT  record, the JSON of its `Record`; its files are committed
@@ -61,14 +63,20 @@ class ShardEncoder:
     def __init__(self, work: Encoding) -> None:
         import torch
 
+        from ldm3d.models.caption_encoder import CaptionEncoder
         from ldm3d.models.latent_encoder import LatentEncoder
 
         hide_other_gpus()
         torch.set_num_threads(max(1, int(work.cpus)))  # more threads than CPUs is slower than one
         self.work = work
         self.corpus, self.output = Folder(work.config.input), Folder(work.config.output)
-        encoder = LatentEncoder(ray.get(work.vae), work.config.encode)
-        self.encode = RowEncoder(encoder, work.image_size, work.latent_shape)
+        settings = work.config.encode
+        pictures = LatentEncoder(ray.get(work.vae), settings)
+        captions = None
+        if work.text:
+            text_encoder, tokenizer = ray.get(work.text)
+            captions = CaptionEncoder(text_encoder, tokenizer, settings.batch_size)
+        self.encode = RowEncoder(pictures, work.image_size, work.latent_shape, captions)
 
     def __call__(self, shards: pa.Table) -> pa.Table:
         (shard,) = shards.to_pylist()
@@ -117,7 +125,11 @@ def pack(
 def _views(rows: pa.Table, encoded: EncodedRows, good: np.ndarray, provenance: dict[str, Any]) -> Iterator[pa.Table]:
     """The rows that are kept as `latents/v1`: first those of pictures, then those of mirror images."""
     mean, std = encoded.mean[:, good], encoded.std[:, good]
-    facts = {LATENT_SHAPE: list(mean.shape[2:]), LATENT_SUMS: asdict(LatentSums.of(mean[0], std[0]))}
+    text = pa.nulls(len(good), pa.binary())
+    facts: dict[str, Any] = {LATENT_SHAPE: list(mean.shape[2:]), LATENT_SUMS: asdict(LatentSums.of(mean[0], std[0]))}
+    if encoded.text is not None:
+        text = pa.array(to_bytes(encoded.text[good]), pa.binary())
+        facts[TEXT_SHAPE] = list(encoded.text.shape[1:])
     kept = rows.select(["key", "caption"]).take(pa.array(good))
     for view, flipped in enumerate((False, True)[: len(mean)]):
         columns = {
@@ -126,5 +138,6 @@ def _views(rows: pa.Table, encoded: EncodedRows, good: np.ndarray, provenance: d
             "flipped": pa.array([flipped] * len(good), pa.bool_()),
             "mean": pa.array(to_bytes(mean[view]), pa.binary()),
             "std": pa.array(to_bytes(std[view]), pa.binary()),
+            "text": text,
         }
         yield conform(pa.table(columns), "latents/v1", provenance | facts)

@@ -7,6 +7,7 @@
     latent_shape                           [c, h, w]
     latent_std, scaling_factor_measured    of draws for the pictures of train; 1 / latent_std
     autoencoder                            model, revision, fingerprint, channels, scaling_factor
+    text                                   base, revision, fingerprint, shape [L, D]; null without encoded captions
 """
 
 import hashlib
@@ -72,6 +73,7 @@ def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str,
         "latent_std": std,
         "scaling_factor_measured": 1 / std if std else None,
         "autoencoder": work.provenance["autoencoder"],
+        "text": work.provenance["text"],
     }
 
 

@@ -26,7 +26,7 @@ class Batch(NamedTuple, Generic[T]):
 
     step: of the whole training, from 0
     positions: (b,) int64, the number of each sample in the whole training, for what is drawn at random
-    data: what the decoder made of the rows: named tuples of columns
+    data: what the decoder made of the rows: named tuples of columns, which may be None
     """
 
     step: int
@@ -142,7 +142,7 @@ def _rows(columns: Any, part: slice) -> Any:
     """Some rows of a column, or of each column of a named tuple."""
     if isinstance(columns, tuple):
         return type(columns)(*(_rows(column, part) for column in columns))
-    return columns[part]
+    return None if columns is None else columns[part]
 
 
 class _Pool(ThreadPoolExecutor):

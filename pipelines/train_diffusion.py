@@ -8,8 +8,9 @@ from ldm3d.config import DiffusionConfig, ModelConfig
 from ldm3d.data.captioned import decode_captioned
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.data.pictures import decode_rgbd
-from ldm3d.models.base import check_base, fingerprint_of_base
+from ldm3d.models.base import check_base, fingerprint_of_base, load_text
 from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.text import fingerprint_of_text
 from pipelines.checkpoints import Checkpoint
 from pipelines.diffusion_training import DiffusionStart, DiffusionTraining, Samples
 from pipelines.export import export_model, unet_weights
@@ -51,7 +52,9 @@ def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
     """The training of a configuration whose paths are absolute."""
     about = success_marker(config.input, INPUT)
     is_encoded = "latent_shape" in about
-    columns = LATENTS if is_encoded else PICTURES
+    columns: tuple[str, ...] = LATENTS if is_encoded else PICTURES
+    if about.get("text"):
+        columns += ("text",)
     data = TrainingData.of(config.input, "latents/v1" if is_encoded else "rgbd/v1", columns, config.loop)
     start = start_of(config, about, _captions(config, data.validation))
     return TrainingRun(
@@ -101,7 +104,13 @@ def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str
         vae.register_to_config(scaling_factor=about["scaling_factor_measured"])
     model = ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels)
     check_base(model)
-    return DiffusionStart(model, vae, captions)
+    stored = about.get("text")
+    if stored and (found := fingerprint_of_text(*load_text(model))) != stored["fingerprint"]:
+        raise ValueError(
+            f"--model.base {model.base!r} has a text encoder of the fingerprint {found[:16]}, captions were encoded "
+            f"by that of {stored['base']!r}, {stored['fingerprint'][:16]}: give that base, or encode the corpus again"
+        )
+    return DiffusionStart(model, vae, captions, text_is_stored=bool(stored))
 
 
 def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from ldm3d.config.diffusion import (
     SamplesConfig,
 )
 from ldm3d.config.export import ExportConfig
-from ldm3d.config.latents import EncodeConfig, LatentsConfig, TrainedAutoencoderConfig
+from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
 from ldm3d.config.presets import PRESETS, presets_of
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WorkersConfig
 
@@ -54,6 +54,7 @@ __all__ = [
     "SamplesConfig",
     "SelectConfig",
     "ShardConfig",
+    "TextConfig",
     "TrainedAutoencoderConfig",
     "WorkersConfig",
     "from_json",

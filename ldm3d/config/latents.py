@@ -22,14 +22,28 @@ class TrainedAutoencoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """Whether captions are encoded too, once, in place of once in every step of the training."""
+
+    base: str | None = None
+    """Stable Diffusion v1.x or 2.x, or LDM3D, by hub id or path: what its text encoder makes of each caption is stored
+    with the latent, float16, 115 KiB a row for v1. None stores captions alone."""
+    revision: str | None = None
+    """Commit of a model on the hub; None takes its main branch."""
+
+    def __post_init__(self) -> None:
+        require(self.base != "", "text.base", self.base, "a model id or path, or None")
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncodeConfig:
-    """How pictures pass the encoder."""
+    """How pictures and captions pass the encoders."""
 
     batch_size: int = 16
-    """Pictures per forward pass."""
+    """Pictures, and captions, per forward pass."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Of the forward pass; `auto` is fp16 on a GPU and fp32 on a CPU. What is not finite in half precision is encoded
-    again in fp32."""
+    """Of the autoencoder's forward pass; `auto` is fp16 on a GPU and fp32 on a CPU. What is not finite in half
+    precision is encoded again in fp32."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "encode.batch_size", self.batch_size, "1 or more")
@@ -46,9 +60,10 @@ class LatentsConfig:
     flips: bool = False
     """Store the mirror image of each training picture too."""
     model: TrainedAutoencoderConfig = field(default_factory=TrainedAutoencoderConfig)
+    text: TextConfig = field(default_factory=TextConfig)
     encode: EncodeConfig = field(default_factory=EncodeConfig)
     cluster: ActorsConfig = field(default_factory=ActorsConfig)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which rows come out; what corpus and autoencoder hold decides the rest."""
+        """The settings that decide which rows come out; what corpus and encoders hold decides the rest."""
         return {name: value for name, value in to_json(self).items() if name in ("flips", "encode")}

@@ -1,11 +1,16 @@
 """What the U-Net is trained on: latents, or the pictures that they are still to be made of, with their captions."""
 
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from ldm3d.data.latents import decode_text_rows
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -16,18 +21,21 @@ class Captioned(NamedTuple, Generic[T]):
     keys: (B,) int64, of the pictures
     captions: B
     content: `Latents` or `Pictures`
+    text: (B, L, D) float16, encoded captions; None where they are still to be encoded
     """
 
     keys: NDArray[np.int64]
     captions: list[str]
     content: T
+    text: "torch.Tensor | None"
 
 
 def decode_captioned(rows: pa.Table, decode: Callable[[pa.Table], Any]) -> Captioned[Any]:
     """Some rows of `latents/v1` or `rgbd/v1`.
 
     Args:
-        rows: B rows with the columns key and caption, and those that `decode` needs.
+        rows: B rows with the columns key and caption, text where it is stored, and those that `decode` needs.
         decode: `decode_latents_rows` or `decode_rgbd`; raises ValueError where a row is damaged.
     """
-    return Captioned(rows["key"].to_numpy(), rows["caption"].to_pylist(), decode(rows))
+    text = decode_text_rows(rows) if "text" in rows.column_names else None
+    return Captioned(rows["key"].to_numpy(), rows["caption"].to_pylist(), decode(rows), text)

@@ -1,4 +1,4 @@
-"""Rows of `latents/v1`: distributions of latents as the autoencoder gave them, in float16."""
+"""Rows of `latents/v1`: distributions of latents as the autoencoder gave them; encoded captions."""
 
 import json
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 LATENT_SHAPE = "latent_shape"
 """The entry of a file's metadata with the shape of its latents, JSON [c, h, w]."""
+
+TEXT_SHAPE = "text_shape"
+"""The entry with the shape of encoded captions, JSON [L, D], where they are stored."""
 
 LATENT_SUMS = "latent_sums"
 """The entry with the `LatentSums` of a file's pictures, their mirror images apart."""
@@ -40,36 +43,42 @@ def decode_latents_rows(rows: pa.Table) -> Latents:
     """
     import torch
 
-    shape = latent_shape(rows.schema)
+    shape = _shape(rows.schema, LATENT_SHAPE)
     return Latents(*(torch.from_numpy(_decoded(rows, column, shape)) for column in ("mean", "std")))
 
 
-def latent_shape(schema: pa.Schema) -> tuple[int, int, int]:
-    """(c, h, w) of the latents of a file.
+def decode_text_rows(rows: pa.Table) -> "torch.Tensor":
+    """Encoded captions of B rows with the column text: (B, L, D) float16, on the CPU.
 
     Raises:
-        ValueError: its metadata does not say it.
+        ValueError: the metadata says no shape, or a row is not of it.
     """
-    text = (schema.metadata or {}).get(LATENT_SHAPE.encode())
+    import torch
+
+    return torch.from_numpy(_decoded(rows, "text", _shape(rows.schema, TEXT_SHAPE)))
+
+
+def to_bytes(values: NDArray[np.float16]) -> list[bytes]:
+    """(B, ...) float16 -> the B values of a column."""
+    return [value.tobytes() for value in values.astype(STORED, copy=False)]
+
+
+def _shape(schema: pa.Schema, entry: str) -> tuple[int, ...]:
+    """Of the values of a file, as its metadata says it."""
+    text = (schema.metadata or {}).get(entry.encode())
     if text is None:
-        raise ValueError(f"the metadata has no {LATENT_SHAPE}: give rows of latents/v1 as encode_latents writes them")
-    channels, height, width = json.loads(text)
-    return channels, height, width
+        raise ValueError(f"the metadata has no {entry}: give rows of latents/v1 as encode_latents writes them")
+    return tuple(json.loads(text))
 
 
-def to_bytes(latents: NDArray[np.float16]) -> list[bytes]:
-    """(B, c, h, w) float16 -> the B values of a column."""
-    return [latent.tobytes() for latent in latents.astype(STORED, copy=False)]
-
-
-def _decoded(rows: pa.Table, column: str, shape: tuple[int, int, int]) -> NDArray[np.float16]:
-    """(B, c, h, w), a copy that may be written to."""
+def _decoded(rows: pa.Table, column: str, shape: tuple[int, ...]) -> NDArray[np.float16]:
+    """(B, *shape), a copy that may be written to."""
     values = pa.concat_arrays(rows[column].chunks)
     size = int(np.prod(shape)) * STORED.itemsize
     _, offsets, content = values.buffers()
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     if (np.diff(ends) != size).any():
         got = sorted(set(np.diff(ends).tolist()))
-        raise ValueError(f"{column} has values of {got} bytes, wanted {size} for latents of shape {list(shape)}")
+        raise ValueError(f"{column} has values of {got} bytes, wanted {size} for the shape {list(shape)}")
     found = np.frombuffer(content, STORED, len(values) * size // STORED.itemsize, offset=int(ends[0]))
     return found.astype(np.float16).reshape(len(values), *shape)

@@ -1,4 +1,4 @@
-"""Rows of a corpus -> posteriors of their latents."""
+"""Rows of a corpus -> posteriors of their latents, and encoded captions."""
 
 import threading
 import time
@@ -14,41 +14,51 @@ from ldm3d.reason import Reason
 from ldm3d.rejected import Rejected
 
 if TYPE_CHECKING:
+    from ldm3d.models.caption_encoder import CaptionEncoder
     from ldm3d.models.latent_encoder import LatentEncoder
 
 DECODE_THREADS = 4  # a batch is decoded while the one before it is encoded
 
 
 class EncodedRows(NamedTuple):
-    """Posteriors of N rows in V views: the picture, and its mirror image where that was wanted.
+    """N rows in V views: the picture, and its mirror image where that was wanted.
 
     mean, std: (V, N, c, h, w) float16, void where a row was rejected
     rejected: by place, of 0 to N - 1
     device_s: seconds on the device
+    text: (N, L, D) float16, void where a row was rejected; None where captions were not to be encoded
     """
 
     mean: NDArray[np.float16]
     std: NDArray[np.float16]
     rejected: dict[int, Rejected]
     device_s: float
+    text: NDArray[np.float16] | None = None
 
 
 class RowEncoder:
-    """One encoder, and threads that decode pictures for it.
+    """One encoder of pictures, one of captions where these are wanted, and threads that decode pictures for it.
 
     Two calls may run at once: while one has the device, the first pictures of the other are decoded.
     """
 
-    def __init__(self, encoder: "LatentEncoder", image_size: int, latent_shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        encoder: "LatentEncoder",
+        image_size: int,
+        latent_shape: tuple[int, int, int],
+        captions: "CaptionEncoder | None" = None,
+    ) -> None:
         """`image_size`: S in pixels; pictures of another size are rejected. `latent_shape`: (c, h, w) of S x S."""
-        self.encoder, self.image_size, self.latent_shape = encoder, image_size, latent_shape
+        self.encoder, self.captions = encoder, captions
+        self.image_size, self.latent_shape = image_size, latent_shape
         self.device = threading.Lock()
         self.decoders, self.stacker = ThreadPoolExecutor(DECODE_THREADS), ThreadPoolExecutor(1)
 
     def __call__(self, rows: pa.Table, *, flips: bool) -> EncodedRows:
         """
         Args:
-            rows: N rows with the columns image and depth of `rgbd/v1`.
+            rows: N rows with the columns image, depth and caption of `rgbd/v1`.
             flips: encode mirror images too. A row is rejected where either fails.
         """
         size, count = self.encoder.batch_size, rows.num_rows
@@ -70,7 +80,10 @@ class RowEncoder:
                     mean[view, batch.places], std[view, batch.places] = found.mean, found.std
                     rejected |= {batch.places[index]: _failed() for index in np.flatnonzero(~found.is_finite)}
                 device_s += time.perf_counter() - began
-        return EncodedRows(mean, std, rejected, device_s)
+            began = time.perf_counter()
+            text = self.captions(rows["caption"].to_pylist()) if self.captions else None
+            device_s += time.perf_counter() - began
+        return EncodedRows(mean, std, _failed_captions(text) | rejected, device_s, text)
 
     def _decode(self, rows: pa.Table, start: int) -> "_Batch":
         """The batch that begins at a row; empty beyond the last one. OpenCV lets go of the interpreter lock."""
@@ -104,6 +117,13 @@ def _stacked(squares: list[tuple[NDArray[np.uint8], NDArray[np.uint16]]]) -> Pic
         return None
     images, depths = zip(*squares, strict=True)
     return Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
+
+
+def _failed_captions(text: NDArray[np.float16] | None) -> dict[int, Rejected]:
+    if text is None:
+        return {}
+    bad = np.flatnonzero(~np.isfinite(text).all(axis=(1, 2)))
+    return {int(place): Rejected(Reason.ENCODE_FAILED, "its encoded caption is beyond float16") for place in bad}
 
 
 def _failed() -> Rejected:

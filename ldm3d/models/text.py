@@ -1,9 +1,13 @@
 """Captions as the U-Net reads them: CLIP's token ids, and its last hidden states."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+from ldm3d.models.checkpoint import fingerprint
 
 if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
@@ -35,3 +39,9 @@ def encode(text_encoder: "CLIPTextModel", ids: Tensor) -> Tensor:
     """
     states: Tensor = text_encoder(ids.to(text_encoder.device)).last_hidden_state
     return states
+
+
+def fingerprint_of_text(text_encoder: "CLIPTextModel", tokenizer: "CLIPTokenizer") -> str:
+    """SHA-256, in hex, of all that decides what `encode` makes of a caption: weights, vocabulary, length."""
+    words = json.dumps([tokenizer.model_max_length, sorted(tokenizer.get_vocab().items())])
+    return hashlib.sha256(f"{fingerprint(text_encoder)} {words}".encode()).hexdigest()

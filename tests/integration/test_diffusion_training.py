@@ -1,11 +1,13 @@
 """The U-Net's training on one worker, without a cluster: it learns, goes on to the last bit, exports what it made."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ldm3d.config import (
     DenoisingLossConfig,
@@ -14,6 +16,7 @@ from ldm3d.config import (
     ExportConfig,
     LatentsConfig,
     LoraConfig,
+    TextConfig,
     TrainedAutoencoderConfig,
     to_json,
 )
@@ -39,10 +42,15 @@ def config(small_diffusion, tmp_path_factory) -> DiffusionConfig:
 
 @pytest.fixture(scope="module")
 def latents(config, cluster, tmp_path_factory) -> str:
-    """The pictures, encoded."""
+    """The pictures, encoded, and their captions."""
     output = str(tmp_path_factory.mktemp("latents") / "latents")
     model = TrainedAutoencoderConfig(autoencoder=config.model.autoencoder)
-    encode_latents(LatentsConfig(input=config.input, output=output, model=model, encode=EncodeConfig(batch_size=4)))
+    encode = EncodeConfig(batch_size=4)
+    encode_latents(
+        LatentsConfig(
+            input=config.input, output=output, model=model, encode=encode, text=TextConfig(base=config.model.base)
+        )
+    )
     return output
 
 
@@ -88,6 +96,29 @@ def test_latents_and_their_pictures_train_alike(config, undisturbed, latents, tm
     losses, expected = numbers(found, "loss/diffusion"), numbers(undisturbed, "loss/diffusion")
     assert losses[0] == pytest.approx(expected[0], rel=1e-3)
     assert losses == pytest.approx(expected, rel=0.1)
+
+
+def test_captions_that_are_stored_encoded_train_as_those_that_are_not(config, latents, tmp_path):
+    """Likewise to 2^-11 of each; the second step is taken with weights that are the same but for that."""
+    copy = Path(shutil.copytree(latents, tmp_path / "without"))
+    about = json.loads((copy / "_SUCCESS.json").read_text())
+    (copy / "_SUCCESS.json").write_text(json.dumps(about | {"text": None}))
+    found = []
+    for name, source in (("stored", latents), ("not", str(copy))):
+        wanted = replace(config, input=source, model=replace(config.model, autoencoder=None))
+        micro = replace(wanted, loop=replace(wanted.loop, micro_batch=2))
+        found.append(numbers(run(micro, tmp_path / name, stop_at=3), "loss/diffusion"))
+    assert found[0] != found[1]
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+def test_captions_encoded_by_another_text_encoder_are_refused(config, latents, tmp_path):
+    base = shutil.copytree(config.model.base, tmp_path / "base")
+    words = base / "text_encoder/model.safetensors"
+    save_file({name: weight + 1 for name, weight in load_file(words).items()}, words, metadata={"format": "pt"})
+    other = replace(config, input=latents, model=replace(config.model, autoencoder=None, base=str(base)))
+    with pytest.raises(ValueError, match=r"captions were encoded by that of .*: give that base, or encode the corpus"):
+        plan(other)
 
 
 def test_micro_batches_add_up_to_the_batch(config, undisturbed, tmp_path):
@@ -146,8 +177,6 @@ def test_low_rank_updates_are_all_that_is_stored_and_fit_diffusers(config, tmp_p
 
 
 def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path):
-    from safetensors.torch import load_file
-
     train = replace(config, output=str(tmp_path / "run"))
     preflight.save_config(Folder(train.output), plan(train).identity, to_json(train), {}, "")
     checkpoint = run(train, tmp_path / "run", stop_at=3)

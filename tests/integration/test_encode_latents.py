@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ldm3d.config import ActorsConfig, EncodeConfig, LatentsConfig, ModelConfig, TrainedAutoencoderConfig
+from ldm3d.config import ActorsConfig, EncodeConfig, LatentsConfig, ModelConfig, TextConfig, TrainedAutoencoderConfig
 from ldm3d.data.latent_sums import LatentSums
-from ldm3d.data.latents import decode_latents_rows
+from ldm3d.data.latents import decode_latents_rows, decode_text_rows
 from ldm3d.data.pictures import decode_rgbd
-from ldm3d.models.base import load_autoencoder
+from ldm3d.models.base import load_autoencoder, load_text
 from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.text import encode, fingerprint_of_text, tokenise
 from ldm3d.schema import IMAGE
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
@@ -59,6 +60,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> LatentsConfig:
         output=str(root / "made"),
         flips=True,
         model=TrainedAutoencoderConfig(autoencoder=str(root / "autoencoder")),
+        text=TextConfig(base=str(root / "base")),
         encode=EncodeConfig(batch_size=8, precision="fp32"),
         cluster=ActorsConfig(no_progress_timeout_s=120),
     )
@@ -102,6 +104,16 @@ def test_latents_are_the_posteriors_of_diffusers_not_scaled(config, made):
     found = decode_latents_rows(pq.read_table(f"{config.output}/latents/val/00000.parquet"))
     torch.testing.assert_close(found.mean.float(), wanted.mean, rtol=2**-11, atol=1e-5)
     torch.testing.assert_close(found.std.float(), wanted.std, rtol=2**-11, atol=1e-5)
+
+
+def test_captions_are_encoded_as_the_text_encoder_does_it_the_same_for_mirror_images(config, made):
+    text_encoder, tokenizer = load_text(ModelConfig(base=config.text.base))
+    rows = pq.read_table(f"{config.output}/latents/train/00007.parquet")
+    with torch.no_grad():
+        wanted = encode(text_encoder, tokenise(tokenizer, rows["caption"].to_pylist()))
+    torch.testing.assert_close(decode_text_rows(rows).float(), wanted, rtol=2**-11, atol=1e-5)
+    assert made["text"]["shape"] == list(wanted.shape[1:])
+    assert made["text"]["fingerprint"] == fingerprint_of_text(text_encoder, tokenizer)
 
 
 def test_the_success_marker_says_what_training_has_to_know(config, made):
@@ -150,6 +162,7 @@ def test_without_its_card_or_picture_it_is_not_finished(config, made, tmp_path, 
     ("change", "named"),
     [
         ({"flips": False}, "flips was true, is false"),
+        ({"text": TextConfig()}, "text was .*, is null"),
         ({"encode": EncodeConfig(batch_size=4, precision="fp32")}, "encode.batch_size was 8, is 4"),
         ({"model": "other"}, "autoencoder was"),
         ({"input": "another"}, "data.val was"),

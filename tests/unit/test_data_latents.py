@@ -27,6 +27,7 @@ def rows_of(mean: np.ndarray, std: np.ndarray) -> pa.Table:
         "flipped": [False] * count,
         "mean": to_bytes(mean),
         "std": to_bytes(std),
+        "text": pa.nulls(count, pa.binary()),
     }
     return conform(pa.table(columns), "latents/v1", {LATENT_SHAPE: list(mean.shape[1:])})
 
@@ -89,9 +90,7 @@ def test_rows_without_a_shape_or_of_another_are_refused(posteriors):
     rows = rows_of(*posteriors)
     with pytest.raises(ValueError, match=r"has no latent_shape: give rows of latents/v1"):
         decode_latents_rows(rows.replace_schema_metadata(None))
-    with pytest.raises(
-        ValueError, match=r"mean has values of \[48\] bytes, wanted 50 for latents of shape \[1, 5, 5\]"
-    ):
+    with pytest.raises(ValueError, match=r"mean has values of \[48\] bytes, wanted 50 for the shape \[1, 5, 5\]"):
         decode_latents_rows(rows.replace_schema_metadata({LATENT_SHAPE: "[1, 5, 5]"}))
 
 
