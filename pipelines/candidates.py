@@ -31,6 +31,7 @@ from ldm3d.selection import drop_url_duplicates, select
 from pipelines.commit import LostRowsError, Shard, check_owner
 from pipelines.metadata_input import MetadataInput
 from pipelines.storage import Folder, is_damage
+from pipelines.waiting import wait_for
 
 BUCKET_ROWS = 250_000  # about 100 MB of URLs and captions
 READ_ROWS = 65_536
@@ -85,7 +86,8 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
     read = partial(select_piece, metadata=metadata, config=config.select, buckets=buckets)
     judged = pieces.map_batches(read, batch_size=1, batch_format="pyarrow")
     write = partial(write_bucket, output_url=output.url, config=config.select)
-    found = sorted(_each_bucket(judged, buckets, write), key=lambda row: row["bucket"])
+    patience_s = config.cluster.no_progress_timeout_s
+    found = sorted(_each_bucket(judged, buckets, write, patience_s), key=lambda row: row["bucket"])
     if damaged := sorted(line for row in found for line in row["damaged"]):
         raise ValueError(
             f"--input: {'; '.join(damaged)}: damaged inside. Get such files again; to go without them, take them away "
@@ -106,13 +108,15 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
     return plan
 
 
-def _each_bucket(judged: Dataset, buckets: int, write: Callable[[pa.Table], pa.Table]) -> list[dict[str, Any]]:
+def _each_bucket(
+    judged: Dataset, buckets: int, write: Callable[[pa.Table], pa.Table], patience_s: float
+) -> list[dict[str, Any]]:
     """Call `write` with all rows of each bucket, a task each. A shuffle takes seconds: one bucket goes without."""
     if buckets > 1:
         groups = judged.groupby("bucket", num_partitions=buckets)
         return list(groups.map_groups(write, batch_format="pyarrow").take_all())
     together: Any = ray.remote(num_cpus=1)(lambda tables: write(pa.concat_tables(ray.get(tables))))
-    counts: pa.Table = ray.get(together.remote(judged.to_arrow_refs()))
+    counts: pa.Table = wait_for(together.remote(judged.to_arrow_refs()), "planning", patience_s)
     return list(counts.to_pylist())
 
 

@@ -28,6 +28,7 @@ from pipelines.latents_sheet import latents_sheet
 from pipelines.preflight import SUCCESS
 from pipelines.resources import Pool
 from pipelines.storage import CONCURRENCY, Folder
+from pipelines.waiting import wait_for
 
 CARD, SHEET = "README.md", "latents.png"
 
@@ -41,7 +42,8 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
     if summary["rows_kept"]:
         most = max(shards, key=lambda shard: (records[shard.name].kept, shard.name))
         draw = ray.remote(latents_sheet).options(num_cpus=pool.cpus, num_gpus=pool.gpus)
-        output.write(SHEET, ray.get(draw.remote(work.vae, work.config, most)))
+        sheet = draw.remote(work.vae, work.config, most)
+        output.write(SHEET, wait_for(sheet, "drawing the picture", work.config.cluster.no_progress_timeout_s))
     name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
     output.write(CARD, latents_card(summary, to_json(work.config), name).encode())
     output.write(SUCCESS, json.dumps(summary, indent=2).encode())

@@ -23,6 +23,7 @@ from ldm3d.schema import CONTRACTS, conform
 from pipelines.commit import Record, commit_shard, shard_file
 from pipelines.find_duplicates import BLOCKS, SHA256, find_duplicates
 from pipelines.storage import Folder
+from pipelines.waiting import wait_for
 from pipelines.write_shards import RGBD_OPTIONS, row_groups
 
 SHARDS_A_TASK = 32
@@ -37,7 +38,7 @@ def remove_duplicates(config: CorpusConfig, run: str, records: dict[str, Record]
     hashes = hashes.map_batches(partial(read_hashes, output_url=config.output), **BLOCKS)
     count = sum(record.kept for record in filled)
     found = find_duplicates(hashes, count, config.duplicates.max_distance)
-    if ray.get(found).num_rows == 0:
+    if wait_for(found, "finding duplicates", config.cluster.no_progress_timeout_s).num_rows == 0:
         return records
     shards = _by_tasks([{"record": json.dumps(asdict(record))} for record in filled])
     moved = shards.map_batches(partial(move_duplicates, config=config, run=run, found=found), **BLOCKS)
