@@ -1,6 +1,11 @@
-"""Networks on several workers: wrapped for training, gathered whole for checkpoints, spread out again."""
+"""Networks on several workers: wrapped for training, gathered whole for checkpoints, spread out again.
+
+The first worker reads and writes checkpoints. The others know of one the names, shapes and types of its tensors, as
+tensors of the device `meta`, and get their part of each in turn: no worker but the first holds more than its own.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,7 +32,7 @@ def wrap(network: nn.Module, config: WorkersConfig, device: torch.device) -> nn.
         network.to(memory_format=torch.channels_last)
     if config.compile:
         network.compile()
-    if not distributed.is_initialized() or distributed.get_world_size() == 1:
+    if not _are_many():
         return network
     if config.strategy == "ddp":
         return nn.parallel.DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
@@ -56,41 +61,89 @@ def gather(network: nn.Module, optimiser: Optimizer) -> tuple[dict[str, Tensor],
 def spread(
     network: nn.Module, optimiser: Optimizer, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]
 ) -> None:
-    """The inverse of `gather`, in place. The settings of the optimiser stay its own.
+    """The inverse of `gather`, in place; every worker has to call it. The settings of the optimiser stay its own.
+
+    Args:
+        weights, moments: on workers but the first, tensors without content will do.
 
     Raises:
         RuntimeError: the weights are of another network.
     """
-    options = _options(network)
-    found = set_model_state_dict(network, dict(weights), options=options)
     trained = {name for name, weight in network.named_parameters() if weight.requires_grad}
-    if differing := sorted({*found.unexpected_keys} | (trained & {*found.missing_keys})):
+    if differing := sorted((weights.keys() - network.state_dict().keys()) | (trained - weights.keys())):
         raise RuntimeError(f"{len(differing)} weights are missing or strange, {differing[0]} first")
+    options = replace(_options(network), broadcast_from_rank0=_are_many())
+    set_model_state_dict(network, dict(weights) if _is_first() else {}, options=options)
     if not moments:
         return
     state: dict[str, Any] = {}
     for key, value in moments.items():
         name, _, moment = key.rpartition(":")
         state.setdefault(name, {})[moment] = value
-    settings = get_optimizer_state_dict(network, optimiser)["param_groups"]
-    set_optimizer_state_dict(network, optimiser, {"state": state, "param_groups": settings}, options=options)
+    settings: Any = get_optimizer_state_dict(network, optimiser)["param_groups"]
+    whole_state: Any = {"state": state, "param_groups": settings}
+    set_optimizer_state_dict(network, optimiser, whole_state if _is_first() else {}, options=options)
 
 
 def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU of tensors that may be sharded. Every worker has to call it, and gets them."""
+    """Copies on the CPU of tensors that may be sharded. Every worker has to call it; the first alone gets them."""
     found: dict[str, Any] = dict(tensors)
-    return _copies({name: value.full_tensor() if _is_shard(value) else value for name, value in found.items()})
+    copies: dict[str, Tensor] = {}
+    for name, value in found.items():
+        full = value.full_tensor() if _is_shard(value) else value
+        if _is_first():
+            copies |= _copies({name: full})
+    return copies
 
 
-def shards(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Whole tensors cut as those of the same name in `like` are; others stay as they are."""
+def parts(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """The inverse of `whole`: the first worker's tensors, cut as those of the same name in `like` are.
+
+    Args:
+        tensors: on workers but the first, tensors without content will do.
+        device: of the worker.
+    """
     from torch.distributed.tensor import distribute_tensor
 
     cut = {}
     for name, value in tensors.items():
         twin: Any = like.get(name)
-        cut[name] = distribute_tensor(value, twin.device_mesh, twin.placements) if _is_shard(twin) else value
+        received = _received(value, device)
+        if _is_shard(twin):
+            received = distribute_tensor(received, twin.device_mesh, twin.placements, src_data_rank=None)
+        cut[name] = received
     return cut
+
+
+def announced(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    """What the other workers are told of the first one's files of tensors: the same without content."""
+    return {file: {name: value.to("meta") for name, value in each.items()} for file, each in tensors.items()}
+
+
+def from_first(value: Any) -> Any:
+    """The first worker's value, on all of them. Small: it is pickled."""
+    if not _are_many():
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def _received(tensor: Tensor, device: torch.device) -> Tensor:
+    """The first worker's tensor, on the device of each; as it is where there is one worker."""
+    if not _are_many():
+        return tensor
+    whole = tensor.to(device) if _is_first() else torch.empty_like(tensor, device=device)
+    distributed.broadcast(whole, src=0)
+    return whole
+
+
+def _are_many() -> bool:
+    return distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+def _is_first() -> bool:
+    return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
 def _is_shard(tensor: Any) -> bool:

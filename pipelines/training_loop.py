@@ -8,7 +8,7 @@ import logging
 import resource
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from ldm3d.training.ranks import Reduce
 from pipelines.checkpoints import Checkpoints
 from pipelines.commit import TakenOverError
 from pipelines.history import History
+from pipelines.parallel import announced, from_first
 from pipelines.reader import Batch, BatchReader
 from pipelines.training_state import TrainingState
 
@@ -63,7 +64,7 @@ class Loop:
 
     total_steps, steps_per_epoch: of the whole run, and of one pass over the data.
     read: steps [start, stop) -> this worker's batches.
-    checkpoints: every worker reads them, the first writes.
+    checkpoints: the first worker reads and writes them, the others look what there is.
     reduce: mean over workers.
     check_owner: raises TakenOverError where the output belongs to another run. Called on the first worker.
     interrupted: whether this worker was asked to stop.
@@ -131,22 +132,27 @@ class Loop:
 
     def _resume(self, trainee: Trainee[Any]) -> tuple[int, list[dict[str, Any]]]:
         """Steps done, and what was noted of them."""
-        found = self.checkpoints.newest()
-        self._require_same(found.step if found else 0)
-        if found is None:
+        self._require_same(max(self.checkpoints.steps(), default=0))
+        found = self.checkpoints.newest() if self.is_first else None
+        about = from_first(found and replace(found, tensors=announced(found.tensors)))
+        if about is None:
             return 0, []
-        trainee.state.restore(found.tensors, found.state["judgement"])
-        return found.step, found.state["history"]
+        trainee.state.restore((found or about).tensors, about.state["judgement"])
+        return about.step, about.state["history"]
 
     def _require_same(self, step: int) -> None:
         """
+        Args:
+            step: of the newest checkpoint that this worker sees.
+
         Raises:
-            RuntimeError: another worker goes on from another step than this one.
+            RuntimeError: another worker sees another. The first alone reads it; but when workers are started anew, it
+                may be on another machine.
         """
         mean, of_squares = self.reduce(torch.tensor([step, step**2], dtype=torch.float64)).tolist()
         if of_squares != mean**2:
             raise RuntimeError(
-                f"workers would go on from different checkpoints (this one from step {step}, the mean is {mean:g}): "
+                f"workers see different checkpoints (this one that of step {step}, the mean is {mean:g}): "
                 "the output has to be a folder that all nodes share, or s3://"
             )
 

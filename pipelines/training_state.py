@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from ldm3d.training.ema import Ema
 from ldm3d.training.guard import StepGuard
 from ldm3d.training.loss_scale import LossScale
-from pipelines.parallel import gather, shards, spread, whole
+from pipelines.parallel import gather, parts, spread, whole
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class TrainingState:
         return {"guard": self.guard.state_dict(), "scale": self.scale.state_dict()}
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """The files of a checkpoint: of each network weights, moments and average. Every worker has to call it."""
+        """The files of a checkpoint: of each network weights, moments and average. Every worker has to call it; the
+        first alone gets them."""
         files = {}
         for name, each in self.trained.items():
             files[name], files[f"{name}_optimiser"] = gather(each.network, each.optimiser)
@@ -55,10 +56,11 @@ class TrainingState:
         return files
 
     def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], judgement: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint.
+        """Go on from a checkpoint. Every worker has to call it.
 
         Args:
-            tensors, judgement: as the methods of these names gave them.
+            tensors, judgement: as the methods of these names gave them; the tensors of workers but the first without
+                content (`pipelines.parallel.announced`).
 
         Raises:
             ValueError: it is of other networks.
@@ -67,7 +69,8 @@ class TrainingState:
             try:
                 spread(each.network, each.optimiser, tensors[name], tensors[f"{name}_optimiser"])
                 if each.average:
-                    each.average.load_state_dict(shards(tensors[f"{name}_average"], like=each.average.average))
+                    average, device = each.average, next(each.network.parameters()).device
+                    average.load_state_dict(parts(tensors[f"{name}_average"], average.average, device))
             except (KeyError, RuntimeError, ValueError) as error:
                 raise ValueError(
                     f"the checkpoint does not fit the {name}: {error}. Train into a new output, or with the settings "
