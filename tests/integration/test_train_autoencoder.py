@@ -3,12 +3,7 @@
 import contextlib
 import dataclasses
 import json
-import os
-import pickle
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -19,8 +14,8 @@ from ldm3d.config import AutoencoderConfig, OptimiserConfig, WorkersConfig
 from pipelines.checkpoints import Checkpoints
 from pipelines.storage import Folder
 from pipelines.train_autoencoder import train_autoencoder
+from tests.integration.driver import start, wait_until
 
-ROOT = Path(__file__).parents[2]
 STEPS = 240  # about three seconds: enough to be disturbed twice
 
 
@@ -87,28 +82,10 @@ def test_one_worker_and_sharded_ones_follow_the_same_curve(config, two, tmp_path
     assert found[: before + 3] == pytest.approx(expected[: before + 3], rel=1e-3)
 
 
-def start(config: AutoencoderConfig, output: Path) -> "subprocess.Popen[bytes]":
-    """The same training, as a command of its own."""
-    code = (
-        "import pickle, sys, pathlib; from pipelines.train_autoencoder import train_autoencoder; "
-        "print(train_autoencoder(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())))"
-    )
-    file = output.with_suffix(".config")
-    file.write_bytes(pickle.dumps(dataclasses.replace(config, output=str(output))))
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-
-
-def wait_for_checkpoint(output: Path, driver: "subprocess.Popen[bytes]", after: int = 0) -> int:
-    """The step of a checkpoint beyond `after`."""
-    while True:
-        steps = [int(file.parent.name) for file in output.glob("checkpoints/*/state.json")]
-        if steps and max(steps) > after:
-            return max(steps)
-        assert driver.poll() is None, driver.communicate()[0].decode()[-2000:]
-        time.sleep(0.05)
+def newest_checkpoint(output: Path, after: int = 0) -> int:
+    """Its step, 0 where there is none beyond `after`."""
+    steps = [int(file.parent.name) for file in output.glob("checkpoints/*/state.json")]
+    return max((step for step in steps if step > after), default=0)
 
 
 def kill_a_worker() -> None:
@@ -123,7 +100,7 @@ def kill_a_worker() -> None:
 def test_stopped_then_started_then_robbed_of_a_worker_it_ends_as_if_nothing_had_been(config, two, tmp_path):
     output = tmp_path / "disturbed"
     driver = start(config, output)
-    wait_for_checkpoint(output, driver)
+    wait_until(lambda: newest_checkpoint(output), driver)
     driver.send_signal(signal.SIGTERM)
     said, _ = driver.communicate(timeout=240)
     assert driver.returncode == 0, said.decode()[-2000:]
@@ -132,7 +109,7 @@ def test_stopped_then_started_then_robbed_of_a_worker_it_ends_as_if_nothing_had_
 
     stopped_at = Checkpoints(Folder(f"{output}/checkpoints")).steps()[-1]
     driver = start(config, output)
-    wait_for_checkpoint(output, driver, after=stopped_at)
+    wait_until(lambda: newest_checkpoint(output, after=stopped_at), driver)
     kill_a_worker()
     said, _ = driver.communicate(timeout=240)
     assert driver.returncode == 0, said.decode()[-2000:]

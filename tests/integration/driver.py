@@ -1,0 +1,38 @@
+"""A training as a command of its own, to be disturbed."""
+
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ldm3d.config import AutoencoderConfig
+
+ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+def start(config: AutoencoderConfig, output: Path) -> "subprocess.Popen[bytes]":
+    """The training of a configuration, into another output."""
+    code = (
+        "import pickle, sys, pathlib; from pipelines.train_autoencoder import train_autoencoder; "
+        "print(train_autoencoder(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())))"
+    )
+    file = output.with_suffix(".config")
+    file.write_bytes(pickle.dumps(dataclasses.replace(config, output=str(output))))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, file], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def wait_until(look: Callable[[], T], driver: "subprocess.Popen[bytes]") -> T:
+    """What `look` sees, as soon as that is something; an error where the driver ends before."""
+    while not (seen := look()):
+        assert driver.poll() is None, driver.communicate()[0].decode()[-2000:]
+        time.sleep(0.05)
+    return seen
