@@ -65,13 +65,15 @@ def worker_count(config: WorkersConfig, loop: LoopConfig, cpus: float, gpus: flo
         ValueError: it has not the CPUs or GPUs that were asked for, the lanes do not divide among the workers, or
             micro-batches do not divide a worker's share of a batch.
     """
-    uses_gpus = gpus > 0 and config.gpus > 0
-    most = int(gpus / config.gpus) if uses_gpus else int(cpus / config.cpus)
+    needs, most = f"{config.cpus:g} CPUs", int(cpus / config.cpus)
+    if gpus > 0 and config.gpus > 0:
+        needs, most = f"{needs} and {config.gpus:g} GPUs", min(most, int(gpus / config.gpus))
     wanted = config.workers or max((n for n in range(1, max(most, 1) + 1) if loop.lanes % n == 0), default=1)
-    kind = f"{config.gpus:g} GPUs" if uses_gpus else f"{config.cpus:g} CPUs"
-    has = f"{gpus:g} GPUs" if uses_gpus else f"{cpus:g} CPUs"
     if wanted > most:
-        raise ValueError(f"{wanted} workers of {kind} do not fit on a cluster of {has}: lower --workers.workers")
+        raise ValueError(
+            f"{wanted} workers of {needs} do not fit on a cluster of {cpus:g} CPUs and {gpus:g} GPUs: lower "
+            "--workers.workers, --workers.cpus or --workers.gpus"
+        )
     if loop.lanes % wanted:
         raise ValueError(
             f"{loop.lanes} lanes do not divide among {wanted} workers: change --workers.workers or --loop.lanes"

@@ -1,0 +1,42 @@
+"""As many workers as a cluster has room for and the order of samples allows; what does not fit is refused."""
+
+import pytest
+
+from ldm3d.config import LoopConfig, WorkersConfig
+from pipelines.trainer import worker_count
+
+LOOP = LoopConfig(epochs=1, batch_size=32, lanes=8)
+
+
+@pytest.mark.parametrize(
+    ("workers", "cluster", "count"),
+    [
+        (WorkersConfig(), (64, 8), 8),
+        (WorkersConfig(), (64, 7), 4),  # of which 8 lanes are a multiple
+        (WorkersConfig(cpus=16), (64, 8), 4),  # each GPU's worker wants CPUs, too
+        (WorkersConfig(), (2, 0), 2),
+        (WorkersConfig(gpus=0), (4, 8), 4),
+        (WorkersConfig(workers=2), (64, 8), 2),
+    ],
+)
+def test_workers_fill_the_cluster_and_divide_the_lanes(workers, cluster, count):
+    assert worker_count(workers, LOOP, *cluster) == count
+
+
+@pytest.mark.parametrize(
+    ("workers", "loop", "cluster", "message"),
+    [
+        (
+            WorkersConfig(workers=8),
+            LOOP,
+            (64, 4),
+            "8 workers of 1 CPUs and 1 GPUs do not fit on a cluster of 64 CPUs and 4",
+        ),
+        (WorkersConfig(cpus=8), LOOP, (4, 1), "1 workers of 8 CPUs and 1 GPUs do not fit"),
+        (WorkersConfig(workers=3), LOOP, (8, 0), "8 lanes do not divide among 3 workers"),
+        (WorkersConfig(workers=2), LoopConfig(epochs=1, batch_size=32, micro_batch=5), (8, 0), "micro-batches of 5 do not"),
+    ],
+)
+def test_what_does_not_fit_is_refused(workers, loop, cluster, message):
+    with pytest.raises(ValueError, match=message):
+        worker_count(workers, loop, *cluster)
