@@ -34,7 +34,7 @@ def test_workers_fill_the_cluster_and_divide_the_lanes(workers, cluster, count):
         ),
         (WorkersConfig(cpus=8), LOOP, (4, 1), "1 workers of 8 CPUs and 1 GPUs do not fit"),
         (WorkersConfig(workers=3), LOOP, (8, 0), "8 lanes do not divide among 3 workers"),
-        (WorkersConfig(workers=2), LoopConfig(epochs=1, batch_size=32, micro_batch=5), (8, 0), "micro-batches of 5 do not"),
+        (WorkersConfig(workers=2), LoopConfig(epochs=1, batch_size=32, micro_batch=5), (8, 0), "micro-batches of 5"),
     ],
 )
 def test_what_does_not_fit_is_refused(workers, loop, cluster, message):
