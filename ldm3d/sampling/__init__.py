@@ -1,14 +1,16 @@
-"""Text to RGBD: noise of one's own seed, guided denoising, decoding."""
+"""Text or pictures to RGBD: noise of one's own seed, guided denoising, decoding."""
 
 from ldm3d.sampling.decode import Decoded, decode_latents
 from ldm3d.sampling.denoise import denoise
 from ldm3d.sampling.latents import initial_noise, seeded_generators
+from ldm3d.sampling.start import Start
 from ldm3d.sampling.text_to_rgbd import Model, Sample, text_to_rgbd
 
 __all__ = [
     "Decoded",
     "Model",
     "Sample",
+    "Start",
     "decode_latents",
     "denoise",
     "initial_noise",

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ldm3d.sampling.start import Start
+
 Callback = Callable[[int, Tensor, Tensor], Tensor | None]
 """Called after each step with its index from 0, its timestep and the latents; latents it returns replace them."""
 
@@ -24,6 +26,7 @@ def denoise(
     num_inference_steps: int = 50,
     eta: float | None = None,
     generators: Sequence[torch.Generator] | None = None,
+    start: Start | None = None,
     callback: Callback | None = None,
 ) -> Tensor:
     """Samples latents. The defaults are the paper's, with DDIM as scheduler.
@@ -44,6 +47,7 @@ def denoise(
         generators: where schedulers that draw noise in each step draw that of each sample from. They have to be those
             that drew `noise`, which then go on; fresh ones of the same seeds would draw it again. None takes torch's
             global generator.
+        start: a picture to begin with; None begins with `noise` alone.
         callback: see `Callback`.
 
     Returns:
@@ -53,15 +57,21 @@ def denoise(
         ValueError: a setting is out of range or means nothing to this scheduler, or the shapes do not go together.
     """
     _require_ranges(scheduler, guidance_scale, guidance_rescale, num_inference_steps)
-    _require_fitting(unet, noise, text)
+    _require_fitting(unet, noise, text, start)
     solver: Any = type(scheduler).from_config(scheduler.config)
     solver.set_timesteps(num_inference_steps, device=noise.device)
     options = _step_options(solver, eta, generators)
     predict = _Prediction(unet, text, empty_text, guidance_scale, guidance_rescale)
-    latents: Tensor = noise.float() * solver.init_noise_sigma
-    for index, timestep in enumerate(solver.timesteps):
+    noise, timesteps = noise.float(), solver.timesteps
+    latents: Tensor = noise * solver.init_noise_sigma
+    if start:
+        timesteps = start.steps(solver, num_inference_steps)
+        latents = start.noisy(solver, noise, timesteps[0])
+    for index, timestep in enumerate(timesteps):
         predicted = predict(solver.scale_model_input(latents, timestep), timestep)
         latents = solver.step(predicted, timestep, latents, **options, return_dict=False)[0]
+        if start:
+            latents = start.kept(solver, noise, latents, timesteps[index + 1 :])
         replaced = callback(index, timestep, latents) if callback else None
         latents = latents if replaced is None else replaced
     return latents
@@ -152,7 +162,11 @@ def _require_ranges(scheduler: Any, scale: float, rescale: float, steps: int) ->
         raise ValueError(f"num_inference_steps is {steps}, wanted 1 to {train_steps}, the steps of the noise schedule")
 
 
-def _require_fitting(unet: Any, noise: Tensor, text: Tensor) -> None:
+def _require_fitting(unet: Any, noise: Tensor, text: Tensor, start: Start | None) -> None:
+    if start and start.latents.shape != noise.shape:
+        raise ValueError(
+            f"start has latents {tuple(start.latents.shape)}, wanted those of noise, {tuple(noise.shape)}"
+        )
     if noise.shape[1] != unet.config.in_channels:
         raise ValueError(f"noise of {noise.shape[1]} channels, wanted {unet.config.in_channels}: the U-Net's")
     if len(noise) != len(text) or text.shape[2] != unet.config.cross_attention_dim:
