@@ -6,7 +6,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ldm3d-on-ray
 CONSTRAINTS ?= constraints.txt
 REQUIREMENTS := $(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   more = p["optional-dependencies"]; \
-  print(*p["dependencies"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
+  print(*p["dependencies"], *more["mlflow"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
 VENV := $(CACHE)/$(shell ($(REQUIREMENTS); cat $(CONSTRAINTS)) | sha256sum | cut -c1-16)
 READY := $(VENV)/.ready
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python
@@ -19,8 +19,13 @@ export HF_HUB_OFFLINE ?= 1
 demo: $(READY)  ## the main job, every stage that works, toy preset: about eight minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
 
-test: $(READY)  ## every test but the slow ones
+test: $(READY)  ## every test but the slow ones; of those without a cluster, two at a time
+ifdef ARGS
 	$(RUN) -m pytest -m "not slow" $(ARGS)
+else
+	$(RUN) -m pytest -m "not slow" -n 2 tests/unit
+	$(RUN) -m pytest -m "not slow" tests/integration
+endif
 
 check: $(READY)  ## format, lint, types
 	$(VENV)/bin/ruff format --check .

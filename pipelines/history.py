@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pipelines.mlflow_run import PICTURES, Ending, MlflowRun
 from pipelines.storage import Folder
 
 logger = logging.getLogger(__name__)
@@ -14,21 +15,23 @@ logger = logging.getLogger(__name__)
 FILE = "history.json"
 PLOT = "losses.png"
 TENSORBOARD = "tensorboard"
+MOST_BYTES = 4 * 2**20  # of a TensorBoard file that is copied at every save; a larger one is copied once more
 
 
 class History:
-    """Numbers by step, for people: TensorBoard, a JSON file, a plot. One process writes.
+    """Numbers by step, for people: TensorBoard, a JSON file, a plot, and MLflow if wanted. One process writes.
 
     Args:
         output: of the run. TensorBoard's files go below `tensorboard/`; to an object store they are copied whenever
             the history is saved.
         records: of the run so far, those after its checkpoint left out.
+        mlflow: where they go, too; it has these records.
     """
 
-    def __init__(self, output: Folder, records: list[dict[str, Any]]) -> None:
+    def __init__(self, output: Folder, records: list[dict[str, Any]], mlflow: MlflowRun | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.output, self.records = output, list(records)
+        self.output, self.records, self.mlflow = output, list(records), mlflow
         self._scratch = None if output.is_local else tempfile.TemporaryDirectory()
         folder = Path(self._scratch.name) if self._scratch else Path(output.path(TENSORBOARD))
         self._folder = folder
@@ -38,6 +41,8 @@ class History:
     def add(self, step: int, numbers: dict[str, float]) -> None:
         """Note the numbers of a step."""
         self.records.append({"step": step, **numbers})
+        if self.mlflow:
+            self.mlflow.add(self.records[-1])
         for name, value in numbers.items():
             self._board.add_scalar(name, value, step)
 
@@ -46,7 +51,9 @@ class History:
         import numpy as np
         from PIL import Image
 
-        self._write(f"pictures/{name}.png", png)
+        self._write(f"{PICTURES}/{name}.png", png)
+        if self.mlflow:
+            self.mlflow.picture(name)
         self._board.add_image(name.split("-")[0], np.asarray(Image.open(io.BytesIO(png))), step, dataformats="HWC")
 
     def save(self) -> None:
@@ -54,23 +61,42 @@ class History:
         self._board.flush()
         self._write(FILE, json.dumps(self.records).encode())
         if self._scratch:
-            for file in self._folder.rglob("*"):
-                if file.is_file():
-                    self._write(f"{TENSORBOARD}/{file.name}", file.read_bytes())
+            self._copy_board()
+        if self.mlflow:
+            self.mlflow.save()
 
-    def close(self) -> None:
+    def close(self, ending: Ending) -> None:
         """Save, and draw the plot."""
         self.save()
         self._write(PLOT, plot(self.records))
         self._board.close()
         if self._scratch:
             self._scratch.cleanup()
+        if self.mlflow:
+            self.mlflow.close(ending)
 
-    def _write(self, name: str, content: bytes) -> None:
+    def abandon(self) -> None:
+        """Write nothing more: the output is another's."""
+        if self.mlflow:
+            self.mlflow.abandon()
+
+    def _copy_board(self) -> None:
+        """Copy TensorBoard's files. One that has grown large is ended, so that later copies are of what is new."""
+        files = sorted(self._folder.iterdir())
+        is_large = any(file.stat().st_size >= MOST_BYTES for file in files)
+        if is_large:
+            self._board.close()  # it begins another file with what comes next
+        for file in files:
+            if self._write(f"{TENSORBOARD}/{file.name}", file.read_bytes()) and is_large:
+                file.unlink()
+
+    def _write(self, name: str, content: bytes) -> bool:
         try:
             self.output.write(name, content)
         except OSError as error:
             logger.warning("%s could not be written: %s", name, error)
+            return False
+        return True
 
 
 def plot(records: list[dict[str, Any]]) -> bytes:

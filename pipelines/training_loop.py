@@ -21,6 +21,7 @@ from ldm3d.training.ranks import Reduce
 from pipelines.checkpoints import Checkpoints
 from pipelines.commit import TakenOverError
 from pipelines.history import History
+from pipelines.mlflow_run import Ending
 from pipelines.parallel import announced, from_first
 from pipelines.reader import Batch, BatchReader
 from pipelines.training_state import TrainingState
@@ -102,6 +103,7 @@ class Loop:
         reader = self.read(step, self.total_steps)
         meter = Meter(self.config.batch_size, reader, self.peak_flops)
         stopping = has_left = False
+        ending: Ending = "FAILED"
         try:
             for batch in reader:
                 losses = meter.measured(partial(trainee.step, batch))
@@ -120,15 +122,18 @@ class Loop:
                 has_left = leaving
                 if stopping:
                     break
+            ending = "FINISHED" if step == self.total_steps else "KILLED"
             return step
         except TakenOverError:
+            if history:
+                history.abandon()
             history = None
             raise
         finally:
             if self.is_first:
                 self.checkpoints.close()
             if history:
-                history.close()
+                history.close(ending)
 
     def _resume(self, trainee: Trainee[Any]) -> tuple[int, list[dict[str, Any]]]:
         """Steps done, and what was noted of them."""

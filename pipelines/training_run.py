@@ -24,6 +24,7 @@ from pipelines import preflight
 from pipelines.checkpoints import Checkpoint, Checkpoints
 from pipelines.commit import check_owner
 from pipelines.history import History
+from pipelines.mlflow_run import MlflowRun, check_mlflow
 from pipelines.reader import BatchReader
 from pipelines.resources import cluster_size
 from pipelines.session import connect
@@ -80,6 +81,7 @@ class TrainingRun(Generic[T]):
         identity = {"stage": self.stage, "data": self.data.fingerprint, **self.identity}
         if preflight.check_output(output, identity) and (summary := self._summary(output)):
             return summary
+        check_mlflow(config.watch)
         connect(config.workers)
         cpus, gpus = cluster_size()
         workers = worker_count(config.workers, config.loop, cpus, gpus)
@@ -119,13 +121,20 @@ class TrainingRun(Generic[T]):
             check_owner=partial(check_owner, output, name),
             interrupted=worker.stop.is_set,
             leaving=worker.leaving.is_set,
-            open_history=partial(History, output),
+            open_history=partial(self._history, output),
             report=worker.report,
             peak_flops=None if self.config.workers.compile else peak_flops(worker.device),
         )
         most_rows = loop.micro_batch or loop.batch_size // workers
         validation = ValidationRows(self.data.validation, self.decode, most_rows, rank, workers)
         return training.run(self.trainee(self.total_steps, validation, worker))
+
+    def _history(self, output: Folder, records: list[dict[str, Any]]) -> History:
+        """Where numbers go from here on, of which these are there."""
+        watch = self.config.watch
+        settings = {name: value for name, value in to_json(self.config).items() if name != "watch"}
+        mlflow = MlflowRun(watch, output, {"stage": self.stage, **settings}, records) if watch.mlflow else None
+        return History(output, records, mlflow)
 
     def _summary(self, output: Folder) -> dict[str, Any] | None:
         """What the success marker says; None without one. A model that has lost files is written again."""

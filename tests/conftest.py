@@ -5,3 +5,4 @@ import os
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # img2dataset brings albumentations, which else asks a package index
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

@@ -27,7 +27,7 @@ from ldm3d.config.diffusion import (
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
 from ldm3d.config.presets import PRESETS, presets_of
-from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WorkersConfig
+from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 __all__ = [
     "PRESETS",
@@ -56,6 +56,7 @@ __all__ = [
     "ShardConfig",
     "TextConfig",
     "TrainedAutoencoderConfig",
+    "WatchConfig",
     "WorkersConfig",
     "from_json",
     "presets_of",

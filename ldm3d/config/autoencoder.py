@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, to_json
-from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WorkersConfig
+from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +76,11 @@ class AutoencoderConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=83, batch_size=8))
     workers: WorkersConfig = field(default_factory=WorkersConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide which weights come out; what corpus and base hold decides the rest."""
-        values = {name: value for name, value in to_json(self).items() if name not in ("input", "output", "workers")}
+        left_out = ("input", "output", "workers", "watch")
+        values = {name: value for name, value in to_json(self).items() if name not in left_out}
         values["model"] = {name: value for name, value in values["model"].items() if name not in ("base", "revision")}
         return values

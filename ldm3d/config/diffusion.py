@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, to_json
-from ldm3d.config.training import LoopConfig, OptimiserConfig, WorkersConfig
+from ldm3d.config.training import LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +113,9 @@ class DiffusionConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=178, batch_size=32))
     workers: WorkersConfig = field(default_factory=WorkersConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide which weights come out; what input, base and autoencoder hold decides the rest."""
-        left_out = ("input", "output", "workers", "samples", "model")
+        left_out = ("input", "output", "workers", "watch", "samples", "model")
         return {name: value for name, value in to_json(self).items() if name not in left_out}

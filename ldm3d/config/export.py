@@ -14,7 +14,7 @@ class ExportConfig:
     input: str
     """Output of `train_autoencoder` or `train_diffusion`, finished or not; local or s3://."""
     output: str
-    """A new folder; local or s3://."""
+    """A new folder, or the one of an export that was interrupted; local or s3://."""
     step: int | None = None
     """Which of the run's checkpoints; None takes the newest that is whole."""
     weights: Literal["average", "trained"] = "average"

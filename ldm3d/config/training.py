@@ -1,9 +1,12 @@
 """Settings that both trainings share: model, optimiser, loop, workers."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from ldm3d.config.checks import require
+
+_SERVER = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,3 +134,22 @@ class WorkersConfig:
             is_plain = self.strategy == "ddp" or not getattr(self, name)
             require(is_plain, f"workers.{name}", True, "False with workers.strategy fsdp, which shards plain weights")
         require(self.max_restarts >= 0, "workers.max_restarts", self.max_restarts, "0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchConfig:
+    """Where numbers and pictures go, beside the output and its TensorBoard files."""
+
+    mlflow: str | None = None
+    """URL of an MLflow tracking server. User and password, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, come
+    from the environment of the workers."""
+    experiment: str = "ldm3d"
+    """Experiment of MLflow that the run is of; made if it is not there."""
+
+    def __post_init__(self) -> None:
+        if self.mlflow is not None and not _SERVER.fullmatch(self.mlflow):
+            raise ValueError(  # does not say what was got: it may hold a password
+                "watch.mlflow is no URL of a tracking server; wanted http:// or https:// and a host, without password "
+                "or query: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment of the workers"
+            )
+        require(self.experiment != "", "watch.experiment", self.experiment, "a name")

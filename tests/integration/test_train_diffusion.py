@@ -2,27 +2,39 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from ldm3d.config import DiffusionConfig, WorkersConfig
+from ldm3d.config import DiffusionConfig, WatchConfig, WorkersConfig
 from pipelines.checkpoints import Checkpoints
 from pipelines.storage import Folder
 from pipelines.train_diffusion import train_diffusion
+from tests.tracking_server import TrackingServer
 
 STEPS = 10
 
 
 @pytest.fixture(scope="module")
-def config(small_diffusion, tmp_path_factory, cluster) -> DiffusionConfig:
-    """An epoch on two workers without GPUs."""
+def tracking(tmp_path_factory) -> Iterator[TrackingServer]:
+    with TrackingServer(tmp_path_factory.mktemp("tracking")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def config(small_diffusion, tmp_path_factory, cluster, tracking) -> DiffusionConfig:
+    """An epoch on two workers without GPUs, watched by MLflow."""
     made = small_diffusion(tmp_path_factory.mktemp("diffusion"), 4 * STEPS)
     workers = WorkersConfig(address=cluster, workers=2, gpus=0)
     return replace(
-        made, workers=workers, loop=replace(made.loop, epochs=1), samples=replace(made.samples, every_epochs=1)
+        made,
+        workers=workers,
+        watch=WatchConfig(mlflow=tracking.url),
+        loop=replace(made.loop, epochs=1),
+        samples=replace(made.samples, every_epochs=1),
     )
 
 
@@ -52,6 +64,14 @@ def test_it_ends_with_a_whole_model_and_samples_and_a_finished_run_does_nothing(
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
     assert train_diffusion(config) == two
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()} == before
+
+
+def test_mlflow_has_the_losses_the_settings_and_the_samples(config, two, tracking):
+    (run,) = [each for each in tracking.runs() if each.info.run_name == "run"]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["stage"] == "train_diffusion"
+    assert [value for _, value in tracking.curve(run.info.run_id, "loss/diffusion")] == losses(config.output)[:-1]
+    assert "pictures/samples-0001.png" in tracking.artifacts()
 
 
 def test_a_finished_run_that_lost_files_of_its_model_writes_them_again(config, two, tmp_path):

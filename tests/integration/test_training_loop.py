@@ -2,18 +2,20 @@
 
 import json
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from ldm3d.config import AutoencoderConfig
+from ldm3d.config import AutoencoderConfig, WatchConfig
 from pipelines.checkpoints import Checkpoints
 from pipelines.commit import TakenOverError, claim
 from pipelines.storage import Folder
 from pipelines.train_autoencoder import plan
 from tests.integration.alone import Alone
+from tests.tracking_server import TrackingServer
 
 torch.set_num_threads(1)
 
@@ -119,6 +121,32 @@ def test_training_learns_and_leaves_pictures_and_curves(config, tmp_path):
     for picture in ("pictures/validation-0016.png", "losses.png"):
         assert (tmp_path / picture).stat().st_size > 1_000
     assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_watched_training_is_the_same_and_one_run_of_mlflow(config, undisturbed, tmp_path):
+    with TrackingServer(tmp_path / "server") as server:
+        watched = replace(config, watch=WatchConfig(mlflow=server.url))
+        run(watched, tmp_path / "run", stop_at=3)
+        assert [each.info.status for each in server.runs()] == ["KILLED"]
+        steps, checkpoints = run(watched, tmp_path / "run")
+        (made,) = server.runs()
+        curve = server.curve(made.info.run_id, "loss/autoencoder")
+    assert_same(checkpoints, undisturbed, steps)
+    assert made.info.status == "FINISHED"
+    assert made.data.params["loop.epochs"] == "2"
+    records = [record for record in losses(checkpoints, steps) if "loss/autoencoder" in record]
+    assert curve == [(record["step"], record["loss/autoencoder"]) for record in records]
+    assert set(server.artifacts()) == {"pictures/validation-0001.png", "pictures/validation-0002.png"}
+
+
+def test_a_tracking_server_that_is_down_changes_nothing(config, undisturbed, tmp_path, caplog):
+    with TrackingServer(tmp_path / "server") as server:
+        url = server.url
+    began = time.monotonic()
+    steps, checkpoints = run(replace(config, watch=WatchConfig(mlflow=url)), tmp_path / "run")
+    assert time.monotonic() - began < 30
+    assert_same(checkpoints, undisturbed, steps)
+    assert "MLflow was not reached" in caplog.text
 
 
 def test_micro_batches_add_up_to_the_batch(config, undisturbed, tmp_path):

@@ -1,7 +1,13 @@
 """What a training measured is for people: a store that fails costs them a file, never the training."""
 
 import json
+import time
 
+import fsspec
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pipelines import history as module
 from pipelines.history import History
 from pipelines.storage import Folder
 
@@ -18,6 +24,67 @@ def test_a_file_that_cannot_be_written_is_logged_and_written_the_next_time(tmp_p
         patch.setattr(folder, "write", fails)
         history.save()
     assert "history.json could not be written: [Errno 28] No space left on device" in caplog.text
-    history.close()
+    history.close("FINISHED")
     assert json.loads((tmp_path / "history.json").read_text()) == [{"step": 1, "loss/a": 0.5}]
     assert (tmp_path / "losses.png").stat().st_size > 1_000
+
+
+class Store(Folder):
+    """An object store in memory that counts what it is sent."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"memory://{name}")
+        self.sent: list[tuple[str, int]] = []
+        self.is_full = False
+
+    def write(self, name: str, content: bytes) -> None:
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        self.sent.append((name, len(content)))
+        super().write(name, content)
+
+
+@pytest.fixture
+def store(tmp_path):
+    yield Store(tmp_path.name)
+    fsspec.filesystem("memory").rm(f"/{tmp_path.name}", recursive=True)
+
+
+def scalars(store: Store, tmp_path) -> list[tuple[int, float]]:
+    """What TensorBoard shows of the files in the store."""
+    for name in store.sizes("tensorboard"):
+        (tmp_path / name.replace("/", "_")).write_bytes(store.read(name))
+    shown = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0}).Reload()
+    return sorted((event.step, event.value) for event in shown.Scalars("loss/a"))
+
+
+def test_what_an_object_store_is_sent_at_a_time_does_not_grow_with_the_run(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 20_000)
+    history = History(store, [])
+    a_save = []
+    for step in range(1, 1_001):
+        history.add(step, {"loss/a": step})
+        if step % 50 == 0:
+            before = len(store.sent)
+            store.is_full = step in (300, 350)
+            history.save()
+            a_save.append(sum(size for name, size in store.sent[before:] if name.startswith("tensorboard/")))
+    history.close("FINISHED")
+    assert len(store.sizes("tensorboard")) > 2
+    assert max(a_save[7:]) < 30_000 < sum(store.sizes("tensorboard").values())
+    assert scalars(store, tmp_path) == [(step, step) for step in range(1, 1_001)]
+
+
+def test_a_resumed_run_hides_what_was_noted_beyond_its_checkpoint(store, tmp_path, monkeypatch):
+    killed = History(store, [])
+    for step in range(1, 6):
+        killed.add(step, {"loss/a": step})
+    killed.save()
+    time.sleep(1 - time.time() % 1)  # TensorBoard reads files in the order of the seconds that they were begun in
+    monkeypatch.setattr(module, "MOST_BYTES", 1)
+    resumed = History(store, [{"step": step, "loss/a": step} for step in range(1, 4)])
+    for step in (4, 5):
+        resumed.add(step, {"loss/a": -step})
+        resumed.save()
+    resumed.close("FINISHED")
+    assert scalars(store, tmp_path) == [(1, 1), (2, 2), (3, 3), (4, -4), (5, -5)]
