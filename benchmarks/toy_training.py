@@ -24,7 +24,7 @@ from ldm3d.config import (
 )
 from ldm3d.data.row_encoder import RowEncoder
 from ldm3d.models.base import load_autoencoder
-from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.latent_encoder import LatentEncoder
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
@@ -95,7 +95,7 @@ def _write_data(root: Path, files: int, vae: Any) -> None:
             name = f"{split}/{number:05d}.parquet"
             corpus.write_tables(f"rgbd/{name}", row_groups(rows, GROUP_ROWS), **RGBD_OPTIONS)
             latents.write_tables(f"latents/{name}", tables["latents"], **OPTIONS)
-    made_with = {"model": str(root / "autoencoder"), "revision": None, "fingerprint": fingerprint(vae)}
+    made_with = {"model": str(root / "autoencoder"), "revision": None, "fingerprint": fingerprint_of_network(vae)}
     corpus.write("_SUCCESS.json", b"{}")
     latents.write("_SUCCESS.json", json.dumps({"latent_shape": LATENT_SHAPE, "autoencoder": made_with}).encode())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 READ = (".safetensors", ".bin", ".json")  # weights and settings: what `from_pretrained` reads
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint_of_folder(folder: Path) -> str:
     """`sha256:` and 16 hex digits, which change with the weights and settings of the model in a folder."""
     digest = hashlib.sha256()
     for file in sorted(file for file in folder.iterdir() if file.suffix in READ):

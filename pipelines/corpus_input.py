@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ldm3d.config import CorpusConfig
-from ldm3d.fingerprint import fingerprint
+from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.finished_input import success_marker
 from pipelines.local_paths import absolute
 from pipelines.metadata_input import MetadataInput, read_input
@@ -55,5 +55,5 @@ def _with_local_model(config: CorpusConfig) -> tuple[CorpusConfig, dict[str, Any
     settings, model = config.identity(), Path(config.label.depth_model)
     if not model.is_dir():  # a model of a hub: `preflight.check_same_model` knows its commit
         return config, settings
-    settings["label"]["depth_model"] = fingerprint(model)
+    settings["label"]["depth_model"] = fingerprint_of_folder(model)
     return replace(config, label=replace(config.label, depth_model=absolute(config.label.depth_model))), settings

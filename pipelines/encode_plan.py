@@ -9,7 +9,7 @@ from ldm3d.config import EncodeConfig, LatentsConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
 from ldm3d.images import decode_rgb
 from ldm3d.models.base import load_text
-from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.latent_encoder import LatentEncoder
 from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
@@ -69,7 +69,7 @@ class EncodePlan:
         return {
             "model": self.config.model.autoencoder,
             "revision": self.config.model.revision,
-            "fingerprint": fingerprint(self.vae),
+            "fingerprint": fingerprint_of_network(self.vae),
             "channels": self.vae.config["in_channels"],
             "scaling_factor": self.vae.config["scaling_factor"],
         }

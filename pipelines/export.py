@@ -20,6 +20,8 @@ from pipelines.storage import Folder
 
 AUTOENCODER = "vae"
 LORA = "lora"
+# What diffusers opens first of a network and of a whole model.
+NETWORK_INDEX, MODEL_INDEX = "config.json", "model_index.json"
 
 
 def export_autoencoder(config: AutoencoderConfig, weights: Mapping[str, Tensor], output: Folder) -> None:
@@ -33,7 +35,7 @@ def export_autoencoder(config: AutoencoderConfig, weights: Mapping[str, Tensor],
     """
     vae = load_autoencoder(config.model)
     Reconstructor(vae).load_state_dict(dict(weights))
-    with _replaced(Folder(f"{output.url}/{AUTOENCODER}")) as folder:
+    with _written(Folder(f"{output.url}/{AUTOENCODER}"), NETWORK_INDEX) as folder:
         vae.save_pretrained(folder)
 
 
@@ -50,7 +52,7 @@ def export_model(
 
     Args:
         weights: of the U-Net, as far as they were trained.
-        output: of the model alone; what is there is replaced.
+        output: of the model alone; files of it that are there are replaced.
 
     Raises:
         RuntimeError: they are of another network.
@@ -62,7 +64,7 @@ def export_model(
     unet.load_state_dict(dict(weights), strict=False)
     text_encoder, tokenizer = load_text(start.model)
     components = Components(start.vae, unet, text_encoder, tokenizer, scheduler_of(config, start.model))
-    with tempfile.TemporaryDirectory() as updates, _replaced(output) as folder:
+    with tempfile.TemporaryDirectory() as updates, _written(output, MODEL_INDEX) as folder:
         if config.lora.rank:
             save_lora(unet, updates)
             merge_lora(unet)
@@ -72,11 +74,19 @@ def export_model(
 
 
 @contextmanager
-def _replaced(output: Folder) -> Iterator[Path]:
-    """An empty folder on this machine; what is in it in the end replaces what the output holds."""
+def _written(output: Folder, index: str) -> Iterator[Path]:
+    """An empty folder on this machine; what is in it in the end goes to the output.
+
+    Args:
+        index: the file that readers open first. It goes first of what was there and comes last, so that nobody takes
+            a part for the whole.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)
-        output.delete("")
-        for file in sorted(Path(scratch).rglob("*")):
-            if file.is_file():
-                output.write(str(file.relative_to(scratch)), file.read_bytes())
+        output.delete(index)
+        for name in output.sizes("", ".tmp"):
+            if Path(name).name.startswith("."):  # what a local write that was killed left
+                output.delete(name)
+        files = {str(file.relative_to(scratch)) for file in Path(scratch).rglob("*") if file.is_file()}
+        for name in (*sorted(files - {index}), index):
+            output.write(name, Path(scratch, name).read_bytes())

@@ -1,6 +1,7 @@
 """A model taken out of a training run, at any of its checkpoints."""
 
 import json
+from functools import partial
 from typing import Any
 
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ExportConfig, from_json
@@ -12,31 +13,53 @@ from pipelines.storage import Folder
 from pipelines.train_diffusion import INPUT, identity_of, start_of
 from pipelines.training_run import CHECKPOINTS
 
+UNFINISHED = "_unfinished.json"  # in an output for as long as it is being written: of which run
+
 
 def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """Write a new folder: the whole model of a U-Net's training, or `vae/` of an autoencoder's.
+
+    Killed anywhere and run again, it writes all of it.
 
     Returns:
         step, and output.
 
     Raises:
-        ValueError: there is no such run or checkpoint, what it started from is gone, or the output is not empty.
+        ValueError: there is no such run or checkpoint, what it started from is gone, or the output holds anything but
+            an unfinished export of this run.
     """
     run, output = Folder(config.input), Folder(config.output)
     settings = _settings(run)
-    if output.sizes():
-        raise ValueError(f"--output {output.url!r} is not empty: give a new folder")
+    _require_free(output, run)
     checkpoint = _checkpoint(Checkpoints(Folder(f"{run.url}/{CHECKPOINTS}")), config.step)
     if isinstance(settings, DiffusionConfig):
         start = start_of(settings, success_marker(settings.input, INPUT), captions=())
         _require_same(run, identity_of(start))
-        if not dry_run:
-            export_model(
-                settings, start, unet_weights(checkpoint.tensors, average=config.weights == "average"), output
-            )
-    elif not dry_run:
-        export_autoencoder(settings, checkpoint.tensors["autoencoder"], output)
+        weights = unet_weights(checkpoint.tensors, average=config.weights == "average")
+        write = partial(export_model, settings, start, weights, output)
+    else:
+        write = partial(export_autoencoder, settings, checkpoint.tensors["autoencoder"], output)
+    if not dry_run:
+        output.write(UNFINISHED, _note(run))
+        write()
+        output.delete(UNFINISHED)
     return {"step": checkpoint.step, "output": output.url}
+
+
+def _require_free(output: Folder, run: Folder) -> None:
+    """
+    Raises:
+        ValueError: the output holds something that is no unfinished export of this run.
+    """
+    names = [name for name in output.sizes() if not name.endswith(".tmp")]
+    if UNFINISHED in names and output.read(UNFINISHED) != _note(run):
+        raise ValueError(f"--output {output.url!r} holds an unfinished export of another run: give a new folder")
+    if names and UNFINISHED not in names:
+        raise ValueError(f"--output {output.url!r} is not empty: give a new folder")
+
+
+def _note(run: Folder) -> bytes:
+    return json.dumps({"export_of": run.url}).encode()
 
 
 def _require_same(run: Folder, start: dict[str, Any]) -> None:

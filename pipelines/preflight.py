@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ldm3d.config import CorpusConfig, LabelConfig
-from ldm3d.fingerprint import fingerprint
+from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.commit import RUN, check_owner, claim
 from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage import Folder
@@ -167,7 +167,8 @@ def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
     return {
         "depth_model": config.depth_model,
         "depth_model_type": found.model_type,
-        "depth_model_revision": getattr(found, "_commit_hash", None) or fingerprint(Path(config.depth_model)),
+        "depth_model_revision": getattr(found, "_commit_hash", None)
+        or fingerprint_of_folder(Path(config.depth_model)),
         "depth_meaning": "relative inverse depth, larger = nearer",
         "depth_raw": "depth_min + depth / 65535 * (depth_max - depth_min)",
         "depth_inverted_from_metric": estimator.inverts,

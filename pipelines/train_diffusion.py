@@ -9,7 +9,7 @@ from ldm3d.data.captioned import decode_captioned
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.data.pictures import decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base, load_text
-from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.text import fingerprint_of_text
 from pipelines.checkpoints import Checkpoint
 from pipelines.diffusion_training import DiffusionStart, DiffusionTraining, Samples
@@ -72,7 +72,7 @@ def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
 def identity_of(start: DiffusionStart) -> dict[str, Any]:
     """What a training starts from, by content."""
     vae: Any = start.vae
-    about = {"fingerprint": fingerprint(vae), "scaling_factor": vae.config.scaling_factor}
+    about = {"fingerprint": fingerprint_of_network(vae), "scaling_factor": vae.config.scaling_factor}
     return {"autoencoder": about, "base": fingerprint_of_base(start.model)}
 
 
@@ -93,7 +93,7 @@ def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str
         vae: Any = open_autoencoder(made_with["model"], made_with["revision"])
     else:
         vae = open_autoencoder(wanted.autoencoder)
-    if made_with and (found := fingerprint(vae)) != made_with["fingerprint"]:
+    if made_with and (found := fingerprint_of_network(vae)) != made_with["fingerprint"]:
         raise ValueError(
             f"--model.autoencoder has the fingerprint {found[:16]}, the latents were made by one of "
             f"{made_with['fingerprint'][:16]}: give that, or encode the corpus again"

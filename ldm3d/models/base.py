@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldm3d.config import ModelConfig
-from ldm3d.fingerprint import fingerprint
+from ldm3d.fingerprint import fingerprint_of_folder
 from ldm3d.models.autoencoder import widen
 from ldm3d.models.checkpoint import Components
 from ldm3d.models.source import Source
@@ -61,7 +61,7 @@ def fingerprint_of_base(model: ModelConfig) -> str:
     if not folder.is_dir():
         return f"{model.base}@{model.revision or 'main'}"
     parts = sorted(part for part in folder.iterdir() if part.is_dir())
-    return ",".join(f"{part.name}:{fingerprint(part)}" for part in parts)
+    return ",".join(f"{part.name}:{fingerprint_of_folder(part)}" for part in parts)
 
 
 def load_base(model: ModelConfig, dtype: torch.dtype = torch.float32) -> Components:

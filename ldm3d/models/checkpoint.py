@@ -56,7 +56,7 @@ def save_pipeline(folder: str | Path, components: Components) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def fingerprint(network: nn.Module) -> str:
+def fingerprint_of_network(network: nn.Module) -> str:
     """SHA-256, in hex, of the names, types, shapes and bytes of all weights, however they are laid out and stored."""
     digest = hashlib.sha256()
     for name, weight in sorted(network.state_dict().items()):

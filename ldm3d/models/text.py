@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.checkpoint import fingerprint_of_network
 
 if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
@@ -44,4 +44,4 @@ def encode(text_encoder: "CLIPTextModel", ids: Tensor) -> Tensor:
 def fingerprint_of_text(text_encoder: "CLIPTextModel", tokenizer: "CLIPTokenizer") -> str:
     """SHA-256, in hex, of all that decides what `encode` makes of a caption: weights, vocabulary, length."""
     words = json.dumps([tokenizer.model_max_length, sorted(tokenizer.get_vocab().items())])
-    return hashlib.sha256(f"{fingerprint(text_encoder)} {words}".encode()).hexdigest()
+    return hashlib.sha256(f"{fingerprint_of_network(text_encoder)} {words}".encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,10 +177,15 @@ def test_low_rank_updates_are_all_that_is_stored_and_fit_diffusers(config, tmp_p
     assert torch.allclose(merged, updated, atol=1e-5)
 
 
-def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path):
-    train = replace(config, output=str(tmp_path / "run"))
+def interrupted(config: DiffusionConfig, output: Path) -> tuple[DiffusionConfig, Checkpoint]:
+    """A training as a user leaves it after three steps."""
+    train = replace(config, output=str(output))
     preflight.save_config(Folder(train.output), plan(train).identity, to_json(train), {}, "")
-    checkpoint = run(train, tmp_path / "run", stop_at=3)
+    return train, run(train, output, stop_at=3)
+
+
+def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path):
+    train, checkpoint = interrupted(config, tmp_path / "run")
     for weights, name in (("average", "unet_average"), ("trained", "unet")):
         output = tmp_path / weights
         found = export_run(ExportConfig(input=train.output, output=str(output), weights=weights))
@@ -197,6 +203,48 @@ def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path
         export_run(ExportConfig(input=train.output, output=str(output)))
     with pytest.raises(ValueError, match=r"--step 4: the run has checkpoints of the steps \[2, 3\]"):
         export_run(ExportConfig(input=train.output, output=str(tmp_path / "new"), step=4))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_an_export_that_was_interrupted_is_finished_by_the_same_command(config, tmp_path, monkeypatch):
+    train, _ = interrupted(config, tmp_path / "run")
+    export_run(ExportConfig(input=train.output, output=str(tmp_path / "whole")))
+    output = tmp_path / "model"
+    wanted = ExportConfig(input=train.output, output=str(output))
+    write = Folder.write
+    for count in (1, 5, len(contents(tmp_path / "whole"))):  # files that are written before it is killed
+        left = iter(range(count))
+
+        def killed(folder: Folder, name: str, content: bytes, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                Path(folder.path(f".{name.replace('/', '_')}.1.tmp")).write_bytes(b"half of it")
+                raise KeyboardInterrupt
+            write(folder, name, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Folder, "write", killed)
+            with pytest.raises(KeyboardInterrupt):
+                export_run(wanted)
+        assert not (output / "model_index.json").exists()
+    other, _ = interrupted(config, tmp_path / "other")
+    with pytest.raises(ValueError, match="holds an unfinished export of another run"):
+        export_run(ExportConfig(input=other.output, output=str(output)))
+    export_run(wanted)
+    assert contents(output) == contents(tmp_path / "whole")
+    with pytest.raises(ValueError, match="is not empty"):
+        export_run(wanted)
+
+
+def test_a_folder_of_somebody_else_is_not_exported_to(config, tmp_path):
+    train, _ = interrupted(config, tmp_path / "run")
+    (tmp_path / "theirs/unet").mkdir(parents=True)
+    (tmp_path / "theirs/unet/config.json").write_text("theirs")
+    with pytest.raises(ValueError, match="is not empty: give a new folder"):
+        export_run(ExportConfig(input=train.output, output=str(tmp_path / "theirs")))
+    assert contents(tmp_path / "theirs") == {"unet/config.json": b"theirs"}
 
 
 def test_a_measured_scale_is_that_of_the_model(config, latents, tmp_path):

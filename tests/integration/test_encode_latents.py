@@ -19,7 +19,7 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import decode_latents_rows, decode_text_rows
 from ldm3d.data.pictures import decode_rgbd
 from ldm3d.models.base import load_autoencoder, load_text
-from ldm3d.models.checkpoint import fingerprint
+from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.text import encode, fingerprint_of_text, tokenise
 from ldm3d.schema import IMAGE
 from ldm3d.toy.corpus import scene_rows
@@ -120,7 +120,7 @@ def test_the_success_marker_says_what_training_has_to_know(config, made):
     assert json.loads(Path(config.output, "_SUCCESS.json").read_text()) == made
     vae = open_autoencoder(config.model.autoencoder)
     assert made["autoencoder"]["model"] == config.model.autoencoder
-    assert made["autoencoder"]["fingerprint"] == fingerprint(vae)
+    assert made["autoencoder"]["fingerprint"] == fingerprint_of_network(vae)
     assert made["latent_shape"] == [4, 4, 4]
     files = [pq.read_table(file) for file in Path(config.output, "latents/train").iterdir()]
     rows = pa.concat_tables(file.filter(pa.compute.invert(file["flipped"])) for file in files)
@@ -197,7 +197,9 @@ def test_an_autoencoder_on_an_object_store_is_the_same(config, s3):
     Folder(url).fs.mkdir("runs")
     for file in Path(config.model.autoencoder, "vae").iterdir():
         Folder(url).write(f"vae/{file.name}", file.read_bytes())
-    assert fingerprint(open_autoencoder(url)) == fingerprint(open_autoencoder(config.model.autoencoder))
+    assert fingerprint_of_network(open_autoencoder(url)) == fingerprint_of_network(
+        open_autoencoder(config.model.autoencoder)
+    )
     with pytest.raises(ValueError, match="there is no vae/ in"):
         open_autoencoder(f"{url}-elsewhere")
 

@@ -20,7 +20,7 @@ from PIL import Image
 from ray.data.exceptions import ExecutionTimeoutError
 
 from ldm3d.depth import DepthEstimator
-from ldm3d.fingerprint import fingerprint
+from ldm3d.fingerprint import fingerprint_of_folder
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.keys import make_key
 from ldm3d.rgbd import pack_depth, unpack_depth
@@ -101,7 +101,7 @@ def test_files_carry_their_contract_schema_and_provenance(corpus):
         assert schema.metadata[b"contract"] == b"rgbd/v1"
         assert schema.metadata[b"depth_meaning"] == b"relative inverse depth, larger = nearer"
         made_with = corpus.config.identity()
-        made_with["label"]["depth_model"] = fingerprint(Path(corpus.config.label.depth_model))
+        made_with["label"]["depth_model"] = fingerprint_of_folder(Path(corpus.config.label.depth_model))
         assert json.loads(schema.metadata[b"config"]) == made_with
         assert (
             max(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ldm3d.fingerprint import fingerprint
+from ldm3d.fingerprint import fingerprint_of_folder
 
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors", "pytorch_model.bin")
 
@@ -20,24 +20,24 @@ def model(tmp_path) -> Path:
 
 
 def test_a_model_that_was_moved_is_the_same(model, tmp_path):
-    before = fingerprint(model)
+    before = fingerprint_of_folder(model)
     shutil.move(model, tmp_path / "elsewhere")
-    assert fingerprint(tmp_path / "elsewhere") == before
+    assert fingerprint_of_folder(tmp_path / "elsewhere") == before
     assert before.startswith("sha256:")
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_model_with_another_file_of_weights_or_settings_is_another(model, name):
-    before = fingerprint(model)
+    before = fingerprint_of_folder(model)
     (model / name).write_text("something else")
-    changed = fingerprint(model)
+    changed = fingerprint_of_folder(model)
     (model / name).rename(model / f"other_{name}")
-    assert len({before, changed, fingerprint(model)}) == 3
+    assert len({before, changed, fingerprint_of_folder(model)}) == 3
 
 
 def test_what_is_not_loaded_does_not_matter(model):
-    before = fingerprint(model)
+    before = fingerprint_of_folder(model)
     (model / "README.md").write_text("notes")
     (model / "runs").mkdir()
     (model / "runs/other.bin").write_text("checkpoints of somebody")
-    assert fingerprint(model) == before
+    assert fingerprint_of_folder(model) == before

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from ldm3d.config import ModelConfig
 from ldm3d.models.autoencoder import encode, widen
 from ldm3d.models.base import check_base, load_autoencoder, load_base, load_scheduler, load_text, load_unet
-from ldm3d.models.checkpoint import fingerprint, save_pipeline
+from ldm3d.models.checkpoint import fingerprint_of_network, save_pipeline
 from ldm3d.models.text import encode as encode_text
 from ldm3d.models.text import tokenise
 
@@ -54,7 +54,7 @@ def weights_of(folder, part):
 def test_an_rgb_autoencoder_is_widened_as_the_settings_say(made, channels, depth_input, depth_output):
     loaded = load_autoencoder(model(made, channels=channels, depth_input=depth_input, depth_output=depth_output))
     rgb = type(loaded).from_pretrained(made, subfolder="vae")
-    assert fingerprint(loaded) == fingerprint(widen(rgb, channels, depth_input, depth_output))
+    assert fingerprint_of_network(loaded) == fingerprint_of_network(widen(rgb, channels, depth_input, depth_output))
     assert not loaded.training
 
 
@@ -64,7 +64,9 @@ def test_an_ldm3d_checkpoint_is_taken_as_it_is(made, tmp_path, channels):
     with torch.no_grad():
         wide.vae.encoder.conv_in.weight.normal_()
     save_pipeline(tmp_path / "ldm3d", wide)
-    assert fingerprint(load_autoencoder(model(tmp_path / "ldm3d", channels=channels))) == fingerprint(wide.vae)
+    assert fingerprint_of_network(
+        load_autoencoder(model(tmp_path / "ldm3d", channels=channels))
+    ) == fingerprint_of_network(wide.vae)
 
 
 def test_other_channels_than_asked_for_are_refused(made, tmp_path):
@@ -179,7 +181,7 @@ def test_an_autoencoder_of_2022_is_read(base):
     later = ("force_upcast", "shift_factor", "latents_mean", "latents_std", "use_quant_conv", "scaling_factor")
     drop(base / "vae" / "config.json", *later, "use_post_quant_conv", "mid_block_add_attention")
     then = load_autoencoder(model(base))
-    assert fingerprint(then) == fingerprint(now)
+    assert fingerprint_of_network(then) == fingerprint_of_network(now)
     assert then.config.scaling_factor == 0.18215
     seen = torch.rand(1, 6, 32, 32)
     with torch.no_grad():

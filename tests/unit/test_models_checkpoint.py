@@ -14,7 +14,7 @@ from transformers import CLIPTokenizer
 from ldm3d.config import ModelConfig
 from ldm3d.models.autoencoder import decode, encode
 from ldm3d.models.base import load_base
-from ldm3d.models.checkpoint import fingerprint, save_pipeline
+from ldm3d.models.checkpoint import fingerprint_of_network, save_pipeline
 from ldm3d.models.text import encode as encode_text
 from ldm3d.models.text import tokenise
 from ldm3d.toy.diffusion_model import make_tokenizer
@@ -173,12 +173,14 @@ def test_a_save_that_fails_leaves_nothing_behind(components, tmp_path):
 
 def test_a_fingerprint_is_of_the_weights_not_of_how_they_are_kept(components, folder):
     loaded = load_base(ModelConfig(base=str(folder), channels=channels_of(components)))
-    assert fingerprint(loaded.vae.to(memory_format=torch.channels_last)) == fingerprint(components.vae)
-    assert fingerprint(loaded.text_encoder) == fingerprint(components.text_encoder)
+    assert fingerprint_of_network(loaded.vae.to(memory_format=torch.channels_last)) == fingerprint_of_network(
+        components.vae
+    )
+    assert fingerprint_of_network(loaded.text_encoder) == fingerprint_of_network(components.text_encoder)
     bias = loaded.vae.decoder.conv_out.bias
     with torch.no_grad():
         bias[0] = torch.nextafter(bias[0], torch.tensor(9.0))
-    assert fingerprint(loaded.vae) != fingerprint(components.vae)
+    assert fingerprint_of_network(loaded.vae) != fingerprint_of_network(components.vae)
 
 
 def save(components, folder):

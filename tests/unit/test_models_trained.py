@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from ldm3d.config import ModelConfig
 from ldm3d.models.base import load_autoencoder, load_base
-from ldm3d.models.checkpoint import fingerprint, save_pipeline
+from ldm3d.models.checkpoint import fingerprint_of_network, save_pipeline
 from pipelines.trained_autoencoder import open_autoencoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,7 +34,7 @@ def trained(made, tmp_path):
 def test_the_autoencoder_of_a_whole_model_is_opened(toy_base, tmp_path, channels):
     whole = load_base(ModelConfig(base=str(toy_base), channels=channels))
     save_pipeline(tmp_path / "model", whole)
-    assert fingerprint(open_autoencoder(str(tmp_path / "model"))) == fingerprint(whole.vae)
+    assert fingerprint_of_network(open_autoencoder(str(tmp_path / "model"))) == fingerprint_of_network(whole.vae)
 
 
 def test_the_folder_of_a_training_is_opened_in_float32_and_evaluation_mode(made):
@@ -45,7 +45,9 @@ def test_the_folder_of_a_training_is_opened_in_float32_and_evaluation_mode(made)
 
 
 def test_a_url_is_the_same_as_its_folder(made):
-    assert fingerprint(open_autoencoder(f"file://{made}")) == fingerprint(open_autoencoder(str(made)))
+    assert fingerprint_of_network(open_autoencoder(f"file://{made}")) == fingerprint_of_network(
+        open_autoencoder(str(made))
+    )
 
 
 def test_an_autoencoder_of_rgb_is_refused_with_what_to_give(toy_base):

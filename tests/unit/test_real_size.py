@@ -21,7 +21,7 @@ from ldm3d.config import (
 )
 from ldm3d.models import stable_diffusion
 from ldm3d.models.base import load_autoencoder, load_base, load_unet
-from ldm3d.models.checkpoint import Components, fingerprint, save_pipeline
+from ldm3d.models.checkpoint import Components, fingerprint_of_network, save_pipeline
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_tokenizer, scene_words
 from pipelines import train_autoencoder, train_diffusion
@@ -74,8 +74,8 @@ def test_it_is_widened_saved_and_loaded_again(base, tmp_path_factory):
         stored = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
         assert 2 * count < stored < 2 * count + 2**20
         saved = ModelConfig(base=str(folder), channels=6)
-        assert fingerprint(load_autoencoder(saved, DTYPE)) == fingerprint(components.vae)
-        assert fingerprint(load_unet(saved, DTYPE)) == fingerprint(components.unet)
+        assert fingerprint_of_network(load_autoencoder(saved, DTYPE)) == fingerprint_of_network(components.vae)
+        assert fingerprint_of_network(load_unet(saved, DTYPE)) == fingerprint_of_network(components.unet)
     finally:
         shutil.rmtree(folder.parent)
     assert peak_gib() < MEMORY_GIB
