@@ -2,9 +2,11 @@
 
 from ldm3d.sampling.decode import Decoded, decode_latents
 from ldm3d.sampling.denoise import denoise
+from ldm3d.sampling.image_to_rgbd import image_to_rgbd
 from ldm3d.sampling.latents import initial_noise, seeded_generators
+from ldm3d.sampling.samples import Model, Sample
 from ldm3d.sampling.start import Start
-from ldm3d.sampling.text_to_rgbd import Model, Sample, text_to_rgbd
+from ldm3d.sampling.text_to_rgbd import text_to_rgbd
 
 __all__ = [
     "Decoded",
@@ -13,6 +15,7 @@ __all__ = [
     "Start",
     "decode_latents",
     "denoise",
+    "image_to_rgbd",
     "initial_noise",
     "seeded_generators",
     "text_to_rgbd",

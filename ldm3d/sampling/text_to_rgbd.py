@@ -1,48 +1,11 @@
 """Text to RGBD: what training pictures and generation draw samples with."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.sampling.decode import decode_latents, pixel_factor
-from ldm3d.sampling.denoise import denoise
-from ldm3d.sampling.latents import initial_noise, seeded_generators
-
-
-class Model(Protocol):
-    """The parts of an LDM3D that sampling needs, the networks in eval mode and on one device."""
-
-    @property
-    def unet(self) -> Any:
-        """UNet2DConditionModel"""
-
-    @property
-    def vae(self) -> Any:
-        """AutoencoderKL of 6 or 4 channels"""
-
-    @property
-    def scheduler(self) -> Any:
-        """Any scheduler of diffusers; a template, it stays as it is."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What became of one prompt and seed.
-
-    image: H x W x 3 uint8 RGB.
-    depth: H x W uint16, relative inverse depth, 65,535 = nearest.
-    is_finite: False where the networks gave NaN or infinity; image and depth are void then.
-    """
-
-    prompt: str
-    seed: int
-    image: NDArray[np.uint8]
-    depth: NDArray[np.uint16]
-    is_finite: bool
+from ldm3d.sampling.decode import pixel_factor
+from ldm3d.sampling.samples import Model, Sample, draw_samples
 
 
 def text_to_rgbd(
@@ -79,37 +42,20 @@ def text_to_rgbd(
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
     """
-    _require_counts(len(prompts), len(text), len(empty_text), len(seeds))
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}, wanted 1 or more, or None for one batch of all")
-    _require_fitting(model)
-    shape = _latent_shape(model, height, width)
-    samples: list[Sample] = []
-    for rows in _batches(len(prompts), batch_size):
-        generators = seeded_generators([seeds[row] for row in rows])
-        latents = denoise(
-            model.unet,
-            model.scheduler,
-            initial_noise(generators, shape, model.unet.device),
-            text[rows],
-            empty_text if len(empty_text) == 1 else empty_text[rows],
-            guidance_scale=guidance_scale,
-            guidance_rescale=guidance_rescale,
-            num_inference_steps=num_inference_steps,
-            eta=eta,
-            generators=generators,
-        )
-        made = decode_latents(model.vae, latents)
-        for row, image, depth, finite in zip(rows, made.image, made.depth, made.is_finite, strict=True):
-            samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
-    return samples[: len(prompts)]
-
-
-def _batches(count: int, size: int | None) -> Iterator[list[int]]:
-    """Rows in batches of one size; the last batch repeats the last row."""
-    size = size or max(1, count)
-    for start in range(0, count, size):
-        yield [min(row, count - 1) for row in range(start, start + size)]
+    return draw_samples(
+        model,
+        prompts,
+        text,
+        empty_text,
+        seeds,
+        shape=_latent_shape(model, height, width),
+        batch_size=batch_size,
+        start=lambda rows: None,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        guidance_rescale=guidance_rescale,
+        eta=eta,
+    )
 
 
 def _latent_shape(model: Model, height: int | None, width: int | None) -> tuple[int, int, int]:
@@ -124,19 +70,3 @@ def _latent_shape(model: Model, height: int | None, width: int | None) -> tuple[
         if pixels < factor or pixels % factor:
             raise ValueError(f"{name} is {pixels} pixels, wanted a multiple of {factor}, the autoencoder's factor")
     return model.unet.config.in_channels, height // factor, width // factor
-
-
-def _require_counts(prompts: int, text: int, empty_text: int, seeds: int) -> None:
-    if not prompts == text == seeds or empty_text not in (1, prompts):
-        got = f"{prompts} prompts, {text} rows of text, {empty_text} of empty_text, {seeds} seeds"
-        raise ValueError(f"{got}: want one of each for every sample, or a single empty_text for all")
-
-
-def _require_fitting(model: Model) -> None:
-    """Before minutes of denoising: will the autoencoder take what the U-Net gives, and give what the codec takes?"""
-    latent, pixel = model.vae.config.latent_channels, model.vae.config.out_channels
-    if model.unet.config.in_channels != latent:
-        channels = f"the U-Net takes {model.unet.config.in_channels} channels, the autoencoder gives {latent}"
-        raise ValueError(f"{channels}: want as many; a U-Net made for inpainting (9) cannot draw from text alone")
-    if pixel not in (6, 4):
-        raise ValueError(f"the autoencoder has {pixel} output channels, wanted 6 or 4: widen it first")

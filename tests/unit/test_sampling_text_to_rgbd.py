@@ -1,13 +1,11 @@
 """Prompts and seeds become samples that do not depend on the company they are drawn in."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 from ldm3d.sampling import Sample, decode_latents, denoise, initial_noise, seeded_generators, text_to_rgbd
+from tests.unit.small_model import Parts, assert_same, parts, texts
 
 torch.set_num_threads(1)
 
@@ -15,59 +13,15 @@ PROMPTS = ["a red ball", "a blue cube", "a green cone", "a hat", "a cat"]
 SEEDS = [7, 7, 3, 2**32 - 1, 0]
 
 
-@dataclass
-class Parts:
-    unet: UNet2DConditionModel
-    vae: AutoencoderKL
-    scheduler: DDIMScheduler
-
-
-def parts(latent_channels: int = 4, pixel_channels: int = 6, sample_size: object = 4) -> Parts:
-    torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        sample_size=sample_size,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=16,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    )
-    vae = AutoencoderKL(
-        in_channels=pixel_channels,
-        out_channels=pixel_channels,
-        down_block_types=["DownEncoderBlock2D"] * 2,
-        up_block_types=["UpDecoderBlock2D"] * 2,
-        block_out_channels=[8, 8],
-        latent_channels=latent_channels,
-        norm_num_groups=4,
-    )
-    plan = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
-    return Parts(unet.eval(), vae.eval(), plan)
-
-
 @pytest.fixture(scope="module")
 def model() -> Parts:
     return parts()
-
-
-def texts() -> tuple[torch.Tensor, torch.Tensor]:
-    numbers = torch.randn(6, 5, 16, generator=torch.Generator().manual_seed(9))
-    return numbers[1:], numbers[:1]
 
 
 def draw(model: Parts, rows=range(5), **settings) -> list[Sample]:
     rows, (text, empty) = list(rows), texts()
     prompts, seeds = [PROMPTS[row] for row in rows], [SEEDS[row] for row in rows]
     return text_to_rgbd(model, prompts, text[rows], empty, seeds, **{"num_inference_steps": 3, **settings})
-
-
-def assert_same(ours: list[Sample], theirs: list[Sample]) -> None:
-    assert [(sample.prompt, sample.seed) for sample in ours] == [(sample.prompt, sample.seed) for sample in theirs]
-    for mine, other in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(mine.image, other.image)
-        np.testing.assert_array_equal(mine.depth, other.depth)
 
 
 PAPERS = {"num_inference_steps": 50, "guidance_scale": 5.0}

@@ -1,0 +1,111 @@
+"""Pictures with depth to other pictures with depth, whole (SDEdit) or in a part (inpainting)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ldm3d.data.pictures import Pictures
+from ldm3d.models.autoencoder import encode
+from ldm3d.sampling.decode import pixel_factor
+from ldm3d.sampling.samples import Model, Sample, draw_samples
+from ldm3d.sampling.start import Start
+
+
+def image_to_rgbd(
+    model: Model,
+    pictures: Pictures,
+    prompts: Sequence[str],
+    text: Tensor,
+    empty_text: Tensor,
+    seeds: Sequence[int],
+    *,
+    strength: float = 0.8,
+    redrawn: NDArray[np.bool_] | None = None,
+    batch_size: int | None = None,
+    num_inference_steps: int = 50,
+    guidance_scale: float = 5.0,
+    guidance_rescale: float = 0.0,
+    eta: float | None = None,
+) -> list[Sample]:
+    """A sample for each picture, prompt and seed, in their order.
+
+    A sample depends on its own picture, prompt and seed only, as in `ldm3d.sampling.text_to_rgbd`. The noise of a seed
+    is the same there. Pictures are encoded to the mean of their latent's distribution, so nothing else is drawn.
+
+    Args:
+        model: see `Model`.
+        pictures: N, of a size that the autoencoder's factor divides. Where there is no depth yet, estimate it
+            (`ldm3d.depth`): the model knows image and depth as one.
+        prompts, text, empty_text, seeds: N, see `ldm3d.sampling.text_to_rgbd`.
+        strength: more than 0, 1 at most; see `Start`.
+        redrawn: (N, H, W) bool, where pictures are drawn anew; image and depth stay elsewhere, to the bit. The model
+            draws whole latents: what is drawn anew of one that is kept in part is cut out of it. None draws all anew.
+        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta: see `ldm3d.sampling.text_to_rgbd`.
+
+    Raises:
+        ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
+    """
+    factor = pixel_factor(model.vae)
+    _require_fitting(pictures, len(prompts), redrawn, factor)
+    height, width = pictures.depth.shape[1:]
+
+    def start(rows: list[int]) -> Start:
+        latents = _latents(model, Pictures(pictures.image[rows], pictures.depth[rows]))
+        mask = None if redrawn is None else _latent_mask(redrawn[rows], factor).to(latents.device)
+        return Start(latents, strength, mask)
+
+    samples = draw_samples(
+        model,
+        prompts,
+        text,
+        empty_text,
+        seeds,
+        shape=(model.unet.config.in_channels, height // factor, width // factor),
+        batch_size=batch_size,
+        start=start,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        guidance_rescale=guidance_rescale,
+        eta=eta,
+    )
+    if redrawn is None:
+        return samples
+    return [_composed(sample, pictures, row, redrawn[row]) for row, sample in enumerate(samples)]
+
+
+@torch.no_grad()
+def _latents(model: Model, pictures: Pictures) -> Tensor:
+    """(n, C, h, w) float32, scaled as the U-Net knows them."""
+    rgbd = pictures.to_tensor(model.vae.config.in_channels, model.vae.device)
+    latents: Tensor = encode(model.vae, rgbd.to(model.vae.dtype)).mean.float() * model.vae.config.scaling_factor
+    return latents
+
+
+def _latent_mask(redrawn: NDArray[np.bool_], factor: int) -> Tensor:
+    """(n, H, W) -> (n, 1, h, w) bool: latents that have a pixel to be drawn anew."""
+    pixels = torch.from_numpy(redrawn).float()[:, None]
+    return torch.nn.functional.max_pool2d(pixels, factor).bool()
+
+
+def _composed(sample: Sample, pictures: Pictures, row: int, redrawn: NDArray[np.bool_]) -> Sample:
+    image, depth = pictures.image[row].numpy(), pictures.depth[row].numpy()
+    return replace(
+        sample,
+        image=np.where(redrawn[..., None], sample.image, image),
+        depth=np.where(redrawn, sample.depth, depth),
+    )
+
+
+def _require_fitting(pictures: Pictures, prompts: int, redrawn: NDArray[np.bool_] | None, factor: int) -> None:
+    image, depth = tuple(pictures.image.shape), tuple(pictures.depth.shape)
+    if len(depth) != 3 or image != (*depth, 3) or depth[0] != prompts:
+        raise ValueError(f"image {image} and depth {depth}, wanted (N, H, W, 3) and (N, H, W) for {prompts} prompts")
+    if depth[1] % factor or depth[2] % factor:
+        size = f"pictures are {depth[2]} x {depth[1]} pixels"
+        raise ValueError(f"{size}, wanted multiples of {factor}, the autoencoder's factor: resize or crop them")
+    if redrawn is not None and (redrawn.shape != depth or redrawn.dtype != np.bool_):
+        raise ValueError(f"redrawn is {redrawn.shape} {redrawn.dtype}, wanted {depth} bool, True where to draw anew")
