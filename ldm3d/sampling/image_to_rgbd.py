@@ -11,6 +11,7 @@ from torch import Tensor
 from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import encode
 from ldm3d.sampling.decode import pixel_factor
+from ldm3d.sampling.denoise import Callback
 from ldm3d.sampling.samples import Model, Sample, draw_samples
 from ldm3d.sampling.start import Start
 
@@ -30,6 +31,7 @@ def image_to_rgbd(
     guidance_scale: float = 5.0,
     guidance_rescale: float = 0.0,
     eta: float | None = None,
+    callback: Callback | None = None,
 ) -> list[Sample]:
     """A sample for each picture, prompt and seed, in their order.
 
@@ -44,7 +46,8 @@ def image_to_rgbd(
         strength: more than 0, 1 at most; see `Start`.
         redrawn: (N, H, W) bool, where pictures are drawn anew; image and depth stay elsewhere, to the bit. The model
             draws whole latents: what is drawn anew of one that is kept in part is cut out of it. None draws all anew.
-        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta: see `ldm3d.sampling.text_to_rgbd`.
+        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback: see
+            `ldm3d.sampling.text_to_rgbd`.
 
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
@@ -71,6 +74,7 @@ def image_to_rgbd(
         guidance_scale=guidance_scale,
         guidance_rescale=guidance_rescale,
         eta=eta,
+        callback=callback,
     )
     if redrawn is None:
         return samples

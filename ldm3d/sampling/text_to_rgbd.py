@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ldm3d.sampling.decode import pixel_factor
+from ldm3d.sampling.denoise import Callback
 from ldm3d.sampling.samples import Model, Sample, draw_samples
 
 
@@ -22,6 +23,7 @@ def text_to_rgbd(
     guidance_scale: float = 5.0,
     guidance_rescale: float = 0.0,
     eta: float | None = None,
+    callback: Callback | None = None,
 ) -> list[Sample]:
     """A sample for each prompt and seed, in their order. The defaults are the paper's, with DDIM as scheduler.
 
@@ -37,7 +39,7 @@ def text_to_rgbd(
         seeds: N, 0 to 4,294,967,295 each.
         height, width: pixels, multiples of the autoencoder's factor; None is what the U-Net was trained at.
         batch_size: samples in each batch, the last one filled up and the surplus thrown away; None puts all into one.
-        num_inference_steps, guidance_scale, guidance_rescale, eta: see `denoise`.
+        num_inference_steps, guidance_scale, guidance_rescale, eta, callback: see `denoise`.
 
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
@@ -55,6 +57,7 @@ def text_to_rgbd(
         guidance_scale=guidance_scale,
         guidance_rescale=guidance_rescale,
         eta=eta,
+        callback=callback,
     )
 
 

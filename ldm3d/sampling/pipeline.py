@@ -1,0 +1,169 @@
+"""A whole model behind one call, for those who know the pipelines of diffusers."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ldm3d.config import ModelConfig
+from ldm3d.data.pictures import Pictures
+from ldm3d.models.base import load_scheduler, load_text, load_unet
+from ldm3d.models.checkpoint import Components
+from ldm3d.models.source import Source
+from ldm3d.models.text import EMPTY_CAPTION
+from ldm3d.models.text_embeddings import TextEmbeddings
+from ldm3d.models.trained import load_trained_autoencoder
+from ldm3d.rgbd import DEPTH_MAX
+from ldm3d.sampling.image_to_rgbd import image_to_rgbd
+from ldm3d.sampling.latents import SEEDS
+from ldm3d.sampling.samples import Sample
+from ldm3d.sampling.text_to_rgbd import text_to_rgbd
+
+OutputType = Literal["pil", "np", "pt"]
+
+
+@dataclass(frozen=True)
+class RgbdOutput:
+    """N samples.
+
+    images, depths: as `pil`, lists of pictures of mode RGB and I;16; as `np`, (N, H, W, 3) uint8 and (N, H, W) uint16;
+        as `pt`, (N, 3, H, W) and (N, 1, H, W) float32 [0, 1]. Depth is relative inverse depth, larger = nearer.
+    seeds: N; the same prompts with these seeds give these samples.
+    """
+
+    images: Any
+    depths: Any
+    seeds: list[int]
+
+
+class RgbdPipeline:
+    """Captions, or pictures and captions, to pictures with depth.
+
+        pipeline = RgbdPipeline.from_pretrained("Intel/ldm3d-4c").to("cuda")
+        output = pipeline("a lemon on a wooden table", seed=7)
+        output.images[0].save("lemon.png")
+        output.depths[0].save("lemon-depth.png")  # 16 bits
+
+    The scheduler is an attribute, to be replaced by any of diffusers made from its configuration.
+    """
+
+    def __init__(self, components: Components) -> None:
+        self.vae, self.unet, self.scheduler = components.vae, components.unet, components.scheduler
+        self.text_encoder, self.tokenizer = components.text_encoder, components.tokenizer
+        self.embeddings = TextEmbeddings(self.text_encoder, self.tokenizer)
+
+    @classmethod
+    def from_pretrained(cls, model: str, revision: str | None = None, dtype: torch.dtype = torch.float32) -> Self:
+        """A model of `train_diffusion` or `export`, or an LDM3D checkpoint of 6 or 4 channels, by path or hub id.
+
+        Raises:
+            ValueError: it cannot be read, is no LDM3D, or weights are missing or not stored as safetensors.
+        """
+        vae = load_trained_autoencoder(Source("model", model, revision), dtype)
+        config = ModelConfig(base=model, revision=revision, channels=vae.config["in_channels"])
+        unet, scheduler = load_unet(config, dtype), load_scheduler(config)
+        return cls(Components(vae, unet, *load_text(config, dtype), scheduler))
+
+    def to(self, device: torch.device | str) -> Self:
+        """Moves the networks."""
+        for network in (self.vae, self.unet, self.text_encoder):
+            network.to(torch.device(device))  # type: ignore[arg-type]
+        self.embeddings.forget()
+        return self
+
+    def load_lora_weights(self, weights: str, **options: Any) -> None:
+        """As the method of this name of diffusers' Stable Diffusion pipelines, which does the work."""
+        from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+
+        parts: dict[str, Any] = {
+            "vae": self.vae,
+            "text_encoder": self.text_encoder,
+            "tokenizer": self.tokenizer,
+            "unet": self.unet,
+            "scheduler": self.scheduler,
+            "safety_checker": None,
+            "feature_extractor": None,
+            "requires_safety_checker": False,
+        }
+        StableDiffusionPipeline(**parts).load_lora_weights(weights, **options)
+        self.embeddings.forget()
+
+    def __call__(
+        self,
+        prompt: str | Sequence[str],
+        *,
+        image: NDArray[np.uint8] | None = None,
+        depth: NDArray[np.uint16] | None = None,
+        mask: NDArray[np.bool_] | None = None,
+        strength: float = 0.8,
+        negative_prompt: str = EMPTY_CAPTION,
+        num_images_per_prompt: int = 1,
+        seed: int | Sequence[int] | None = None,
+        output_type: OutputType = "pil",
+        **settings: Any,
+    ) -> RgbdOutput:
+        """Samples, those of one prompt after those of another.
+
+        Args:
+            prompt: one, or several.
+            image, depth, mask: a picture to begin with, (H, W, 3) uint8, with its depth, (H, W) uint16, for all
+                prompts; with a mask, (H, W) bool, it is drawn anew where that is True. `ldm3d.depth` estimates depth.
+            strength: see `ldm3d.sampling.image_to_rgbd`.
+            negative_prompt: what guidance leads away from.
+            seed: of every sample; or of the first, those after it have the numbers that follow. None draws one.
+            output_type: see `RgbdOutput`.
+            settings: of `ldm3d.sampling.text_to_rgbd`: height, width (of text alone), num_inference_steps,
+                guidance_scale, guidance_rescale, eta, batch_size, callback.
+
+        Raises:
+            ValueError: a setting is out of range, or pictures, seeds and prompts do not go together.
+        """
+        if num_images_per_prompt < 1:
+            raise ValueError(f"num_images_per_prompt is {num_images_per_prompt}, wanted 1 or more")
+        if output_type not in get_args(OutputType):
+            raise ValueError(f"output_type is {output_type!r}, wanted one of {', '.join(get_args(OutputType))}")
+        if (image is None) != (depth is None) or (image is None and mask is not None):
+            raise ValueError("image and depth go together, and a mask with both: the model knows them as one")
+        given = [prompt] if isinstance(prompt, str) else list(prompt)
+        prompts = [each for each in given for _ in range(num_images_per_prompt)]
+        seeds = _seeds(seed, len(prompts))
+        text, empty = self.embeddings(prompts), self.embeddings([negative_prompt])
+        if image is None or depth is None:
+            samples = text_to_rgbd(self, prompts, text, empty, seeds, **settings)
+        else:
+            pictures, redrawn = _repeated(image, depth, mask, len(prompts))
+            samples = image_to_rgbd(
+                self, pictures, prompts, text, empty, seeds, strength=strength, redrawn=redrawn, **settings
+            )
+        return RgbdOutput(*_as(output_type, samples), seeds)
+
+
+def _seeds(seed: int | Sequence[int] | None, count: int) -> list[int]:
+    if seed is None:
+        seed = secrets.randbelow(SEEDS)
+    return [(seed + index) % SEEDS for index in range(count)] if isinstance(seed, int) else list(seed)
+
+
+def _repeated(
+    image: NDArray[np.uint8], depth: NDArray[np.uint16], mask: NDArray[np.bool_] | None, count: int
+) -> tuple[Pictures, NDArray[np.bool_] | None]:
+    """One picture for each of so many samples."""
+    images, depths = np.stack([image] * count), np.stack([depth] * count)
+    redrawn = None if mask is None else np.stack([mask] * count)
+    return Pictures(torch.from_numpy(images), torch.from_numpy(depths)), redrawn
+
+
+def _as(kind: OutputType, samples: list[Sample]) -> tuple[Any, Any]:
+    """Images and depths of samples."""
+    images, depths = [sample.image for sample in samples], [sample.depth for sample in samples]
+    if kind == "pil":
+        return [Image.fromarray(image) for image in images], [Image.fromarray(depth) for depth in depths]
+    if kind == "np":
+        return np.stack(images), np.stack(depths)
+    colour = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
+    return colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX

@@ -1,0 +1,148 @@
+"""A whole model behind one call: what comes out, and that it is what the parts give."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+from PIL import Image
+
+from ldm3d.config import LoraConfig, ModelConfig
+from ldm3d.models.base import load_base
+from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.models.lora import add_lora, save_lora
+from ldm3d.models.text_embeddings import TextEmbeddings
+from ldm3d.sampling.pipeline import RgbdPipeline
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+QUICK = {"num_inference_steps": 2, "height": 16, "width": 16}
+
+
+@pytest.fixture(scope="module", params=[6, 4])
+def folder(request, toy_base, tmp_path_factory) -> str:
+    """An LDM3D of random weights, as `train_diffusion` leaves one."""
+    folder = tmp_path_factory.mktemp("model") / "model"
+    save_pipeline(folder, load_base(ModelConfig(base=str(toy_base), channels=request.param)))
+    return str(folder)
+
+
+@pytest.fixture
+def pipeline(folder) -> RgbdPipeline:
+    return RgbdPipeline.from_pretrained(folder)
+
+
+def test_pictures_are_rgb_and_sixteen_bit_depth_that_files_keep(pipeline, tmp_path):
+    output = pipeline("a red cube", seed=3, **QUICK)
+    (image,), (depth,) = output.images, output.depths
+    assert (image.mode, image.size, depth.mode, depth.size) == ("RGB", (16, 16), "I;16", (16, 16))
+    depth.save(tmp_path / "depth.png")
+    exact = pipeline("a red cube", seed=3, output_type="np", **QUICK)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "depth.png")), exact.depths[0])
+    assert np.array_equal(np.asarray(image), exact.images[0])
+
+
+def test_arrays_and_tensors_hold_the_same_samples(pipeline):
+    array, tensor = (pipeline("a red cube", seed=3, output_type=kind, **QUICK) for kind in ("np", "pt"))
+    assert (array.images.shape, array.images.dtype) == ((1, 16, 16, 3), np.uint8)
+    assert (array.depths.shape, array.depths.dtype) == ((1, 16, 16), np.uint16)
+    assert (tensor.images.shape, tensor.depths.shape) == ((1, 3, 16, 16), (1, 1, 16, 16))
+    assert np.array_equal((tensor.depths[:, 0].double() * 65_535).round().numpy(), array.depths)
+    assert np.array_equal((tensor.images * 255).round().movedim(1, -1).numpy(), array.images)
+
+
+def test_each_sample_is_told_by_its_prompt_and_seed_and_may_be_drawn_again(pipeline):
+    together = pipeline(["a red cube", "a sphere"], num_images_per_prompt=2, seed=5, output_type="np", **QUICK)
+    assert together.seeds == [5, 6, 7, 8]
+    alone = pipeline("a sphere", seed=7, output_type="np", **QUICK)
+    difference = np.abs(alone.images[0].astype(int) - together.images[2])
+    assert difference.max() <= 1  # to rounding, as the batch differs
+    unseeded = pipeline("a sphere", output_type="np", **QUICK)
+    again = pipeline("a sphere", seed=unseeded.seeds, output_type="np", **QUICK)
+    assert np.array_equal(unseeded.depths, again.depths)
+
+
+def test_the_image_is_that_of_diffusers_own_pipeline_of_the_same_weights(pipeline, folder):
+    """Which takes our model for one whose pictures have more channels. Its decoder rounds as ours does."""
+    theirs = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
+    theirs.set_progress_bar_config(disable=True)
+    latents = theirs(
+        "a red cube", generator=torch.Generator().manual_seed(3), guidance_scale=5.0, output_type="latent", **QUICK
+    ).images
+    with torch.no_grad():
+        pixels = theirs.vae.decode(latents / theirs.vae.config.scaling_factor).sample[0, :3]
+    expected = ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().movedim(0, -1).numpy()
+    found = pipeline("a red cube", seed=3, output_type="np", **QUICK).images[0]
+    assert np.abs(found - expected).max() <= 1
+    assert (found != expected).mean() < 0.01
+
+
+def test_a_picture_is_drawn_over_and_kept_where_the_mask_says_so(pipeline):
+    first = pipeline("a red cube", seed=1, output_type="np", **QUICK)
+    mask = np.zeros((16, 16), bool)
+    mask[8:] = True
+    given = {"image": first.images[0], "depth": first.depths[0], "num_inference_steps": 4, "output_type": "np"}
+    part = pipeline("a sphere", seed=2, mask=mask, **given)
+    assert np.array_equal(part.images[0, :8], first.images[0, :8])
+    assert not np.array_equal(part.images[0, 8:], first.images[0, 8:])
+    whole = pipeline("a sphere", seed=2, strength=0.5, **given)
+    assert not np.array_equal(whole.depths, first.depths)
+
+
+def test_any_scheduler_of_diffusers_may_take_the_place_of_the_models(pipeline):
+    before = pipeline("a sphere", seed=2, output_type="np", **QUICK)
+    pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
+    assert not np.array_equal(pipeline("a sphere", seed=2, output_type="np", **QUICK).images, before.images)
+
+
+def test_a_negative_prompt_and_a_callback_are_heard(pipeline):
+    plain = pipeline("a sphere", seed=2, output_type="np", **QUICK)
+    away = pipeline("a sphere", seed=2, negative_prompt="a red cube", output_type="np", **QUICK)
+    assert not np.array_equal(plain.images, away.images)
+    steps = []
+    pipeline("a sphere", seed=2, callback=lambda step, time, latents: steps.append(step), **QUICK)
+    assert steps == [0, 1]
+
+
+def test_low_rank_updates_are_loaded(pipeline, folder, tmp_path):
+    before = pipeline("a sphere", seed=2, output_type="np", **QUICK)
+    trained = RgbdPipeline.from_pretrained(folder).unet
+    add_lora(trained, LoraConfig(rank=2), seed=0)
+    for name, weight in trained.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(generator=torch.Generator().manual_seed(len(name)))
+    save_lora(trained, tmp_path)
+    pipeline.load_lora_weights(str(tmp_path))
+    assert not np.array_equal(pipeline("a sphere", seed=2, output_type="np", **QUICK).images, before.images)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"output_type": "jpeg"}, "output_type is 'jpeg', wanted one of pil, np, pt"),
+        ({"num_images_per_prompt": 0}, "num_images_per_prompt is 0"),
+        ({"image": np.zeros((16, 16, 3), np.uint8)}, "image and depth go together"),
+        ({"mask": np.ones((16, 16), bool)}, "image and depth go together"),
+        ({"seed": [1, 2]}, "2 seeds"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(pipeline, settings, message):
+    with pytest.raises(ValueError, match=message):
+        pipeline("a sphere", **settings)
+
+
+def test_a_model_without_depth_is_refused(toy_base):
+    with pytest.raises(ValueError, match="3 channels in and 3 out, wanted 6 or 4"):
+        RgbdPipeline.from_pretrained(str(toy_base))
+
+
+def test_captions_are_encoded_once_and_the_oldest_are_forgotten(pipeline):
+    calls = []
+    pipeline.text_encoder.register_forward_hook(lambda *_: calls.append(1))
+    embeddings = TextEmbeddings(pipeline.text_encoder, pipeline.tokenizer, most=2)
+    first = embeddings(["a", "b", "a"])
+    assert torch.equal(first[0], first[2])
+    assert len(calls) == 2
+    assert torch.equal(embeddings(["c", "a"])[1], first[0])
+    assert len(calls) == 3
+    embeddings(["b"])
+    assert len(calls) == 4
