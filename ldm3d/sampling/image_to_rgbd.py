@@ -32,6 +32,7 @@ def image_to_rgbd(
     guidance_rescale: float = 0.0,
     eta: float | None = None,
     callback: Callback | None = None,
+    panorama: bool = False,
 ) -> list[Sample]:
     """A sample for each picture, prompt and seed, in their order.
 
@@ -46,8 +47,8 @@ def image_to_rgbd(
         strength: more than 0, 1 at most; see `Start`.
         redrawn: (N, H, W) bool, where pictures are drawn anew; image and depth stay elsewhere, to the bit. The model
             draws whole latents: what is drawn anew of one that is kept in part is cut out of it. None draws all anew.
-        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback: see
-            `ldm3d.sampling.text_to_rgbd`.
+        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback, panorama:
+            see `ldm3d.sampling.text_to_rgbd`.
 
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
@@ -75,6 +76,7 @@ def image_to_rgbd(
         guidance_rescale=guidance_rescale,
         eta=eta,
         callback=callback,
+        panorama=panorama,
     )
     if redrawn is None:
         return samples

@@ -118,7 +118,7 @@ class RgbdPipeline:
             seed: of every sample; or of the first, those after it have the numbers that follow. None draws one.
             output_type: see `RgbdOutput`.
             settings: of `ldm3d.sampling.text_to_rgbd`: height, width (of text alone), num_inference_steps,
-                guidance_scale, guidance_rescale, eta, batch_size, callback.
+                guidance_scale, guidance_rescale, eta, batch_size, callback, panorama.
 
         Raises:
             ValueError: a setting is out of range, or pictures, seeds and prompts do not go together.

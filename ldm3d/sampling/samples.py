@@ -1,6 +1,7 @@
 """Samples: what sampling needs, what it gives, and drawing them batch by batch."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from ldm3d.sampling.decode import decode_latents
 from ldm3d.sampling.denoise import denoise
 from ldm3d.sampling.latents import initial_noise, seeded_generators
+from ldm3d.sampling.panorama import wrapped_around
 from ldm3d.sampling.start import Start
 
 
@@ -56,6 +58,7 @@ def draw_samples(
     shape: tuple[int, int, int],
     batch_size: int | None,
     start: Callable[[list[int]], Start | None],
+    panorama: bool,
     **settings: Any,
 ) -> list[Sample]:
     """A sample for each prompt and seed, in their order.
@@ -64,6 +67,7 @@ def draw_samples(
         model, prompts, text, empty_text, seeds, batch_size: see `ldm3d.sampling.text_to_rgbd`.
         shape: (C, h, w) of one latent.
         start: which rows a batch is of -> what it begins with.
+        panorama: the left and right edges are neighbours.
         settings: of `denoise`.
 
     Raises:
@@ -76,17 +80,18 @@ def draw_samples(
     samples: list[Sample] = []
     for rows in _batches(len(prompts), batch_size):
         generators = seeded_generators([seeds[row] for row in rows])
-        latents = denoise(
-            model.unet,
-            model.scheduler,
-            initial_noise(generators, shape, model.unet.device),
-            text[rows],
-            empty_text if len(empty_text) == 1 else empty_text[rows],
-            generators=generators,
-            start=start(rows),
-            **settings,
-        )
-        made = decode_latents(model.vae, latents)
+        with wrapped_around(model.unet, model.vae) if panorama else nullcontext():
+            latents = denoise(
+                model.unet,
+                model.scheduler,
+                initial_noise(generators, shape, model.unet.device),
+                text[rows],
+                empty_text if len(empty_text) == 1 else empty_text[rows],
+                generators=generators,
+                start=start(rows),
+                **settings,
+            )
+            made = decode_latents(model.vae, latents)
         for row, image, depth, finite in zip(rows, made.image, made.depth, made.is_finite, strict=True):
             samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
     return samples[: len(prompts)]

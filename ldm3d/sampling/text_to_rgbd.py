@@ -24,6 +24,7 @@ def text_to_rgbd(
     guidance_rescale: float = 0.0,
     eta: float | None = None,
     callback: Callback | None = None,
+    panorama: bool = False,
 ) -> list[Sample]:
     """A sample for each prompt and seed, in their order. The defaults are the paper's, with DDIM as scheduler.
 
@@ -40,6 +41,7 @@ def text_to_rgbd(
         height, width: pixels, multiples of the autoencoder's factor; None is what the U-Net was trained at.
         batch_size: samples in each batch, the last one filled up and the surplus thrown away; None puts all into one.
         num_inference_steps, guidance_scale, guidance_rescale, eta, callback: see `denoise`.
+        panorama: the left and right edges are neighbours (`ldm3d.sampling.panorama`); usual is twice as wide as high.
 
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
@@ -58,6 +60,7 @@ def text_to_rgbd(
         guidance_rescale=guidance_rescale,
         eta=eta,
         callback=callback,
+        panorama=panorama,
     )
 
 
