@@ -14,7 +14,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export NO_ALBUMENTATIONS_UPDATE := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test check format setup lock freeze clean
+.PHONY: demo test check format setup activate lock freeze clean
 
 demo: $(READY)  ## the main job, every stage that works, toy preset: about eight minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
@@ -38,9 +38,12 @@ format: $(READY)  ## mend what can be mended
 
 setup: $(READY)  ## the environment alone
 
+activate: $(READY)  ## prints what to source for it: source $(make -s activate)
+	@echo $(VENV)/bin/activate
+
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] < (3, 13) else 0)'
-	@echo "making the environment in $(VENV) (once, a few minutes)"
+	@echo "making the environment in $(VENV) (once, a few minutes)" >&2
 	rm -rf $(VENV) && mkdir -p $(CACHE) && $(PYTHON) -m venv $(VENV)
 	$(REQUIREMENTS) > $(VENV)/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt -c $(CONSTRAINTS)
