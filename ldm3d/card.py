@@ -52,8 +52,8 @@ Each is a row of `rejects/` with its URL, stage and reason (rows left out by sam
 
 ## Licence
 
-The pictures and captions belong to their owners; the URL of each is in its row. Opt-out headers were honoured when
-they were fetched. The metadata and the depth model have licences of their own, which pass on to what is made of them.
+The pictures and captions belong to their owners; the URL of each is in its row. {_opt_out(config)}
+The metadata and the depth model have licences of their own, which pass on to what is made of them.
 """
 
 
@@ -101,6 +101,13 @@ be {summary["scaling_factor_measured"]}.
 
 {_table(_flat(config))}
 """
+
+
+def _opt_out(config: dict[str, Any]) -> str:
+    honoured = ", ".join(config["download"]["opt_out_headers"])
+    if not honoured:
+        return "No opt-out header was looked for when they were fetched."
+    return f"Opt-out headers (X-Robots-Tag: {honoured}) were honoured when they were fetched."
 
 
 def _about_text(text: dict[str, Any] | None) -> str:

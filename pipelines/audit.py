@@ -1,6 +1,7 @@
 """The proof at the end: every planned row is in the output exactly once, kept in its split or rejected."""
 
 import json
+import posixpath
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.candidates import Plan
 from pipelines.commit import CORPUS, Record, Shard, check_owner, finished, forget, shard_file
-from pipelines.storage import Folder
+from pipelines.storage import Folder, is_damage
 
 SHARDS_A_TASK = 32  # seconds each on an object store: a task that says nothing for longer looks stuck
 
@@ -55,7 +56,7 @@ def audit_shards(
         contracts: of the rows that are kept, and of the others.
     """
     found = [name for contract in contracts for name in output.sizes(contract)]
-    if strange := [name for name in found if name not in planned and not name.endswith(".tmp")]:
+    if strange := [name for name in found if name not in planned and not posixpath.basename(name).startswith(".")]:
         raise AuditError(f"{output.url} holds files that are not in its plan, as {strange[0]}: take them away")
     records = finished(output, shards, contracts)  # whose files have the sizes that the markers say
     wrong = {shard.name: "no marker that agrees with its files" for shard in shards if shard.name not in records}
@@ -99,10 +100,21 @@ def check(shards: pa.Table, source_url: str, output_url: str) -> pa.Table:
     for row in shards.to_pylist():
         record, group = Record(**json.loads(row["record"])), row["row_group"]
         wanted = source.read_table(row["source"], columns=["key"], row_group=None if group < 0 else group)["key"]
-        kept = _columns(output, shard_file(record.name, "rgbd"), ["key", "split"])
-        rejected = _columns(output, shard_file(record.name, "rejects"), ["key", "reason"])
-        found.append({"name": record.name, "fault": _fault(wanted.to_numpy(), kept, rejected, record)})
+        try:
+            kept = _columns(output, shard_file(record.name, "rgbd"), ["key", "split"])
+            rejected = _columns(output, shard_file(record.name, "rejects"), ["key", "reason"])
+            fault = _fault(wanted.to_numpy(), kept, rejected, record)
+        except (OSError, pa.ArrowException) as error:
+            fault = damage_or_raise(error)
+        found.append({"name": record.name, "fault": fault})
     return pa.Table.from_pylist(found, pa.schema([("name", pa.string()), ("fault", pa.string())]))
+
+
+def damage_or_raise(error: Exception) -> str:
+    """What is wrong with a file that was read and found broken; whatever else a store fails with is raised again."""
+    if not is_damage(error):
+        raise error
+    return f"damaged: {' '.join(str(error).split())}"
 
 
 def _columns(output: Folder, name: str, columns: list[str]) -> dict[str, list[Any]]:

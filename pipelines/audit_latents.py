@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ldm3d.config import LatentsConfig
 from ldm3d.schema import LATENTS, REJECT
-from pipelines.audit import audit_shards
+from pipelines.audit import audit_shards, damage_or_raise
 from pipelines.commit import Record, Shard, shard_file
 from pipelines.encode_shards import CONTRACTS, has_flips
 from pipelines.storage import Folder
@@ -35,10 +35,14 @@ def check(shards: pa.Table, config: LatentsConfig) -> pa.Table:
     found = []
     for row in shards.to_pylist():
         record = Record(**json.loads(row["record"]))
-        kept = _columns(output, shard_file(record.name, "latents"), LATENTS, ["key", "flipped"])
-        rejected = _columns(output, shard_file(record.name, "rejects"), REJECT, ["key"])
         wanted = corpus.read_table(row["source"], columns=["key"])
-        found.append({"name": record.name, "fault": _fault(wanted, kept, rejected, record, config)})
+        try:
+            kept = _columns(output, shard_file(record.name, "latents"), LATENTS, ["key", "flipped"])
+            rejected = _columns(output, shard_file(record.name, "rejects"), REJECT, ["key"])
+            fault = _fault(wanted, kept, rejected, record, config)
+        except (OSError, pa.ArrowException) as error:
+            fault = damage_or_raise(error)
+        found.append({"name": record.name, "fault": fault})
     return pa.Table.from_pylist(found, pa.schema([("name", pa.string()), ("fault", pa.string())]))
 
 

@@ -11,6 +11,7 @@ neither the driver nor a worker ever holds more than a bucket.
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -30,12 +31,14 @@ from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
 from pipelines.commit import LostRowsError, Shard, check_owner
 from pipelines.metadata_input import MetadataInput
-from pipelines.storage import Folder, is_damage
+from pipelines.storage import DamagedError, Folder, is_damage
 from pipelines.waiting import wait_for
+
+logger = logging.getLogger(__name__)
 
 BUCKET_ROWS = 250_000  # about 100 MB of URLs and captions
 READ_ROWS = 65_536
-PLAN = "_state/plan.json"
+PLAN, SHARDS = "_state/plan.json", "_state/plan.parquet"
 FILES = ("_state/candidates", "rejects/select")
 COUNTS = pa.schema(
     [("bucket", pa.int32()), ("selected", pa.int64()), ("rejected", pa.string()), ("damaged", pa.list_(pa.string()))]
@@ -82,7 +85,8 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
     for stale in ("_state/buckets", *FILES):
         output.delete(stale)
     buckets = max(1, -(-metadata.rows // BUCKET_ROWS))
-    pieces = ray.data.from_items(_pieces(metadata), override_num_blocks=len(metadata.files))
+    files = _pieces(metadata)
+    pieces = ray.data.from_items(files, override_num_blocks=len(files))
     read = partial(select_piece, metadata=metadata, config=config.select, buckets=buckets)
     judged = pieces.map_batches(read, batch_size=1, batch_format="pyarrow")
     write = partial(write_bucket, output_url=output.url, config=config.select)
@@ -216,17 +220,26 @@ def save_plan(plan: Plan, output: Folder) -> None:
             [("name", pa.string()), ("source", pa.string()), ("row_group", pa.int32()), ("rows", pa.int64())]
         ),
     )
-    output.write_tables("_state/plan.parquet", [shards])
+    output.write_tables(SHARDS, [shards])
     rest = {name: value for name, value in asdict(plan).items() if name != "shards"}
     output.write(PLAN, json.dumps(rest).encode())
 
 
 def load_plan(output: Folder) -> Plan | None:
-    """The plan of an earlier run, or None where none was finished."""
+    """The plan of an earlier run. None where none was finished, or it is damaged: planning makes it again."""
     if not output.exists(PLAN):
         return None
-    shards = [Shard(**row) for row in output.read_table("_state/plan.parquet").to_pylist()]
-    return Plan(shards, **json.loads(output.read(PLAN)))
+    try:
+        shards = [Shard(**row) for row in output.read_table(SHARDS).to_pylist()]
+        return Plan(shards, **output.read_json(PLAN))
+    except (OSError, pa.ArrowException) as error:
+        if not (is_damage(error) or isinstance(error, FileNotFoundError)):
+            raise
+        reason = str(error)
+    except (DamagedError, LostRowsError, TypeError) as error:
+        reason = str(error)
+    logger.warning("the plan of %s is damaged and is made again: %s", output.url, " ".join(reason.split()))
+    return None
 
 
 def is_whole(plan: Plan, output: Folder) -> bool:
@@ -240,7 +253,8 @@ def _files(output: Folder) -> dict[str, int]:
 
 
 def _pieces(metadata: MetadataInput) -> list[dict[str, str]]:
-    return [{"file": name} for name, _, _ in metadata.files]
+    """A file each; of one without rows there would be a block without columns."""
+    return [{"file": name} for name, _, rows in metadata.files if rows]
 
 
 def _cuts(selected: list[int], sample: int | None) -> list[int]:

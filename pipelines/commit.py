@@ -13,12 +13,14 @@ run's name there stops writing.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.storage import Folder
+from pipelines.storage import Folder, is_damage
 
 RUN = "_state/run.json"
 MARKERS = "_state/shards"
@@ -140,6 +142,18 @@ def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str] = C
         if record.rows == shard.rows and record.sizes == {k: v for k, v in expected.items() if v is not None}:
             records[record.name] = record
     return records
+
+
+@contextmanager
+def redone_if_damaged(output: Folder, name: str) -> Iterator[None]:
+    """Where a file of a shard turns out to be damaged, its marker goes, so that the next run does the shard again."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        if is_damage(error):
+            forget(output, [name])
+            error.add_note(f"the shard {name} is done again by the same command")
+        raise
 
 
 def forget(output: Folder, names: list[str]) -> None:

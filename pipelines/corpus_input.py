@@ -46,7 +46,10 @@ def look_at_input(config: CorpusConfig) -> CorpusInput:
             content = {"files": [list(file) for file in metadata.files]}
     except OSError as error:
         raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
-    config, settings = _with_local_model(config)
+    try:
+        config, settings = _with_local_model(config)
+    except OSError as error:
+        raise ValueError(f"label.depth_model {config.label.depth_model!r} cannot be read: {error}") from error
     return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})
 
 

@@ -84,9 +84,8 @@ def _written(output: Folder, index: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)
         output.delete(index)
-        for name in output.sizes("", ".tmp"):
-            if Path(name).name.startswith("."):  # what a local write that was killed left
-                output.delete(name)
+        for name in output.drafts():
+            output.delete(name)
         files = {str(file.relative_to(scratch)) for file in Path(scratch).rglob("*") if file.is_file()}
         for name in (*sorted(files - {index}), index):
             output.write(name, Path(scratch, name).read_bytes())

@@ -51,7 +51,7 @@ def _require_free(output: Folder, run: Folder) -> None:
     Raises:
         ValueError: the output holds something that is no unfinished export of this run.
     """
-    names = [name for name in output.sizes() if not name.endswith(".tmp")]
+    names = set(output.sizes()) - set(output.drafts())
     if UNFINISHED in names and output.read(UNFINISHED) != _note(run):
         raise ValueError(f"--output {output.url!r} holds an unfinished export of another run: give a new folder")
     if names and UNFINISHED not in names:

@@ -22,7 +22,7 @@ SHOWN = 24
 def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, Any], facts: dict[str, Any]) -> None:
     """Write what a person reads, then `_SUCCESS.json`."""
     summary = summarise(plan, records)
-    for name in output.sizes("", ".tmp"):  # of writers that were killed
+    for name in output.drafts():
         output.delete(name)
     if summary["rows_kept"]:
         output.write(SHEET, _sheet(output, records))
@@ -86,8 +86,3 @@ def has_lost_files(output: Folder, plan: Plan, summary: dict[str, Any]) -> bool:
         or not is_whole(plan, output)
         or len(finished(output, plan.shards)) < len(plan.shards)
     )
-
-
-def load_summary(output: Folder) -> dict[str, Any] | None:
-    """The counts of a finished corpus, None where it is not finished."""
-    return dict(json.loads(output.read(SUCCESS))) if output.exists(SUCCESS) else None

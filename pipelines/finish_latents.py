@@ -25,7 +25,7 @@ from ldm3d.data.latents import LATENT_SUMS
 from pipelines.commit import Record, Shard, finished, totals
 from pipelines.encode_shards import CONTRACTS, Encoding, has_flips
 from pipelines.latents_sheet import latents_sheet
-from pipelines.preflight import SUCCESS
+from pipelines.preflight import SUCCESS, read_marker
 from pipelines.resources import Pool
 from pipelines.storage import CONCURRENCY, Folder
 from pipelines.waiting import wait_for
@@ -36,7 +36,7 @@ CARD, SHEET = "README.md", "latents.png"
 def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool: Pool) -> dict[str, Any]:
     """Write what a person reads, then `_SUCCESS.json`. Returns what is in it."""
     output = Folder(work.config.output)
-    for name in output.sizes("", ".tmp"):  # of writers that were killed
+    for name in output.drafts():
         output.delete(name)
     summary = _summary(work, output, list(records.values()))
     if summary["rows_kept"]:
@@ -52,9 +52,9 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
     """What the success marker says; None where there is something left to do."""
-    if not output.exists(SUCCESS) or len(finished(output, shards, CONTRACTS)) < len(shards):
+    summary = read_marker(output)
+    if summary is None or len(finished(output, shards, CONTRACTS)) < len(shards):
         return None
-    summary = dict(json.loads(output.read(SUCCESS)))
     shown = (CARD, SHEET) if summary["rows_kept"] else (CARD,)
     return summary if all(output.exists(name) for name in shown) else None
 

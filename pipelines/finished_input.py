@@ -1,10 +1,9 @@
 """Outputs of other stages as input: finished, or refused."""
 
-import json
 from typing import Any
 
 from pipelines.preflight import CONFIG, SUCCESS
-from pipelines.storage import Folder
+from pipelines.storage import DamagedError, Folder
 
 
 def success_marker(url: str, wanted: str) -> dict[str, Any]:
@@ -19,10 +18,12 @@ def success_marker(url: str, wanted: str) -> dict[str, Any]:
     folder = Folder(url)
     try:
         if folder.exists(SUCCESS):
-            return dict(json.loads(folder.read(SUCCESS)))
+            return folder.read_json(SUCCESS)
         if folder.exists(CONFIG):
             raise ValueError(f"--input {url!r} is not finished: run the command that makes it again, then this one")
         got = "holds no such thing" if folder.exists() else "does not exist"
+    except DamagedError as error:
+        raise ValueError(f"--input: {error}: run the command that makes it again to mend it") from error
     except OSError as error:
         raise ValueError(f"--input {url!r} cannot be read: {error}") from error
     raise ValueError(f"--input {url!r} {got}: give {wanted}")

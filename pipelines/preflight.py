@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import socket
 import subprocess
 import time
@@ -15,8 +16,10 @@ from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.commit import RUN, check_owner, claim
 from pipelines.resources import Pool, hide_other_gpus
-from pipelines.storage import Folder
+from pipelines.storage import DamagedError, Folder
 from pipelines.trial import try_on_worker
+
+logger = logging.getLogger(__name__)
 
 CONFIG = "config.json"
 SUCCESS = "_SUCCESS.json"
@@ -30,20 +33,21 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
         ValueError: it cannot be read or written, holds something else, or was begun with another configuration.
     """
     try:
-        names = [name for name in output.sizes() if not name.endswith(".tmp")]
+        names = set(output.sizes()) - set(output.drafts())
         if SUCCESS not in names:  # a finished corpus may be read-only
-            output.write(PROBE, b"")
-            output.delete(PROBE)
-            output.drop_empty("_state")
+            output.try_writing(PROBE)
     except OSError as error:
         raise ValueError(f"--output {output.url!r} cannot be written: {error}") from error
-    if set(names) <= {RUN, PROBE}:  # what a run that was killed before it began leaves
+    if names <= {RUN, PROBE}:  # what a run that was killed before it began leaves
         return False
     if CONFIG not in names:
         raise ValueError(
             f"--output {output.url!r} holds {len(names)} files but no run of this stage; give an empty folder"
         )
-    before = json.loads(output.read(CONFIG)).get("identity")
+    try:
+        before = output.read_json(CONFIG).get("identity")
+    except DamagedError as error:
+        raise ValueError(f"--output: {error}: put it back as it was, or give another output") from error
     if before is None:
         raise ValueError(f"--output {output.url!r} holds a {CONFIG} that is not of this project; give an empty folder")
     if (made_by := before.get("stage")) and made_by != identity.get("stage"):
@@ -64,6 +68,8 @@ def check_apart(given: str, made: str) -> None:
     Raises:
         ValueError: one of them is in the other.
     """
+    if "://" not in given and "://" not in made:  # a link may lead from one into the other
+        given, made = str(Path(given).resolve()), str(Path(made).resolve())
     if f"{given}/".startswith(f"{made}/") or f"{made}/".startswith(f"{given}/"):
         raise ValueError(f"--output {made!r} and --input {given!r} overlap; give separate folders")
 
@@ -86,6 +92,17 @@ def begin(output: Folder, identity: dict[str, Any], config: dict[str, Any], labe
     return run
 
 
+def read_marker(output: Folder) -> dict[str, Any] | None:
+    """What the success marker says; None where there is none, or a damaged one, which is then written again."""
+    try:
+        return output.read_json(SUCCESS)
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        logger.warning("%s: what is left is done again", error)
+        return None
+
+
 def save_config(
     output: Folder, identity: dict[str, Any], config: dict[str, Any], labels: dict[str, Any], code: str
 ) -> None:
@@ -98,6 +115,8 @@ def code_version() -> str:
     """The git revision this code runs from; a hash of the sources where there is none, as in a submitted job."""
     root = Path(__file__).parent.parent
     try:
+        if not (root / ".git").exists():  # git would find the repository of whoever has copied this into theirs
+            raise FileNotFoundError
         return subprocess.check_output(
             ["git", "describe", "--always", "--dirty"], cwd=root, text=True, stderr=subprocess.DEVNULL
         ).strip()
@@ -115,7 +134,7 @@ def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
     """
     before, now = (
         {name: value for name, value in facts.items() if name != "depth_model"}  # a path, which may change
-        for facts in (json.loads(output.read(CONFIG))["labels"], labels)
+        for facts in (output.read_json(CONFIG)["labels"], labels)
     )
     if changed := _changes(before, now, "labels"):
         raise ValueError(

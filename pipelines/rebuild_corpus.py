@@ -20,7 +20,7 @@ from pipelines.candidates import Plan, is_whole, load_plan, make_plan, most_shar
 from pipelines.commit import check_owner
 from pipelines.corpus_graph import Actors, CorpusGraph
 from pipelines.corpus_input import CorpusInput, look_at_input
-from pipelines.finish import finish, has_lost_files, load_summary
+from pipelines.finish import finish, has_lost_files
 from pipelines.relabel import relabel_plan
 from pipelines.remove_duplicates import remove_duplicates
 from pipelines.resources import cluster_size, fit
@@ -77,15 +77,15 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
     records = audit(plan, Folder(config.input) if relabels else output, output, run)
     check_owner(output, run)
     finish(output, plan, list(records.values()), to_json(config), facts)
-    summary = load_summary(output) or {}
+    summary = preflight.read_marker(output) or {}
     logger.info("%s: %s", output.url, _counts(summary))
     return summary
 
 
 def _finished_summary(output: Folder) -> dict[str, Any] | None:
     """The counts of a corpus that is finished and whole; None where there is something left to do."""
-    summary, plan = load_summary(output), load_plan(output)
-    if summary and plan and has_lost_files(output, plan, summary):
+    summary, plan = preflight.read_marker(output), load_plan(output)
+    if summary and (plan is None or has_lost_files(output, plan, summary)):
         logger.info("%s was finished, but files of it are missing or changed since", output.url)
         return None
     return summary

@@ -1,6 +1,5 @@
 """An existing corpus as input: its shards, read back as images to be labelled anew. Nothing is downloaded."""
 
-import json
 from dataclasses import replace
 
 import pyarrow as pa
@@ -10,7 +9,7 @@ from pipelines.candidates import PLAN, Plan, load_plan
 from pipelines.commit import Record, Shard, finished
 from pipelines.finished_input import success_marker
 from pipelines.preflight import CONFIG, SUCCESS
-from pipelines.storage import Folder
+from pipelines.storage import DamagedError, Folder
 
 
 def is_corpus(url: str) -> bool:
@@ -21,7 +20,10 @@ def is_corpus(url: str) -> bool:
 
 def with_source_settings(config: CorpusConfig) -> CorpusConfig:
     """A relabelled corpus is selected and downloaded as its source was, whatever the command line says of these."""
-    source = json.loads(Folder(config.input).read(CONFIG)).get("config", {})
+    try:
+        source = Folder(config.input).read_json(CONFIG).get("config", {})
+    except (FileNotFoundError, DamagedError) as error:
+        raise ValueError(f"--input: {error}: a corpus has its {CONFIG} beside it; put it back") from error
     if not {"select", "download"} <= source.keys():
         raise ValueError(f"--input {config.input!r} was made by another stage than rebuild_corpus: give a corpus")
     select, download = from_json(SelectConfig, source["select"]), from_json(DownloadConfig, source["download"])

@@ -20,7 +20,7 @@ from ray.data import Dataset
 from ldm3d.config import CorpusConfig
 from ldm3d.reason import Reason
 from ldm3d.schema import CONTRACTS, conform
-from pipelines.commit import Record, commit_shard, shard_file
+from pipelines.commit import Record, commit_shard, redone_if_damaged, shard_file
 from pipelines.find_duplicates import BLOCKS, SHA256, find_duplicates
 from pipelines.storage import Folder
 from pipelines.waiting import wait_for
@@ -54,7 +54,8 @@ def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
     """Shard names -> key, perceptual_hash and sha256 (32 bytes) of their kept rows."""
     output = Folder(output_url)
     for name in shards["name"].to_pylist():
-        rows = output.read_table(shard_file(name, "rgbd"), columns=["key", "perceptual_hash", "sha256"])
+        with redone_if_damaged(output, name):
+            rows = output.read_table(shard_file(name, "rgbd"), columns=["key", "perceptual_hash", "sha256"])
         digests = [bytes.fromhex(digest) for digest in rows["sha256"].to_pylist()]
         yield rows.replace_schema_metadata(None).set_column(2, "sha256", pa.array(digests, SHA256))
 
@@ -65,7 +66,9 @@ def move_duplicates(
     """Records of shards -> the records of those that hold a duplicate, after it moved from their rgbd to rejects."""
     duplicates = ray.get(found)
     for line in shards["record"].to_pylist():
-        changed = rewrite(Record(**json.loads(line)), config, run, duplicates)
+        record = Record(**json.loads(line))
+        with redone_if_damaged(Folder(config.output), record.name):
+            changed = rewrite(record, config, run, duplicates)
         yield pa.table({"record": pa.array([json.dumps(asdict(changed))] if changed else [], pa.string())})
 
 

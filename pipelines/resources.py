@@ -85,9 +85,10 @@ def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
     download = Pool("download", each, actors=actors, calls=DOWNLOAD_CALLS)
     held = download.cpus * (download.actors or 1)
     if write.cpus < 0.1 or held > left - write.cpus + 1e-6:
+        wanted = label.cpus * (label.actors or 1) + held
         raise ValueError(
-            f"the graph does not fit: {label} and {download} would hold {cpus - left + held:g} of {cpus:g} CPUs, "
-            "and writing needs a share of one. Add CPUs, or lower --cluster.label-cpus, --cluster.label-actors, "
+            f"the graph does not fit: {label} and {download} would hold {wanted:g} of {cpus:g} CPUs, and writing "
+            "needs a share of one. Add CPUs, or lower --cluster.label-cpus, --cluster.label-actors, "
             "--cluster.download-cpus or --cluster.download-actors."
         )
     return Resources(download, label, write)

@@ -1,8 +1,10 @@
 """A folder on any fsspec file system, with writes that are whole or absent."""
 
 import errno
+import json
 import os
 import posixpath
+import re
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
@@ -29,6 +31,7 @@ S3_OPTIONS: dict[str, Any] = {
     # A file is read by one GET, which sees one version of it; in parallel ranges it could be a mixture of two.
     "max_concurrency": 1,
 }
+DRAFT = re.compile(r"(^|/)\.[^/]+\.[0-9a-f]{32}\.tmp$")  # what `_beside` names a file until it is whole
 S3_RETRIES = 3  # around those above, when a throttled request or a broken answer is still that: s3fs's default is 5
 
 
@@ -43,10 +46,12 @@ class Folder:
         url: the same folder for any process: a local path is absolute.
 
     Raises:
-        ValueError: fsspec does not know the protocol, or lacks the package for it.
+        ValueError: it is empty, or fsspec does not know the protocol, or lacks the package for it.
     """
 
     def __init__(self, url: str) -> None:
+        if not url:  # which would be the folder that one happens to be in
+            raise ValueError("an empty path was given; wanted a folder, local or s3:// (is a variable unset?)")
         protocol = fsspec.core.split_protocol(url)[0]
         is_s3 = protocol in ("s3", "s3a")
         try:
@@ -64,7 +69,7 @@ class Folder:
             self.fs.retries = S3_RETRIES
             self._failures = _s3_failures()
         self.is_local = isinstance(self.fs, LocalFileSystem)
-        self.root = root.rstrip("/")
+        self.root = os.path.normpath(root) if self.is_local else root.rstrip("/")
         self.url = self.root if self.is_local else url.rstrip("/")
 
     def path(self, name: str) -> str:
@@ -91,6 +96,18 @@ class Folder:
         """
         with self._named(name):
             return bytes(self.fs.cat_file(self.path(name)))
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """An object of JSON.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            DamagedError: it is something else.
+        """
+        try:
+            return dict(json.loads(self.read(name)))
+        except (ValueError, TypeError) as error:
+            raise DamagedError(f"{self.url}/{name} is damaged ({error})") from error
 
     def read_many(self, names: list[str]) -> list[bytes]:
         """The contents of many small files, in the order of their names, fetched at the same time."""
@@ -131,12 +148,22 @@ class Folder:
                 with suppress(OSError):  # somebody has put something there
                     Path(folder).rmdir()
 
-    def drop_empty(self, name: str) -> None:
-        """Remove a local folder, and this one, if nothing is in them; object stores have no empty folders."""
-        if self.is_local:
-            with suppress(OSError):  # something is in it
-                Path(self.path(name)).rmdir()
-                Path(self.root).rmdir()
+    def try_writing(self, name: str) -> None:
+        """Write an empty file and remove it again, with the folders that it needed.
+
+        Raises:
+            OSError: that cannot be done.
+        """
+        made = [folder for folder in Path(self.path(name)).parents if not folder.exists()] if self.is_local else []
+        self.write(name, b"")
+        self._delete_file(name)
+        for folder in made:
+            with suppress(OSError):  # something is in it by now
+                folder.rmdir()
+
+    def drafts(self) -> list[str]:
+        """Files of ours that never were put in place, as their writers were killed."""
+        return [name for name in self.sizes("", ".tmp") if DRAFT.search(name)]
 
     def _delete_file(self, name: str) -> None:
         with suppress(FileNotFoundError), self._named(name):
@@ -197,6 +224,10 @@ class Folder:
             raise OSError(errno.EIO, f"{self.url}/{name}: {error}") from error
 
 
+class DamagedError(RuntimeError):
+    """A file is not what was written."""
+
+
 def is_damage(error: Exception) -> bool:
     """Whether a parquet file was read and found broken: what a store fails with has a number or a type of its own."""
     return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)
@@ -220,6 +251,8 @@ def _beside(path: Path) -> Iterator[Path]:
         mode = beside.stat().st_mode
         yield beside
         beside.chmod(mode)  # safetensors lets nobody but its writer read a file
+        with beside.open("rb") as whole:
+            os.fsync(whole.fileno())  # else a power cut may leave the name with nothing in it
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -138,9 +138,9 @@ class TrainingRun(Generic[T]):
 
     def _summary(self, output: Folder) -> dict[str, Any] | None:
         """What the success marker says; None without one. A model that has lost files is written again."""
-        if not output.exists(preflight.SUCCESS):
+        summary = preflight.read_marker(output)
+        if summary is None:
             return None
-        summary = dict(json.loads(output.read(preflight.SUCCESS)))
         if output.sizes(self.model) == summary["files"]:
             logger.info("%s is finished", output.url)
             return summary

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, to_json
+from ldm3d.config.checks import require, require_finite, to_json
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
@@ -77,6 +77,9 @@ class AutoencoderConfig:
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=83, batch_size=8))
     workers: WorkersConfig = field(default_factory=WorkersConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+
+    def __post_init__(self) -> None:
+        require_finite(self)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide which weights come out; what corpus and base hold decides the rest."""

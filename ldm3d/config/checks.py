@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from typing import Any, TypeVar, get_type_hints
 
 Config = TypeVar("Config")
@@ -11,6 +12,16 @@ def require(fine: bool, name: str, got: object, wanted: str) -> None:
     """Raises ValueError where a setting is out of its range: its name, what it is, what it may be."""
     if not fine:
         raise ValueError(f"{name} is {got!r}, wanted {wanted}")
+
+
+def require_finite(config: Any, name: str = "") -> None:
+    """Raises ValueError where a number of a config, or of one in it, is infinite or none: no range says so."""
+    for field in dataclasses.fields(config):
+        value, full = getattr(config, field.name), f"{name}.{field.name}".lstrip(".")
+        if dataclasses.is_dataclass(value):
+            require_finite(value, full)
+        elif isinstance(value, float):
+            require(math.isfinite(value), full, value, "a finite number")
 
 
 def to_json(config: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, to_json
+from ldm3d.config.checks import require, require_finite, to_json
 
 ARROW_BYTES = 2**31 - 1  # that an array of `binary`, which is the type of image columns, can hold
 PICTURE_BYTES_A_PIXEL = 3  # noise takes 2.5 as a JPEG of quality 100 and 2.8 as lossless depth, all else takes less
@@ -65,6 +65,20 @@ class SelectConfig:
             self.test_fraction,
             f"0 or more, and below 1 together with val_fraction ({self.val_fraction})",
         )
+
+
+PACING = (
+    "timeout_s",
+    "deadline_s",
+    "decode_timeout_s",
+    "retries",
+    "backoff_s",
+    "threads",
+    "per_host",
+    "breaker_failures",
+    "breaker_cooldown_s",
+)
+"""Settings of the download that say how patiently and how fast, not what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,11 +231,15 @@ class CorpusConfig:
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
 
     def __post_init__(self) -> None:
+        require_finite(self)
         picture = PICTURE_BYTES_A_PIXEL * self.download.image_size**2 + PICTURE_BYTES
         most = ARROW_BYTES // (2 * picture)  # a block is a shard, or the short last one of a split joined to another
         wanted = f"at most {most} with download.image_size {self.download.image_size}: 2 GiB of pictures in an array"
         require(self.shards.rows <= most, "shards.rows", self.shards.rows, wanted)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which rows the corpus holds; what the input holds decides the rest."""
-        return {name: value for name, value in to_json(self).items() if name not in ("input", "output", "cluster")}
+        """The settings that decide which rows the corpus holds; what the input holds decides the rest. Those that pace
+        the download may change while it goes on, as machines and hosts demand."""
+        values = {name: value for name, value in to_json(self).items() if name not in ("input", "output", "cluster")}
+        values["download"] = {name: value for name, value in values["download"].items() if name not in PACING}
+        return values

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, to_json
+from ldm3d.config.checks import require, require_finite, to_json
 from ldm3d.config.training import LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
@@ -114,6 +114,9 @@ class DiffusionConfig:
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=178, batch_size=32))
     workers: WorkersConfig = field(default_factory=WorkersConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+
+    def __post_init__(self) -> None:
+        require_finite(self)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide which weights come out; what input, base and autoencoder hold decides the rest."""

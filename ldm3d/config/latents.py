@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
-from ldm3d.config.checks import require, to_json
+from ldm3d.config.checks import require, require_finite, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,9 @@ class LatentsConfig:
     text: TextConfig = field(default_factory=TextConfig)
     encode: EncodeConfig = field(default_factory=EncodeConfig)
     cluster: ActorsConfig = field(default_factory=ActorsConfig)
+
+    def __post_init__(self) -> None:
+        require_finite(self)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide which rows come out; what corpus and encoders hold decides the rest."""

@@ -77,6 +77,12 @@ def test_missing_doubled_and_strange_rows_are_found(output, kept, rejected, foun
     assert fault(output) == found
 
 
+def test_a_file_of_the_right_size_with_nothing_in_it_is_a_fault_and_no_exception(output):
+    name = SHARD.file("rgbd")
+    output.write(name, bytes(output.sizes()[name]))
+    assert fault(output).startswith("damaged: ")
+
+
 def test_a_row_in_the_folder_of_another_split_is_found(output):
     write(output, KEPT, REJECTED, split="train")
     assert fault(output) == "rows of the split train"
@@ -100,5 +106,6 @@ def test_rejects_of_the_selection_and_what_killed_writers_left_are_no_strangers(
     output.delete("rgbd")
     output.delete("rejects")
     output.write("rejects/select/00000.parquet", b"")
-    output.write("rgbd/val/.00007.parquet.0123.tmp", b"")
+    output.write(f"rgbd/val/.00007.parquet.{'0' * 32}.tmp", b"")
+    output.write("rgbd/.DS_Store", b"")
     assert audit(replace(PLAN, shards=[], rows_read=3), output, output, "run") == {}

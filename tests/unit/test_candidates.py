@@ -10,7 +10,8 @@ import pytest
 from ldm3d.config import CorpusConfig, SelectConfig, ShardConfig
 from ldm3d.metadata import Columns
 from pipelines import candidates
-from pipelines.candidates import cut_bucket, most_shards, select_piece, write_bucket
+from pipelines.candidates import Plan, cut_bucket, load_plan, most_shards, save_plan, select_piece, write_bucket
+from pipelines.commit import Shard
 from pipelines.metadata_input import MetadataInput
 from pipelines.storage import Folder
 
@@ -91,3 +92,20 @@ def test_a_store_that_fails_is_no_damaged_file(metadata, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         list(select_piece(PIECE, metadata, SELECT, 1))
     assert caught.value.__notes__ == [f"{tmp_path}/m.parquet"]
+
+
+@pytest.mark.parametrize("name", ["_state/plan.json", "_state/plan.parquet"])
+@pytest.mark.parametrize("damage", [b"", b"{", None])
+def test_a_damaged_plan_is_no_plan(tmp_path, name, damage):
+    folder = Folder(str(tmp_path))
+    save_plan(Plan([Shard("train-00000", "_state/candidates/00000.parquet", 0, 3)], 5, {"nsfw": 2}), folder)
+    assert load_plan(folder).rows_read == 5
+    folder.delete(name)
+    if damage is not None:
+        folder.write(name, damage)
+    assert load_plan(folder) is None
+
+
+def test_files_without_rows_are_passed_over(metadata):
+    some = replace(metadata, files=[("empty.parquet", 100, 0), *metadata.files])
+    assert candidates._pieces(some) == [{"file": "m.parquet"}]

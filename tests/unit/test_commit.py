@@ -3,7 +3,17 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.commit import LostRowsError, Record, Shard, claim, commit_shard, finished, forget, totals
+from pipelines.commit import (
+    LostRowsError,
+    Record,
+    Shard,
+    claim,
+    commit_shard,
+    finished,
+    forget,
+    redone_if_damaged,
+    totals,
+)
 from pipelines.storage import Folder
 
 SHARD = Shard("train-00007", "source.parquet", 0, rows=5)
@@ -58,6 +68,19 @@ def test_a_shard_done_twice_holds_its_rows_once(output):
     )
     assert finished(output, [SHARD]) == {SHARD.name: done}
     assert not output.exists(SHARD.file("rejects"))
+
+
+def test_a_shard_whose_file_does_not_open_is_forgotten_one_that_a_store_denies_is_not(output):
+    commit_shard(output, "run", record(), TABLES)
+    with pytest.raises(PermissionError), redone_if_damaged(output, SHARD.name):
+        raise PermissionError(13, "denied")
+    assert SHARD.name in finished(output, [SHARD])
+    name = SHARD.file("rgbd")
+    output.write(name, bytes(output.sizes()[name]))
+    with pytest.raises(pa.ArrowInvalid) as caught, redone_if_damaged(output, SHARD.name):
+        output.read_table(name)
+    assert "the shard train-00007 is done again by the same command" in caught.value.__notes__
+    assert finished(output, [SHARD]) == {}
 
 
 def test_a_forgotten_shard_is_to_be_done(output):

@@ -105,9 +105,24 @@ def test_no_picture_takes_more_bytes_than_shards_are_sized_for(size):
 
 def test_the_identity_leaves_out_what_cannot_change_the_rows():
     first = CorpusConfig(input="in", output="out")
-    moved = CorpusConfig(input="there", output="else", cluster=ClusterConfig(download_actors=9))
+    slower = DownloadConfig(threads=8, per_host=1, timeout_s=20, deadline_s=60, retries=5)  # as machines and hosts ask
+    moved = CorpusConfig(input="there", output="else", cluster=ClusterConfig(download_actors=9), download=slower)
     assert first.identity() == moved.identity()
+    assert first.identity() != CorpusConfig(input="in", output="out", download=DownloadConfig(max_bytes=1)).identity()
     assert first.identity() != CorpusConfig(input="in", output="out", select=SelectConfig(seed=1)).identity()
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        (SelectConfig(min_similarity=float("nan")), "select.min_similarity"),
+        (DownloadConfig(decode_timeout_s=float("inf")), "download.decode_timeout_s"),
+        (ClusterConfig(no_progress_timeout_s=float("inf")), "cluster.no_progress_timeout_s"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_by_name(section, name):
+    with pytest.raises(ValueError, match=f"{name} is (nan|inf), wanted a finite number"):
+        CorpusConfig(input="in", output="out", **{name.split(".")[0]: section})
 
 
 @pytest.mark.parametrize("config_class", [CorpusConfig, AutoencoderConfig, LatentsConfig, DiffusionConfig])

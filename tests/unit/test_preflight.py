@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.preflight import check_apart, check_output, check_same_model, save_config
+from pipelines.preflight import check_apart, check_output, check_same_model, read_marker, save_config
 from pipelines.storage import Folder
 
 LABELS = {"depth_model": "Intel/dpt-large", "depth_model_revision": "bc15f29", "depth_inverted_from_metric": False}
@@ -33,6 +33,45 @@ def test_input_and_output_that_overlap_are_refused(given, made):
     with pytest.raises(ValueError, match="overlap; give separate folders"):
         check_apart(given, made)
     check_apart("/a/b", "/a/bc")
+
+
+def test_a_link_or_dots_do_not_hide_that_folders_overlap(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    monkeypatch.chdir(tmp_path)
+    for given, made in (("data", "link/out"), ("data", "../" + tmp_path.name + "/data/out"), ("link", "data")):
+        with pytest.raises(ValueError, match="overlap; give separate folders"):
+            check_apart(Folder(given).url, Folder(made).url)
+    check_apart(Folder("data").url, Folder("link/../out").url)
+
+
+def test_looking_leaves_folders_as_they_were(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir(mode=0o2770)
+    before = mine.stat()
+    for output in (mine, tmp_path / "a/b/c"):
+        assert check_output(Folder(str(output)), {}) is False
+    assert (mine.stat().st_ino, mine.stat().st_mode) == (before.st_ino, before.st_mode)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
+    assert not list(mine.iterdir())
+
+
+def test_what_is_not_ours_is_seen_whatever_its_name(tmp_path):
+    (tmp_path / "notes.tmp").write_text("precious")
+    with pytest.raises(ValueError, match="holds 1 files but no run of this stage"):
+        check_output(Folder(str(tmp_path)), {})
+    (tmp_path / "notes.tmp").rename(tmp_path / f".notes.{'a' * 32}.tmp")  # as a killed writer of ours leaves one
+    assert check_output(Folder(str(tmp_path)), {}) is False
+
+
+def test_a_damaged_configuration_is_refused_and_a_damaged_marker_is_none(tmp_path, caplog):
+    folder = Folder(str(tmp_path))
+    folder.write("config.json", b"{")
+    with pytest.raises(ValueError, match=r"config\.json is damaged .*: put it back as it was, or give another output"):
+        check_output(folder, {})
+    folder.write("_SUCCESS.json", b"")
+    assert read_marker(folder) is None
+    assert "_SUCCESS.json is damaged" in caplog.text
 
 
 def test_the_same_commit_by_another_name_is_the_same_model(output):

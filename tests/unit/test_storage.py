@@ -195,3 +195,9 @@ def test_tables_become_row_groups_and_options_reach_the_writer(folder, tmp_path)
 def test_a_table_without_rows_keeps_its_schema(folder):
     folder.write_tables("t.parquet", [pa.table({"x": pa.array([], pa.int16())})])
     assert folder.read_table("t.parquet").schema.field("x").type == pa.int16()
+
+
+def test_an_empty_path_is_refused():
+    """As of a variable that is not set; else it would be the folder that one happens to be in."""
+    with pytest.raises(ValueError, match="an empty path was given"):
+        Folder("")
