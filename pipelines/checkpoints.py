@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import math
+import re
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -72,8 +73,9 @@ class Checkpoints:
         self.wait()
         self._writing = self._writer.submit(self._save, step, tensors, state, score)
 
-    def wait(self) -> None:
-        """Until nothing is being written. Raises OSError as `save` does."""
+    def wait(self, *, is_last: bool = False) -> None:
+        """Until nothing is being written. Raises OSError as `save` does; for the last one, which nothing will make up
+        for, at once."""
         if self._writing is None:
             return
         try:
@@ -82,7 +84,7 @@ class Checkpoints:
         except OSError as error:
             self._failures += 1
             logger.warning("a checkpoint could not be written (%d of %d): %s", self._failures, MOST_FAILURES, error)
-            if self._failures >= MOST_FAILURES:
+            if is_last or self._failures >= MOST_FAILURES:
                 raise
         finally:
             self._writing = None
@@ -123,7 +125,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps of all checkpoints that were written to their end, rising."""
-        return sorted(int(name.split("/")[0]) for name in self.folder.sizes("", f"/{STATE}"))
+        found = (re.fullmatch(rf"(\d{{9}})/{STATE}", name) for name in self.folder.sizes("", f"/{STATE}"))
+        return sorted(int(match[1]) for match in found if match)  # others are copies that somebody made
 
     def _save(self, step: int, tensors: Tensors, state: dict[str, Any], score: float | None) -> None:
         name, files = _name(step), {}

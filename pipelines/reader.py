@@ -21,6 +21,10 @@ T = TypeVar("T")
 X = TypeVar("X")
 
 
+class BadRowError(RuntimeError):
+    """A row that does not decode, and will not the next time."""
+
+
 class Batch(NamedTuple, Generic[T]):
     """A worker's part of a global batch.
 
@@ -86,7 +90,7 @@ class BatchReader(Generic[T]):
         """
         Raises:
             OSError: a row group cannot be read; says which.
-            RuntimeError: a row does not decode; says which.
+            BadRowError: a row does not decode; says which.
         """
         rows = len(self.lanes) * self.order.batch_size // self.order.lanes
         with _Pool(FETCHERS, "fetch-rows") as fetchers, _Pool(self.threads, "decode-rows") as decoders:
@@ -126,7 +130,7 @@ class BatchReader(Generic[T]):
         try:
             return Batch(batch.step, batch.positions, self.decode(rows))
         except Exception as error:
-            raise RuntimeError(f"{self._culprit(batch, rows)}: {error}") from error
+            raise BadRowError(f"{self._culprit(batch, rows)}: {error}") from error
 
     def _culprit(self, batch: BatchRows, rows: pa.Table) -> str:
         """Where the first row is that does not decode by itself."""

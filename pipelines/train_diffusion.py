@@ -8,7 +8,7 @@ from ldm3d.config import DiffusionConfig, ModelConfig
 from ldm3d.data.captioned import decode_captioned
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.data.pictures import decode_rgbd
-from ldm3d.models.base import check_base, fingerprint_of_base, load_text
+from ldm3d.models.base import check_base, fingerprint_of_base, load_text, load_unet_config
 from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.text import fingerprint_of_text
 from pipelines.checkpoints import Checkpoint
@@ -104,6 +104,12 @@ def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str
         vae.register_to_config(scaling_factor=about["scaling_factor_measured"])
     model = ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels)
     check_base(model)
+    taken = load_unet_config(model)["in_channels"]
+    if vae.config.latent_channels != taken:
+        raise ValueError(
+            f"--model.autoencoder has latents of {vae.config.latent_channels} channels, the U-Net of --model.base "
+            f"{model.base!r} takes {taken}: give ones that go together"
+        )
     stored = about.get("text")
     if stored and (found := fingerprint_of_text(*load_text(model))) != stored["fingerprint"]:
         raise ValueError(

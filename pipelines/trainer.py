@@ -12,9 +12,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 import torch
@@ -22,6 +23,7 @@ import torch
 from ldm3d.config import LoopConfig, WorkersConfig
 from ldm3d.training.guard import DivergedError
 from pipelines.commit import TakenOverError
+from pipelines.reader import BadRowError
 from pipelines.storage import Folder
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 SCRATCH = "_state/ray_train"  # what Ray Train writes for itself
 POLL_S = 0.5
 WAITING_S = 60.0  # without workers, before it is said that there are none
+ABSENT_S = 20.0  # without a word of workers, after which there are none
 RAY_TRAIN = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # else relative paths mean another folder on workers
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # its default of 2 s is how late every start, end and failure is seen
@@ -104,7 +107,7 @@ def fit(
         Steps done since the very first; fewer than all where somebody asked it to stop.
 
     Raises:
-        DivergedError, TakenOverError: as the workers raised it; they are not started again for that.
+        DivergedError, TakenOverError, ValueError, BadRowError: as the workers raised it; they do not try again.
         ray.train.TrainingFailedError: workers died more often than `config.max_restarts`.
     """
     import pyarrow.fs
@@ -130,10 +133,10 @@ def fit(
             worker_runtime_env={"env_vars": RAY_TRAIN},
         ),
     )
-    with _relaying(board, show):
-        result: Any = trainer.fit()
-    output.delete(SCRATCH)
-    found: int | DivergedError | TakenOverError = result.return_value
+    try:
+        found = _attended(trainer, board, workers, show)
+    finally:
+        output.delete(SCRATCH)
     if not isinstance(found, int):
         raise found
     return found
@@ -143,102 +146,179 @@ class Board:
     """An actor between the driver and its workers: numbers go one way, the wish to stop the other."""
 
     def __init__(self) -> None:
-        self._stopped = self._began = False
-        self._news: list[tuple[int, dict[str, float]]] = []
+        self._stopped = False
+        self._heard: float | None = None
+        self._begun = 0
+        self._fault: Exception | None = None
+        self._reports: list[tuple[int, dict[str, float]]] = []
+        self._warnings: list[str] = []
 
     def report(self, step: int, numbers: dict[str, float]) -> None:
-        self._news.append((step, numbers))
+        self._reports.append((step, numbers))
 
-    def news(self) -> list[tuple[int, dict[str, float]]]:
-        """What was reported since the last call."""
-        news, self._news = self._news, []
+    def warn(self, line: str) -> None:
+        self._warnings.append(line)
+
+    def news(self) -> "News":
+        """What has come since the last call."""
+        silent_s = math.inf if self._heard is None else time.monotonic() - self._heard
+        news = News(self._reports, self._warnings, self._begun, silent_s)
+        self._reports, self._warnings = [], []
         return news
 
-    def begin(self) -> None:
-        """Called by workers, once they are there."""
-        self._began = True
+    def begin(self) -> Exception | None:
+        """Called by each worker that is there. Returns what has ended an earlier start for good."""
+        self._heard = time.monotonic()
+        self._begun += 1
+        return self._fault
 
-    def has_begun(self) -> bool:
-        return self._began
+    def give_up(self, fault: Exception) -> None:
+        """Called by a worker that met what another start would meet again."""
+        self._fault = self._fault or fault
+
+    def fault(self) -> Exception | None:
+        return self._fault
 
     def stop(self) -> None:
         self._stopped = True
 
     def stopped(self) -> bool:
+        """Called by workers all the time, which shows that they are there."""
+        self._heard = time.monotonic()
         return self._stopped
 
 
-def _on_worker(settings: dict[str, Any]) -> "int | DivergedError | TakenOverError":
+class News(NamedTuple):
+    """What workers have told.
+
+    begun: workers that have started so far, those of all starts. silent_s: seconds since any was heard.
+    """
+
+    reports: list[tuple[int, dict[str, float]]]
+    warnings: list[str]
+    begun: int
+    silent_s: float
+
+
+def _on_worker(settings: dict[str, Any]) -> "int | Exception":
     from ray.train import get_context
     from ray.train.torch import get_device
 
     torch.set_num_threads(settings["threads"])  # more threads than CPUs is slower than one
     context, board = get_context(), settings["board"]
-    board.begin.remote()
+    fault: Exception | None = ray.get(board.begin.remote())
+    if fault is not None:
+        return fault
+    if context.get_world_rank() == 0:
+        _send_warnings(board)
     stop, leaving = threading.Event(), threading.Event()
     worker = Worker(context.get_world_rank(), context.get_world_size(), get_device(), board, stop, leaving)
     done = threading.Event()
     threading.Thread(target=_watch, args=(worker, done), daemon=True).start()
     try:
         return int(settings["train"](worker))
-    except (DivergedError, TakenOverError) as error:  # as a value: what is raised here, Ray Train tries again
+    except (DivergedError, TakenOverError) as error:  # on all workers: as a value, as what is raised is tried again
         return error
+    except Exception as error:
+        if type(error) is ValueError or isinstance(error, BadRowError):
+            ray.get(board.give_up.remote(error))  # the others wait for this worker: raised, it ends them too
+        raise
     finally:
         done.set()
+
+
+def _send_warnings(board: Any) -> None:
+    """What this process warns of goes to the driver."""
+
+    class Sender(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            board.warn.remote(record.getMessage())
+
+    for room in ("pipelines", "ldm3d"):
+        logging.getLogger(room).handlers = [Sender(logging.WARNING)]
 
 
 def _watch(worker: Worker, done: threading.Event) -> None:
     """Set the worker's `stop` when the driver wants that, and `leaving` when Ray says that a node is drained."""
     from ray.train import get_preemption_info
 
-    while not done.wait(POLL_S) and not worker.stop.is_set():
+    while not done.wait(POLL_S):
         with suppress(ray.exceptions.RayActorError):  # it is being started anew
             if ray.get(worker.board.stopped.remote()):
                 worker.stop.set()
-        if get_preemption_info() is not None:  # waits for the same call of the other workers
+        # waits for the same call of the other workers
+        if not worker.stop.is_set() and get_preemption_info() is not None:
             worker.leaving.set()
 
 
-@contextmanager
-def _relaying(board: Any, show: Callable[[int, dict[str, float]], None]) -> Iterator[None]:
-    """Show what workers report. SIGTERM becomes their wish to stop; before they are there it interrupts."""
-    terminated, begun, over = threading.Event(), threading.Event(), threading.Event()
+def _attended(
+    trainer: Any, board: Any, workers: int, show: Callable[[int, dict[str, float]], None]
+) -> "int | Exception":
+    """What the first worker returned. Meanwhile this thread shows what workers tell, and hears signals: SIGTERM is
+    passed on to them as the wish to stop; where there are none it ends the run, as SIGINT always does.
+    """
+    ended: Future[Any] = Future()
 
-    def relay() -> None:
-        started = told = time.monotonic()
-        is_over = False
-        while not is_over:
-            is_over = over.wait(POLL_S)
+    def run() -> None:  # in a thread of its own, as Ray Train else takes SIGINT, and exits with 1
+        try:
+            ended.set_result(trainer.fit().return_value)
+        except BaseException as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=run, name="ray-train", daemon=True).start()
+    with _terminable() as terminated:
+        watch = _Watch(workers, show)
+        while not ended.done():
+            wait([ended], timeout=POLL_S)
             with suppress(ray.exceptions.RayActorError):  # it is being started anew
                 if terminated.is_set():
                     board.stop.remote()
-                if not begun.is_set() and ray.get(board.has_begun.remote()):
-                    begun.set()
-                for step, numbers in ray.get(board.news.remote()):
-                    show(step, numbers)
-            if not begun.is_set() and time.monotonic() - told > WAITING_S:
-                told = time.monotonic()
-                free = {name: ray.available_resources().get(name, 0) for name in ("CPU", "GPU")}
-                logger.warning("no workers after %.0f s; the cluster has %s free", told - started, free)
+                watch.take(ray.get(board.news.remote()))
+            if terminated.is_set() and watch.silent_s > ABSENT_S and not ended.done():
+                raise KeyboardInterrupt
+    fault: Exception | None = ray.get(board.fault.remote())
+    returned: int | Exception = fault if fault is not None else ended.result()
+    return returned
 
-    in_main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGTERM)
 
-    def terminate(number: int, frame: Any) -> None:
-        terminated.set()
-        if not begun.is_set():
-            if callable(before):
-                before(number, frame)
-            raise KeyboardInterrupt
+class _Watch:
+    """Tells a person what workers tell, and when there are none."""
 
-    if in_main:
-        signal.signal(signal.SIGTERM, terminate)
-    thread = threading.Thread(target=relay)
-    thread.start()
+    def __init__(self, workers: int, show: Callable[[int, dict[str, float]], None]) -> None:
+        self.workers, self.show = workers, show
+        self.silent_s = math.inf
+        self._starts = 0
+        self._since = self._told = time.monotonic()
+
+    def take(self, news: News) -> None:
+        for step, numbers in news.reports:
+            self.show(step, numbers)
+        for line in news.warnings:
+            logger.warning("first worker: %s", line)
+        if (starts := -(-news.begun // self.workers)) > max(1, self._starts):
+            logger.warning("workers were started again, the %d. time: they go on from the last checkpoint", starts - 1)
+        self._starts, self.silent_s, now = starts, news.silent_s, time.monotonic()
+        if news.silent_s < ABSENT_S:
+            self._since = self._told = now
+        elif now - self._told > WAITING_S:
+            self._told = now
+            free = {name: ray.available_resources().get(name, 0) for name in ("CPU", "GPU")}
+            logger.warning("no workers for %.0f s; the cluster has %s free", now - self._since, free)
+
+
+@contextmanager
+def _terminable() -> Iterator[threading.Event]:
+    """Set by SIGTERM. Outside the main thread, which alone gets signals, it stays as it is."""
+    terminated = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield terminated
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     try:
-        yield
+        yield terminated
+    except KeyboardInterrupt:
+        if terminated.is_set() and callable(before):
+            before(signal.SIGTERM, None)  # which says what it was
+        raise
     finally:
-        over.set()
-        thread.join()
-        if in_main:
-            signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before)

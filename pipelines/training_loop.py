@@ -122,6 +122,7 @@ class Loop:
                 has_left = leaving
                 if stopping:
                     break
+            self.checkpoints.wait(is_last=True)
             ending = "FINISHED" if step == self.total_steps else "KILLED"
             return step
         except TakenOverError:

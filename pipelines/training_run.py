@@ -79,7 +79,7 @@ class TrainingRun(Generic[T]):
         config, output, total = self.config, Folder(self.config.output), self.total_steps
         preflight.check_apart(config.input, config.output)
         identity = {"stage": self.stage, "data": self.data.fingerprint, **self.identity}
-        if preflight.check_output(output, identity) and (summary := self._summary(output)):
+        if preflight.check_output(output, identity) and (summary := self._summary(output, dry_run)):
             return summary
         check_mlflow(config.watch)
         connect(config.workers)
@@ -136,7 +136,7 @@ class TrainingRun(Generic[T]):
         mlflow = MlflowRun(watch, output, {"stage": self.stage, **settings}, records) if watch.mlflow else None
         return History(output, records, mlflow)
 
-    def _summary(self, output: Folder) -> dict[str, Any] | None:
+    def _summary(self, output: Folder, dry_run: bool) -> dict[str, Any] | None:
         """What the success marker says; None without one. A model that has lost files is written again."""
         summary = preflight.read_marker(output)
         if summary is None:
@@ -145,6 +145,8 @@ class TrainingRun(Generic[T]):
             logger.info("%s is finished", output.url)
             return summary
         logger.info("%s was finished, but files of its model are missing or changed since", output.url)
+        if dry_run:
+            return summary
         output.delete(preflight.SUCCESS)
         return self._finished(output, summary["steps"])
 

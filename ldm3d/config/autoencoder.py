@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, to_json
-from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
+from ldm3d.config.training import PACING, LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,5 +85,6 @@ class AutoencoderConfig:
         """The settings that decide which weights come out; what corpus and base hold decides the rest."""
         left_out = ("input", "output", "workers", "watch")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
+        values["loop"] = {name: value for name, value in values["loop"].items() if name not in PACING}
         values["model"] = {name: value for name, value in values["model"].items() if name not in ("base", "revision")}
         return values

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, to_json
-from ldm3d.config.training import LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
+from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,4 +121,6 @@ class DiffusionConfig:
     def identity(self) -> dict[str, Any]:
         """The settings that decide which weights come out; what input, base and autoencoder hold decides the rest."""
         left_out = ("input", "output", "workers", "watch", "samples", "model")
-        return {name: value for name, value in to_json(self).items() if name not in left_out}
+        values = {name: value for name, value in to_json(self).items() if name not in left_out}
+        values["loop"] = {name: value for name, value in values["loop"].items() if name not in PACING}
+        return values

@@ -103,6 +103,10 @@ class LoopConfig:
         )
 
 
+PACING = ("micro_batch", "checkpoint_every", "keep_checkpoints", "log_every")
+"""Settings of the loop that decide no weights, but for the rounding of micro-batches: they may change on the way."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkersConfig:
     """What training asks of Ray. Changes how fast steps come; in float32, not which."""
@@ -128,7 +132,8 @@ class WorkersConfig:
 
     def __post_init__(self) -> None:
         require(self.workers is None or self.workers >= 1, "workers.workers", self.workers, "1 or more, or None")
-        require(self.gpus >= 0, "workers.gpus", self.gpus, "0 or more")
+        is_whole = self.gpus >= 0 and self.gpus == int(self.gpus)  # two workers on one GPU are more than NCCL takes
+        require(is_whole, "workers.gpus", self.gpus, "a whole number, 0 or more")
         require(self.cpus > 0, "workers.cpus", self.cpus, "more than 0")
         for name in ("channels_last", "compile"):
             is_plain = self.strategy == "ddp" or not getattr(self, name)

@@ -94,6 +94,21 @@ def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "UNet2D
     return unet
 
 
+def load_unet_config(model: ModelConfig) -> dict[str, Any]:
+    """What the base's U-Net is like; no weights are read.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    with _source(model).explained("configuration"):
+        config: dict[str, Any] = UNet2DConditionModel.load_config(
+            model.base, subfolder="unet", revision=model.revision or "main"
+        )
+    return config
+
+
 def load_text(model: ModelConfig, dtype: torch.dtype = torch.float32) -> tuple["CLIPTextModel", "CLIPTokenizer"]:
     """The base's text encoder, and its tokenizer, which pads and cuts to the length that the encoder was made for."""
     from transformers import CLIPTextModel, CLIPTokenizer

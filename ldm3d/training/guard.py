@@ -60,8 +60,8 @@ class StepGuard:
             raise DivergedError(
                 f"{self.in_a_row} steps in a row had a loss or gradient that is not finite or explodes (last: losses "
                 f"{[loss.item() for loss in losses]}, gradient norms {named}). The last checkpoint is from before the "
-                "latest of them: go on from it, or an older one, with a lower optimiser.learning_rate, "
-                "optimiser.max_grad_norm or another loop.seed."
+                "latest of them: export it, or an older one, and begin another training from that, with a lower "
+                "optimiser.learning_rate or optimiser.max_grad_norm."
             )
         return False
 
@@ -79,6 +79,9 @@ class StepGuard:
         return math.isfinite(norm) and (seen < MEMORY or norm <= EXPLOSION * average)
 
     def _remember(self, name: str, norm: float) -> None:
+        """Norms that vanish, as a discriminator's that wins for a while, say nothing of what is usual."""
         seen, average = self._usual.get(name, (0, 0.0))
+        if norm * EXPLOSION < average or norm == 0:
+            return
         seen = min(seen + 1, MEMORY)
         self._usual[name] = (seen, average + (norm - average) / seen)

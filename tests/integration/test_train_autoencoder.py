@@ -3,15 +3,20 @@
 import contextlib
 import dataclasses
 import json
+import shutil
 import signal
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from ldm3d.config import AutoencoderConfig, OptimiserConfig, WorkersConfig
+from ldm3d.schema import IMAGE
 from pipelines.checkpoints import Checkpoints
+from pipelines.reader import BadRowError
 from pipelines.storage import Folder
 from pipelines.train_autoencoder import train_autoencoder
 from tests.integration.driver import start, wait_until
@@ -86,6 +91,29 @@ def newest_checkpoint(output: Path, after: int = 0) -> int:
     """Its step, 0 where there is none beyond `after`."""
     steps = [int(file.parent.name) for file in output.glob("checkpoints/*/state.json")]
     return max((step for step in steps if step > after), default=0)
+
+
+def test_ctrl_c_ends_it_at_once_as_an_interrupt_and_leaves_nothing_of_ray_train(config, tmp_path):
+    output = tmp_path / "interrupted"
+    driver = start(config, output)
+    wait_until(lambda: newest_checkpoint(output), driver)
+    driver.send_signal(signal.SIGINT)
+    said, _ = driver.communicate(timeout=60)
+    assert said.decode().splitlines()[-1] == "KeyboardInterrupt"
+    assert not (output / "_state/ray_train").exists()
+    assert not (output / "_SUCCESS.json").exists()
+
+
+def test_a_picture_that_does_not_decode_ends_it_with_its_place_at_the_second_start(config, tmp_path):
+    corpus = Path(shutil.copytree(config.input, tmp_path / "corpus"))
+    file = corpus / "rgbd/train/00000.parquet"
+    rows = pq.read_table(file)
+    images = rows["image"].to_pylist()
+    images[3]["bytes"] = b"not a picture"
+    rows = rows.set_column(rows.column_names.index("image"), rows.schema.field("image"), pa.array(images, IMAGE))
+    Folder(str(corpus)).write_tables("rgbd/train/00000.parquet", [rows])
+    with pytest.raises(BadRowError, match=r"rgbd/train/00000\.parquet, row group 0, row 3: "):
+        train_autoencoder(dataclasses.replace(config, input=str(corpus), output=str(tmp_path / "run")))
 
 
 def kill_a_worker() -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,3 +159,20 @@ def test_writing_a_step_again_replaces_it(checkpoints):
     found = checkpoints.newest()
     assert found.state == {"again": True}
     assert torch.equal(found.tensors["model"]["weight"], tensors(6)["model"]["weight"])
+
+
+def test_the_last_one_has_to_be_written(tmp_path):
+    folder = FullDisk(str(tmp_path))
+    store = Checkpoints(folder)
+    folder.room = 0
+    store.save(1, tensors(1), {})
+    with pytest.raises(OSError, match="No space left"):
+        store.wait(is_last=True)
+    store.close()
+
+
+def test_copies_that_somebody_made_are_passed_over(checkpoints, tmp_path):
+    save(checkpoints, 5)
+    shutil.copytree(tmp_path / "000000005", tmp_path / "copy of 5")
+    assert checkpoints.steps() == [5]
+    assert checkpoints.newest().step == 5

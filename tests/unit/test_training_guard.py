@@ -59,6 +59,15 @@ def test_a_bad_norm_is_not_taken_for_usual():
     assert not any(guard.accepts([FINE], {"unet": torch.tensor(1e6)}) for _ in range(MEMORY))
 
 
+@pytest.mark.parametrize("vanishing", [0.0, 1e-5])
+def test_a_network_may_learn_again_after_its_gradients_had_vanished(vanishing):
+    """A discriminator that wins has a hinge loss of 0."""
+    guard = StepGuard(max_skipped=5)
+    for norm in (*[0.0] * 60, *[1.0] * 100, *[vanishing] * 1_000, *[1.0] * 100):
+        assert guard.accepts([FINE], {"discriminator": torch.tensor(norm)})
+    assert not guard.accepts([FINE], {"discriminator": torch.tensor(2_000.0)})
+
+
 def test_one_bad_worker_stops_them_all():
     others = torch.tensor([0.0, 1.0])  # another worker's flag, and the same averaged norm
     guard = StepGuard(max_skipped=1, reduce=lambda mine: (mine + others) / 2)
