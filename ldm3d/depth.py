@@ -14,7 +14,8 @@ from ldm3d.rgbd import DEPTH_MAX
 FARTHEST_M = 1_000.0  # metric depths are inverted; what is farther, or not positive, counts as this far
 
 # What `predicted_depth` means, by the model type in its configuration.
-_PREDICTS = {"dpt": "inverse_depth", "zoedepth": "depth", "glpn": "depth", "depth_pro": "depth"}
+# Depth Pro: 1 / m at a focal length of the image's width; transformers' post-processing inverts it, and we do not.
+_PREDICTS = {"dpt": "inverse_depth", "zoedepth": "depth", "glpn": "depth", "depth_pro": "inverse_depth"}
 
 
 @dataclass(frozen=True)

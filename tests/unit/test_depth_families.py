@@ -1,0 +1,113 @@
+"""Every family of depth models that the documentation names: labels are what transformers' post-processing says."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    DepthAnythingConfig,
+    DepthAnythingForDepthEstimation,
+    DepthProConfig,
+    DepthProForDepthEstimation,
+    DepthProImageProcessor,
+    Dinov2Config,
+    DPTImageProcessor,
+    GLPNConfig,
+    GLPNForDepthEstimation,
+    GLPNImageProcessor,
+)
+
+from ldm3d.config import LabelConfig
+from ldm3d.depth import DepthEstimator, quantise
+from ldm3d.toy.depth_model import tiny_depth_model
+
+STAGES = ["stage1", "stage2", "stage3", "stage4"]
+SMALL = {"hidden_size": 16, "num_attention_heads": 2}
+
+
+def dpt(folder):
+    tiny_depth_model(folder)
+
+
+def glpn(folder):
+    config = GLPNConfig(depths=[1] * 4, hidden_sizes=[8] * 4, num_attention_heads=[1] * 4, decoder_hidden_size=8)
+    save(GLPNForDepthEstimation(config), GLPNImageProcessor(), folder)
+
+
+def depth_pro(folder):
+    encoder = {"model_type": "dinov2", "num_hidden_layers": 2, "mlp_ratio": 1, "image_size": 16, "patch_size": 4}
+    config = DepthProConfig(
+        fusion_hidden_size=8,
+        patch_size=16,
+        intermediate_hook_ids=[1, 0],
+        intermediate_feature_dims=[8, 8],
+        scaled_images_feature_dims=[8, 8, 8],
+        merge_padding_value=1,
+        **{f"{part}_model_config": encoder | SMALL for part in ("image", "patch", "fov")},
+    )
+    save(DepthProForDepthEstimation(config), DepthProImageProcessor(size={"height": 64, "width": 64}), folder)
+
+
+def depth_anything(folder, kind="relative"):
+    backbone = Dinov2Config(
+        image_size=56,
+        patch_size=14,
+        num_hidden_layers=4,
+        mlp_ratio=1,
+        out_features=STAGES,
+        reshape_hidden_states=False,
+        **SMALL,
+    )
+    config = DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=16,
+        neck_hidden_sizes=[8] * 4,
+        fusion_hidden_size=8,
+        head_hidden_size=8,
+        depth_estimation_type=kind,
+        max_depth=20,
+    )
+    save(DepthAnythingForDepthEstimation(config), DPTImageProcessor(size={"height": 56, "width": 56}), folder)
+
+
+def metric_depth_anything(folder):
+    depth_anything(folder, "metric")
+
+
+def save(model, processor, folder):
+    """Saved with larger weights than a new model has, and live ReLUs, or its depth would be flat."""
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1:
+                weight.normal_(0, weight[0].numel() ** -0.5)
+            elif name.endswith("bias"):
+                weight.fill_(0.1)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+# What builds it; the side of its depth maps in pixels, so that nothing is resized; what post-processing returns.
+FAMILIES = [
+    (dpt, 32, "inverse depth"),  # MiDaS
+    (depth_anything, 56, "inverse depth"),
+    (metric_depth_anything, 56, "metres"),  # sigmoid x max_depth
+    (glpn, 64, "metres"),  # sigmoid x max_depth
+    (depth_pro, 256, "metres"),  # 1 / predicted_depth, after scaling it by the field of view, if that is predicted
+]
+
+
+@pytest.mark.parametrize(("build", "side", "unit"), FAMILIES, ids=lambda value: getattr(value, "__name__", None))
+def test_labels_are_what_post_processing_says_of_near_and_far(build, side, unit, tmp_path):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        build(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    estimator = DepthEstimator.from_pretrained(LabelConfig(depth_model=str(tmp_path)))
+    processor, sizes = estimator.processor, [(side, side)] * len(images)
+    pixels = processor(images=[torch.from_numpy(image).permute(2, 0, 1) for image in images], return_tensors="pt")
+    with torch.inference_mode():
+        outputs = estimator.model(pixel_values=pixels["pixel_values"])
+        processed = processor.post_process_depth_estimation(outputs, target_sizes=sizes)
+    depth = torch.stack([image["predicted_depth"] for image in processed])
+    expected, labels = quantise(depth if unit == "inverse depth" else 1 / depth), estimator(images)
+    assert len(np.unique(expected.depth)) > 500
+    np.testing.assert_allclose(labels.depth, expected.depth.astype(float), atol=8)  # Depth Pro is cut off at 10 km
