@@ -104,6 +104,7 @@ class Fetcher:
 
     def _download(self, url: str, exchange: Exchange) -> tuple[Outcome, float]:
         """In a thread of the pool: one exchange, and the seconds it took."""
+        exchange.begin()
         with self._watchdog.guard(exchange), guarded(exchange, self._rules):
             _, stream, error = self._download_image(
                 (0, url), self._config.timeout_s, self._rules.agent, self._rules.opt_out
