@@ -49,7 +49,7 @@ class Fetcher:
         self._config = config
         agent = config.user_agent_token
         self._rules = Rules(
-            resolver=Resolver(AddressPolicy(config.allow_addresses)),
+            resolver=Resolver(AddressPolicy(config.allow_addresses), config.threads),
             tls=_tls(),
             max_bytes=config.max_bytes,
             agent=None if agent is None else agent.strip().lower(),
