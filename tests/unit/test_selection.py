@@ -142,6 +142,13 @@ def test_every_publishers_columns_are_recognised(publisher):
     assert recognise([*PUBLISHERS[publisher].names(), "extra"]).names() == PUBLISHERS[publisher].names()
 
 
+def test_of_publishers_the_one_with_most_of_its_columns_is_taken():
+    columns = recognise(["URL", "TEXT", "similarity", "punsafe"])
+    assert (columns.nsfw, columns.nsfw_is_score, columns.width) == ("punsafe", True, None)
+    columns = recognise(["url", "text", "original_width", "original_height"])
+    assert (columns.width, columns.nsfw) == ("original_width", None)
+
+
 def test_unknown_columns_are_refused_with_what_is_known():
     with pytest.raises(ValueError, match="laion400m"):
         recognise(["link", "alt"])
