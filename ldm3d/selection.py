@@ -64,12 +64,14 @@ def judge(rows: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
 def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Rows of one rank range -> (unique by key, the others), each in rank order.
 
-    Of rows that share a URL the one with the smallest caption is kept, so that the choice does not depend on the order
-    in which files were read.
+    Of rows that share a URL the one with the smallest caption is kept, of these that with the largest similarity, then
+    that with the smallest NSFW word: the choice does not depend on the order in which files were read.
     """
     if rows.num_rows == 0:
         return rows, rows
-    rows = rows.sort_by([("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending")])
+    rows = rows.sort_by(
+        [("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending"), ("nsfw", "ascending")]
+    )
     keys = rows["key"].to_numpy()
     first = np.concatenate([[True], keys[1:] != keys[:-1]])
     return rows.filter(pa.array(first)), rows.filter(pa.array(~first))

@@ -131,6 +131,31 @@ def test_of_rows_with_one_url_the_same_one_is_kept_in_any_order():
         assert sorted(row["caption"] for row in again.to_pylist()) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "kept"),
+    [
+        ("TEXT", ["a", "b"], {"caption": "a"}),
+        ("similarity", [0.25, 0.5], {"similarity": 0.5}),
+        ("NSFW", ["UNLIKELY", "UNSURE"], {"nsfw": "UNLIKELY"}),
+    ],
+)
+def test_which_row_of_a_url_is_kept_is_a_function_of_the_rows(column, values, kept):
+    """They come in either order, and there are others, so that a sort that is not stable has something to mix up."""
+    others = [GOOD | {"URL": f"http://b.example/{n}.jpg"} for n in range(100)]
+    for order in (values, values[::-1]):
+        table = pa.Table.from_pylist([*others, *(GOOD | {column: value} for value in order)])
+        unique, again = drop_url_duplicates(select(table, LAION, SelectConfig(nsfw=("any",))))
+        (row,) = (row for row in unique.to_pylist() if row["url"] == GOOD["URL"])
+        assert row | kept == row
+        assert again.num_rows == 1
+
+
+def test_rows_come_in_the_order_of_their_ranks():
+    table = pa.Table.from_pylist([GOOD | {"URL": f"http://a.example/{n}.jpg", "TEXT": f"{n}"} for n in range(100)])
+    ranks = drop_url_duplicates(select(table, LAION, SelectConfig()))[0]["rank"].to_pylist()
+    assert ranks == sorted(ranks)
+
+
 def test_a_password_in_a_url_is_left_out_and_the_key_is_that_of_the_whole():
     url = "http://user:secret@example.test/a.jpg"
     rows = select(pa.Table.from_pylist([GOOD | {"URL": url}]), LAION, SelectConfig()).to_pylist()
