@@ -45,7 +45,7 @@ def test_a_good_row_passes():
         ({"TEXT": " \t\n"}, Reason.CAPTION_TOO_SHORT),
         ({"TEXT": "x" * 1_000_000}, Reason.CAPTION_TOO_LONG),
         ({"NSFW": "NSFW"}, Reason.NSFW),
-        ({"NSFW": "unlikely"}, Reason.NSFW),
+        ({"NSFW": "nsfw"}, Reason.NSFW),
         ({"NSFW": None}, Reason.NSFW),
         ({"WIDTH": 0}, Reason.TOO_SMALL),
         ({"WIDTH": -5}, Reason.TOO_SMALL),
@@ -71,6 +71,12 @@ def test_the_nsfw_policy_can_be_switched_off_by_name_only():
     assert judged(SelectConfig(nsfw=("any",)), NSFW=None)[0] == ""
     with pytest.raises(ValueError, match=r"select\.nsfw"):
         SelectConfig(nsfw=())
+
+
+@pytest.mark.parametrize("word", ["unlikely", "UNLIKELY", "Unlikely", "any", "ANY"])
+def test_a_policy_word_may_be_in_any_case(word):
+    assert judged(SelectConfig(nsfw=(word,)))[0] == ""
+    assert judged(SelectConfig(nsfw=(word,)), NSFW="unlikely")[0] == ""
 
 
 def test_control_characters_leave_the_caption():
