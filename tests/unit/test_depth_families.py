@@ -24,6 +24,8 @@ from ldm3d.config import LabelConfig
 from ldm3d.depth import DepthEstimator, quantise
 from ldm3d.toy.depth_model import tiny_depth_model
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 SMALL = {"hidden_size": 16, "num_attention_heads": 2}
 
