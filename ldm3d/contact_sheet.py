@@ -1,9 +1,12 @@
 """A picture of images with depth for a person to look at: image, coloured depth, caption."""
 
+import contextlib
 import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -41,7 +44,7 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") 
     top = GAP + 2 * LINE if title else GAP
     sheet = Image.new("RGB", (columns * width + GAP, top + rows * height), "white")
     draw = ImageDraw.Draw(sheet)
-    font, large = ImageFont.load_default(size=LINE - 4), ImageFont.load_default(size=LINE)
+    font, large = _font(LINE - 4), _font(LINE)
     draw.text((GAP, GAP), _cut(title[:500], large, columns * width - GAP), fill="black", font=large)
     for index, sample in enumerate(samples):
         x, y = GAP + index % columns * width, top + index // columns * height
@@ -52,6 +55,15 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") 
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """DejaVu Sans, with Latin, Greek and Cyrillic letters, where matplotlib brings it; else Pillow's own has to do."""
+    matplotlib = find_spec("matplotlib")  # found, not imported
+    for folder in (matplotlib and matplotlib.submodule_search_locations) or ():
+        with contextlib.suppress(OSError):
+            return ImageFont.truetype(Path(folder) / "mpl-data/fonts/ttf/DejaVuSans.ttf", size)
+    return ImageFont.load_default(size=size)
 
 
 def _tile(pixels: NDArray[np.uint8]) -> Image.Image:

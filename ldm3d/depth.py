@@ -1,5 +1,6 @@
 """Depth labels: any transformers depth model -> 16-bit relative inverse depth, larger = nearer."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -14,7 +15,8 @@ from ldm3d.rgbd import DEPTH_MAX
 FARTHEST_M = 1_000.0  # metric depths are inverted; what is farther, or not positive, counts as this far
 
 # What `predicted_depth` means, by the model type in its configuration.
-_PREDICTS = {"dpt": "inverse_depth", "zoedepth": "depth", "glpn": "depth", "depth_pro": "depth"}
+# Depth Pro: 1 / m at a focal length of the image's width; transformers' post-processing inverts it, and we do not.
+_PREDICTS = {"dpt": "inverse_depth", "zoedepth": "depth", "glpn": "depth", "depth_pro": "inverse_depth"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,15 @@ class DepthEstimator:
         predicted = self.model(pixel_values=inputs["pixel_values"].to(dtype)).predicted_depth.float()
         if self.inverts:
             predicted = 1 / torch.where(predicted > 0, predicted, FARTHEST_M).clamp(max=FARTHEST_M)
-        return quantise(resize(predicted, images.shape[1:3]))
+        height, width = images.shape[1:3]
+        above, left = self._padding(height), self._padding(width)
+        padded = resize(predicted, (height + 2 * above, width + 2 * left))
+        return quantise(padded[:, above : above + height, left : left + width])
+
+    def _padding(self, side: int) -> int:
+        """Pixels by which the processor enlarges a picture of so many on each side: ZoeDepth's alone does."""
+        is_zoe = type(self.processor).__name__.startswith("ZoeDepth")  # it has several, by version and back end
+        return int(math.sqrt(side / 2) * 3) if is_zoe and self.processor.do_pad else 0
 
 
 def resize(depth: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:

@@ -57,9 +57,12 @@ PUBLISHERS = {
     "cc12m": Columns(url="url", caption="caption"),
 }
 
+# What is in the names of columns that say as much, whatever their publisher.
+_HINTS = {"nsfw": ("nsfw", "safe"), "similarity": ("similarity", "clip"), "width": ("width",), "height": ("height",)}
+
 
 def recognise(names: list[str], publisher: str = "auto") -> Columns:
-    """The `Columns` that a table with these column names follows.
+    """The `Columns` that a table with these column names follows: those of the publisher that has most of them.
 
     Raises:
         ValueError: no publisher fits, or the named one does not.
@@ -69,17 +72,27 @@ def recognise(names: list[str], publisher: str = "auto") -> Columns:
         if missing := [name for name in (columns.url, columns.caption) if name not in names]:
             raise ValueError(f"select.columns is {publisher!r}, which needs {missing}; the input has {names}")
         return _only(columns, names)
-    for columns in PUBLISHERS.values():
-        if set(columns.names()) <= set(names):
-            return columns
-    for columns in PUBLISHERS.values():
-        if {columns.url, columns.caption} <= set(names):
-            return _only(columns, names)
+    fitting = [
+        _only(columns, names) for columns in PUBLISHERS.values() if {columns.url, columns.caption} <= set(names)
+    ]
+    if fitting:
+        return max(fitting, key=lambda columns: len(columns.names()))  # the first of equals
     known = {publisher: [columns.url, columns.caption] for publisher, columns in PUBLISHERS.items()}
     raise ValueError(
         f"no URL and caption columns recognised in {names}; wanted one of {known}. "
         "Rename the columns, or add a line to ldm3d.metadata.PUBLISHERS."
     )
+
+
+def passed_over(names: list[str], columns: Columns) -> dict[str, list[str]]:
+    """What `columns` lacks -> the columns of the table that look like it all the same."""
+    unread = [name for name in names if name not in columns.names()]
+    found = {
+        field: [name for name in unread if any(hint in name.lower() for hint in hints)]
+        for field, hints in _HINTS.items()
+        if getattr(columns, field) is None
+    }
+    return {field: similar for field, similar in found.items() if similar}
 
 
 def adapt(table: pa.Table, columns: Columns) -> pa.Table:

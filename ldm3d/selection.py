@@ -35,7 +35,7 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
 
 
 def judge(rows: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
-    """(N,) strings: the first rule that a row breaks, "" where it breaks none.
+    """(N,) strings: the first rule that a row breaks, "" where it breaks none. NSFW words may be in any case.
 
     What is unknown passes the rules of size (the image itself is measured later) and fails the rest: NSFW is let
     through only when it is named in the policy, similarity only when there is one.
@@ -64,21 +64,24 @@ def judge(rows: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
 def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Rows of one rank range -> (unique by key, the others), each in rank order.
 
-    Of rows that share a URL the one with the smallest caption is kept, so that the choice does not depend on the order
-    in which files were read.
+    Of rows that share a URL the one with the smallest caption is kept, of these that with the largest similarity, then
+    that with the smallest NSFW word: the choice does not depend on the order in which files were read.
     """
     if rows.num_rows == 0:
         return rows, rows
-    rows = rows.sort_by([("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending")])
+    rows = rows.sort_by(
+        [("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending"), ("nsfw", "ascending")]
+    )
     keys = rows["key"].to_numpy()
     first = np.concatenate([[True], keys[1:] != keys[:-1]])
     return rows.filter(pa.array(first)), rows.filter(pa.array(~first))
 
 
 def _none_of(values: pa.ChunkedArray, allowed: tuple[str, ...]) -> pa.ChunkedArray:
-    if "any" in allowed:
+    words = [word.lower() for word in allowed]
+    if "any" in words:
         return pa.chunked_array([pa.array([False] * len(values))])
-    return pc.invert(pc.is_in(values, pa.array(allowed, pa.string())))  # a null is in no set
+    return pc.invert(pc.is_in(pc.utf8_lower(values), pa.array(words, pa.string())))  # a null is in no set
 
 
 def _below(values: pa.ChunkedArray, least: float) -> pa.ChunkedArray:

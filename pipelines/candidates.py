@@ -13,7 +13,7 @@ neither the driver nor a worker ever holds more than a bucket.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -41,8 +41,21 @@ READ_ROWS = 65_536
 PLAN, SHARDS = "_state/plan.json", "_state/plan.parquet"
 FILES = ("_state/candidates", "rejects/select")
 COUNTS = pa.schema(
-    [("bucket", pa.int32()), ("selected", pa.int64()), ("rejected", pa.string()), ("damaged", pa.list_(pa.string()))]
+    [
+        ("bucket", pa.int32()),
+        ("selected", pa.int64()),
+        ("rejected", pa.string()),
+        ("damaged", pa.list_(pa.string())),
+        ("seen", pa.list_(pa.string())),
+    ]
 )
+JUDGED = {  # the column that a rule looks at
+    Reason.NSFW: "nsfw",
+    Reason.LOW_SIMILARITY: "similarity",
+    Reason.CAPTION_TOO_SHORT: "caption",
+    Reason.CAPTION_TOO_LONG: "caption",
+}
+SEEN = 5
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
     rejected: Counter[str] = Counter()
     for row in found:
         rejected.update(json.loads(row["rejected"]))
+    _warn_of_a_rule_that_rejects_all(found, rejected)
     cuts = _cuts([row["selected"] for row in found], config.select.sample)
     if unsampled := sum(row["selected"] for row in found) - sum(cuts):
         rejected[str(Reason.NOT_SAMPLED)] = unsampled
@@ -157,22 +171,40 @@ def write_bucket(rows: pa.Table, output_url: str, config: SelectConfig) -> pa.Ta
     """All rows of a bucket -> its files, and one row of counts."""
     output, bucket = Folder(output_url), rows["bucket"][0].as_py()
     if damaged := rows["damaged"].drop_null().to_pylist():
-        return _counts(bucket, 0, {}, damaged)
+        return _counts(bucket, 0, {}, damaged=damaged)
     passed = pc.equal(rows["reason"], "")
     unique, again = drop_url_duplicates(rows.filter(passed))
     rejects = pa.concat_tables([rows.filter(pc.invert(passed)), _with(again, "reason", str(Reason.DUPLICATE_URL))])
     split = split_of(unique["key"].to_numpy(), config)
     output.write_tables(f"_state/buckets/{bucket:05d}.parquet", [_with(unique, "split", split)])
+    seen = [] if unique.num_rows else _seen(rejects)
     if rejects.num_rows:
         rejects = _with(_with(rejects, "stage", "select"), "detail", None).sort_by(
             [("rank", "ascending"), ("url", "ascending"), ("reason", "ascending"), ("caption", "ascending")]
         )
         output.write_tables(f"rejects/select/{bucket:05d}.parquet", [conform(rejects, "reject/v1")])
-    return _counts(bucket, unique.num_rows, Counter(rejects["reason"].to_pylist()), [])
+    return _counts(bucket, unique.num_rows, Counter(rejects["reason"].to_pylist()), seen=seen)
 
 
-def _counts(bucket: int, selected: int, rejected: dict[str, int], damaged: list[str]) -> pa.Table:
-    row = {"bucket": bucket, "selected": selected, "rejected": json.dumps(rejected), "damaged": damaged}
+def _seen(rejects: pa.Table) -> list[str]:
+    """A few values that a rule rejected all rows for, the most frequent ones; none where there were several rules."""
+    reasons = set(rejects["reason"].to_pylist())
+    if len(reasons) != 1 or (name := JUDGED.get(Reason(*reasons))) is None:
+        return []
+    return [repr(value)[:40] for value, _ in Counter(rejects[name].to_pylist()).most_common(SEEN)]
+
+
+def _warn_of_a_rule_that_rejects_all(found: list[dict[str, Any]], rejected: dict[str, int]) -> None:
+    if len(rejected) == 1 and not any(row["selected"] for row in found):
+        values = sorted({value for row in found for value in row["seen"]})[:SEEN]
+        about = f"; there are values like {', '.join(values)}" if values else ""
+        logger.warning("every row is rejected, as %s%s. See --select in --help", *rejected, about)
+
+
+def _counts(
+    bucket: int, selected: int, rejected: dict[str, int], damaged: Sequence[str] = (), seen: Sequence[str] = ()
+) -> pa.Table:
+    row = {"bucket": bucket, "selected": selected, "rejected": json.dumps(rejected), "damaged": damaged, "seen": seen}
     return pa.Table.from_pylist([row], COUNTS)
 
 

@@ -1,5 +1,6 @@
 """The metadata a corpus is made from, looked at before any work: files, row counts, columns."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -7,8 +8,10 @@ from functools import partial
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
-from ldm3d.metadata import Columns, recognise
+from ldm3d.metadata import Columns, passed_over, recognise
 from pipelines.storage import CONCURRENCY, Folder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,10 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
     columns = recognise(schemas[0], config.select.columns)
-    _check_policy(columns, config.select)
+    similar = passed_over(schemas[0], columns)
+    _check_policy(columns, config.select, similar)
+    if similar:
+        logger.warning("--input: %s", _unread(similar))
     return MetadataInput(config.input, files, columns)
 
 
@@ -59,14 +65,24 @@ def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
         raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
 
 
-def _check_policy(columns: Columns, config: SelectConfig) -> None:
+def _check_policy(columns: Columns, config: SelectConfig, similar: dict[str, list[str]]) -> None:
     if columns.nsfw is None and "any" not in config.nsfw:
         raise ValueError(
-            "the input has no NSFW column, and the policy rejects what is not named safe, so every row would go; "
-            "pass --select.nsfw any to take unrated rows on purpose"
+            "the input has no NSFW column that is known, and the policy rejects what is not named safe, so every row "
+            "would go; "
+            + (_unread(similar) if "nsfw" in similar else "pass --select.nsfw any to take unrated rows on purpose")
         )
     if columns.similarity is None and config.min_similarity > 0:
         raise ValueError(
-            f"the input has no similarity column, so select.min_similarity {config.min_similarity} would reject every "
-            "row; pass --select.min-similarity 0"
+            "the input has no similarity column that is known, so select.min_similarity "
+            f"{config.min_similarity} would reject every row; "
+            + (_unread(similar) if "similarity" in similar else "pass --select.min-similarity 0")
         )
+
+
+def _unread(similar: dict[str, list[str]]) -> str:
+    found = "; ".join(f"{', '.join(names)} (for {field})" for field, names in similar.items())
+    return (
+        f"columns that look like it are not read: {found}. Name the publisher with --select.columns, rename the "
+        "columns as one names them, or add a line to ldm3d.metadata.PUBLISHERS"
+    )

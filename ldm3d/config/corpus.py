@@ -94,7 +94,7 @@ class DownloadConfig:
     timeout_s: float = 10.0
     """Seconds without progress (DNS, connect, one read) before an attempt is given up."""
     deadline_s: float = 30.0
-    """Seconds for one URL in all: every redirect, retry and wait included, queueing for its host excluded."""
+    """Seconds for one URL in all: redirects, retries and waits included, queueing for host or thread excluded."""
     max_bytes: int = 32 * 2**20
     """Largest response body in bytes."""
     max_pixels: int = 100_000_000

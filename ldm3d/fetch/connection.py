@@ -19,7 +19,7 @@ class Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Try the addresses in turn, each with its share of the time for a connect."""
-        addresses = self._resolver.resolve(self.host, self._exchange.patience())
+        addresses = self._resolver.resolve(self.host, self._exchange.patience)
         until = time.monotonic() + self._exchange.patience()
         for place, address in enumerate(addresses):
             untried = len(addresses) - place

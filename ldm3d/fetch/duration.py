@@ -27,7 +27,8 @@ def longest_fetch_s(urls: Iterable[str], config: DownloadConfig, share_of_host: 
     for_threads = hosts.total() / max(1, config.threads // calls)
     for_host = max(hosts.values()) * calls / share_of(config.per_host, share_of_host)
     own, pauses = 1, 1  # pauses that a host asks for count against the deadlines of all who wait for it
-    return config.deadline_s * (for_threads + for_host + own + pauses)
+    turns = -(-calls // config.threads)  # where threads are fewer than calls, each call waits for the others
+    return config.deadline_s * turns * (for_threads + for_host + own + pauses)
 
 
 def _host(url: str) -> str:

@@ -21,13 +21,17 @@ class Exchange:
     """
 
     def __init__(self, timeout_s: float, budget_s: float) -> None:
-        self.started = time.monotonic()
-        self.deadline = self.started + budget_s
         self.expired = False
         self.outcome: Outcome | None = None
-        self._timeout_s = timeout_s
+        self._timeout_s, self._budget_s = timeout_s, budget_s
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Time runs from now on. Called by the thread that takes the exchange up: until then it waits for us."""
+        self.started = time.monotonic()
+        self.deadline = self.started + self._budget_s
 
     def patience(self) -> float:
         """Seconds that the next step may take. Raises TimeoutError when there are none left."""

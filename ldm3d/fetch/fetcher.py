@@ -49,7 +49,7 @@ class Fetcher:
         self._config = config
         agent = config.user_agent_token
         self._rules = Rules(
-            resolver=Resolver(AddressPolicy(config.allow_addresses)),
+            resolver=Resolver(AddressPolicy(config.allow_addresses), config.threads),
             tls=_tls(),
             max_bytes=config.max_bytes,
             agent=None if agent is None else agent.strip().lower(),
@@ -104,6 +104,7 @@ class Fetcher:
 
     def _download(self, url: str, exchange: Exchange) -> tuple[Outcome, float]:
         """In a thread of the pool: one exchange, and the seconds it took."""
+        exchange.begin()
         with self._watchdog.guard(exchange), guarded(exchange, self._rules):
             _, stream, error = self._download_image(
                 (0, url), self._config.timeout_s, self._rules.agent, self._rules.opt_out

@@ -21,7 +21,7 @@ from ldm3d.fetch.answer import judge, read_body
 from ldm3d.fetch.connection import Connection, SecureConnection
 from ldm3d.fetch.exchange import Exchange
 from ldm3d.fetch.outcome import FetchError, Outcome, classify
-from ldm3d.fetch.resolver import Resolver
+from ldm3d.fetch.resolver import NotAskedError, Resolver
 from ldm3d.reason import Reason
 
 _GUARD: ContextVar["_Guard | None"] = ContextVar("_GUARD", default=None)
@@ -95,7 +95,8 @@ class _Opener(urllib.request.OpenerDirector):
             return addinfourl(io.BytesIO(body), answer.headers, answer.url, answer.status)
         except Exception as error:
             exchange.outcome = classify(error)
-            if exchange.expired:  # then the error is only what the shutdown looked like from here
+            if exchange.expired and not isinstance(error, NotAskedError):
+                # then the error is only what the shutdown looked like from here
                 exchange.outcome = Outcome(Reason.TIMEOUT, "the deadline has passed", unreachable=True)
             raise
 

@@ -11,41 +11,66 @@ from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.reason import Reason
 
-THREADS = 16
+THREADS_PER_FETCH = 4  # one that is waited for, and three that silent servers hold: 10 s of 30 or 40 are waited
 CACHE_S = 30.0
 CACHE_HOSTS = 4_096
 MAX_ADDRESSES = 4
 
 
+class NotAskedError(FetchError):
+    """Our own limits ended the exchange; its host knows nothing of it."""
+
+
+class _Question:
+    """One lookup: `taken` once a thread is at it, `waiting` fetches want to know."""
+
+    def __init__(self, host: str, asked_at: float) -> None:
+        self.host, self.asked_at = host, asked_at
+        self.answer: Future[list[str]] = Future()
+        self.taken = threading.Event()
+        self.waiting = 0
+
+
 class Resolver:
-    """A small pool of threads that call getaddrinfo, and a short memory of its answers.
+    """Threads that call getaddrinfo, started as they are needed, and a short memory of its answers.
 
     getaddrinfo cannot be interrupted: a thread stuck in it is waited for no longer than the caller's timeout, and it
     is a daemon, so that it keeps no process alive. Callers that ask for the same host share one lookup.
+
+    Args:
+        policy: which addresses are given out.
+        fetches: how many callers there may be at a time; threads are at most `THREADS_PER_FETCH` times as many.
+        clock: seconds.
     """
 
-    def __init__(self, policy: AddressPolicy, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, policy: AddressPolicy, fetches: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
         self._policy, self._clock = policy, clock
+        self._most_threads = THREADS_PER_FETCH * fetches
         self._lock = threading.Lock()
-        self._answers: dict[str, tuple[float, Future[list[str]]]] = {}
-        self._questions: queue.SimpleQueue[tuple[str, Future[list[str]]] | None] = queue.SimpleQueue()
-        for place in range(THREADS):
-            threading.Thread(target=self._work, name=f"resolver-{place}", daemon=True).start()
+        self._known: dict[str, _Question] = {}
+        self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
+        self._threads = self._open = 0  # threads there are; questions that are queued or with a thread
 
-    def resolve(self, host: str, timeout_s: float) -> list[str]:
+    def resolve(self, host: str, patience: Callable[[], float]) -> list[str]:
         """The addresses of `host` that the policy admits, at most four, in the resolver's order.
 
         Where a name has public and other addresses, the others are left out: only what is returned is connected to.
 
+        Args:
+            host: a name, or an address.
+            patience: the seconds that may be waited from the moment of the call: for a thread, then for its answer.
+
         Raises:
-            FetchError: `refused_address` if none is admitted, `dns_failed` if no answer came in `timeout_s` seconds.
+            FetchError: `refused_address` if none is admitted, `dns_failed` if no answer came in time.
+            NotAskedError: `dns_failed`, because no thread was free in time.
             socket.gaierror: the lookup failed.
         """
+        question = self._lookup(host)
         try:
-            addresses = self._lookup(host).result(timeout_s)
-        except TimeoutError:
-            detail = f"no answer in {timeout_s:.3g} s"
-            raise FetchError(Outcome(Reason.DNS_FAILED, detail, transient=True, unreachable=True)) from None
+            addresses = self._answer(question, patience)
+        finally:
+            with self._lock:
+                question.waiting -= 1
         admitted = [address for address in addresses if self._policy.admits(address)]
         if not admitted:
             raise FetchError(Outcome(Reason.REFUSED_ADDRESS, f"not public: {', '.join(addresses)}"))
@@ -53,32 +78,63 @@ class Resolver:
 
     def close(self) -> None:
         """Let the threads go."""
-        for _ in range(THREADS):
+        for _ in range(self._threads):
             self._questions.put(None)
 
-    def _lookup(self, host: str) -> Future[list[str]]:
+    def _answer(self, question: _Question, patience: Callable[[], float]) -> list[str]:
+        timeout_s = patience()
+        if not question.taken.wait(timeout_s):
+            detail = f"not asked: {self._most_threads} lookups were under way for {timeout_s:.3g} s"
+            raise NotAskedError(Outcome(Reason.DNS_FAILED, detail, transient=True))
+        timeout_s = patience()
+        try:
+            return question.answer.result(timeout_s)
+        except TimeoutError:
+            detail = f"no answer in {timeout_s:.3g} s"
+            raise FetchError(Outcome(Reason.DNS_FAILED, detail, transient=True, unreachable=True)) from None
+
+    def _lookup(self, host: str) -> _Question:
         now = self._clock()
         with self._lock:
-            asked_at, answer = self._answers.get(host, (now, None))
-            if answer is not None and (not answer.done() or now - asked_at < CACHE_S):
-                return answer
-            answer = Future()
-            self._answers.pop(host, None)
-            self._answers[host] = (now, answer)
-            if len(self._answers) > CACHE_HOSTS:
-                del self._answers[next(iter(self._answers))]  # the oldest
-        self._questions.put((host, answer))
-        return answer
+            question = self._known.get(host)
+            if question is None or (question.answer.done() and now - question.asked_at >= CACHE_S):
+                question = self._ask(host, now)
+            question.waiting += 1
+            return question
+
+    def _ask(self, host: str, now: float) -> _Question:
+        question = _Question(host, now)
+        self._known.pop(host, None)
+        self._known[host] = question
+        if len(self._known) > CACHE_HOSTS:
+            del self._known[next(iter(self._known))]  # the oldest
+        self._open += 1
+        self._questions.put(question)
+        if self._threads < min(self._open, self._most_threads):
+            threading.Thread(target=self._work, name=f"resolver-{self._threads}", daemon=True).start()
+            self._threads += 1
+        return question
 
     def _work(self) -> None:
         while question := self._questions.get():
-            host, answer = question
-            try:
-                answer.set_result(_getaddrinfo(host))
-            except Exception as error:  # whatever it is, it belongs to the one who asked
-                with self._lock:
-                    self._answers.pop(host, None)  # a failure may be over by the next attempt
-                answer.set_exception(error)
+            with self._lock:
+                wanted = question.waiting > 0
+                if not wanted:  # any more: those who asked have given up
+                    self._forget(question)
+            if wanted:
+                question.taken.set()
+                try:
+                    question.answer.set_result(_getaddrinfo(question.host))
+                except Exception as error:  # whatever it is, it belongs to the one who asked
+                    with self._lock:
+                        self._forget(question)  # a failure may be over by the next attempt
+                    question.answer.set_exception(error)
+            with self._lock:
+                self._open -= 1
+
+    def _forget(self, question: _Question) -> None:
+        if self._known.get(question.host) is question:
+            del self._known[question.host]
 
 
 def _getaddrinfo(host: str) -> list[str]:

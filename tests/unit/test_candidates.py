@@ -65,6 +65,24 @@ def test_a_dry_run_promises_no_fewer_shards_than_come(metadata, tmp_path, monkey
         assert shards <= most_shards(ROWS, config) <= shards + 5 * 3
 
 
+def test_values_that_a_rule_rejected_every_row_for_are_told(metadata, tmp_path, caplog):
+    nobody = replace(SELECT, nsfw=("SAFE",))
+    rows = pa.concat_tables(select_piece(PIECE, metadata, nobody, 1))
+    (counts,) = write_bucket(rows, str(tmp_path / "out"), nobody).to_pylist()
+    assert (counts["selected"], counts["rejected"], counts["seen"]) == (0, '{"nsfw": 600}', ["'UNLIKELY'"])
+    candidates._warn_of_a_rule_that_rejects_all([counts], {"nsfw": ROWS})
+    assert "as nsfw; there are values like 'UNLIKELY'" in caplog.text
+
+
+def test_of_rules_that_reject_all_together_nothing_is_said(metadata, tmp_path, caplog):
+    two = replace(SELECT, nsfw=("SAFE",))
+    rows = pa.concat_tables(select_piece(PIECE, metadata, two, 1))
+    rows = rows.set_column(rows.column_names.index("reason"), "reason", pa.array(["nsfw", "too_small"] * (ROWS // 2)))
+    (counts,) = write_bucket(rows, str(tmp_path / "out"), two).to_pylist()
+    candidates._warn_of_a_rule_that_rejects_all([counts], {"nsfw": 300, "too_small": 300})
+    assert (counts["seen"], caplog.text) == ([], "")
+
+
 def break_last_pages(file: Path) -> None:
     """Damage in the last row group, behind a good footer."""
     column = pq.read_metadata(file).row_group(5).column(0)
@@ -83,7 +101,7 @@ def test_a_file_that_breaks_off_is_named_behind_the_rows_before(metadata, tmp_pa
     (damage,) = rows["damaged"].drop_null().to_pylist()
     assert damage.startswith(f"{tmp_path}/m.parquet (")
     counts = write_bucket(rows, str(tmp_path / "out"), SELECT).to_pylist()
-    assert counts == [{"bucket": 0, "selected": 0, "rejected": "{}", "damaged": [damage]}]
+    assert counts == [{"bucket": 0, "selected": 0, "rejected": "{}", "damaged": [damage], "seen": []}]
     assert not (tmp_path / "out").exists()
 
 

@@ -15,7 +15,7 @@ from ldm3d.config import DownloadConfig
 from ldm3d.fetch import Fetcher
 from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.outcome import FetchError
-from ldm3d.fetch.resolver import CACHE_S, Resolver
+from ldm3d.fetch.resolver import CACHE_S, THREADS_PER_FETCH, Resolver
 from ldm3d.reason import Reason
 
 PUBLIC = "93.184.215.14"
@@ -165,21 +165,21 @@ def test_a_later_lookup_is_checked_afresh(names):
     now = [0.0]
     resolver = Resolver(AddressPolicy(), clock=lambda: now[0])
     names["rebind.test"] = [PUBLIC]
-    assert resolver.resolve("rebind.test", 2.0) == [PUBLIC]
+    assert resolver.resolve("rebind.test", lambda: 2.0) == [PUBLIC]
     names["rebind.test"] = ["127.0.0.1"]
-    assert resolver.resolve("rebind.test", 2.0) == [PUBLIC]
+    assert resolver.resolve("rebind.test", lambda: 2.0) == [PUBLIC]
     now[0] = CACHE_S
     with pytest.raises(FetchError, match=r"not public: 127\.0\.0\.1"):
-        resolver.resolve("rebind.test", 2.0)
+        resolver.resolve("rebind.test", lambda: 2.0)
     resolver.close()
 
 
 def test_a_failed_lookup_is_not_remembered(names):
     resolver = Resolver(AddressPolicy())
     with pytest.raises(socket.gaierror):
-        resolver.resolve("late.test", 2.0)
+        resolver.resolve("late.test", lambda: 2.0)
     names["late.test"] = [PUBLIC]
-    assert resolver.resolve("late.test", 2.0) == [PUBLIC]
+    assert resolver.resolve("late.test", lambda: 2.0) == [PUBLIC]
     resolver.close()
 
 
@@ -191,6 +191,43 @@ def test_a_resolver_that_hangs_costs_its_timeout_only(monkeypatch, contacts):
     hang.set()
     assert (fetched.reason, fetched.detail) == (Reason.DNS_FAILED, "no answer in 0.2 s")
     assert contacts == []
+
+
+def test_names_with_silent_servers_cost_others_nothing(monkeypatch, names, contacts):
+    """Half of the names have servers that are silent for longer than their fetches wait."""
+    silent, system = threading.Event(), socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: silent.wait(5) and [] if "silent" in host else system(host, *rest, **more),
+    )
+    names |= {f"good-{n}.test": [PUBLIC] for n in range(16)}
+    urls = [f"http://{kind}-{n}.test/" for n in range(16) for kind in ("silent", "good")]
+    with Fetcher(DownloadConfig(retries=0, timeout_s=0.2, deadline_s=1.0, threads=8)) as fetcher:
+        fetched = {urls[one.index]: one.reason for one in fetcher.fetch_all(urls)}
+    silent.set()
+    assert {reason for url, reason in fetched.items() if "good" in url} == {Reason.CONNECTION_FAILED}  # it was reached
+    assert {reason for url, reason in fetched.items() if "silent" in url} == {Reason.DNS_FAILED}
+    assert len(contacts) == 16
+
+
+def test_the_wait_for_a_thread_of_ours_is_bounded_and_not_booked_on_the_host(monkeypatch):
+    silent, asked = threading.Event(), []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: asked.append(host) or (silent.wait(5) and []))
+    resolver = Resolver(AddressPolicy(), fetches=1)
+    outcomes = []
+    for n in range(THREADS_PER_FETCH + 2):
+        with pytest.raises(FetchError) as error:
+            resolver.resolve(f"{n}.test", lambda: 0.05)
+        outcomes.append(error.value.outcome)
+    assert [outcome.reason for outcome in outcomes] == [Reason.DNS_FAILED] * len(outcomes)
+    assert [outcome.unreachable for outcome in outcomes] == [True] * THREADS_PER_FETCH + [False] * 2
+    assert "not asked" in outcomes[-1].detail
+    silent.set()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: asked.append(host) or answers(PUBLIC))
+    assert resolver.resolve("last.test", lambda: 2.0) == [PUBLIC]
+    resolver.close()
+    assert asked == [f"{n}.test" for n in range(THREADS_PER_FETCH)] + ["last.test"]  # not what nobody waits for
 
 
 def test_a_user_name_hides_no_host(fetch, names, contacts):

@@ -53,5 +53,12 @@ def test_it_grows_with_the_urls_of_one_host_and_with_the_calls_that_share_it():
     assert longest_fetch_s(one, CONFIG, share_of_host=4) > 2 * longest_fetch_s(one, CONFIG)
 
 
+def test_it_grows_with_the_calls_that_share_a_thread():
+    urls = [f"http://{n}.test/x" for n in range(40)]
+    one, three = (DownloadConfig(threads=threads, deadline_s=10.0) for threads in (1, 3))
+    assert longest_fetch_s(urls, one, calls=4) > 4 * 40 * 10.0
+    assert longest_fetch_s(urls, three, calls=4) > 4 / 3 * 40 * 10.0
+
+
 def test_what_nobody_is_asked_for_takes_no_time():
     assert longest_fetch_s(["", "ftp://a.test/x", "http://user@a.test/"], CONFIG) == 0.0

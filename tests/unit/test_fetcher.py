@@ -600,6 +600,14 @@ def test_a_call_that_waits_for_a_slow_url_leaves_the_next_one_at_work(web, fetch
     assert good(next(waiting))
 
 
+def test_the_wait_for_a_thread_of_ours_costs_no_url_its_deadline(web, fetcher):
+    one = fetcher(calls=4, threads=1, per_host=8, timeout_s=0.3, deadline_s=0.3, retries=0, breaker_failures=1)
+    urls = [web.url("/slow?s=0.1")] * 2
+    with ThreadPoolExecutor(4) as callers:
+        calls = list(callers.map(lambda _: list(one.fetch_all(urls)), range(4)))
+    assert [(fetched.reason, fetched.detail) for call in calls for fetched in call if not good(fetched)] == []
+
+
 def test_other_users_of_urllib_in_the_process_notice_nothing(web, fetch, tmp_path):
     assert good(fetch(web.url("/ok")))
     (tmp_path / "note.txt").write_text("mine")

@@ -56,3 +56,27 @@ def test_of_many_files_the_one_of_another_publisher_is_named(folder):
     pq.write_table(pa.table({"url": ["u"], "caption": ["c"]}), folder / "23.parquet")
     with pytest.raises(ValueError, match=r"23\.parquet has other columns than 00\.parquet"):
         read_input(config(folder))
+
+
+def write(folder, **columns):
+    pq.write_table(pa.table({name: [value] for name, value in columns.items()}), folder / "m.parquet")
+
+
+def test_an_nsfw_column_of_another_name_is_named_and_nobody_is_told_to_go_without(tmp_path):
+    write(tmp_path, url="u", caption="c", nsfw="UNLIKELY", similarity=0.3)
+    with pytest.raises(ValueError, match=r"nsfw \(for nsfw\).*--select\.columns") as error:
+        read_input(config(tmp_path))
+    assert "--select.nsfw any" not in str(error.value)
+
+
+def test_where_nothing_is_rated_the_policy_may_be_switched_off(tmp_path):
+    write(tmp_path, url="u", caption="c")
+    with pytest.raises(ValueError, match=r"--select\.nsfw any"):
+        read_input(config(tmp_path))
+
+
+def test_columns_that_are_passed_over_are_warned_of(tmp_path, caplog):
+    write(tmp_path, URL="u", TEXT="c", NSFW="UNLIKELY", clip_score=0.3, LICENSE="?")
+    read_input(config(tmp_path))
+    assert "clip_score (for similarity)" in caplog.text
+    assert "LICENSE" not in caplog.text

@@ -45,7 +45,7 @@ def test_a_good_row_passes():
         ({"TEXT": " \t\n"}, Reason.CAPTION_TOO_SHORT),
         ({"TEXT": "x" * 1_000_000}, Reason.CAPTION_TOO_LONG),
         ({"NSFW": "NSFW"}, Reason.NSFW),
-        ({"NSFW": "unlikely"}, Reason.NSFW),
+        ({"NSFW": "nsfw"}, Reason.NSFW),
         ({"NSFW": None}, Reason.NSFW),
         ({"WIDTH": 0}, Reason.TOO_SMALL),
         ({"WIDTH": -5}, Reason.TOO_SMALL),
@@ -71,6 +71,12 @@ def test_the_nsfw_policy_can_be_switched_off_by_name_only():
     assert judged(SelectConfig(nsfw=("any",)), NSFW=None)[0] == ""
     with pytest.raises(ValueError, match=r"select\.nsfw"):
         SelectConfig(nsfw=())
+
+
+@pytest.mark.parametrize("word", ["unlikely", "UNLIKELY", "Unlikely", "any", "ANY"])
+def test_a_policy_word_may_be_in_any_case(word):
+    assert judged(SelectConfig(nsfw=(word,)))[0] == ""
+    assert judged(SelectConfig(nsfw=(word,)), NSFW="unlikely")[0] == ""
 
 
 def test_control_characters_leave_the_caption():
@@ -131,6 +137,31 @@ def test_of_rows_with_one_url_the_same_one_is_kept_in_any_order():
         assert sorted(row["caption"] for row in again.to_pylist()) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "kept"),
+    [
+        ("TEXT", ["a", "b"], {"caption": "a"}),
+        ("similarity", [0.25, 0.5], {"similarity": 0.5}),
+        ("NSFW", ["UNLIKELY", "UNSURE"], {"nsfw": "UNLIKELY"}),
+    ],
+)
+def test_which_row_of_a_url_is_kept_is_a_function_of_the_rows(column, values, kept):
+    """They come in either order, and there are others, so that a sort that is not stable has something to mix up."""
+    others = [GOOD | {"URL": f"http://b.example/{n}.jpg"} for n in range(100)]
+    for order in (values, values[::-1]):
+        table = pa.Table.from_pylist([*others, *(GOOD | {column: value} for value in order)])
+        unique, again = drop_url_duplicates(select(table, LAION, SelectConfig(nsfw=("any",))))
+        (row,) = (row for row in unique.to_pylist() if row["url"] == GOOD["URL"])
+        assert row | kept == row
+        assert again.num_rows == 1
+
+
+def test_rows_come_in_the_order_of_their_ranks():
+    table = pa.Table.from_pylist([GOOD | {"URL": f"http://a.example/{n}.jpg", "TEXT": f"{n}"} for n in range(100)])
+    ranks = drop_url_duplicates(select(table, LAION, SelectConfig()))[0]["rank"].to_pylist()
+    assert ranks == sorted(ranks)
+
+
 def test_a_password_in_a_url_is_left_out_and_the_key_is_that_of_the_whole():
     url = "http://user:secret@example.test/a.jpg"
     rows = select(pa.Table.from_pylist([GOOD | {"URL": url}]), LAION, SelectConfig()).to_pylist()
@@ -140,6 +171,13 @@ def test_a_password_in_a_url_is_left_out_and_the_key_is_that_of_the_whole():
 @pytest.mark.parametrize("publisher", PUBLISHERS)
 def test_every_publishers_columns_are_recognised(publisher):
     assert recognise([*PUBLISHERS[publisher].names(), "extra"]).names() == PUBLISHERS[publisher].names()
+
+
+def test_of_publishers_the_one_with_most_of_its_columns_is_taken():
+    columns = recognise(["URL", "TEXT", "similarity", "punsafe"])
+    assert (columns.nsfw, columns.nsfw_is_score, columns.width) == ("punsafe", True, None)
+    columns = recognise(["url", "text", "original_width", "original_height"])
+    assert (columns.width, columns.nsfw) == ("original_width", None)
 
 
 def test_unknown_columns_are_refused_with_what_is_known():
