@@ -1,33 +1,35 @@
 """Every planned sample of a shard is a row or a reject, and what is not so is found."""
 
+import copy
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ldm3d.config import CaptionsConfig, GenerateConfig, GeneratorConfig, SamplingConfig
+from ldm3d.config import CaptionsConfig, GenerateConfig, GeneratorConfig, ModelConfig, SamplingConfig
 from ldm3d.images import decode_depth, decode_rgb
+from ldm3d.models.base import load_base
+from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling import Sample
+from ldm3d.sampling.sampler import SCHEDULERS
 from pipelines.audit_samples import check
 from pipelines.captions_input import CaptionsInput
 from pipelines.commit import Record, claim, commit_shard
-from pipelines.generate_plan import GeneratePlan
+from pipelines.generate_plan import GeneratePlan, try_sampler
 from pipelines.generate_shards import OPTIONS, pack
 from pipelines.storage import Folder
 
 PER_CAPTION, BAD = 20, 3  # the place of a sample that is not finite
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROVENANCE = {"producer": "test", "model": {"fingerprint": "abc"}}
 
 
 @pytest.fixture(scope="module")
 def model(toy_base, tmp_path_factory) -> str:
-    from ldm3d.config import ModelConfig
-    from ldm3d.models.base import load_base
-    from ldm3d.models.checkpoint import save_pipeline
-
     folder = tmp_path_factory.mktemp("model") / "model"
     save_pipeline(folder, load_base(ModelConfig(base=str(toy_base))))
     return str(folder)
@@ -122,15 +124,33 @@ def test_captions_may_be_a_folder_of_parquet_files_numbered_on(tmp_path):
     ],
 )
 def test_what_will_not_do_is_refused_before_work(config, change, message):
-    from dataclasses import replace
-
     with pytest.raises(ValueError, match=message):
         GeneratePlan.of(replace(config, **change))
 
 
-def test_an_output_around_the_captions_is_refused(config, tmp_path):
-    from dataclasses import replace
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_a_trial_draws_a_full_batch_in_one_step_of_any_scheduler(config, plan, scheduler):
+    settings = SamplingConfig(scheduler=scheduler, height=16, width=20, batch_size=2)
+    assert try_sampler(copy.copy(plan.model), replace(config, sampling=settings)) == {
+        "image_size": [16, 20],
+        "device": "cpu",
+        "precision": "float32",
+    }
 
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"height": 18}, "height is 18 pixels, wanted a multiple of 4"),
+        ({"scheduler": "lcm", "eta": 0.5}, "eta is 0.5"),
+    ],
+)
+def test_a_trial_says_what_the_model_does_not_take(config, plan, settings, message):
+    with pytest.raises(ValueError, match=message):
+        try_sampler(copy.copy(plan.model), replace(config, sampling=SamplingConfig(**settings)))
+
+
+def test_an_output_around_the_captions_is_refused(config, tmp_path):
     with pytest.raises(ValueError, match="overlap"):
         GeneratePlan.of(replace(config, output=str(tmp_path)))
 
