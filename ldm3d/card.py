@@ -136,7 +136,8 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
 
 ## Rejected rows
 
-Each is a row of `rejects/` with its stage, reason and detail; rows without a caption are in `rejects/captions/`.
+Each is a row of `rejects/` with its stage, reason and detail. {captions["rejected"]:,} more, in `rejects/captions/`,
+are rows of the input without a caption.
 
 {_histogram(summary["rows_rejected"], summary["rows_read"])}
 

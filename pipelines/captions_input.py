@@ -1,14 +1,16 @@
 """The captions that samples are drawn for, looked at before any work: files, what is in them, what of it is drawn."""
 
 import hashlib
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import pyarrow as pa
 
 from ldm3d.captions import Captions, read_captions
 from ldm3d.config import CaptionsConfig
-from pipelines.storage import Folder
+from pipelines.storage import CONCURRENCY, Folder
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class CaptionsInput:
     """
 
     url: str
-    config: CaptionsConfig = field(repr=False)
+    config: CaptionsConfig
     rows: int
     drawn: int
     rejected: int
@@ -69,13 +71,18 @@ def _read(url: str) -> pa.Table:
         names = [""] if folder.is_file() else sorted(folder.sizes("", ".parquet"))
         if not names:
             raise ValueError(f"--input {url!r} holds no .parquet file; wanted captions, or one .json or .txt file")
-        tables = []
-        for name in names:
-            with folder.open(name) as file:
-                tables.append(read_captions(folder.path(name), file))
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            return pa.concat_tables(pool.map(partial(_rows_of, folder), names))
     except OSError as error:
         raise ValueError(f"--input {url!r} cannot be read: {error}") from error
-    return pa.concat_tables(tables)
+
+
+def _rows_of(folder: Folder, name: str) -> pa.Table:
+    with folder.open(name) as file:
+        try:
+            return read_captions(folder.path(name), file)
+        except ValueError as error:
+            raise ValueError(f"--input: {error}") from error
 
 
 def _chosen(url: str, rows: pa.Table, config: CaptionsConfig) -> Captions:

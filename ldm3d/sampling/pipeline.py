@@ -74,16 +74,17 @@ class RgbdPipeline:
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
         """Moves the networks, and changes their type if one is given."""
         for network in (self.vae, self.unet, self.text_encoder):
-            network.to(torch.device(device), dtype)  # type: ignore[arg-type]
+            torch.nn.Module.to(network, torch.device(device), dtype)  # diffusers' own warns wherever a type is given
         self.embeddings.forget()
         return self
 
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of what makes a picture of a caption and a seed: weights, words, noise schedule."""
+        """SHA-256, in hex, of what makes a picture of a caption and a seed: weights, words, noise schedule, size."""
         parts = [
             fingerprint_of_network(self.vae),
             self.vae.config["scaling_factor"],
             fingerprint_of_network(self.unet),
+            self.unet.config["sample_size"],
             fingerprint_of_text(self.text_encoder, self.tokenizer),
             {name: value for name, value in self.scheduler.config.items() if not name.startswith("_")},
         ]

@@ -149,6 +149,12 @@ def test_a_finished_run_does_nothing_when_it_is_run_again(config, made):
     assert times(config.output) == before
 
 
+def test_a_dry_run_says_what_would_be_drawn_and_writes_nothing(config, tmp_path):
+    said = generate(replace(config, output=str(tmp_path / "out")), dry_run=True)
+    assert (said["rows_read"], said["image_size"], said["captions"]["rejected"]) == (36, [16, 16], 1)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("lost", ["README.md", "pictures/ddim-s1-n3.png"])
 def test_without_its_card_or_a_picture_it_is_not_finished(config, made, tmp_path, lost):
     output, shards = shutil.copytree(config.output, tmp_path / "copy"), GeneratePlan.of(config).shards
