@@ -9,6 +9,7 @@
 """
 
 import argparse
+import dataclasses
 import json
 import logging
 import re
@@ -52,9 +53,16 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     asked = first.parse_known_args(arguments)[0].preset
     presets = presets_of(config_class)
     preset = asked if asked in presets else "ldm3d"  # an unknown name is refused by the parser below
-    config = config_class(input=tyro.MISSING, output=tyro.MISSING, **presets[preset])
+    config = config_class(**_required(config_class), **presets[preset])
     default = Command(config=config, preset=preset)  # type: ignore[arg-type]
     return tyro.cli(Command[config_class], args=arguments, default=default, description=about)  # type: ignore[valid-type]
+
+
+def _required(config_class: Callable[..., Any]) -> dict[str, Any]:
+    """The settings without a default, as tyro marks what has to be given."""
+    fields = dataclasses.fields(config_class)  # type: ignore[arg-type]
+    defaults = {field.name: (field.default, field.default_factory) for field in fields}
+    return {name: tyro.MISSING for name, each in defaults.items() if set(each) == {dataclasses.MISSING}}
 
 
 def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], about: str | None) -> None:

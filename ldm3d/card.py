@@ -110,6 +110,50 @@ def _opt_out(config: dict[str, Any]) -> str:
     return f"Opt-out headers (X-Robots-Tag: {honoured}) were honoured when they were fetched."
 
 
+def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> str:
+    """The README.md of samples. Points of the grid are its splits.
+
+    Args:
+        summary: what their success marker says.
+        config: the settings that they were made with.
+        name: of this very content, as above.
+    """
+    points = {point: about["rows"] for point, about in summary["points"].items() if about["rows"]}
+    height, width = summary["image_size"]
+    captions = summary["captions"]
+    return f"""{_front("samples", name, points)}# RGBD samples
+
+{summary["rows_kept"]:,} pictures with depth, drawn for {captions["drawn"]:,} of the {captions["rows"]:,} captions in
+`{config["input"]}` by LDM3D on Ray, contract `samples/v1`. `pictures/` shows some of them.
+
+{_splits(points)}
+
+## Columns
+
+- `image`: {height} x {width} RGB, PNG.
+- `depth`: the same size, 16-bit PNG; **relative inverse depth, larger = nearer**.
+- `key`: of the caption; `caption`; `image_id` of the picture that it was written for, where the captions have one.
+- `number`: which of the caption's samples; `seed`: of its noise, a function of `key`, `number` and the run's seed, the
+  same at all points.
+- `scheduler`, `guidance_scale`, `num_inference_steps`; `checkpoint`: the model's fingerprint.
+
+## Model
+
+{_table(summary["model"])}
+
+## Rejected rows
+
+Each is a row of `rejects/` with its stage, reason and detail. {captions["rejected"]:,} more, in `rejects/captions/`,
+are rows of the input without a caption.
+
+{_histogram(summary["rows_rejected"], summary["rows_read"])}
+
+## Settings
+
+{_table(_flat(config))}
+"""
+
+
 def _about_text(text: dict[str, Any] | None) -> str:
     if text is None:
         return "- `text`: null, captions were not encoded."
@@ -119,10 +163,14 @@ def _about_text(text: dict[str, Any] | None) -> str:
 def _front(contract: str, name: str, splits: dict[str, int]) -> str:
     """The front matter, where there is anything to be found."""
     files = "\n".join(
-        f"      - split: {'validation' if split == 'val' else split}\n        path: {contract}/{split}/*.parquet"
-        for split in splits
+        f"      - split: {_split_name(split)}\n        path: {contract}/{split}/*.parquet" for split in splits
     )
     return f"---\nconfigs:\n  - config_name: {contract}-{name}\n    data_files:\n{files}\n---\n\n" if files else ""
+
+
+def _split_name(split: str) -> str:
+    """As `datasets` has it, which takes no hyphens."""
+    return "validation" if split == "val" else split.replace("-", "_")
 
 
 def _splits(splits: dict[str, int]) -> str:

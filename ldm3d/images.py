@@ -22,6 +22,20 @@ def decode_rgb(encoded: bytes) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(decode_jpeg(encoded, 1), cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def encode_rgb(image: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) uint8 RGB -> a PNG file.
+
+    Raises:
+        TypeError: `image` is not (H, W, 3) uint8.
+    """
+    import cv2
+
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise TypeError(f"image must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+
+
 def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> bytes:
     """(H, W) uint16 -> a lossless file: 16-bit PNG, or JPEG XL (smaller, and faster to write).
 

@@ -13,6 +13,7 @@ from ldm3d.config import SelectConfig
 
 SPLITS = ("train", "val", "test")
 _SPLIT_SALT = 0x5EED_5A17  # keeps the split independent of the sampling order
+_SEED_SALT = 0x5EED_D3A3  # and the noise of drawn samples independent of both
 
 
 def make_key(url: str) -> int:
@@ -36,3 +37,18 @@ def split_of(keys: NDArray[np.int64], config: SelectConfig) -> NDArray[np.str_]:
     share = rank(keys, config.seed + _SPLIT_SALT).astype(np.float64) / 2.0**64
     held_out = config.test_fraction + config.val_fraction
     return np.where(share < config.test_fraction, "test", np.where(share < held_out, "val", "train"))
+
+
+def sample_seeds(keys: NDArray[np.int64], numbers: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The seeds that pictures are drawn from.
+
+    Args:
+        keys: (N,) of captions.
+        numbers: (N,) from 0, which of the samples of its caption each is.
+        seed: of the run.
+
+    Returns:
+        (N,) 0 to 4,294,967,295.
+    """
+    of_keys = rank(keys, seed + _SEED_SALT) + numbers.astype(np.uint64)
+    return (rank(of_keys.view(np.int64), seed + _SEED_SALT) >> np.uint64(32)).astype(np.int64)

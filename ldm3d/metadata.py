@@ -102,7 +102,7 @@ def adapt(table: pa.Table, columns: Columns) -> pa.Table:
     not UTF-8, as nobody knows which one was meant; in a caption U+FFFD takes the place of what is not. Control
     characters in captions become spaces. A score s becomes a word: UNLIKELY below 0.1, NSFW above 0.9, UNSURE between.
     """
-    texts = {"url": _texts(table, columns.url), "caption": _clean(_texts(table, columns.caption, mends=True))}
+    texts = {"url": _texts(table, columns.url), "caption": clean_captions(table, columns.caption)}
     numbers = {name: _numbers(table, getattr(columns, name)) for name in ("width", "height", "similarity")}
     if columns.nsfw_is_score:
         score = _numbers(table, columns.nsfw)
@@ -111,6 +111,12 @@ def adapt(table: pa.Table, columns: Columns) -> pa.Table:
     else:
         nsfw = _texts(table, columns.nsfw)
     return pa.table({**texts, **numbers, "nsfw": nsfw})
+
+
+def clean_captions(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of captions as strings, null where there is no text, without control characters and space around."""
+    captions = _texts(table, name, mends=True)
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(captions, r"[\p{Cc}\p{Zl}\p{Zp}]+", " "))
 
 
 def _only(columns: Columns, names: list[str]) -> Columns:
@@ -177,7 +183,3 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _nulls(table: pa.Table, kind: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([pa.nulls(table.num_rows, kind)])
-
-
-def _clean(captions: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(captions, r"[\p{Cc}\p{Zl}\p{Zp}]+", " "))

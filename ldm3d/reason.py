@@ -6,7 +6,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a row was rejected. The list is closed: a new failure needs a new line here and in docs/corpus.md."""
 
-    INVALID_ROW = "invalid_row"  # a null, a wrong type, an empty URL
+    INVALID_ROW = "invalid_row"  # a null, a wrong type, an empty URL or, to be drawn, an empty caption
     NSFW = "nsfw"
     LOW_SIMILARITY = "low_similarity"
     TOO_SMALL = "too_small"
@@ -42,3 +42,4 @@ class Reason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
 
     ENCODE_FAILED = "encode_failed"  # the autoencoder's answer is not finite, or beyond float16
+    GENERATE_FAILED = "generate_failed"  # the networks' answer is not finite

@@ -53,8 +53,8 @@ RGBD = pa.schema(
 REJECT = pa.schema(
     [
         _field("key", pa.int64()),  # 0 where the row has no URL to take it from
-        _field("url", pa.string()),
-        _field("stage", pa.string()),  # select, download, decode, label, duplicates, encode
+        _field("url", pa.string()),  # "" of captions
+        _field("stage", pa.string()),  # select, download, decode, label, duplicates, encode; captions, generate
         _field("reason", pa.string()),
         _field("detail?", pa.string()),
     ]
@@ -74,7 +74,29 @@ LATENTS = pa.schema(
     ]
 )
 
-CONTRACTS = {"rgbd/v1": RGBD, "reject/v1": REJECT, "candidate/v1": CANDIDATE, "latents/v1": LATENTS}
+SAMPLES = pa.schema(
+    [
+        _field("key", pa.int64()),  # of the caption
+        _field("caption", pa.string()),
+        _field("number", pa.int32()),  # which of the caption's samples, from 0
+        _field("seed", pa.int64()),  # of its noise, 32 bits: a function of key, number and the run's seed
+        _field("guidance_scale", pa.float64()),
+        _field("num_inference_steps", pa.int32()),
+        _field("scheduler", pa.string()),  # as settings name it
+        _field("checkpoint", pa.string()),  # fingerprint of the model, hex
+        _field("image_id?", pa.int64()),  # of the picture that the caption was written for
+        _field("image", IMAGE),  # H x W RGB, PNG
+        _field("depth", IMAGE),  # H x W uint16, PNG; relative inverse depth, larger = nearer
+    ]
+)
+
+CONTRACTS = {
+    "rgbd/v1": RGBD,
+    "reject/v1": REJECT,
+    "candidate/v1": CANDIDATE,
+    "latents/v1": LATENTS,
+    "samples/v1": SAMPLES,
+}
 
 
 def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = None) -> pa.Table:
@@ -108,7 +130,8 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     def feature(kind: pa.DataType) -> dict[str, Any]:
         if kind == IMAGE:
             return {"_type": "Image"}
-        name = {pa.float32(): "float32", pa.bool_(): "bool"}.get(kind, str(kind))  # Arrow says float and bool
+        names = {pa.float32(): "float32", pa.float64(): "float64", pa.bool_(): "bool"}  # Arrow says float and double
+        name = names.get(kind, str(kind))
         return {"dtype": name, "_type": "Value"}
 
     return {"info": {"features": {column.name: feature(column.type) for column in schema}}}

@@ -13,6 +13,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
+from ldm3d.schema import REJECT, RGBD
 from pipelines.candidates import Plan
 from pipelines.commit import CORPUS, Record, Shard, check_owner, finished, forget, shard_file
 from pipelines.storage import Folder, is_damage
@@ -101,8 +102,8 @@ def check(shards: pa.Table, source_url: str, output_url: str) -> pa.Table:
         record, group = Record(**json.loads(row["record"])), row["row_group"]
         wanted = source.read_table(row["source"], columns=["key"], row_group=None if group < 0 else group)["key"]
         try:
-            kept = _columns(output, shard_file(record.name, "rgbd"), ["key", "split"])
-            rejected = _columns(output, shard_file(record.name, "rejects"), ["key", "reason"])
+            kept = columns_of(output, shard_file(record.name, "rgbd"), RGBD, ["key", "split"]).to_pydict()
+            rejected = columns_of(output, shard_file(record.name, "rejects"), REJECT, ["key", "reason"]).to_pydict()
             fault = _fault(wanted.to_numpy(), kept, rejected, record)
         except (OSError, pa.ArrowException) as error:
             fault = damage_or_raise(error)
@@ -117,11 +118,11 @@ def damage_or_raise(error: Exception) -> str:
     return f"damaged: {' '.join(str(error).split())}"
 
 
-def _columns(output: Folder, name: str, columns: list[str]) -> dict[str, list[Any]]:
+def columns_of(output: Folder, name: str, schema: pa.Schema, columns: list[str]) -> pa.Table:
     """Columns of a file, empty where it is absent, as it is without rows."""
     if not output.exists(name):
-        return {column: [] for column in columns}
-    return dict(output.read_table(name, columns=columns).to_pydict())
+        return schema.empty_table().select(columns)
+    return output.read_table(name, columns=columns)
 
 
 def _fault(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ldm3d.config import LatentsConfig
 from ldm3d.schema import LATENTS, REJECT
-from pipelines.audit import audit_shards, damage_or_raise
+from pipelines.audit import audit_shards, columns_of, damage_or_raise
 from pipelines.commit import Record, Shard, shard_file
 from pipelines.encode_shards import CONTRACTS, has_flips
 from pipelines.storage import Folder
@@ -37,8 +37,8 @@ def check(shards: pa.Table, config: LatentsConfig) -> pa.Table:
         record = Record(**json.loads(row["record"]))
         wanted = corpus.read_table(row["source"], columns=["key"])
         try:
-            kept = _columns(output, shard_file(record.name, "latents"), LATENTS, ["key", "flipped"])
-            rejected = _columns(output, shard_file(record.name, "rejects"), REJECT, ["key"])
+            kept = columns_of(output, shard_file(record.name, "latents"), LATENTS, ["key", "flipped"])
+            rejected = columns_of(output, shard_file(record.name, "rejects"), REJECT, ["key"])
             fault = _fault(wanted, kept, rejected, record, config)
         except (OSError, pa.ArrowException) as error:
             fault = damage_or_raise(error)
@@ -55,13 +55,6 @@ def _fault(wanted: pa.Table, kept: pa.Table, rejected: pa.Table, record: Record,
     if pictures.num_rows != record.kept:
         return f"{pictures.num_rows} kept in its files, {record.kept} by its marker"
     return ""
-
-
-def _columns(output: Folder, name: str, schema: pa.Schema, columns: list[str]) -> pa.Table:
-    """Columns of a file, empty where it is absent, as it is without rows."""
-    if not output.exists(name):
-        return schema.empty_table().select(columns)
-    return output.read_table(name, columns=columns)
 
 
 def _keys(*tables: pa.Table) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import fsspec
 import pyarrow as pa
@@ -108,6 +108,12 @@ class Folder:
             return dict(json.loads(self.read(name)))
         except (ValueError, TypeError) as error:
             raise DamagedError(f"{self.url}/{name} is damaged ({error})") from error
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """A file to be read from any place in it."""
+        with self._named(name), self.fs.open(self.path(name), "rb") as file:
+            yield file
 
     def read_many(self, names: list[str]) -> list[bytes]:
         """The contents of many small files, in the order of their names, fetched at the same time."""

@@ -16,16 +16,23 @@ from pipelines.commit import Record, commit_shard
 from pipelines.storage import Folder
 
 PICTURES = ("image.bytes", "depth.bytes")  # encoded already: they do not shrink, and no reader filters by them
-LEAVES = [
-    name
-    for field in RGBD
-    for name in ([f"{field.name}.bytes", f"{field.name}.path"] if field.type == IMAGE else [field.name])
-]
-RGBD_OPTIONS: dict[str, Any] = {
-    "compression": {name: "none" if name in PICTURES else "zstd" for name in LEAVES},
-    "use_dictionary": ["nsfw", "split"],
-    "write_statistics": [name for name in LEAVES if name not in PICTURES],
-}
+
+
+def writer_options(schema: pa.Schema, few_values: list[str]) -> dict[str, Any]:
+    """Arguments of the parquet writer for rows with pictures. `few_values`: columns worth a dictionary."""
+    leaves = [
+        name
+        for field in schema
+        for name in ([f"{field.name}.bytes", f"{field.name}.path"] if field.type == IMAGE else [field.name])
+    ]
+    return {
+        "compression": {name: "none" if name in PICTURES else "zstd" for name in leaves},
+        "use_dictionary": few_values,
+        "write_statistics": [name for name in leaves if name not in PICTURES],
+    }
+
+
+RGBD_OPTIONS = writer_options(RGBD, ["nsfw", "split"])
 
 
 def write_shards(rows: pa.Table, *, config: CorpusConfig, run: str, provenance: dict[str, Any]) -> pa.Table:
@@ -68,11 +75,11 @@ def _with_pictures(rows: pa.Table, codec: Literal["png", "jxl"]) -> pa.Table:
     """Rows with image and depth as encoded pictures, in the form that `datasets` reads."""
     depth = [encode_depth(square_map(raw), codec) for raw in rows["depth"].to_pylist()]
     names = [f"{key & (2**64 - 1):016x}" for key in rows["key"].to_pylist()]
-    pictures = {
-        "image": _pictures(rows["image"].to_pylist(), [f"{name}.jpg" for name in names]),
-        "depth": _pictures(depth, [f"{name}.{codec}" for name in names]),
+    columns = {
+        "image": pictures(rows["image"].to_pylist(), [f"{name}.jpg" for name in names]),
+        "depth": pictures(depth, [f"{name}.{codec}" for name in names]),
     }
-    for column, values in pictures.items():
+    for column, values in columns.items():
         rows = rows.set_column(rows.column_names.index(column), column, values)
     return rows
 
@@ -89,7 +96,8 @@ def row_groups(table: pa.Table, size: int) -> list[pa.Table]:
     return [table.slice(start, size) for start in range(0, table.num_rows, max(1, size))]
 
 
-def _pictures(contents: list[bytes], names: list[str]) -> pa.StructArray:
+def pictures(contents: list[bytes], names: list[str]) -> pa.StructArray:
+    """Encoded pictures and their names as a column of `IMAGE`."""
     return pa.StructArray.from_arrays(
         [pa.array(contents, pa.binary()), pa.array(names, pa.string())], fields=list(IMAGE)
     )

@@ -25,6 +25,7 @@ from ldm3d.config.diffusion import (
     SamplesConfig,
 )
 from ldm3d.config.export import ExportConfig
+from ldm3d.config.generate import CaptionsConfig, GenerateConfig, GeneratorConfig, SamplingConfig, SamplingPoint
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
 from ldm3d.config.presets import PRESETS, presets_of
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
@@ -34,6 +35,7 @@ __all__ = [
     "ActorsConfig",
     "AutoencoderConfig",
     "AutoencoderLossConfig",
+    "CaptionsConfig",
     "ClusterConfig",
     "CorpusConfig",
     "DenoisingLossConfig",
@@ -44,6 +46,8 @@ __all__ = [
     "EmaConfig",
     "EncodeConfig",
     "ExportConfig",
+    "GenerateConfig",
+    "GeneratorConfig",
     "LabelConfig",
     "LatentsConfig",
     "LoopConfig",
@@ -52,6 +56,8 @@ __all__ = [
     "OptimiserConfig",
     "PerceptualConfig",
     "SamplesConfig",
+    "SamplingConfig",
+    "SamplingPoint",
     "SelectConfig",
     "ShardConfig",
     "TextConfig",

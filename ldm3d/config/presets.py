@@ -7,6 +7,7 @@ from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, P
 from ldm3d.config.corpus import ClusterConfig, CorpusConfig, DownloadConfig, LabelConfig, SelectConfig, ShardConfig
 from ldm3d.config.diffusion import DiffusionConfig, DiffusionModelConfig, EmaConfig, SamplesConfig
 from ldm3d.config.export import ExportConfig
+from ldm3d.config.generate import GenerateConfig, GeneratorConfig, SamplingConfig
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TrainedAutoencoderConfig
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig
 
@@ -85,6 +86,17 @@ DIFFUSION: Presets = {
 }
 
 
+GENERATE: Presets = {
+    # The paper: 50 steps of DDIM at guidance 5, 512 x 512, with the models that the authors published.
+    "ldm3d": {},
+    "ldm3d-4c": {"model": GeneratorConfig(model="Intel/ldm3d-4c")},
+    "toy": {
+        "model": GeneratorConfig(model="runs/demo/diffusion/model"),  # as `make demo` trains it
+        "sampling": SamplingConfig(num_inference_steps=(30,), guidance_scale=(3.0,), batch_size=32),
+    },
+}
+
+
 def presets_of(config_class: Callable[..., Any]) -> Presets:
     """The presets of a stage, by the class of its configuration."""
     tables: dict[Any, Presets] = {
@@ -92,6 +104,7 @@ def presets_of(config_class: Callable[..., Any]) -> Presets:
         AutoencoderConfig: AUTOENCODER,
         LatentsConfig: LATENTS,
         DiffusionConfig: DIFFUSION,
+        GenerateConfig: GENERATE,
         ExportConfig: {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}},  # what a run was made with is written there
     }
     return tables[config_class]

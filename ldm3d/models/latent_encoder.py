@@ -11,11 +11,10 @@ from torch import Tensor
 from ldm3d.config import EncodeConfig
 from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import Posterior, encode
+from ldm3d.models.precision import dtype_of
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Encoded(NamedTuple):
@@ -40,12 +39,10 @@ class LatentEncoder:
     def __init__(self, vae: Any, config: EncodeConfig) -> None:
         """`vae`: an `AutoencoderKL` in float32 and evaluation mode; it is moved to the device."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        precision = config.precision
-        if precision == "auto":
-            precision = "fp16" if device == "cuda" else "fp32"
+        dtype = dtype_of(config.precision, device)
         self.batch_size = config.batch_size
         self.exact: AutoencoderKL = vae.to(device).requires_grad_(False)
-        self.vae = self.exact if precision == "fp32" else copy.deepcopy(self.exact).to(HALF[precision])
+        self.vae = self.exact if dtype == torch.float32 else copy.deepcopy(self.exact).to(dtype)
 
     @torch.inference_mode()
     def __call__(self, pictures: Pictures, *, flipped: bool = False) -> Encoded:

@@ -1,5 +1,7 @@
 """A whole model behind one call, for those who know the pipelines of diffusers."""
 
+import hashlib
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +15,9 @@ from PIL import Image
 from ldm3d.config import ModelConfig
 from ldm3d.data.pictures import Pictures
 from ldm3d.models.base import load_scheduler, load_text, load_unet
-from ldm3d.models.checkpoint import Components
+from ldm3d.models.checkpoint import Components, fingerprint_of_network
 from ldm3d.models.source import Source
-from ldm3d.models.text import EMPTY_CAPTION
+from ldm3d.models.text import EMPTY_CAPTION, fingerprint_of_text
 from ldm3d.models.text_embeddings import TextEmbeddings
 from ldm3d.models.trained import load_trained_autoencoder
 from ldm3d.rgbd import DEPTH_MAX
@@ -69,12 +71,24 @@ class RgbdPipeline:
         unet, scheduler = load_unet(config, dtype), load_scheduler(config)
         return cls(Components(vae, unet, *load_text(config, dtype), scheduler))
 
-    def to(self, device: torch.device | str) -> Self:
-        """Moves the networks."""
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
+        """Moves the networks, and changes their type if one is given."""
         for network in (self.vae, self.unet, self.text_encoder):
-            network.to(torch.device(device))  # type: ignore[arg-type]
+            torch.nn.Module.to(network, torch.device(device), dtype)  # diffusers' own warns wherever a type is given
         self.embeddings.forget()
         return self
+
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of what makes a picture of a caption and a seed: weights, words, noise schedule, size."""
+        parts = [
+            fingerprint_of_network(self.vae),
+            self.vae.config["scaling_factor"],
+            fingerprint_of_network(self.unet),
+            self.unet.config["sample_size"],
+            fingerprint_of_text(self.text_encoder, self.tokenizer),
+            {name: value for name, value in self.scheduler.config.items() if not name.startswith("_")},
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def load_lora_weights(self, weights: str, **options: Any) -> None:
         """As the method of this name of diffusers' Stable Diffusion pipelines, which does the work."""

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from jobs.command import parse
-from ldm3d.config import AutoencoderConfig, CorpusConfig, DiffusionConfig, LatentsConfig
+from ldm3d.config import AutoencoderConfig, CorpusConfig, DiffusionConfig, GenerateConfig, LatentsConfig
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
@@ -123,8 +123,8 @@ def check_room(config: Any, nodes: Nodes) -> None:
             resources = fit(config.cluster, cpus, gpus)
             assert resources.label.actors == gpus > 0
             assert sum(node[0] // resources.download.cpus for node in nodes) >= resources.download.actors
-        case LatentsConfig():
-            assert fit_actors("encode", config.cluster, cpus, gpus).actors == gpus > 0
+        case LatentsConfig() | GenerateConfig():
+            assert fit_actors("actors", config.cluster, cpus, gpus).actors == gpus > 0
         case AutoencoderConfig() | DiffusionConfig():
             workers, each = worker_count(config.workers, config.loop, cpus, gpus), config.workers
             assert workers == gpus > 0
@@ -154,8 +154,8 @@ def test_every_stage_has_its_command_and_each_reads_what_the_one_before_wrote(mo
     entry_points = {file.stem for file in (ROOT / "jobs").glob("*.py") if "\n    run(" in file.read_text()}
     assert {command.split()[2].removeprefix("jobs.") for command in readme_commands()} == entry_points
     written = {config.output for config in configs}
-    assert {config.input for config in configs[1:]} <= written
-    assert configs[2].model.autoencoder in written
+    assert {config.input.partition("/rgbd/")[0] for config in configs[1:]} <= written
+    assert {configs[2].model.autoencoder, configs[-1].model.model} <= written
     assert {config_of(job["spec"]["entrypoint"], monkeypatch).output for job in RAY_JOBS.values()} <= written
 
 

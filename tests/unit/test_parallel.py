@@ -74,6 +74,7 @@ def work(rank: int, folder: str) -> None:
             others.restore(saved if rank == 0 else about, begun.judgement())
             steps(others, 2, start=3)
             torch.save((saved, expected, others.tensors()), f"{folder}/{strategy}-{rank}.pt")
+        distributed.barrier()  # gloo aborts a process whose peer leaves in the middle of a goodbye
     finally:
         distributed.destroy_process_group()
 

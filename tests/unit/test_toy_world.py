@@ -106,7 +106,7 @@ def test_every_reason_that_a_download_can_end_in_is_there(world):
         *(Reason.NOT_SAMPLED, Reason.HOST_UNAVAILABLE),  # depend on the run's settings
         Reason.DNS_FAILED,  # would ask a name server
         *(Reason.DECODE_TIMEOUT, Reason.DECODER_CRASHED, Reason.DEPTH_FAILED),  # faults of ours, not of the web's
-        Reason.ENCODE_FAILED,  # of another stage
+        *(Reason.ENCODE_FAILED, Reason.GENERATE_FAILED),  # of other stages
     }
     assert set(world.counts) == {KEPT, *Reason} - absent
 

@@ -1,0 +1,29 @@
+"""Draw pictures with depth: for captions on a cluster, or for one prompt right here.
+
+    python -m jobs.generate --prompt "a lemon on a wooden table" --output pictures
+    python -m jobs.generate --preset ldm3d --input s3://captions/coco-val2014.json --output s3://samples/coco \\
+        --captions.count 30000 --sampling.guidance-scale 3 5 7
+    ray job submit --working-dir . -- python -m jobs.generate --input ... --output ...
+
+Killed anywhere, run it again: it does what is left.
+"""
+
+from typing import Any
+
+from jobs.command import run
+from ldm3d.config import GenerateConfig
+
+
+def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """One prompt needs neither a cluster nor Ray."""
+    if config.prompt is not None:
+        from ldm3d.sampling.prompt import draw_prompt
+
+        return draw_prompt(config, dry_run=dry_run)
+    from pipelines.generate import generate
+
+    return generate(config, dry_run=dry_run)
+
+
+if __name__ == "__main__":
+    run(main, GenerateConfig, __doc__)

@@ -1,0 +1,15 @@
+"""In which precision networks answer."""
+
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def dtype_of(precision: Precision, device: str) -> torch.dtype:
+    """`auto` is fp16 on `cuda` and fp32 elsewhere."""
+    if precision == "auto":
+        precision = "fp16" if device == "cuda" else "fp32"
+    return DTYPES[precision]

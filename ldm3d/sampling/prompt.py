@@ -1,0 +1,64 @@
+"""One prompt to picture files, for a person at a keyboard."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ldm3d.config import GenerateConfig, SamplingPoint, to_json
+from ldm3d.contact_sheet import colour_depth
+from ldm3d.sampling.latents import SEEDS
+from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.sampling.sampler import Sampler
+from ldm3d.sampling.samples import Sample
+
+
+def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Draw `config.prompt` and write, for each sample, `000.png`, `000-depth.png` and `000-both.png`.
+
+    Numbers go on from the files that are there.
+
+    Returns:
+        samples: number, seed, guidance_scale and num_inference_steps of each; for a dry run the configuration.
+
+    Raises:
+        ValueError: the output is no local folder, or the model or a setting will not do.
+    """
+    prompt, folder, count = config.prompt, Path(config.output), config.captions.per_caption
+    if prompt is None or "://" in config.output or folder.is_file():
+        raise ValueError(f"--output {config.output!r} is no local folder: with --prompt pictures are written to one")
+    pipeline = RgbdPipeline.from_pretrained(config.model.model, config.model.revision)
+    if dry_run:
+        return {"config": to_json(config)}
+    settings = replace(config.sampling, batch_size=min(config.sampling.batch_size, count))  # nobody compares actors
+    sampler = Sampler(pipeline, settings, config.model.precision)
+    seeds = [(config.captions.seed + index) % SEEDS for index in range(count)]
+    drawn = [(point, sample) for point in config.sampling.grid() for sample in sampler([prompt] * count, seeds, point)]
+    folder.mkdir(parents=True, exist_ok=True)
+    first = _first_free(folder)
+    for number, (_, sample) in enumerate(drawn, first):
+        write_pictures(folder / f"{number:03d}", sample)
+    return {"samples": [_about(number, *each) for number, each in enumerate(drawn, first)]}
+
+
+def write_pictures(stem: Path, sample: Sample) -> None:
+    """`<stem>.png`, RGB; `<stem>-depth.png`, 16 bits; `<stem>-both.png`, RGB beside coloured depth."""
+    Image.fromarray(sample.image).save(f"{stem}.png")
+    Image.fromarray(sample.depth).save(f"{stem}-depth.png")
+    Image.fromarray(np.hstack([sample.image, colour_depth(sample.depth)])).save(f"{stem}-both.png")
+
+
+def _first_free(folder: Path) -> int:
+    return 1 + max((int(file.stem) for file in folder.glob("*.png") if file.stem.isdecimal()), default=-1)
+
+
+def _about(number: int, point: SamplingPoint, sample: Sample) -> dict[str, Any]:
+    return {
+        "number": number,
+        "seed": sample.seed,
+        "guidance_scale": point.guidance_scale,
+        "num_inference_steps": point.num_inference_steps,
+        "is_finite": sample.is_finite,
+    }

@@ -1,0 +1,100 @@
+"""The end of samples: their card and pictures, and the success marker that is written last.
+
+`_SUCCESS.json` holds:
+
+    rows_read, rows_kept, rows_rejected    samples that were to be made, at all points; the last by reason
+    points                                 by name: scheduler, guidance_scale, num_inference_steps, rows
+    captions                               rows, drawn, rejected, left_out, fingerprint
+    image_size                             [H, W], pixels
+    model                                  model, revision, fingerprint, channels
+    settings                               that decide which samples come out
+"""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from ldm3d.card import samples_card
+from ldm3d.config import to_json
+from ldm3d.images import decode_depth, decode_rgb
+from ldm3d.sample_sheet import sample_sheet
+from ldm3d.sampling import Sample
+from pipelines.commit import Record, Shard, finished, totals
+from pipelines.generate_plan import GeneratePlan
+from pipelines.generate_shards import CONTRACTS, Generating
+from pipelines.preflight import SUCCESS, read_marker
+from pipelines.storage import Folder
+
+CARD, SHEETS = "README.md", "pictures"
+SHOWN = 12  # samples
+
+
+def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], facts: dict[str, Any]) -> dict[str, Any]:
+    """Write what a person reads, then `_SUCCESS.json`. Returns what is in it.
+
+    Args:
+        facts: more of it that is known.
+    """
+    output = Folder(work.config.output)
+    for name in output.drafts():
+        output.delete(name)
+    summary = _summary(work, list(records.values())) | {"captions": plan.captions.about()} | facts
+    for point in _with_rows(summary):
+        first = next(shard for shard in plan.shards if shard.name.startswith(f"{point}-") and records[shard.name].kept)
+        output.write(_sheet_file(point), _sheet(output, first, point))
+    name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
+    output.write(CARD, samples_card(summary, to_json(work.config), name).encode())
+    output.write(SUCCESS, json.dumps(summary, indent=2).encode())
+    return summary
+
+
+def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
+    """What the success marker says; None where there is something left to do."""
+    summary = read_marker(output)
+    if summary is None or len(finished(output, shards, CONTRACTS)) < len(shards):
+        return None
+    shown = [CARD, *(_sheet_file(point) for point in _with_rows(summary))]
+    return summary if all(output.exists(name) for name in shown) else None
+
+
+def _summary(work: Generating, records: list[Record]) -> dict[str, Any]:
+    read, kept, rejected = totals(records)
+    rows: Counter[str] = Counter()
+    for record in records:
+        rows[record.name.rpartition("-")[0]] += record.kept
+    points = {point.name: asdict(point) | {"rows": rows[point.name]} for point in work.config.sampling.grid()}
+    return {
+        "rows_read": read,
+        "rows_kept": kept,
+        "rows_rejected": rejected,
+        "points": points,
+        "model": work.provenance["model"],
+        "settings": work.config.identity(),
+    }
+
+
+def _with_rows(summary: dict[str, Any]) -> list[str]:
+    return [point for point, about in summary["points"].items() if about["rows"]]
+
+
+def _sheet_file(point: str) -> str:
+    return f"{SHEETS}/{point}.png"
+
+
+def _sheet(output: Folder, shard: Shard, point: str) -> bytes:
+    """Some samples of a shard; at all points they are of the same captions and seeds."""
+    columns = ["caption", "seed", "image", "depth"]
+    rows = output.read_table(shard.file("samples"), columns=columns, row_group=0).slice(0, SHOWN).to_pylist()
+    samples = [
+        Sample(
+            row["caption"],
+            row["seed"],
+            decode_rgb(row["image"]["bytes"]),
+            decode_depth(row["depth"]["bytes"]),
+            is_finite=True,
+        )
+        for row in rows
+    ]
+    return sample_sheet(samples, point)

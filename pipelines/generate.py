@@ -1,0 +1,95 @@
+"""The generation stage: captions -> pictures with depth of a trained model -> committed shards, on Ray Data.
+
+    check    captions, model, output, cluster, a batch on a worker    (captions_input, generate_plan, trial)
+    plan     which samples are in which shard                         (generate_plan)
+    stream   shard -> ShardGenerator                                  (generate_shards)
+    finish   audit, card, pictures, success marker                    (audit_samples, finish_samples)
+
+Killed anywhere and run again, it does what is left. docs/generate.md says what is promised.
+"""
+
+import gc
+import logging
+from typing import Any
+
+import ray
+from ray.data import Dataset
+
+from ldm3d.config import GenerateConfig, to_json
+from pipelines import preflight
+from pipelines.audit_samples import audit_samples
+from pipelines.commit import check_owner, finished
+from pipelines.finish_samples import finish, finished_summary
+from pipelines.generate_plan import GeneratePlan, try_sampler
+from pipelines.generate_shards import CONTRACTS, Generating, ShardGenerator
+from pipelines.progress import ShardProgress
+from pipelines.resources import Pool, cluster_size, fit_actors
+from pipelines.session import connect
+from pipelines.storage import Folder
+from pipelines.stream_shards import stream_shards
+from pipelines.trial import try_on_worker
+
+logger = logging.getLogger(__name__)
+
+
+def generate(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Draw samples for captions, or do what is left of it.
+
+    Args:
+        config: everything; see `ldm3d.config`.
+        dry_run: check and print the plan, write nothing.
+
+    Returns:
+        What is in `_SUCCESS.json` (`pipelines.finish_samples`); for a dry run what is known of it.
+
+    Raises:
+        ValueError: the configuration, captions, model, output or cluster will not do; nothing was started.
+        AuditError: the output does not hold every sample exactly once.
+        TakenOverError: another run was started on the same output.
+    """
+    plan = GeneratePlan.of(config)
+    config, output = plan.config, Folder(plan.config.output)
+    model, captions = plan.about_model(), plan.captions.about()
+    identity = config.identity() | {"stage": "generate", "input": captions, "model": model["fingerprint"]}
+    begun = preflight.check_output(output, identity)
+    if begun and (summary := finished_summary(output, plan.shards)):
+        logger.info("%s is finished: %d samples", output.url, summary["rows_kept"])
+        return summary
+    connect(config.cluster)
+    gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
+    pool = fit_actors("generate", config.cluster, *cluster_size())
+    weights = ray.put(plan.model)  # the workers need not reach the place that they are from
+    patience_s = config.cluster.no_progress_timeout_s
+    facts = try_on_worker(try_sampler, weights, config, pool=pool, patience_s=patience_s, name="the model")
+    logger.info("%s; %s", pool, facts)
+    if dry_run:
+        rows = sum(shard.rows for shard in plan.shards)
+        return {"rows_read": rows, "captions": captions, "resources": str(pool), **facts, "config": to_json(config)}
+    run = preflight.begin(output, identity, to_json(config), {})
+    plan.save()
+    provenance = {"producer": "generate", "config": identity, "code": preflight.code_version(), "model": model}
+    work = Generating(config, weights, pool.cpus, run, provenance)
+    _stream(work, plan, pool)
+    records = audit_samples(plan.shards, plan.files(), config, run)
+    check_owner(output, run)
+    summary = finish(work, plan, records, {"image_size": facts["image_size"]})
+    rejected = summary["rows_read"] - summary["rows_kept"]
+    logger.info("%s: %d samples, %d rejected", output.url, summary["rows_kept"], rejected)
+    return summary
+
+
+def _stream(work: Generating, plan: GeneratePlan, pool: Pool) -> None:
+    """Draw the shards that are not done yet."""
+    output = Folder(work.config.output)
+    records = finished(output, plan.shards, CONTRACTS)
+    pending = [shard for shard in plan.shards if shard.name not in records]
+    logger.info("%d of %d shards to do", len(pending), len(plan.shards))
+
+    def graph(blocks: Dataset) -> Dataset:
+        return blocks.map_batches(
+            ShardGenerator, fn_constructor_args=[work], batch_size=1, batch_format="pyarrow", **pool.arguments()
+        )
+
+    with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work="sampling") as progress:
+        for record in stream_shards(pending, graph, output, work.run):
+            progress.add(record)

@@ -1,0 +1,144 @@
+"""What a run of `generate` works on, all of it checked before anything starts, and its samples, cut into shards.
+
+    _state/samples/00003.parquet       the samples of `FILE_SHARDS` shards, a row group each: key, caption, image_id,
+                                       number, seed
+    rejects/captions/00000.parquet     the rows of the input without a caption
+
+A shard is a row group at one point of the grid: all points draw the same samples, so they share these files.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pyarrow as pa
+import torch
+
+from ldm3d.captions import Captions
+from ldm3d.config import GenerateConfig, SamplingPoint
+from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.sampling.sampler import Sampler, scheduler_of
+from ldm3d.schema import conform
+from pipelines.captions_input import CaptionsInput
+from pipelines.commit import Shard
+from pipelines.local_paths import absolute
+from pipelines.preflight import check_apart
+from pipelines.resources import hide_other_gpus
+from pipelines.storage import Folder
+from pipelines.trained_model import open_model
+
+FILE_SHARDS = 256  # a reader of one shard reads the footer of them all
+REJECTS = "rejects/captions/00000.parquet"
+
+
+@dataclass(frozen=True)
+class GeneratePlan:
+    """Captions and a model that will do.
+
+    config: with absolute paths, as workers may run in another folder than the driver.
+    shards: of every point of the grid, those of one after those of another.
+    """
+
+    config: GenerateConfig
+    captions: CaptionsInput
+    model: RgbdPipeline
+    shards: list[Shard]
+
+    @classmethod
+    def of(cls, config: GenerateConfig) -> Self:
+        """
+        Raises:
+            ValueError: captions, model or settings will not do.
+        """
+        if config.input is None:
+            raise ValueError("--input is missing: give a file of captions, or one caption as --prompt")
+        model = replace(config.model, model=absolute(config.model.model))
+        config = replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)
+        check_apart(str(config.input), config.output)
+        captions = CaptionsInput.of(str(config.input), config.captions)
+        opened = open_model(config.model.model, config.model.revision)
+        for point in config.sampling.grid():
+            _check_steps(opened, point)
+        return cls(config, captions, opened, list(_shards(config, captions.samples)))
+
+    def about_model(self) -> dict[str, Any]:
+        """What those who read the samples have to know of it."""
+        return {
+            "model": self.config.model.model,
+            "revision": self.config.model.revision,
+            "fingerprint": self.model.fingerprint(),
+            "channels": self.model.vae.config["out_channels"],
+        }
+
+    def files(self) -> set[str]:
+        """What planning leaves in the folders of the output that hold rows."""
+        return {REJECTS} if self.captions.rejected else set()
+
+    def save(self) -> None:
+        """Write the samples and rejects to the output. Written again, the files are the same.
+
+        Raises:
+            ValueError: the captions have changed since they were looked at.
+        """
+        captions, output = self.captions.read(), Folder(self.config.output)
+        for place, groups in enumerate(_files(captions, self.config)):
+            output.write_tables(_file(place), groups)
+        if captions.rejected.num_rows:
+            output.write_tables(REJECTS, [conform(captions.rejects(), "reject/v1")])
+
+
+def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
+    """Draw a full batch in one step. Returns where that was, in which precision, and the size of a picture.
+
+    Raises:
+        ValueError: the batch does not fit the device, or settings do not go together.
+    """
+    hide_other_gpus()
+    torch.set_num_threads(1)
+    sampler, size = Sampler(model, config.sampling, config.model.precision), config.sampling.batch_size
+    point = replace(
+        config.sampling.grid()[0], guidance_scale=max(config.sampling.guidance_scale), num_inference_steps=1
+    )
+    try:
+        first = sampler([config.sampling.negative_prompt] * size, range(size), point)[0]
+    except torch.OutOfMemoryError as error:
+        raise ValueError(f"sampling.batch_size {size} does not fit the GPU ({error}): lower it") from error
+    unet = sampler.pipeline.unet
+    return {
+        "image_size": list(first.image.shape[:2]),
+        "device": unet.device.type,
+        "precision": str(unet.dtype).removeprefix("torch."),
+    }
+
+
+def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
+    """
+    Raises:
+        ValueError: the scheduler does not take so many steps.
+    """
+    try:
+        scheduler_of(point.scheduler, model.scheduler).set_timesteps(point.num_inference_steps)
+    except ValueError as error:
+        raise ValueError(
+            f"sampling.num_inference_steps {point.num_inference_steps} is not for {point.scheduler}: {error}"
+        ) from error
+
+
+def _shards(config: GenerateConfig, samples: int) -> Iterator[Shard]:
+    size = config.shard_samples
+    for point in config.sampling.grid():
+        for number, start in enumerate(range(0, samples, size)):
+            file, group = divmod(number, FILE_SHARDS)
+            yield Shard(f"{point.name}-{number:05d}", _file(file), group, min(size, samples - start))
+
+
+def _files(captions: Captions, config: GenerateConfig) -> Iterator[list[pa.Table]]:
+    """The row groups of each file."""
+    size, count = config.shard_samples, captions.drawn.num_rows * config.captions.per_caption
+    for first in range(0, count, size * FILE_SHARDS):
+        starts = range(first, min(count, first + size * FILE_SHARDS), size)
+        yield [captions.samples(start, start + size, config.captions) for start in starts]
+
+
+def _file(place: int) -> str:
+    return f"_state/samples/{place:05d}.parquet"

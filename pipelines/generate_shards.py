@@ -1,0 +1,130 @@
+"""Shards of samples to be made -> committed shards of samples, on GPU actors."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+
+from ldm3d.config import GenerateConfig, SamplingPoint
+from ldm3d.images import encode_depth, encode_rgb
+from ldm3d.reason import Reason
+from ldm3d.schema import SAMPLES, conform
+from pipelines.commit import Record, commit_shard
+from pipelines.resources import hide_other_gpus
+from pipelines.storage import Folder
+from pipelines.write_shards import pictures, row_groups, writer_options
+
+if TYPE_CHECKING:
+    from ldm3d.sampling import Sample
+
+CONTRACTS = ("samples", "rejects")  # folders of the output: of the samples that are kept, and of the others
+ROW_GROUP_ROWS = 16  # about 8 MB at 512 pixels
+OPTIONS = writer_options(SAMPLES, ["scheduler", "checkpoint"])
+
+
+@dataclass(frozen=True)
+class Generating:
+    """What the actors of a run are told.
+
+    model: the pipeline, in the object store. cpus: of an actor.
+    provenance: goes into the metadata of each file.
+    """
+
+    config: GenerateConfig
+    model: ray.ObjectRef
+    cpus: float
+    run: str
+    provenance: dict[str, Any]
+
+
+class ShardGenerator:
+    """One model on one device.
+
+    INPUT   one shard: name, source, row_group
+    OUTPUT  record, the JSON of its `Record`; its files are committed
+    Fan-out 1:1
+
+    Two calls may run at once: while the device draws one shard, the pictures of the one before are written.
+    """
+
+    def __init__(self, work: Generating) -> None:
+        import torch
+
+        from ldm3d.sampling.sampler import Sampler
+
+        hide_other_gpus()
+        torch.set_num_threads(max(1, int(work.cpus)))  # more threads than CPUs is slower than one
+        self.work, self.output = work, Folder(work.config.output)
+        self.sampler = Sampler(ray.get(work.model), work.config.sampling, work.config.model.precision)
+        self.device = threading.Lock()
+
+    def __call__(self, shards: pa.Table) -> pa.Table:
+        (shard,) = shards.to_pylist()
+        rows = self.output.read_table(shard["source"], row_group=shard["row_group"])
+        point = point_of(shard["name"], self.work.config)
+        with self.device:
+            began = time.perf_counter()
+            samples = self.sampler(rows["caption"].to_pylist(), rows["seed"].to_pylist(), point)
+            device_s = time.perf_counter() - began
+        record, tables = pack(shard["name"], rows, samples, point, self.work.provenance)
+        record = replace(record, label_seconds=device_s)
+        record = commit_shard(self.output, self.work.run, record, tables, {"samples": OPTIONS})
+        return pa.table({"record": [json.dumps(asdict(record))]})
+
+
+def point_of(shard: str, config: GenerateConfig) -> SamplingPoint:
+    """Where on the grid a shard is."""
+    points = {point.name: point for point in config.sampling.grid()}
+    return points[shard.rpartition("-")[0]]
+
+
+def pack(
+    name: str, rows: pa.Table, samples: "Sequence[Sample]", point: SamplingPoint, provenance: dict[str, Any]
+) -> tuple[Record, dict[str, list[pa.Table]]]:
+    """A shard that was drawn -> its counts, and the row groups of its files by contract.
+
+    Args:
+        rows: key, caption, image_id, number, seed.
+        samples: of the rows, in their order.
+        provenance: with the fingerprint of the `model`.
+    """
+    good = np.array([sample.is_finite for sample in samples], bool)
+    kept = rows.filter(pa.array(good))
+    bad = rows.filter(pa.array(~good))
+    reasons = [str(Reason.GENERATE_FAILED)] * bad.num_rows
+    record = Record(name=name, rows=rows.num_rows, kept=kept.num_rows, rejected=dict(Counter(reasons)), sizes={})
+    drawn = [sample for sample in samples if sample.is_finite]
+    table = conform(_with_pictures(kept, drawn, point, provenance["model"]["fingerprint"]), "samples/v1", provenance)
+    groups = row_groups(table, ROW_GROUP_ROWS)
+    return record, {"samples": groups, "rejects": row_groups(_rejects(bad, point, reasons), bad.num_rows)}
+
+
+def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: SamplingPoint, checkpoint: str) -> pa.Table:
+    """The columns of `samples/v1`."""
+    names = [
+        f"{key & (2**64 - 1):016x}-{number}"
+        for key, number in zip(rows["key"].to_pylist(), rows["number"].to_pylist(), strict=True)
+    ]
+    columns = {name: rows[name] for name in rows.column_names}
+    for column, value in {**asdict(point), "checkpoint": checkpoint}.items():
+        columns[column] = pa.array([value] * rows.num_rows, SAMPLES.field(column).type)
+    images = [encode_rgb(sample.image) for sample in samples]
+    depths = [encode_depth(sample.depth, "png") for sample in samples]
+    columns["image"] = pictures(images, [f"{name}.png" for name in names])
+    columns["depth"] = pictures(depths, [f"{name}-depth.png" for name in names])
+    return pa.table(columns)
+
+
+def _rejects(rows: pa.Table, point: SamplingPoint, reasons: list[str]) -> pa.Table:
+    texts = {"url": [""] * rows.num_rows, "stage": ["generate"] * rows.num_rows, "reason": reasons}
+    numbers = zip(rows["number"].to_pylist(), rows["seed"].to_pylist(), strict=True)
+    texts["detail"] = [f"{point.name}, number {number}, seed {seed}: not finite" for number, seed in numbers]
+    columns = {name: pa.array(values, pa.string()) for name, values in texts.items()}
+    return conform(pa.table({"key": rows["key"], **columns}), "reject/v1")

@@ -1,0 +1,84 @@
+"""The settings of generation: reachable from the command line, checked, and known apart by what they change."""
+
+import pytest
+
+from jobs.command import parse
+from ldm3d.config import (
+    ActorsConfig,
+    CaptionsConfig,
+    GenerateConfig,
+    GeneratorConfig,
+    SamplingConfig,
+    from_json,
+    presets_of,
+    to_json,
+)
+
+PATHS = ["--input", "in", "--output", "out"]
+
+
+@pytest.mark.parametrize("preset", ["ldm3d", "ldm3d-4c", "toy"])
+def test_a_preset_is_what_the_command_line_starts_from(preset):
+    expected = GenerateConfig(input="in", output="out", **presets_of(GenerateConfig)[preset])
+    assert parse(GenerateConfig, ["--preset", preset, *PATHS]).config == expected
+
+
+def test_a_prompt_takes_the_place_of_the_input_and_the_output_is_always_asked_for(capsys):
+    config = parse(GenerateConfig, ["--prompt", "a red cube", "--output", "out"]).config
+    assert (config.input, config.prompt) == (None, "a red cube")
+    with pytest.raises(SystemExit):
+        parse(GenerateConfig, ["--prompt", "a red cube"])
+    with pytest.raises(ValueError, match="either --prompt or --input"):
+        GenerateConfig(input="in", prompt="a red cube", output="out")
+
+
+def test_a_grid_is_every_combination_of_steps_and_scales():
+    grid = ["--sampling.num-inference-steps", "25", "50", "--sampling.guidance-scale", "1", "7.5"]
+    config = parse(GenerateConfig, [*PATHS, *grid]).config
+    names = ["ddim-s1-n25", "ddim-s1-n50", "ddim-s7.5-n25", "ddim-s7.5-n50"]
+    assert [point.name for point in config.sampling.grid()] == names
+    assert from_json(GenerateConfig, to_json(config)) == config
+
+
+def test_only_what_changes_rows_is_part_of_the_identity():
+    first = GenerateConfig(input="in", output="out")
+    moved = GenerateConfig(
+        input="in2",
+        output="out2",
+        model=GeneratorConfig(model="elsewhere"),  # its weights are compared instead
+        cluster=ActorsConfig(actors=3),
+    )
+    assert moved.identity() == first.identity()
+    for change in (
+        {"shard_samples": 3},
+        {"model": GeneratorConfig(precision="bf16")},
+        {"captions": CaptionsConfig(seed=1)},
+        {"sampling": SamplingConfig(scheduler="euler")},
+        {"sampling": SamplingConfig(batch_size=3)},
+    ):
+        assert GenerateConfig(input="in", output="out", **change).identity() != first.identity()
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: GeneratorConfig(model=""), "model.model"),
+        (lambda: CaptionsConfig(count=0), "captions.count"),
+        (lambda: CaptionsConfig(per_caption=0), "captions.per_caption"),
+        (lambda: CaptionsConfig(seed=-1), "captions.seed"),
+        (lambda: SamplingConfig(num_inference_steps=()), "sampling.num_inference_steps"),
+        (lambda: SamplingConfig(num_inference_steps=(50, 0)), "sampling.num_inference_steps"),
+        (lambda: SamplingConfig(guidance_scale=()), "sampling.guidance_scale"),
+        (lambda: SamplingConfig(guidance_scale=(-1.0,)), "sampling.guidance_scale"),
+        (lambda: SamplingConfig(guidance_scale=(5.0, 5.0)), "every point of the grid once"),
+        (lambda: SamplingConfig(guidance_rescale=2.0), "sampling.guidance_rescale"),
+        (lambda: SamplingConfig(eta=2.0), "sampling.eta"),
+        (lambda: SamplingConfig(width=0), "sampling.width"),
+        (lambda: SamplingConfig(batch_size=0), "sampling.batch_size"),
+        (lambda: GenerateConfig(input="in", output="out", shard_samples=0), "shard_samples"),
+        (lambda: GenerateConfig(prompt="", output="out"), "prompt"),
+    ],
+)
+def test_a_value_out_of_range_is_named(make, name):
+    with pytest.raises(ValueError, match=name):
+        make()

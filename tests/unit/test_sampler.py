@@ -1,0 +1,84 @@
+"""A sample is the same in any company, by any scheduler that settings may name."""
+
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+import torch
+
+from ldm3d.config import ModelConfig, SamplingConfig, SamplingPoint
+from ldm3d.models.base import load_base
+from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.sampling.sampler import SCHEDULERS, Sampler
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+POINT = SamplingPoint("ddim", 3.0, 2)
+NAMES = get_args(get_type_hints(SamplingConfig)["scheduler"])
+
+
+def sampler(toy_base, precision="fp32", **settings) -> Sampler:
+    pipeline = RgbdPipeline(load_base(ModelConfig(base=str(toy_base))))
+    return Sampler(pipeline, SamplingConfig(height=16, width=16, batch_size=3, **settings), precision)
+
+
+def test_a_sample_depends_on_its_caption_and_seed_alone_to_the_bit(toy_base):
+    draw = sampler(toy_base)
+    every = draw(["a red cube", "a sphere", "a blue cube", "a sphere"], [4, 5, 6, 7], POINT)
+    (alone,) = draw(["a sphere"], [7], POINT)
+    assert np.array_equal(alone.image, every[3].image)
+    assert np.array_equal(alone.depth, every[3].depth)
+    assert not np.array_equal(every[1].depth, every[3].depth)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scheduler_draws_the_same_sample_in_any_company(toy_base, name):
+    draw = sampler(toy_base, scheduler=name)
+    assert type(draw.pipeline.scheduler).__name__ == SCHEDULERS[name]
+    point = SamplingPoint(name, 3.0, 3)
+    together = draw(["a red cube", "a sphere"], [4, 7], point)
+    (alone,) = draw(["a sphere"], [7], point)
+    assert alone.is_finite
+    assert np.array_equal(alone.depth, together[1].depth)
+
+
+def test_settings_reach_the_pipeline(toy_base):
+    plain = sampler(toy_base)(["a sphere"], [7], POINT)[0]
+    assert plain.image.shape == (16, 16, 3)
+    for change in ({"negative_prompt": "a red cube"}, {"eta": 1.0}, {"guidance_rescale": 0.7}):
+        assert not np.array_equal(sampler(toy_base, **change)(["a sphere"], [7], POINT)[0].image, plain.image)
+    with pytest.raises(ValueError, match="EulerDiscreteScheduler has none"):
+        sampler(toy_base, scheduler="euler", eta=0.5)(["a sphere"], [7], POINT)
+
+
+def test_networks_answer_in_the_precision_that_was_asked_for(toy_base):
+    assert sampler(toy_base).pipeline.unet.dtype == torch.float32
+    half = sampler(toy_base, precision="bf16")
+    assert half.pipeline.unet.dtype == half.pipeline.vae.dtype == half.pipeline.text_encoder.dtype == torch.bfloat16
+    (exact,), (rounded,) = sampler(toy_base)(["a sphere"], [7], POINT), half(["a sphere"], [7], POINT)
+    assert np.abs(exact.image.astype(int) - rounded.image).mean() < 5
+
+
+def test_a_caption_that_gives_no_numbers_spoils_its_own_samples_alone(toy_base):
+    draw, healthy = sampler(toy_base), sampler(toy_base)
+    word = draw.pipeline.tokenizer.convert_tokens_to_ids("sphere</w>")
+    with torch.no_grad():
+        draw.pipeline.text_encoder.get_input_embeddings().weight[word] = float("nan")
+    captions, seeds = ["a red cube", "a sphere", "a blue cube"], [4, 5, 6]
+    samples, wanted = draw(captions, seeds, POINT), healthy(captions, seeds, POINT)
+    assert [sample.is_finite for sample in samples] == [True, False, True]
+    assert np.array_equal(samples[2].depth, wanted[2].depth)
+
+
+def test_models_are_told_apart_by_all_that_decides_what_they_draw(toy_base):
+    def fresh() -> RgbdPipeline:
+        return RgbdPipeline(load_base(ModelConfig(base=str(toy_base))))
+
+    first = fresh().fingerprint()
+    assert fresh().fingerprint() == first
+    scaled, trained, predicting = fresh(), fresh(), fresh()
+    scaled.vae.register_to_config(scaling_factor=0.5)
+    with torch.no_grad():
+        next(trained.unet.parameters()).add_(1e-3)
+    predicting.scheduler.register_to_config(prediction_type="v_prediction")
+    assert len({first, *(each.fingerprint() for each in (scaled, trained, predicting))}) == 4

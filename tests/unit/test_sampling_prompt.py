@@ -1,0 +1,62 @@
+"""A person gets a prompt's samples as files that other programs open."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ldm3d.config import CaptionsConfig, GenerateConfig, GeneratorConfig, ModelConfig, SamplingConfig
+from ldm3d.contact_sheet import colour_depth
+from ldm3d.models.base import load_base
+from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.sampling.prompt import draw_prompt
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def model(toy_base, tmp_path_factory) -> GeneratorConfig:
+    folder = tmp_path_factory.mktemp("model") / "model"
+    save_pipeline(folder, load_base(ModelConfig(base=str(toy_base))))
+    return GeneratorConfig(model=str(folder), precision="fp32")
+
+
+def config(model, output, seed=5, **sampling) -> GenerateConfig:
+    settings = {"num_inference_steps": (2,), "height": 16, "width": 16} | sampling
+    return GenerateConfig(
+        prompt="a red cube",
+        output=str(output),
+        model=model,
+        captions=CaptionsConfig(per_caption=2, seed=seed),
+        sampling=SamplingConfig(**settings),
+    )
+
+
+def test_each_sample_is_a_picture_its_depth_and_both_side_by_side(model, tmp_path):
+    draw_prompt(config(model, tmp_path))
+    image, depth, both = (Image.open(tmp_path / f"000{kind}.png") for kind in ("", "-depth", "-both"))
+    assert (image.mode, depth.mode, both.mode) == ("RGB", "I;16", "RGB")
+    values = np.asarray(depth)
+    assert values.dtype == np.uint16
+    assert np.array_equal(np.asarray(both), np.hstack([np.asarray(image), colour_depth(values)]))
+
+
+def test_every_point_of_a_grid_is_drawn_from_the_same_noise_and_numbers_go_on(model, tmp_path):
+    first = draw_prompt(config(model, tmp_path, guidance_scale=(1.0, 4.0)))["samples"]
+    assert [(each["number"], each["seed"], each["guidance_scale"]) for each in first] == [
+        (0, 5, 1.0),
+        (1, 6, 1.0),
+        (2, 5, 4.0),
+        (3, 6, 4.0),
+    ]
+    again = draw_prompt(config(model, tmp_path, seed=2**32 - 1, guidance_scale=(4.0,)))["samples"]
+    assert [(each["number"], each["seed"]) for each in again] == [(4, 2**32 - 1), (5, 0)]
+    assert len(list(tmp_path.iterdir())) == 3 * 6
+
+
+def test_what_cannot_be_written_is_refused_and_a_dry_run_writes_nothing(model, tmp_path):
+    (tmp_path / "file").touch()
+    for output in ("s3://bucket/pictures", tmp_path / "file"):
+        with pytest.raises(ValueError, match="is no local folder"):
+            draw_prompt(config(model, output))
+    assert draw_prompt(config(model, tmp_path / "dry"), dry_run=True)["config"]["prompt"] == "a red cube"
+    assert not (tmp_path / "dry").exists()
