@@ -135,7 +135,7 @@ class Checkpoints:
             with self.folder.place(f"{name}/{file}.safetensors") as path:
                 files[file] = _write(path, values)
         about = {"step": step, "score": score, "files": files, "state": state}
-        self.folder.write(f"{name}/{STATE}", json.dumps(about, indent=2).encode())
+        self.folder.write(f"{name}/{STATE}", json.dumps(about).encode())
         self._prune()
 
     def _prune(self) -> None:

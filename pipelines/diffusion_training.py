@@ -1,5 +1,6 @@
 """The U-Net's training on one worker: its networks, its step, its look at the validation split."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -47,12 +48,14 @@ class DiffusionStart:
     vae: the trained autoencoder, its configuration's scaling factor the one to train with.
     captions: of the samples that show how far training is.
     text_is_stored: the data holds encoded captions.
+    sample_size: side of the data's latents, which the trained U-Net is then known to draw; None where nobody says it.
     """
 
     model: ModelConfig
     vae: "AutoencoderKL"
     captions: tuple[str, ...]
     text_is_stored: bool
+    sample_size: int | None
 
 
 class DiffusionTraining:
@@ -76,7 +79,7 @@ class DiffusionTraining:
         self.empty, self.shown = self._text([EMPTY_CAPTION]), self._text(list(start.captions or [EMPTY_CAPTION]))
         if start.text_is_stored:
             self.text_encoder = None  # its memory is for the U-Net
-        unet: Any = make_unet(config, start.model)
+        unet: Any = make_unet(config, start)
         self.unet = unet.to(device).train()
         if config.workers.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
@@ -140,7 +143,9 @@ class DiffusionTraining:
     @torch.no_grad()
     def _text(self, captions: list[str]) -> Tensor:
         """(B, L, D) float32"""
-        with precision_of(self.config.loop, self.device):
+        # as stored captions were, so that the empty one goes with them
+        exact = self.start.text_is_stored
+        with nullcontext() if exact else precision_of(self.config.loop, self.device):
             return encode_text(self.text_encoder, tokenise(self.tokenizer, captions)).float()
 
     def _samples(self) -> dict[str, bytes]:
@@ -167,9 +172,11 @@ def _frozen(network: Any, device: torch.device) -> Any:
     return network.to(device).eval().requires_grad_(False)
 
 
-def make_unet(config: DiffusionConfig, model: ModelConfig) -> "UNet2DConditionModel":
+def make_unet(config: DiffusionConfig, start: DiffusionStart) -> "UNet2DConditionModel":
     """The base's U-Net, with low-rank updates where these are trained."""
-    unet = load_unet(model)
+    unet = load_unet(start.model)
+    if start.sample_size:
+        unet.register_to_config(sample_size=start.sample_size)
     if config.lora.rank:
         add_lora(unet, config.lora, config.loop.seed)
     return unet

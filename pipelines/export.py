@@ -57,7 +57,7 @@ def export_model(
     Raises:
         RuntimeError: they are of another network.
     """
-    unet: Any = make_unet(config, start.model)
+    unet: Any = make_unet(config, start)
     trained = {name for name, weight in unet.named_parameters() if weight.requires_grad}
     if strange := sorted(trained ^ weights.keys()):
         raise RuntimeError(f"the checkpoint is of another U-Net: {len(strange)} names differ, {strange[0]} first")

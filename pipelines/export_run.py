@@ -8,7 +8,7 @@ from ldm3d.config import AutoencoderConfig, DiffusionConfig, ExportConfig, from_
 from pipelines.checkpoints import Checkpoint, Checkpoints
 from pipelines.export import export_autoencoder, export_model, unet_weights
 from pipelines.finished_input import success_marker
-from pipelines.preflight import CONFIG
+from pipelines.preflight import CONFIG, check_apart
 from pipelines.storage import Folder
 from pipelines.train_diffusion import INPUT, identity_of, start_of
 from pipelines.training_run import CHECKPOINTS
@@ -29,7 +29,10 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
             an unfinished export of this run.
     """
     run, output = Folder(config.input), Folder(config.output)
+    check_apart(run.url, output.url)
     settings = _settings(run)
+    if config.weights == "trained" and not isinstance(settings, DiffusionConfig):
+        raise ValueError("--weights trained is of U-Nets, which have an average too: an autoencoder's are always that")
     _require_free(output, run)
     checkpoint = _checkpoint(Checkpoints(Folder(f"{run.url}/{CHECKPOINTS}")), config.step)
     if isinstance(settings, DiffusionConfig):

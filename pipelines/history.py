@@ -77,6 +77,9 @@ class History:
 
     def abandon(self) -> None:
         """Write nothing more: the output is another's."""
+        self._board.close()
+        if self._scratch:
+            self._scratch.cleanup()
         if self.mlflow:
             self.mlflow.abandon()
 

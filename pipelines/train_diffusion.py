@@ -11,13 +11,15 @@ from ldm3d.data.pictures import decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base, load_text, load_unet_config
 from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.text import fingerprint_of_text
+from ldm3d.sampling.decode import pixel_factor
 from pipelines.checkpoints import Checkpoint
 from pipelines.diffusion_training import DiffusionStart, DiffusionTraining, Samples
 from pipelines.export import export_model, unet_weights
 from pipelines.finished_input import success_marker
 from pipelines.local_paths import absolute
+from pipelines.preflight import CONFIG
 from pipelines.row_groups import OpenRowGroups, RowGroups
-from pipelines.storage import Folder
+from pipelines.storage import DamagedError, Folder
 from pipelines.trained_autoencoder import open_autoencoder
 from pipelines.trainer import Worker
 from pipelines.training_data import TrainingData
@@ -116,7 +118,17 @@ def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str
             f"--model.base {model.base!r} has a text encoder of the fingerprint {found[:16]}, captions were encoded "
             f"by that of {stored['base']!r}, {stored['fingerprint'][:16]}: give that base, or encode the corpus again"
         )
-    return DiffusionStart(model, vae, captions, text_is_stored=bool(stored))
+    return DiffusionStart(model, vae, captions, bool(stored), _sample_size(config.input, about, vae))
+
+
+def _sample_size(url: str, about: dict[str, Any], vae: Any) -> int | None:
+    """The side of the input's latents, by what is written beside it; None where that is nothing."""
+    if "latent_shape" in about:
+        return int(about["latent_shape"][-1])
+    try:
+        return int(Folder(url).read_json(CONFIG)["config"]["download"]["image_size"]) // pixel_factor(vae)
+    except (FileNotFoundError, DamagedError, KeyError):
+        return None
 
 
 def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]:

@@ -105,7 +105,8 @@ def generator_loss(
         assert reconstruction.features is not None  # without gradients, the first loss had none
         (logits,) = discriminator(pixels)
         realism = -logits.float().mean()
-        (realism_gradient,) = torch.autograd.grad(realism, pixels)
+        (of_sum,) = torch.autograd.grad(-logits.float().sum(), pixels)  # those of the mean float16 would lose in part
+        realism_gradient = of_sum / logits.numel()
         weight = adaptive_weight(reconstruction.features, gradient, realism_gradient, reduce)
         scale = config.adversarial_weight * weight
         gradient = gradient + scale * realism_gradient

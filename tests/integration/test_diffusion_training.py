@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from ldm3d.config import (
@@ -252,6 +253,9 @@ def test_a_measured_scale_is_that_of_the_model(config, latents, tmp_path):
     finished(measured, tmp_path)
     scale = json.loads((Path(latents) / "_SUCCESS.json").read_text())["scaling_factor_measured"]
     assert json.loads((tmp_path / "model/vae/config.json").read_text())["scaling_factor"] == scale
+    assert (
+        json.loads((tmp_path / "model/unet/config.json").read_text())["sample_size"] == 4
+    )  # of 16 pixels, not base's
 
 
 def test_what_does_not_go_together_is_refused(config, latents, tmp_path):
@@ -265,4 +269,9 @@ def test_what_does_not_go_together_is_refused(config, latents, tmp_path):
     other = Path(config.model.autoencoder).parent / "other"
     with pytest.raises(ValueError, match="the latents were made by one of"):
         train_diffusion(replace(refused(autoencoder=str(other)), input=latents))
+    wide = shutil.copytree(config.model.autoencoder, tmp_path.parent / "wide")
+    about = json.loads((wide / "vae/config.json").read_text())
+    AutoencoderKL.from_config(about | {"latent_channels": 8}).save_pretrained(wide / "vae")
+    with pytest.raises(ValueError, match=r"latents of 8 channels, the U-Net of --model\.base .* takes 4"):
+        train_diffusion(refused(autoencoder=str(wide)))
     assert not list(tmp_path.iterdir())
