@@ -19,7 +19,9 @@ T = TypeVar("T")
 def start(config: AutoencoderConfig, output: Path) -> "subprocess.Popen[bytes]":
     """The training of a configuration, into another output."""
     code = (
-        "import pickle, sys, pathlib; from pipelines.train_autoencoder import train_autoencoder; "
+        # as a shell gives it to what runs in the foreground; in the background it may be ignored
+        "import pickle, signal, sys, pathlib; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from pipelines.train_autoencoder import train_autoencoder; "
         "print(train_autoencoder(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())))"
     )
     file = output.with_suffix(".config")

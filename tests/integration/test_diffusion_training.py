@@ -221,7 +221,7 @@ def test_an_export_that_was_interrupted_is_finished_by_the_same_command(config, 
 
         def killed(folder: Folder, name: str, content: bytes, left: Iterator[int] = left) -> None:
             if next(left, None) is None:
-                Path(folder.path(f".{name.replace('/', '_')}.1.tmp")).write_bytes(b"half of it")
+                Path(folder.path(f".{name.replace('/', '_')}.{'0' * 32}.tmp")).write_bytes(b"half of it")
                 raise KeyboardInterrupt
             write(folder, name, content)
 
