@@ -179,6 +179,8 @@ def _splits(splits: dict[str, int]) -> str:
 
 def _histogram(rejected: dict[str, int], read: int) -> str:
     """Reasons, the most common first."""
+    if not rejected:
+        return "None."
     reasons = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
     lines = "\n".join(f"| {reason} | {count:,} | {count / max(1, read):.1%} |" for reason, count in reasons)
     return f"| reason | rows | share of all read |\n|---|---|---|\n{lines}"
