@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ray.cluster_utils import Cluster
 
 from benchmarks.trial import markers, rows_of, start_driver
 from ldm3d.toy.faults import Slow
@@ -98,6 +99,24 @@ def test_killed_actors_are_replaced_within_the_run(world, make_config, undisturb
     rebuild_corpus(config)
     killer.join()
     assert killed.keys() == {"Downloader", "DepthLabeler"}
+    assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_node_that_is_lost_takes_no_row_with_it(world, make_config, undisturbed, tmp_path):
+    """On a real cluster of two nodes beside the head; another comes for the one that goes."""
+    config = make_config(world, tmp_path / "corpus", shards=SHARDS, download=POLITE)
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        lost, _ = nodes.add_node(num_cpus=2), nodes.add_node(num_cpus=1)
+        driver = start_driver(config, nodes.address)
+        wait_for(lambda: len(markers(tmp_path / "corpus")) >= 2 or driver.poll() is not None)
+        nodes.add_node(num_cpus=2)
+        nodes.remove_node(lost, allow_graceful=False)
+        said, _ = driver.communicate(timeout=300)
+        assert driver.returncode == 0, said.decode()[-3000:]
+    finally:
+        nodes.shutdown()
     assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)
 
 
