@@ -50,14 +50,14 @@ AUTOENCODER: Presets = {
             zero_weight=0.2,
             low_weight=0.05,
             adversarial_weight=0.1,
-            discriminator_start=1_400,
+            discriminator_start=1_900,
             discriminator_filters=16,
             discriminator_layers=2,
             discriminator_norm="group",
         ),
         # Colours of small objects take many steps; what is in a step matters less.
         "optimiser": OptimiserConfig(learning_rate=2e-3, warmup_steps=50, decay="linear"),
-        "loop": LoopConfig(epochs=16, batch_size=8, lanes=2, checkpoint_every=500),
+        "loop": LoopConfig(epochs=22, batch_size=8, lanes=2, checkpoint_every=500),
     },
 }
 
@@ -81,7 +81,7 @@ DIFFUSION: Presets = {
         "ema": EmaConfig(decay=0.99),
         "samples": SamplesConfig(num_inference_steps=30, guidance_scale=3.0, every_epochs=10),
         "optimiser": OptimiserConfig(learning_rate=1e-3, warmup_steps=50, decay="linear"),
-        "loop": LoopConfig(epochs=40, batch_size=32, lanes=2, checkpoint_every=200),
+        "loop": LoopConfig(epochs=50, batch_size=32, lanes=2, checkpoint_every=200),
     },
 }
 
