@@ -58,9 +58,9 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     return tyro.cli(Command[config_class], args=arguments, default=default, description=about)  # type: ignore[valid-type]
 
 
-def _required(config_class: Callable[..., Any]) -> dict[str, Any]:
+def _required(config_class: Any) -> dict[str, Any]:
     """The settings without a default, as tyro marks what has to be given."""
-    fields = dataclasses.fields(config_class)  # type: ignore[arg-type]
+    fields = dataclasses.fields(config_class)
     defaults = {field.name: (field.default, field.default_factory) for field in fields}
     return {name: tyro.MISSING for name, each in defaults.items() if set(each) == {dataclasses.MISSING}}
 

@@ -1,4 +1,4 @@
-"""The plan of a corpus: metadata rows -> candidates in shards, the same ones for the same input and settings.
+"""Planning a corpus: metadata rows -> candidates in shards, the same ones for the same input and settings.
 
 Rows are ordered by rank (a hash of their key), which makes a sample a prefix, puts equal URLs next to each other and
 spreads hosts over shards. The order is made by a range partition: each bucket of ranks is sorted by one task, so that
@@ -7,14 +7,13 @@ neither the driver nor a worker ever holds more than a bucket.
     _state/buckets/00003.parquet      the unique candidates of a bucket, by rank
     _state/candidates/00003.parquet   those that were sampled, one row group a shard
     rejects/select/00003.parquet      the rows that a rule rejected
-    _state/plan.json, plan.parquet    the counts and the shards; written last
+    _state/plan.json, plan.parquet    the plan (pipelines.plan); written last
 """
 
 import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -29,17 +28,16 @@ from ldm3d.keys import SPLITS, split_of
 from ldm3d.reason import Reason
 from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
-from pipelines.commit import LostRowsError, Shard, check_owner
+from pipelines.commit import Shard, check_owner
 from pipelines.metadata_input import MetadataInput
-from pipelines.storage import DamagedError, Folder, is_damage
+from pipelines.plan import FILES, Plan, planned_files, save_plan
+from pipelines.storage import Folder, is_damage
 from pipelines.waiting import wait_for
 
 logger = logging.getLogger(__name__)
 
 BUCKET_ROWS = 250_000  # about 100 MB of URLs and captions
 READ_ROWS = 65_536
-PLAN, SHARDS = "_state/plan.json", "_state/plan.parquet"
-FILES = ("_state/candidates", "rejects/select")
 COUNTS = pa.schema(
     [
         ("bucket", pa.int32()),
@@ -56,27 +54,6 @@ JUDGED = {  # the column that a rule looks at
     Reason.CAPTION_TOO_LONG: "caption",
 }
 SEEN = 5
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done.  rows_read = sum of the shards' rows + sum of rejected.
-
-    files: those that came of planning, with their sizes in bytes: candidates, and rejects of the selection.
-    """
-
-    shards: list[Shard]
-    rows_read: int
-    rejected: dict[str, int]
-    files: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        planned = sum(shard.rows for shard in self.shards) + sum(self.rejected.values())
-        if planned != self.rows_read:
-            raise LostRowsError(
-                f"{self.rows_read} metadata rows by the files' footers, but {planned} were planned or rejected: "
-                "rows were lost or doubled, or the input changed while it was read"
-            )
 
 
 def most_shards(rows: int, config: CorpusConfig) -> int:
@@ -119,7 +96,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
         rejected[str(Reason.NOT_SAMPLED)] = unsampled
     used = [(row["bucket"], cut) for row, cut in zip(found, cuts, strict=True) if cut]
     shards = _cut_into_shards(used, config, output)
-    plan = Plan(shards, metadata.rows, dict(sorted(rejected.items())), _files(output))
+    plan = Plan(shards, metadata.rows, dict(sorted(rejected.items())), planned_files(output))
     check_owner(output, run)
     output.delete("_state/buckets")
     save_plan(plan, output)
@@ -242,46 +219,6 @@ def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
     return pa.table(
         {"bucket": [bucket] * len(groups), "row_group": range(len(groups)), "split": splits, "rows": sizes}
     )
-
-
-def save_plan(plan: Plan, output: Folder) -> None:
-    """The plan beside the output; `plan.json` last, as it says that the rest is whole."""
-    shards = pa.Table.from_pylist(
-        [asdict(shard) for shard in plan.shards],
-        schema=pa.schema(
-            [("name", pa.string()), ("source", pa.string()), ("row_group", pa.int32()), ("rows", pa.int64())]
-        ),
-    )
-    output.write_tables(SHARDS, [shards])
-    rest = {name: value for name, value in asdict(plan).items() if name != "shards"}
-    output.write(PLAN, json.dumps(rest).encode())
-
-
-def load_plan(output: Folder) -> Plan | None:
-    """The plan of an earlier run. None where none was finished, or it is damaged: planning makes it again."""
-    if not output.exists(PLAN):
-        return None
-    try:
-        shards = [Shard(**row) for row in output.read_table(SHARDS).to_pylist()]
-        return Plan(shards, **output.read_json(PLAN))
-    except (OSError, pa.ArrowException) as error:
-        if not (is_damage(error) or isinstance(error, FileNotFoundError)):
-            raise
-        reason = str(error)
-    except (DamagedError, LostRowsError, TypeError) as error:
-        reason = str(error)
-    logger.warning("the plan of %s is damaged and is made again: %s", output.url, " ".join(reason.split()))
-    return None
-
-
-def is_whole(plan: Plan, output: Folder) -> bool:
-    """Whether the files that came of planning are there as they were written; planning again would write the same."""
-    present = _files(output)
-    return all(present.get(name) == size for name, size in plan.files.items())
-
-
-def _files(output: Folder) -> dict[str, int]:
-    return {name: size for folder in FILES for name, size in output.sizes(folder, ".parquet").items()}
 
 
 def _pieces(metadata: MetadataInput) -> list[dict[str, str]]:

@@ -12,20 +12,18 @@ import logging
 from typing import Any
 
 import ray
-from ray.data import Dataset
 
 from ldm3d.config import LatentsConfig, to_json
 from pipelines import preflight
 from pipelines.audit_latents import audit_latents
-from pipelines.commit import check_owner, finished
+from pipelines.commit import check_owner
 from pipelines.encode_plan import EncodePlan, try_encoder
 from pipelines.encode_shards import CONTRACTS, Encoding, ShardEncoder
 from pipelines.finish_latents import finish, finished_summary
-from pipelines.progress import ShardProgress
-from pipelines.resources import Pool, cluster_size, fit_actors
+from pipelines.resources import cluster_size, fit_actors
 from pipelines.session import connect
 from pipelines.storage import Folder
-from pipelines.stream_shards import stream_shards
+from pipelines.stream_shards import work_off
 from pipelines.trial import try_on_worker
 
 logger = logging.getLogger(__name__)
@@ -71,26 +69,9 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
     code = preflight.code_version()
     provenance = {"producer": "encode_latents", "config": identity, "code": code, **encoders}
     work = Encoding(config, weights, text, plan.image_size, tuple(facts["latent_shape"]), pool.cpus, run, provenance)
-    _stream(work, plan, pool)
+    work_off(ShardEncoder, work, plan.corpus.shards, CONTRACTS, pool, doing="encoding")
     records = audit_latents(plan.corpus.shards, config, run)
     check_owner(output, run)
     summary = finish(work, plan.corpus.shards, records, pool)
     logger.info("%s: %d pictures, %d rejected", output.url, summary["rows_kept"], plan.rows - summary["rows_kept"])
     return summary
-
-
-def _stream(work: Encoding, plan: EncodePlan, pool: Pool) -> None:
-    """Encode the shards that are not done yet."""
-    output, shards = Folder(work.config.output), plan.corpus.shards
-    records = finished(output, shards, CONTRACTS)
-    pending = [shard for shard in shards if shard.name not in records]
-    logger.info("%d of %d shards to do", len(pending), len(shards))
-
-    def graph(blocks: Dataset) -> Dataset:
-        return blocks.map_batches(
-            ShardEncoder, fn_constructor_args=[work], batch_size=1, batch_format="pyarrow", **pool.arguments()
-        )
-
-    with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work="encoding") as progress:
-        for record in stream_shards(pending, graph, output, work.run):
-            progress.add(record)

@@ -10,8 +10,8 @@ from ldm3d.card import dataset_card
 from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
 from pipelines.audit import AuditError
-from pipelines.candidates import Plan, is_whole
 from pipelines.commit import Record, finished, totals
+from pipelines.plan import Plan, is_whole
 from pipelines.preflight import SUCCESS
 from pipelines.storage import Folder
 

@@ -22,10 +22,10 @@ from ldm3d.card import latents_card
 from ldm3d.config import to_json
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
-from pipelines.commit import Record, Shard, finished, totals
+from pipelines import preflight
+from pipelines.commit import Record, Shard, totals
 from pipelines.encode_shards import CONTRACTS, Encoding, has_flips
 from pipelines.latents_sheet import latents_sheet
-from pipelines.preflight import SUCCESS, read_marker
 from pipelines.resources import Pool
 from pipelines.storage import CONCURRENCY, Folder
 from pipelines.waiting import wait_for
@@ -46,17 +46,15 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
         output.write(SHEET, wait_for(sheet, "drawing the picture", work.config.cluster.no_progress_timeout_s))
     name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
     output.write(CARD, latents_card(summary, to_json(work.config), name).encode())
-    output.write(SUCCESS, json.dumps(summary, indent=2).encode())
+    output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
     return summary
 
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
     """What the success marker says; None where there is something left to do."""
-    summary = read_marker(output)
-    if summary is None or len(finished(output, shards, CONTRACTS)) < len(shards):
-        return None
-    shown = (CARD, SHEET) if summary["rows_kept"] else (CARD,)
-    return summary if all(output.exists(name) for name in shown) else None
+    return preflight.finished_summary(
+        output, shards, CONTRACTS, lambda summary: (CARD, SHEET) if summary["rows_kept"] else (CARD,)
+    )
 
 
 def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str, Any]:

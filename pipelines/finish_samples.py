@@ -21,10 +21,10 @@ from ldm3d.config import to_json
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sample_sheet import sample_sheet
 from ldm3d.sampling import Sample
-from pipelines.commit import Record, Shard, finished, totals
+from pipelines import preflight
+from pipelines.commit import Record, Shard, totals
 from pipelines.generate_plan import GeneratePlan
 from pipelines.generate_shards import CONTRACTS, Generating
-from pipelines.preflight import SUCCESS, read_marker
 from pipelines.storage import Folder
 
 CARD, SHEETS = "README.md", "pictures"
@@ -46,17 +46,15 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
         output.write(_sheet_file(point), _sheet(output, first, point))
     name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
     output.write(CARD, samples_card(summary, to_json(work.config), name).encode())
-    output.write(SUCCESS, json.dumps(summary, indent=2).encode())
+    output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
     return summary
 
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
     """What the success marker says; None where there is something left to do."""
-    summary = read_marker(output)
-    if summary is None or len(finished(output, shards, CONTRACTS)) < len(shards):
-        return None
-    shown = [CARD, *(_sheet_file(point) for point in _with_rows(summary))]
-    return summary if all(output.exists(name) for name in shown) else None
+    return preflight.finished_summary(
+        output, shards, CONTRACTS, lambda summary: [CARD, *(_sheet_file(point) for point in _with_rows(summary))]
+    )
 
 
 def _summary(work: Generating, records: list[Record]) -> dict[str, Any]:

@@ -13,20 +13,18 @@ import logging
 from typing import Any
 
 import ray
-from ray.data import Dataset
 
 from ldm3d.config import GenerateConfig, to_json
 from pipelines import preflight
 from pipelines.audit_samples import audit_samples
-from pipelines.commit import check_owner, finished
+from pipelines.commit import check_owner
 from pipelines.finish_samples import finish, finished_summary
 from pipelines.generate_plan import GeneratePlan, try_sampler
 from pipelines.generate_shards import CONTRACTS, Generating, ShardGenerator
-from pipelines.progress import ShardProgress
-from pipelines.resources import Pool, cluster_size, fit_actors
+from pipelines.resources import cluster_size, fit_actors
 from pipelines.session import connect
 from pipelines.storage import Folder
-from pipelines.stream_shards import stream_shards
+from pipelines.stream_shards import work_off
 from pipelines.trial import try_on_worker
 
 logger = logging.getLogger(__name__)
@@ -69,27 +67,10 @@ def generate(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]
     plan.save()
     provenance = {"producer": "generate", "config": identity, "code": preflight.code_version(), "model": model}
     work = Generating(config, weights, pool.cpus, run, provenance)
-    _stream(work, plan, pool)
+    work_off(ShardGenerator, work, plan.shards, CONTRACTS, pool, doing="sampling")
     records = audit_samples(plan.shards, plan.files(), config, run)
     check_owner(output, run)
     summary = finish(work, plan, records, {"image_size": facts["image_size"]})
     rejected = summary["rows_read"] - summary["rows_kept"]
     logger.info("%s: %d samples, %d rejected", output.url, summary["rows_kept"], rejected)
     return summary
-
-
-def _stream(work: Generating, plan: GeneratePlan, pool: Pool) -> None:
-    """Draw the shards that are not done yet."""
-    output = Folder(work.config.output)
-    records = finished(output, plan.shards, CONTRACTS)
-    pending = [shard for shard in plan.shards if shard.name not in records]
-    logger.info("%d of %d shards to do", len(pending), len(plan.shards))
-
-    def graph(blocks: Dataset) -> Dataset:
-        return blocks.map_batches(
-            ShardGenerator, fn_constructor_args=[work], batch_size=1, batch_format="pyarrow", **pool.arguments()
-        )
-
-    with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work="sampling") as progress:
-        for record in stream_shards(pending, graph, output, work.run):
-            progress.add(record)

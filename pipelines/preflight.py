@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.fingerprint import fingerprint_of_folder
-from pipelines.commit import RUN, check_owner, claim
+from pipelines.commit import RUN, Shard, check_owner, claim, finished
 from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage import DamagedError, Folder
 from pipelines.trial import try_on_worker
@@ -101,6 +102,21 @@ def read_marker(output: Folder) -> dict[str, Any] | None:
     except DamagedError as error:
         logger.warning("%s: what is left is done again", error)
         return None
+
+
+def finished_summary(
+    output: Folder, shards: list[Shard], contracts: tuple[str, str], shown: Callable[[dict[str, Any]], Iterable[str]]
+) -> dict[str, Any] | None:
+    """What the success marker says; None where there is something left to do.
+
+    Args:
+        contracts: folders of the rows that are kept, and of the others.
+        shown: what the marker says -> the files for people that have to be there.
+    """
+    summary = read_marker(output)
+    if summary is None or len(finished(output, shards, contracts)) < len(shards):
+        return None
+    return summary if all(output.exists(name) for name in shown(summary)) else None
 
 
 def save_config(

@@ -16,11 +16,12 @@ from typing import Any
 from ldm3d.config import CorpusConfig, to_json
 from pipelines import preflight
 from pipelines.audit import audit
-from pipelines.candidates import Plan, is_whole, load_plan, make_plan, most_shards, save_plan
+from pipelines.candidates import make_plan, most_shards
 from pipelines.commit import check_owner
 from pipelines.corpus_graph import Actors, CorpusGraph
 from pipelines.corpus_input import CorpusInput, look_at_input
 from pipelines.finish import finish, has_lost_files
+from pipelines.plan import Plan, is_whole, load_plan, save_plan
 from pipelines.relabel import relabel_plan
 from pipelines.remove_duplicates import remove_duplicates
 from pipelines.resources import cluster_size, fit

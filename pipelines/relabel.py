@@ -5,9 +5,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
-from pipelines.candidates import PLAN, Plan, load_plan
 from pipelines.commit import Record, Shard, finished
 from pipelines.finished_input import success_marker
+from pipelines.plan import PLAN, Plan, load_plan
 from pipelines.preflight import CONFIG, SUCCESS
 from pipelines.storage import DamagedError, Folder
 

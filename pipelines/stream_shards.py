@@ -1,14 +1,20 @@
 """Shards through a graph of Ray Data, each as far as its marker."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray.data import Dataset
 
-from pipelines.commit import Record, Shard, check_owner
+from pipelines.commit import Record, Shard, check_owner, finished
+from pipelines.progress import ShardProgress
+from pipelines.resources import Pool
 from pipelines.storage import Folder
+
+logger = logging.getLogger(__name__)
 
 # Shards an execution of Ray Data. Each takes the driver 1 ms before the first one starts, and 12 KB until the last has
 # ended; each execution starts its actors anew, which takes about a minute.
@@ -34,6 +40,32 @@ def stream_shards(
             ]
             for row in graph(ray.data.from_items(items, override_num_blocks=len(items))).iter_rows():
                 yield Record(**json.loads(row["record"]))
+
+
+def work_off(
+    actor: type, work: Any, shards: list[Shard], contracts: tuple[str, str], pool: Pool, *, doing: str
+) -> None:
+    """The shards that are not done yet, by actors that do all the work of a stage.
+
+    Args:
+        actor: made of `work`, called with one shard at a time, gives its record.
+        work: what a run's actors are told; has `config` and `run`.
+        contracts: folders of the rows that are kept, and of the others.
+        doing: what progress is told of.
+    """
+    output = Folder(work.config.output)
+    records = finished(output, shards, contracts)
+    pending = [shard for shard in shards if shard.name not in records]
+    logger.info("%d of %d shards to do", len(pending), len(shards))
+
+    def graph(blocks: Dataset) -> Dataset:
+        return blocks.map_batches(
+            actor, fn_constructor_args=[work], batch_size=1, batch_format="pyarrow", **pool.arguments()
+        )
+
+    with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work=doing) as progress:
+        for record in stream_shards(pending, graph, output, work.run):
+            progress.add(record)
 
 
 @contextmanager

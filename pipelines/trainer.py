@@ -9,19 +9,19 @@ import math
 import os
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import ray
 import torch
 
 from ldm3d.config import LoopConfig, WorkersConfig
 from ldm3d.training.guard import DivergedError
+from pipelines.board import ABSENT_S, Board, Listener
 from pipelines.commit import TakenOverError
 from pipelines.reader import BadRowError
 from pipelines.storage import Folder
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 SCRATCH = "_state/ray_train"  # what Ray Train writes for itself
 POLL_S = 0.5
-WAITING_S = 60.0  # without workers, before it is said that there are none
-ABSENT_S = 20.0  # without a word of workers, after which there are none
 RAY_TRAIN = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # else relative paths mean another folder on workers
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # its default of 2 s is how late every start, end and failure is seen
@@ -142,64 +140,6 @@ def fit(
     return found
 
 
-class Board:
-    """An actor between the driver and its workers: numbers go one way, the wish to stop the other."""
-
-    def __init__(self) -> None:
-        self._stopped = False
-        self._heard: float | None = None
-        self._begun = 0
-        self._fault: Exception | None = None
-        self._reports: list[tuple[int, dict[str, float]]] = []
-        self._warnings: list[str] = []
-
-    def report(self, step: int, numbers: dict[str, float]) -> None:
-        self._reports.append((step, numbers))
-
-    def warn(self, line: str) -> None:
-        self._warnings.append(line)
-
-    def news(self) -> "News":
-        """What has come since the last call."""
-        silent_s = math.inf if self._heard is None else time.monotonic() - self._heard
-        news = News(self._reports, self._warnings, self._begun, silent_s)
-        self._reports, self._warnings = [], []
-        return news
-
-    def begin(self) -> Exception | None:
-        """Called by each worker that is there. Returns what has ended an earlier start for good."""
-        self._heard = time.monotonic()
-        self._begun += 1
-        return self._fault
-
-    def give_up(self, fault: Exception) -> None:
-        """Called by a worker that met what another start would meet again."""
-        self._fault = self._fault or fault
-
-    def fault(self) -> Exception | None:
-        return self._fault
-
-    def stop(self) -> None:
-        self._stopped = True
-
-    def stopped(self) -> bool:
-        """Called by workers all the time, which shows that they are there."""
-        self._heard = time.monotonic()
-        return self._stopped
-
-
-class News(NamedTuple):
-    """What workers have told.
-
-    begun: workers that have started so far, those of all starts. silent_s: seconds since any was heard.
-    """
-
-    reports: list[tuple[int, dict[str, float]]]
-    warnings: list[str]
-    begun: int
-    silent_s: float
-
-
 def _on_worker(settings: dict[str, Any]) -> "int | Exception":
     from ray.train import get_context
     from ray.train.torch import get_device
@@ -267,43 +207,18 @@ def _attended(
 
     threading.Thread(target=run, name="ray-train", daemon=True).start()
     with _terminable() as terminated:
-        watch = _Watch(workers, show)
+        listener = Listener(workers, show)
         while not ended.done():
             wait([ended], timeout=POLL_S)
             with suppress(ray.exceptions.RayActorError):  # it is being started anew
                 if terminated.is_set():
                     board.stop.remote()
-                watch.take(ray.get(board.news.remote()))
-            if terminated.is_set() and watch.silent_s > ABSENT_S and not ended.done():
+                listener.take(ray.get(board.news.remote()))
+            if terminated.is_set() and listener.silent_s > ABSENT_S and not ended.done():
                 raise KeyboardInterrupt
     fault: Exception | None = ray.get(board.fault.remote())
     returned: int | Exception = fault if fault is not None else ended.result()
     return returned
-
-
-class _Watch:
-    """Tells a person what workers tell, and when there are none."""
-
-    def __init__(self, workers: int, show: Callable[[int, dict[str, float]], None]) -> None:
-        self.workers, self.show = workers, show
-        self.silent_s = math.inf
-        self._starts = 0
-        self._since = self._told = time.monotonic()
-
-    def take(self, news: News) -> None:
-        for step, numbers in news.reports:
-            self.show(step, numbers)
-        for line in news.warnings:
-            logger.warning("first worker: %s", line)
-        if (starts := -(-news.begun // self.workers)) > max(1, self._starts):
-            logger.warning("workers were started again, the %d. time: they go on from the last checkpoint", starts - 1)
-        self._starts, self.silent_s, now = starts, news.silent_s, time.monotonic()
-        if news.silent_s < ABSENT_S:
-            self._since = self._told = now
-        elif now - self._told > WAITING_S:
-            self._told = now
-            free = {name: ray.available_resources().get(name, 0) for name in ("CPU", "GPU")}
-            logger.warning("no workers for %.0f s; the cluster has %s free", now - self._since, free)
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from ldm3d.toy.faults import Slow
 from ldm3d.toy.world import build_world
 from pipelines import candidates, preflight
 from pipelines.audit import AuditError, audit
-from pipelines.candidates import load_plan
 from pipelines.commit import TakenOverError, claim, commit_shard, finished
 from pipelines.metadata_input import read_input
+from pipelines.plan import load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage import Folder
 

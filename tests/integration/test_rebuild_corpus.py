@@ -30,11 +30,12 @@ from ldm3d.toy.scenes import render
 from ldm3d.toy.world import build_world
 from pipelines import candidates, stream_shards
 from pipelines import rebuild_corpus as stage
-from pipelines.candidates import load_plan, make_plan
+from pipelines.candidates import make_plan
 from pipelines.commit import Shard, claim, finished, shard_file
 from pipelines.corpus_graph import Actors, CorpusGraph
 from pipelines.finish import has_lost_files
 from pipelines.metadata_input import read_input
+from pipelines.plan import load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.relabel import is_corpus, relabel_plan
 from pipelines.remove_duplicates import remove_duplicates, rewrite

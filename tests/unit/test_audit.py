@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from pipelines.audit import AuditError, audit, check
-from pipelines.candidates import Plan
 from pipelines.commit import Record, Shard
+from pipelines.plan import Plan
 from pipelines.storage import Folder
 
 SHARD = Shard("val-00007", "_state/candidates/00000.parquet", 1, rows=5)

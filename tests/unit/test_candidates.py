@@ -10,9 +10,10 @@ import pytest
 from ldm3d.config import CorpusConfig, SelectConfig, ShardConfig
 from ldm3d.metadata import Columns
 from pipelines import candidates
-from pipelines.candidates import Plan, cut_bucket, load_plan, most_shards, save_plan, select_piece, write_bucket
+from pipelines.candidates import cut_bucket, most_shards, select_piece, write_bucket
 from pipelines.commit import Shard
 from pipelines.metadata_input import MetadataInput
+from pipelines.plan import Plan, load_plan, save_plan
 from pipelines.storage import Folder
 
 ROWS = 600

@@ -33,15 +33,9 @@ def test_any_caption_fits_its_place(caption):
     assert sheet(sample(caption)).shape == sheet(sample()).shape
 
 
-def test_letters_of_other_alphabets_are_drawn_where_matplotlib_brings_a_font():
-    pytest.importorskip("matplotlib")
+def test_letters_of_other_alphabets_are_drawn():
     drawn = [sheet(sample(letter)).tobytes() for letter in ("é", "ß", "я", "ж", "λ", "\uffff")]  # the last has none
     assert len(set(drawn)) == len(drawn)
-
-
-def test_without_matplotlib_there_is_a_font_all_the_same(monkeypatch):
-    monkeypatch.setattr("ldm3d.contact_sheet.find_spec", lambda name: None)
-    assert sheet(sample("grüße")).shape == sheet(sample()).shape
 
 
 def test_nothing_to_show_is_refused():

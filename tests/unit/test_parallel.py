@@ -1,7 +1,6 @@
 """Two workers save and go on as one does, though the first alone has read the checkpoint."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ldm3d.training.guard import StepGuard
 from ldm3d.training.loss_scale import LossScale
 from pipelines.parallel import announced, from_first, wrap
 from pipelines.training_state import Trained, TrainingState
+from tests.unit.worker_processes import run_workers
 
 torch.set_num_threads(1)
 
@@ -82,14 +82,7 @@ def work(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("parallel")
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
-    started = [subprocess.Popen([sys.executable, __file__, str(rank), folder], env=env) for rank in range(WORKERS)]
-    try:
-        assert [process.wait(timeout=120) for process in started] == [0] * WORKERS
-    finally:
-        for process in started:
-            process.kill()
+    run_workers(__file__, folder, WORKERS)
     return folder
 
 

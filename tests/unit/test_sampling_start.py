@@ -11,6 +11,7 @@ from diffusers import (
 )
 
 from ldm3d.sampling import Start, denoise, initial_noise, seeded_generators
+from tests.unit.small_model import parts
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")  # of numpy, for diffusers
@@ -29,17 +30,7 @@ SCHEDULERS = [
 
 @pytest.fixture(scope="module")
 def network() -> UNet2DConditionModel:
-    torch.manual_seed(0)
-    return UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=16,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    ).eval()
+    return parts().unet
 
 
 @pytest.fixture(scope="module")

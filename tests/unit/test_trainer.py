@@ -3,7 +3,6 @@
 import pytest
 
 from ldm3d.config import LoopConfig, WorkersConfig
-from pipelines import trainer
 from pipelines.trainer import worker_count
 
 LOOP = LoopConfig(epochs=1, batch_size=32, lanes=8)
@@ -41,18 +40,3 @@ def test_workers_fill_the_cluster_and_divide_the_lanes(workers, cluster, count):
 def test_what_does_not_fit_is_refused(workers, loop, cluster, message):
     with pytest.raises(ValueError, match=message):
         worker_count(workers, loop, *cluster)
-
-
-def test_workers_that_are_gone_or_back_are_told_of(monkeypatch, caplog):
-    monkeypatch.setattr(trainer, "WAITING_S", -1.0)
-    monkeypatch.setattr(trainer.ray, "available_resources", lambda: {"CPU": 3.0})
-    shown: list[int] = []
-    watch = trainer._Watch(2, lambda step, numbers: shown.append(step))
-    watch.take(trainer.News([(7, {})], ["a checkpoint could not be written"], begun=2, silent_s=0.1))
-    assert shown == [7]
-    assert "first worker: a checkpoint could not be written" in caplog.text
-    assert "started again" not in caplog.text
-    watch.take(trainer.News([], [], begun=2, silent_s=40.0))
-    assert "the cluster has {'CPU': 3.0, 'GPU': 0} free" in caplog.text
-    watch.take(trainer.News([], [], begun=4, silent_s=0.1))
-    assert "workers were started again, the 1. time" in caplog.text

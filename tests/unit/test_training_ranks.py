@@ -1,10 +1,8 @@
 """Two workers with half a batch each are one worker with the whole: losses, gradients, adaptive weight, bad steps."""
 
 import os
-import subprocess
 import sys
 from collections import OrderedDict
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +17,7 @@ from ldm3d.training.discriminator import PatchDiscriminator
 from ldm3d.training.guard import StepGuard
 from ldm3d.training.ranks import alone, mean_over_ranks
 from ldm3d.training.reconstructor import Reconstructor
+from tests.unit.worker_processes import run_workers
 
 torch.set_num_threads(1)
 
@@ -99,15 +98,8 @@ def work(rank: int, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory) -> list[dict]:
-    folder = str(tmp_path_factory.mktemp("ranks"))
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
-    started = [subprocess.Popen([sys.executable, __file__, str(rank), folder], env=env) for rank in range(WORKERS)]
-    try:
-        assert [process.wait(timeout=120) for process in started] == [0] * WORKERS
-    finally:
-        for process in started:
-            process.kill()
+    folder = tmp_path_factory.mktemp("ranks")
+    run_workers(__file__, folder, WORKERS)
     return [torch.load(f"{folder}/{rank}.pt") for rank in range(WORKERS)]
 
 
