@@ -90,12 +90,33 @@ SAMPLES = pa.schema(
     ]
 )
 
+METRICS = pa.schema(  # long form, one number a row
+    [
+        _field("run", pa.string()),  # hex
+        _field("started", pa.string()),  # of the run, ISO 8601 with time zone
+        _field("pictures", pa.string()),  # the set: as settings name it, then the point of its grid
+        _field("checkpoint?", pa.string()),  # fingerprint of the model that drew it, hex
+        _field("training_step?", pa.int64()),  # of that model, where it is known
+        _field("scheduler?", pa.string()),
+        _field("guidance_scale?", pa.float64()),
+        _field("num_inference_steps?", pa.int32()),
+        _field("metric", pa.string()),  # a name in `ldm3d.report.metrics`
+        _field("value", pa.float64()),
+        _field("stderr?", pa.float64()),  # standard error of the value
+        _field("num_samples", pa.int64()),  # pictures that it was made of
+        _field("excluded", pa.int64()),  # pictures of the set that it could not be made of
+        _field("protocol", pa.string()),  # hash of `config`: numbers of one protocol are comparable
+        _field("config", pa.string()),  # JSON: everything but the pictures themselves that decides the number
+    ]
+)
+
 CONTRACTS = {
     "rgbd/v1": RGBD,
     "reject/v1": REJECT,
     "candidate/v1": CANDIDATE,
     "latents/v1": LATENTS,
     "samples/v1": SAMPLES,
+    "metrics/v1": METRICS,
 }
 
 

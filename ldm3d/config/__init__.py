@@ -24,6 +24,15 @@ from ldm3d.config.diffusion import (
     LoraConfig,
     SamplesConfig,
 )
+from ldm3d.config.evaluate import (
+    ClipConfig,
+    DepthConfig,
+    EvaluateConfig,
+    InceptionConfig,
+    PicturesConfig,
+    ReconstructionConfig,
+    ReportConfig,
+)
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import CaptionsConfig, GenerateConfig, GeneratorConfig, SamplingConfig, SamplingPoint
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
@@ -36,18 +45,22 @@ __all__ = [
     "AutoencoderConfig",
     "AutoencoderLossConfig",
     "CaptionsConfig",
+    "ClipConfig",
     "ClusterConfig",
     "CorpusConfig",
     "DenoisingLossConfig",
+    "DepthConfig",
     "DiffusionConfig",
     "DiffusionModelConfig",
     "DownloadConfig",
     "DuplicatesConfig",
     "EmaConfig",
     "EncodeConfig",
+    "EvaluateConfig",
     "ExportConfig",
     "GenerateConfig",
     "GeneratorConfig",
+    "InceptionConfig",
     "LabelConfig",
     "LatentsConfig",
     "LoopConfig",
@@ -55,6 +68,9 @@ __all__ = [
     "ModelConfig",
     "OptimiserConfig",
     "PerceptualConfig",
+    "PicturesConfig",
+    "ReconstructionConfig",
+    "ReportConfig",
     "SamplesConfig",
     "SamplingConfig",
     "SamplingPoint",

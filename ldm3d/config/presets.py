@@ -6,6 +6,7 @@ from typing import Any
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
 from ldm3d.config.corpus import ClusterConfig, CorpusConfig, DownloadConfig, LabelConfig, SelectConfig, ShardConfig
 from ldm3d.config.diffusion import DiffusionConfig, DiffusionModelConfig, EmaConfig, SamplesConfig
+from ldm3d.config.evaluate import EvaluateConfig
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import GenerateConfig, GeneratorConfig, SamplingConfig
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TrainedAutoencoderConfig
@@ -97,6 +98,14 @@ GENERATE: Presets = {
 }
 
 
+EVALUATE: Presets = {
+    # The paper: FID, IS and CLIP on 30,000 captions of COCO, depth on 6,000 of them against ZoeDepth-N.
+    "ldm3d": {},
+    "ldm3d-4c": {},
+    "toy": {},
+}
+
+
 def presets_of(config_class: Callable[..., Any]) -> Presets:
     """The presets of a stage, by the class of its configuration."""
     tables: dict[Any, Presets] = {
@@ -105,6 +114,7 @@ def presets_of(config_class: Callable[..., Any]) -> Presets:
         LatentsConfig: LATENTS,
         DiffusionConfig: DIFFUSION,
         GenerateConfig: GENERATE,
+        EvaluateConfig: EVALUATE,
         ExportConfig: {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}},  # what a run was made with is written there
     }
     return tables[config_class]
