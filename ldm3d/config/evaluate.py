@@ -23,7 +23,7 @@ class PicturesConfig:
     """Use so many pictures of each set, a fixed sample by key: that of a smaller count is part of it. Features are
     computed of all, so that another count is a matter of seconds. None uses all."""
     keys: str | None = None
-    """Use only the pictures of these keys: a parquet file with a column `key`. Like `count`, it computes nothing anew."""
+    """Use only the pictures of these keys: a parquet file with a column `key`. Like `count`, it costs no features."""
 
     def __post_init__(self) -> None:
         require(self.size is None or self.size >= 1, "pictures.size", self.size, "1 or more, or None")
