@@ -103,6 +103,7 @@ METRICS = pa.schema(  # long form, one number a row
         _field("metric", pa.string()),  # a name in `ldm3d.report.metrics`
         _field("value", pa.float64()),
         _field("stderr?", pa.float64()),  # standard error of the value
+        _field("std?", pa.float64()),  # of what it is the mean of: samples; splits of inception_score, subsets of kid
         _field("num_samples", pa.int64()),  # pictures that it was made of
         _field("excluded", pa.int64()),  # pictures of the set that it could not be made of
         _field("protocol", pa.string()),  # hash of `config`: numbers of one protocol are comparable

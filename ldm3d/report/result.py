@@ -18,6 +18,7 @@ class Result:
     metric: str
     value: float
     stderr: float | None = None
+    std: float | None = None
     num_samples: int
     excluded: int = 0
     protocol: str
