@@ -4,6 +4,7 @@
 1    the work failed: storage, a task, no progress; the same command goes on from there
 2    the command line, configuration, input, output, model or cluster will not do; mend what the message names
 3    something else writes to the output: another run, or what the audit found; a person should look first
+4    done, and a metric got worse than in the evaluation before, beyond its error
 130  interrupted; the same command goes on from there
 143  terminated by SIGTERM; the same command goes on from there (training writes a checkpoint first)
 """
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
-FAILED, REFUSED, CONTESTED, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 128 + signal.SIGTERM
+FAILED, REFUSED, CONTESTED, WORSE, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 128 + signal.SIGTERM
 # What Python writes between the trace of an exception and that of the one that it led to.
 BETWEEN_TRACES = r"\n\n(?:The above exception was|During handling of the above exception).*:\n\n"
 
@@ -86,6 +87,8 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
     print(json.dumps(result, indent=2))
     if result.get("finished") is False:
         _exit(TERMINATED, "stopped at a checkpoint: the same command goes on from there")
+    if worse := result.get("worse"):
+        _exit(WORSE, f"worse: {'; '.join(worse)}")
 
 
 class _Terminated(KeyboardInterrupt):

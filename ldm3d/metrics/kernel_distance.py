@@ -1,5 +1,7 @@
 """The kernel distance between two sets of features: KID, where features are Inception's (arXiv 1801.01401)."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,21 +26,33 @@ def kernel_distance(
     Raises:
         ValueError: there are fewer features than a subset has.
     """
-    fewest = min(len(one), len(other))
-    if not 2 <= subset_size <= fewest:
-        raise ValueError(f"subsets of {subset_size} features of {fewest}, wanted 2 to {fewest}: lower the subset size")
-    random = np.random.RandomState(seed)
-    found = []
-    for _ in range(subsets):
-        first = one[random.choice(len(one), subset_size, replace=False)]
-        second = other[random.choice(len(other), subset_size, replace=False)]
-        found.append(_squared_discrepancy(first.astype(np.float64), second.astype(np.float64)))
+    found = [
+        squared_discrepancy(one[first], other[second])
+        for first, second in random_subsets(len(one), len(other), subsets, subset_size, seed)
+    ]
     return float(np.mean(found)), float(np.std(found))
 
 
-def _squared_discrepancy(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """MMD² of two samples of n, without bias: no feature is compared with itself."""
-    count = len(one)
+def random_subsets(
+    count: int, others: int, subsets: int = SUBSETS, subset_size: int = SUBSET_SIZE, seed: int = SEED
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Which of so many features each subset is of: (subset_size,) of one set, and of the other.
+
+    Raises:
+        ValueError: there are fewer features than a subset has.
+    """
+    fewest = min(count, others)
+    if not 2 <= subset_size <= fewest:
+        raise ValueError(f"subsets of {subset_size} features of {fewest}, wanted 2 to {fewest}: lower the subset size")
+    random = np.random.RandomState(seed)
+    for _ in range(subsets):
+        first = random.choice(count, subset_size, replace=False)
+        yield first, random.choice(others, subset_size, replace=False)
+
+
+def squared_discrepancy(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """MMD² of two samples, (n, D) each, without bias: no feature is compared with itself."""
+    one, other, count = one.astype(np.float64), other.astype(np.float64), len(one)
     own, others, across = _kernel(one, one), _kernel(other, other), _kernel(one, other)
     within = own.sum() - np.trace(own) + others.sum() - np.trace(others)
     return float(within / (count * (count - 1)) - 2 * across.mean())

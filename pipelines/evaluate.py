@@ -1,0 +1,86 @@
+"""The evaluation stage: pictures -> what networks see in them -> numbers with errors, a report, a verdict.
+
+    check    sets of pictures, settings, output, networks on a worker     (picture_sets, evaluate_plan, measures)
+    stream   part of a set -> PartMeasurer, committed rows of features    (measure_parts)
+    sum      rows -> sums on the cluster -> metrics/v1                    (feature_rows, set_scores, evaluate_results)
+    report   tables, plots, samples; what changed since earlier runs      (finish_evaluation, ldm3d.report)
+
+An output is kept for many runs: features are computed once for a set and a network, and each run's numbers stay for
+the next to be compared with. Killed anywhere and run again, it does what is left. docs/evaluate.md says the rest.
+"""
+
+import gc
+import hashlib
+import json
+import logging
+import time
+from typing import Any
+
+from ldm3d.config import EvaluateConfig, to_json
+from pipelines import preflight
+from pipelines.commit import check_owner
+from pipelines.evaluate_plan import EvaluatePlan
+from pipelines.evaluate_results import Results
+from pipelines.finish_evaluation import finish, finished_run
+from pipelines.measure_parts import Measuring, measure_parts
+from pipelines.measures import try_measures
+from pipelines.resources import cluster_size, fit_actors
+from pipelines.session import connect
+from pipelines.storage import Folder
+from pipelines.trial import try_on_worker
+
+logger = logging.getLogger(__name__)
+
+IDENTITY = {"stage": "evaluate"}  # of an output, which takes any number of evaluations
+
+
+def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Measure sets of pictures and autoencoders, or do what is left of it.
+
+    Args:
+        config: everything; see `ldm3d.config`.
+        dry_run: check and print the plan, write nothing.
+
+    Returns:
+        What is in `_SUCCESS.json` (`pipelines.finish_evaluation`); for a dry run what is known of it.
+
+    Raises:
+        ValueError: the configuration, pictures, networks, output or cluster will not do; nothing was started.
+        AuditError: the output holds features of something else.
+        TakenOverError: another run was started on the same output.
+    """
+    plan = EvaluatePlan.of(config)
+    config, output = plan.config, Folder(plan.config.output)
+    preflight.check_output(output, IDENTITY)
+    connect(config.cluster)
+    gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
+    pool = fit_actors("measure", config.cluster, *cluster_size())
+    patience_s = config.cluster.no_progress_timeout_s
+    tried = try_on_worker(
+        try_measures, plan.measures, config, pool=pool, patience_s=patience_s, name="the networks that measure"
+    )
+    fingerprints = tried["fingerprints"]
+    run, known = _run_of(plan, fingerprints), {"resources": str(pool), "device": tried["device"]}
+    logger.info("%s on %s; run %s", pool, tried["device"], run)
+    if dry_run:
+        sets = {each.pictures.name: {"pictures": each.pictures.rows, "role": each.role} for each in plan.sets}
+        return {"sets": sets, "left_out": plan.left_out, "run": run, **known, "config": to_json(config)}
+    if summary := finished_run(output, run):
+        logger.info("%s: run %s is finished", output.url, run)
+        return summary
+    owner = preflight.begin(output, IDENTITY, to_json(config), {})
+    provenance = {"producer": "evaluate", "code": preflight.code_version()}
+    work = Measuring(config, pool.cpus, owner, provenance)
+    measure_parts(work, plan.tasks(fingerprints), pool)
+    results = Results(plan, fingerprints, run, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    rows = list(results.rows())
+    check_owner(output, owner)
+    return finish(work, plan, rows, results.started, pool)
+
+
+def _run_of(plan: EvaluatePlan, fingerprints: dict[str, str]) -> str:
+    """A name that the same settings, pictures and networks have again."""
+    sets = {f"{each.role}:{each.pictures.name}": each.fingerprint(plan.config) for each in plan.sets}
+    settings = to_json(plan.config)
+    deciding = {name: settings[name] for name in ("metrics", "pictures", "inception", "clip", "depth", "report")}
+    return hashlib.sha256(json.dumps([sets, fingerprints, deciding], sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,65 @@
+"""What one measure says of one set of pictures, and which of these count."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from ldm3d.config import PicturesConfig
+from pipelines.audit import AuditError
+from pipelines.evaluate_plan import Measured, picture_names
+from pipelines.feature_rows import Chosen, FeatureRows, measured_names
+from pipelines.storage import Folder
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSet:
+    """
+    rows: of the pictures that count. chosen: these. excluded: how many more would count, had they been readable.
+    """
+
+    rows: FeatureRows
+    chosen: Chosen
+    excluded: int
+
+    @classmethod
+    def of(cls, measured: Measured, rows: FeatureRows, config: PicturesConfig | None) -> "MeasuredSet":
+        """
+        Args:
+            rows: what was measured; of the pictures that count, `chosen` is filled in here.
+            config: which pictures count; None lets all.
+
+        Raises:
+            AuditError: the features are of other pictures than those of the set.
+            ValueError: fewer than two pictures are left.
+        """
+        names, found = picture_names(measured), measured_names(rows.url, rows.shards)
+        planned = Chosen.of(*names)
+        if len(planned.only(*found)) != len(found[0]):
+            raise AuditError(
+                f"{rows.url}/features holds others than the pictures of {measured.pictures.url}, or some twice: "
+                "something else wrote there; remove features/ and _state/shards/, and run the same command again"
+            )
+        wanted = Chosen.of(*names, config.count, _keys(config.keys)) if config else planned
+        chosen = wanted.only(*found)
+        if len(chosen) < 2:
+            raise ValueError(
+                f"{measured.pictures.url!r}: {len(chosen)} of its {measured.pictures.rows} pictures are left, wanted "
+                "two or more; see --pictures.keys, --pictures.count, and rejects/ of the output"
+            )
+        return cls(FeatureRows(rows.url, rows.shards, ray.put(chosen)), chosen, len(wanted) - len(chosen))
+
+
+def _keys(file: str | None) -> NDArray[np.int64] | None:
+    """The column `key` of a parquet file.
+
+    Raises:
+        ValueError: there is no such thing.
+    """
+    if file is None:
+        return None
+    try:
+        return np.asarray(Folder(file).read_table("", columns=["key"])["key"].to_numpy(), np.int64)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"pictures.keys {file!r} is no parquet file with a column `key`: {error}") from error

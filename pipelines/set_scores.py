@@ -1,0 +1,141 @@
+"""Numbers of whole sets, made of sums over what networks saw in each picture."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import ray
+from numpy.typing import NDArray
+
+from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums, frechet_distance
+from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
+from ldm3d.metrics.kernel_distance import random_subsets, squared_discrepancy
+from ldm3d.metrics.moments import Moments
+from pipelines.feature_rows import Chosen, FeatureRows, matrix, read_rows
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value, its standard error, the spread of what it is the mean of; pictures in it, and those left out."""
+
+    value: float
+    stderr: float | None
+    std: float | None
+    count: int
+    excluded: int = 0
+
+
+def gaussian_of(rows: FeatureRows) -> ray.ObjectRef:
+    """The sums of `pool`, in the object store."""
+    return ray.put(rows.sum(_gaussian, columns=["pool"]))
+
+
+def frechet(rows: FeatureRows, own: ray.ObjectRef, other: ray.ObjectRef) -> Score:
+    """The distance of a set from another, which is taken as it is.
+
+    Args:
+        own, other: `gaussian_of` either.
+    """
+    task = ray.remote(_frechet).options(num_returns=2, max_retries=3)
+    distance, slope = cast("list[ray.ObjectRef]", task.remote(own, other))
+    influences = rows.sum(_influences, slope, columns=["pool"])
+    value: Any = ray.get(distance)
+    return Score(value, influences.stderr, None, influences.count, influences.excluded)
+
+
+def kernel(rows: FeatureRows, others: FeatureRows, subsets: int, size: int) -> Score:
+    """Of random subsets of both, of features of which as many are held at once as are in any of them.
+
+    The spread of subsets says how far the distance of so few pictures is off; that of all is as much nearer as the
+    root of how many times more they are (Politis and Romano, 1994).
+    """
+    value, std, used, count = ray.get(
+        ray.remote(_kernel).options(max_retries=3).remote(rows, others, rows.chosen, others.chosen, subsets, size)
+    )
+    return Score(value, std * (used / count) ** 0.5, std, count)
+
+
+def inception_score(rows: FeatureRows, count: int) -> Score:
+    """Mean over splits, whose order is that of keys."""
+    splits = min(SPLITS, count)
+    sums = rows.sum(_inception, ray.put(split_of(count, splits)), splits, columns=["logits"])
+    value, std = sums.score()
+    return Score(value, std / splits**0.5, std, int(sums.counts.sum()))
+
+
+def means(rows: FeatureRows, columns: Iterable[str]) -> dict[str, Score]:
+    """The mean of each column over the pictures in which it is finite."""
+    found = rows.sum(_moments, columns=list(columns)).columns
+    return {name: Score(each.mean, each.stderr, each.std, each.count, each.excluded) for name, each in found.items()}
+
+
+def _gaussian(table: pa.Table, places: NDArray[np.int64]) -> GaussianSums:
+    features = matrix(table["pool"])
+    return GaussianSums.of(features[np.isfinite(features).all(axis=1)])
+
+
+def _frechet(one: GaussianSums, other: GaussianSums) -> tuple[float, FrechetSlope]:
+    return frechet_distance(one, other), FrechetSlope.of(one, other)
+
+
+def _influences(table: pa.Table, places: NDArray[np.int64], slope: FrechetSlope) -> Moments:
+    return Moments.of(slope.influences(matrix(table["pool"])))
+
+
+def _inception(
+    table: pa.Table, places: NDArray[np.int64], split: NDArray[np.int64], splits: int
+) -> InceptionScoreSums:
+    logits = matrix(table["logits"])
+    finite = np.isfinite(logits).all(axis=1)
+    return InceptionScoreSums.of(logits[finite], split[places[finite]], splits)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    columns: dict[str, Moments]
+
+    def __add__(self, other: "_Columns") -> "_Columns":
+        return _Columns({name: moments + other.columns[name] for name, moments in self.columns.items()})
+
+
+def _moments(table: pa.Table, places: NDArray[np.int64]) -> _Columns:
+    return _Columns({name: Moments.of(table[name].to_numpy()) for name in table.column_names})
+
+
+def _kernel(
+    rows: FeatureRows, others: FeatureRows, own: Chosen, other: Chosen, subsets: int, size: int
+) -> tuple[float, float, int, int]:
+    count = min(len(own), len(other))
+    size = min(size, count)
+    picks = list(random_subsets(len(own), len(other), subsets, size))
+    first = _features_at(rows, own, np.unique([pick for pick, _ in picks]))
+    second = _features_at(others, other, np.unique([pick for _, pick in picks]))
+    found = [squared_discrepancy(first[pick], second[other_pick]) for pick, other_pick in picks]
+    return float(np.mean(found)), float(np.std(found)), size, count
+
+
+@dataclass(frozen=True, eq=False)
+class _Some:
+    """Features of some of many: places (K,), sorted, and features (K, D)."""
+
+    places: NDArray[np.int64]
+    features: NDArray[np.float32]
+
+    def __getitem__(self, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.features[np.searchsorted(self.places, wanted)]
+
+
+def _features_at(rows: FeatureRows, chosen: Chosen, wanted: NDArray[np.int64]) -> _Some:
+    """Features at some places, which are sorted."""
+    found: NDArray[np.float32] = np.empty((len(wanted), 0), np.float32)
+    for shard in rows.shards:
+        table, places = read_rows(rows.url, shard.name, ["pool"], chosen)
+        at = np.isin(places, wanted)
+        if at.any():
+            features = matrix(table["pool"])[at]
+            if not found.shape[1]:
+                found = np.full((len(wanted), features.shape[1]), np.nan, np.float32)
+            found[np.searchsorted(wanted, places[at])] = features
+    return _Some(wanted, found)

@@ -1,0 +1,38 @@
+"""A few pictures of sets that were measured, for figures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ldm3d.keys import rank
+from ldm3d.measures import Batch
+from pipelines.evaluate_plan import EvaluatePlan, Measured, picture_names
+from pipelines.picture_rows import read_some
+
+Name = tuple[int, int]
+"""Key and number of a picture."""
+
+
+def names_to_show(sets: Sequence[Measured], count: int, seed: int) -> list[Name]:
+    """Some pictures, of those that all sets have; of the first set where there are none such."""
+    found = [_names(each) for each in sets]
+    common = sorted(set(found[0]).intersection(*found[1:]) or found[0])
+    order = np.argsort(rank(np.array([key for key, _ in common], np.int64), seed), kind="stable")
+    return [common[place] for place in order[:count]]
+
+
+def read_named(plan: EvaluatePlan, measured: Measured, names: Sequence[Name]) -> dict[Name, Batch]:
+    """Those of some pictures that a set has and that can be read, a batch of one each."""
+    found: dict[Name, Batch] = {}
+    for part in measured.pictures.parts:
+        own = list(zip(part.keys.tolist(), part.numbers.tolist(), strict=True))
+        for place in [place for place, name in enumerate(own) if name in names]:
+            batch = read_some(plan.rows_of(measured, part), [place])
+            if len(batch):
+                found[own[place]] = batch
+    return found
+
+
+def _names(measured: Measured) -> list[Name]:
+    keys, numbers = picture_names(measured)
+    return list(zip(keys.tolist(), numbers.tolist(), strict=True))
