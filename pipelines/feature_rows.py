@@ -71,6 +71,8 @@ class Chosen:
 
     def places(self, keys: NDArray[np.int64], numbers: NDArray[np.int32]) -> NDArray[np.int64]:
         """(M,): where each of some pictures is among those that count, -1 where it is not."""
+        if not len(self):
+            return np.full(len(keys), -1)
         own, asked = (_pairs(*names) for names in ((self.keys, self.numbers), (keys, numbers)))
         order = np.argsort(own)
         at = np.searchsorted(own, asked, sorter=order).clip(max=len(own) - 1)

@@ -1,0 +1,118 @@
+"""What may be measured: samples of a grid, a corpus, parquet of others, picture files; and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ldm3d.images import encode_depth, encode_rgb
+from ldm3d.keys import make_key
+from ldm3d.schema import IMAGE
+from pipelines.picture_sets import PictureSet, open_sets
+from pipelines.storage import Folder
+
+POINT = {"scheduler": "ddim", "guidance_scale": 5.0, "num_inference_steps": 50}
+
+
+def picture(value: int) -> bytes:
+    return encode_rgb(np.full((4, 4, 3), value, np.uint8))
+
+
+def table(values: range, **columns: object) -> pa.Table:
+    images = pa.array([{"bytes": picture(value), "path": f"{value}.png"} for value in values], IMAGE)
+    return pa.table({"image": images, **columns})
+
+
+def samples(root: Path, rows: int = 3, checkpoint: str = "abc") -> Path:
+    """The output of a finished `generate` of a grid of two, one of them empty."""
+    output = Folder(str(root))
+    depth = pa.array([{"bytes": encode_depth(np.zeros((4, 4), np.uint16), "png"), "path": "d"}] * rows, IMAGE)
+    columns = {"key": pa.array([7] * rows), "number": pa.array(range(rows)), "caption": ["a cube"] * rows}
+    output.write_tables("samples/ddim-s5-n50/00000.parquet", [table(range(rows), depth=depth, **columns)])
+    points = {"ddim-s5-n50": POINT | {"rows": rows}, "ddim-s5-n9": POINT | {"rows": 0}}
+    marker = {"points": points, "settings": {"captions": {"seed": 3}}, "model": {"fingerprint": checkpoint}}
+    output.write("_SUCCESS.json", json.dumps(marker).encode())
+    return root
+
+
+def only(path: object, shard_pictures: int = 64) -> PictureSet:
+    (found,) = open_sets(str(path), shard_pictures, "--input")
+    return found
+
+
+def test_samples_are_a_set_for_each_point_that_has_any(tmp_path):
+    found = only(samples(tmp_path / "ours"))
+    assert (found.name, found.rows) == ("ours/ddim-s5-n50", 3)
+    assert found.columns == {"image": "image", "caption": "caption", "depth": "depth"}
+    assert found.about == {"checkpoint": "abc", "training_step": None, "seed": 3, **POINT}
+    assert found.parts[0].numbers.tolist() == [0, 1, 2]
+
+
+def test_a_name_may_be_given(tmp_path):
+    assert only(f"best={samples(tmp_path / 'ours')}").name == "best/ddim-s5-n50"
+
+
+def test_picture_files_are_cut_into_parts_in_the_order_of_their_names(tmp_path):
+    for name in ("b.png", "a.JPG", "deep/c.webp", ".hidden.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(picture(1))
+    found = only(tmp_path, shard_pictures=2)
+    assert [part.files for part in found.parts] == [("a.JPG", "b.png"), ("deep/c.webp",)]
+    assert found.parts[1].keys.tolist() == [make_key("deep/c.webp")]
+
+
+def test_parquet_of_others_needs_no_more_than_pictures(tmp_path):
+    pq.write_table(table(range(3), text=["a", "b", "c"]), tmp_path / "x.parquet")
+    found = only(tmp_path)
+    assert found.columns == {"image": "image", "caption": "text"}
+    assert len(set(found.parts[0].keys.tolist())) == 3
+
+
+def test_depth_that_is_nowhere_is_no_depth(tmp_path):
+    pq.write_table(table(range(2), depth=pa.array([None, None], IMAGE)), tmp_path / "x.parquet")
+    assert "depth" not in only(tmp_path).columns
+
+
+def test_a_set_is_known_by_its_content_wherever_it_lies(tmp_path):
+    one, other = (only(samples(tmp_path / name / "x")) for name in ("one", "other"))
+    assert one.fingerprint == other.fingerprint
+    assert only(samples(tmp_path / "third", rows=4)).fingerprint != one.fingerprint
+
+
+def test_a_changed_picture_changes_the_fingerprint(tmp_path):
+    prints = set()
+    for value in (1, 2):
+        (tmp_path / "a.png").write_bytes(picture(value))
+        prints.add(only(tmp_path).fingerprint)
+    assert len(prints) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: None, "is no folder"),
+        (lambda root: root.mkdir(), "holds no .parquet file and no .jpg"),
+        (lambda root: Folder(str(root)).write("config.json", b"{}"), "is not finished"),
+        (lambda root: Folder(str(root)).write_tables("a.parquet", [pa.table({"x": [1]})]), "wanted `image`"),
+        (lambda root: Folder(str(root)).write("a.parquet", b"PAR1"), "--input"),
+        (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=[5, 5])]), "the key 5 twice"),
+        (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=["a", "b"])]), "whole number"),
+        (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(0))]), "holds no row"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(tmp_path, make, message):
+    make(tmp_path / "given")
+    with pytest.raises(ValueError, match=message) as caught:
+        open_sets(str(tmp_path / "given"), 64, "--input")
+    assert type(caught.value) is ValueError
+    assert "--input" in str(caught.value)
+
+
+def test_files_with_different_columns_are_two_sets(tmp_path):
+    pq.write_table(table(range(2)), tmp_path / "a.parquet")
+    pq.write_table(table(range(2), caption=["a", "b"]), tmp_path / "b.parquet")
+    with pytest.raises(ValueError, match=r"b\.parquet has other columns than a\.parquet"):
+        only(tmp_path)
