@@ -43,20 +43,20 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") 
     top = GAP + 2 * LINE if title else GAP
     sheet = Image.new("RGB", (columns * width + GAP, top + rows * height), "white")
     draw = ImageDraw.Draw(sheet)
-    font, large = _font(LINE - 4), _font(LINE)
-    draw.text((GAP, GAP), _cut(title[:500], large, columns * width - GAP), fill="black", font=large)
+    font, large = typeface(LINE - 4), typeface(LINE)
+    draw.text((GAP, GAP), cut(title[:500], large, columns * width - GAP), fill="black", font=large)
     for index, sample in enumerate(samples):
         x, y = GAP + index % columns * width, top + index // columns * height
-        sheet.paste(_tile(sample.image), (x, y))
-        sheet.paste(_tile(colour_depth(sample.depth)), (x + TILE, y))
-        text = "\n".join(_wrap(sample.caption, font, 2 * TILE))
+        sheet.paste(tile(sample.image), (x, y))
+        sheet.paste(tile(colour_depth(sample.depth)), (x + TILE, y))
+        text = "\n".join(wrap(sample.caption, font, 2 * TILE))
         draw.multiline_text((x, y + TILE + 2), text, fill="black", font=font, spacing=2)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def typeface(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib brings: Latin, Greek and Cyrillic letters, where Pillow's own has ASCII alone."""
     matplotlib = find_spec("matplotlib")  # found, not imported, which takes a while
     assert matplotlib is not None
@@ -64,15 +64,13 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", size)
 
 
-def _tile(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Small pictures are enlarged pixel by pixel, so that one sees what is stored."""
-    small = max(pixels.shape[:2]) < TILE
-    return Image.fromarray(pixels).resize(
-        (TILE, TILE), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
-    )
+def tile(pixels: NDArray[np.uint8], size: tuple[int, int] = (TILE, TILE)) -> Image.Image:
+    """At a size, width and height. Small pictures are enlarged pixel by pixel, so that one sees what is stored."""
+    small = max(pixels.shape[:2]) < max(size)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
 
 
-def _wrap(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> list[str]:
+def wrap(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> list[str]:
     """At most LINES lines that fit `width`, the last one cut short where the text is longer."""
     lines = [""]
     for word in text[:500].split():
@@ -84,10 +82,11 @@ def _wrap(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: 
         else:
             lines[-1] += " ..."
             break
-    return [_cut(line, font, width) for line in lines]
+    return [cut(line, font, width) for line in lines]
 
 
-def _cut(line: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+def cut(line: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """As many letters of it as fit `width`."""
     while line and font.getlength(line) > width:
         line = line[:-1]
     return line

@@ -1,0 +1,106 @@
+"""Verdicts -> what stands on top of a report: one word, then what changed."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from ldm3d.report.blocks import Banner, Block, Fold, Paragraph
+from ldm3d.report.metrics import METRICS
+from ldm3d.report.notation import number, plain, signed, title, with_error
+from ldm3d.report.protocol import Difference
+from ldm3d.report.result import Result
+from ldm3d.report.table import Cell, Row, Table, row
+from ldm3d.report.verdict import KINDS, Kind, Verdict, overall
+
+WORDS: dict[Kind, str] = {
+    "worse": "Worse",
+    "better": "Better",
+    "same": "Unchanged",
+    "incomparable": "Not comparable",
+    "new": "Nothing to compare with",
+}
+MOST = 12  # settings that are named of one number
+
+
+def changes(verdicts: Sequence[Verdict], surrogate: Sequence[str]) -> Iterator[Block]:
+    """The verdict on the run; what got worse or better; what stayed, and what cannot be compared."""
+    yield Banner(overall(verdicts), WORDS[overall(verdicts)], _summary(verdicts))
+    by_kind: dict[Kind, list[Verdict]] = {kind: [] for kind in KINDS}
+    for each in verdicts:
+        by_kind[each.kind].append(each)
+    if changed := by_kind["worse"] + by_kind["better"]:
+        yield _compared(changed, surrogate, "What changed")
+    if same := by_kind["same"]:
+        yield Fold(f"What stayed the same ({len(same)})", (_compared(same, surrogate),))
+    if incomparable := by_kind["incomparable"]:
+        told = "Earlier runs measured the same pictures by another protocol, so that the numbers say nothing together."
+        yield Fold(
+            f"What cannot be compared ({len(incomparable)})", (Paragraph(told), _incomparable(incomparable, surrogate))
+        )
+    if (new := by_kind["new"]) and len(new) < len(verdicts):
+        names = dict.fromkeys(f"{_title(each.result, surrogate)} of {each.result.pictures}" for each in new)
+        yield Fold(f"What is new ({len(new)})", (Paragraph("; ".join(names)),))
+
+
+def _summary(verdicts: Sequence[Verdict]) -> str:
+    """How many of each kind, and since when."""
+    counts = Counter(each.kind for each in verdicts)
+    told = {kind: "the same" if kind == "same" else kind for kind in KINDS}
+    parts = ", ".join(f"{counts[kind]} {told[kind]}" for kind in KINDS if counts[kind])
+    before = {each.before.run: each.before.started for each in verdicts if each.before and each.kind != "incomparable"}
+    since = f" Compared with run {next(iter(before))} of {next(iter(before.values()))}." if len(before) == 1 else ""
+    since = f" Each compared with its last run, of {len(before)} runs in all." if len(before) > 1 else since
+    return f"{_numbers(len(verdicts))}: {parts}.{since}" if verdicts else "No number was computed."
+
+
+def _numbers(count: int) -> str:
+    return f"{count} number{'' if count == 1 else 's'}"
+
+
+def _compared(found: Sequence[Verdict], surrogate: Sequence[str], heading: str = "") -> Table:
+    columns = ("Pictures", "Metric", "Verdict", "before", "now", "change", "counts above")
+    note = "A change counts where it is larger than so many standard errors of the difference as the settings say."
+    return Table(columns, tuple(_compared_row(each, surrogate) for each in found), heading, labels=3, notes=(note,))
+
+
+def _compared_row(verdict: Verdict, surrogate: Sequence[str]) -> Row:
+    digits, result = METRICS[verdict.result.metric].digits, verdict.result
+    assert verdict.before is not None
+    assert verdict.threshold is not None
+    return row(
+        result.pictures,
+        _title(result, surrogate),
+        Cell(verdict.kind, mark=verdict.kind),
+        _value(verdict.before),
+        _value(result),
+        signed(verdict.change, digits),
+        number(verdict.threshold, digits),
+    )
+
+
+def _incomparable(found: Sequence[Verdict], surrogate: Sequence[str]) -> Table:
+    rows = [
+        row(
+            each.result.pictures,
+            _title(each.result, surrogate),
+            _differing(each.differs),
+            each.before.run if each.before else Cell(),
+            _value(each.before) if each.before else Cell(),
+            _value(each.result),
+        )
+        for each in found
+    ]
+    return Table(("Pictures", "Metric", "What differs", "Run", "was", "is"), tuple(rows), labels=4)
+
+
+def _differing(differs: Iterable[Difference]) -> str:
+    told = [f"{each.setting}: {plain(each.was)} → {plain(each.now)}" for each in differs]
+    more = [f"and {len(told) - MOST} more"] if len(told) > MOST else []
+    return "; ".join(told[:MOST] + more) or "nothing that protocols tell"
+
+
+def _title(result: Result, surrogate: Sequence[str]) -> str:
+    return title(result.metric, [result.num_samples], surrogate=result.metric in surrogate, arrow=True)
+
+
+def _value(result: Result) -> str:
+    return with_error(result.value, result.stderr, METRICS[result.metric].digits)

@@ -1,0 +1,95 @@
+"""Aligned depth beside its reference, in metres: figure 8 of the paper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from ldm3d.contact_sheet import GAP, LINE, TILE, colour_depth, typeface
+from ldm3d.report.picture_grid import INK, Heading, PictureRow, picture_grid
+from ldm3d.rgbd import DEPTH_MAX
+
+VOID = (150, 156, 163)  # where there is no depth: none of the scale's colours
+BAR, TICKS = 14, 5  # pixels; numbers below it
+
+
+@dataclass(frozen=True, eq=False)
+class DepthRow:
+    """One sample.
+
+    image: H x W x 3 uint8 RGB. own, peer: H x W, in metres, aligned with the reference, of the sample and of a peer's
+    answer to its picture; None where there is none. reference: H x W, in metres. Void where it is not finite or not
+    above 0.
+    """
+
+    caption: str
+    image: NDArray[np.uint8]
+    reference: NDArray[Any]
+    own: NDArray[Any] | None = None
+    peer: NDArray[Any] | None = None
+
+
+def depth_figure(
+    rows: Sequence[DepthRow], own: str = "sample", peer: str = "peer", reference: str = "reference"
+) -> bytes:
+    """A row for each sample: image, its depth, the peer's, the reference, under one scale of colours, as a PNG.
+
+    The scale, below with a bar, is from the nearest to the farthest that any reference sees; near is bright. Depth
+    beyond either end has the colour of that end, and void depth is grey.
+
+    Args:
+        own, peer, reference: what they are called.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    names = {"own": f"{own}, aligned", "peer": f"{peer}, aligned", "reference": reference}
+    kinds = [kind for kind in names if any(getattr(row, kind) is not None for row in rows)]
+    near, far = _range([row.reference for row in rows])
+    pictures = [
+        PictureRow(row.caption, [row.image, *(_coloured(getattr(row, kind), near, far) for kind in kinds)])
+        for row in rows
+    ]
+    headings = [Heading("image"), *(Heading(names[kind]) for kind in kinds)]
+    return picture_grid([headings], pictures, _bar(near, far, (len(kinds) + 1) * (TILE + GAP) - GAP))
+
+
+def colour_metres(depth_m: NDArray[Any], near: float, far: float) -> NDArray[np.uint8]:
+    """(H, W) metres -> (H, W, 3) uint8 RGB, from bright at `near` to dark at `far`, linear in metres."""
+    valid = _valid(depth_m)
+    share = np.clip((far - np.where(valid, depth_m, far)) / (far - near), 0, 1)
+    colours = colour_depth((share * DEPTH_MAX).round().astype(np.uint16))
+    colours[~valid] = VOID
+    return colours
+
+
+def _coloured(depth_m: NDArray[Any] | None, near: float, far: float) -> NDArray[np.uint8] | None:
+    return None if depth_m is None else colour_metres(depth_m, near, far)
+
+
+def _range(references: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    found = [each[_valid(each)] for each in references]
+    found = [each for each in found if len(each)]
+    near, far = (min(each.min() for each in found), max(each.max() for each in found)) if found else (0.0, 1.0)
+    return float(near), float(far) if far > near else float(near) + 1.0
+
+
+def _valid(depth_m: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.isfinite(depth_m) & (depth_m > 0)
+
+
+def _bar(near: float, far: float, width: int) -> Image.Image:
+    """The scale, with metres below it."""
+    margin, letters = 24, typeface(LINE - 4)
+    bar = Image.new("RGB", (width, BAR + LINE + 6), "white")
+    draw = ImageDraw.Draw(bar)
+    metres = np.linspace(near, far, width - 2 * margin)
+    bar.paste(Image.fromarray(colour_metres(np.tile(metres, (BAR, 1)), near, far)), (margin, 0))
+    for value in np.linspace(near, far, TICKS):
+        x = margin + (value - near) / (far - near) * (width - 2 * margin - 1)
+        draw.line([(x, BAR), (x, BAR + 3)], fill=INK)
+        draw.text((x, BAR + 5), f"{value:.2f} m", fill=INK, font=letters, anchor="ma")
+    return bar

@@ -1,0 +1,110 @@
+"""An evaluation and its verdicts -> a document: the verdict first, then numbers, then how they came about."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ldm3d.report.blocks import Block, Document, Fold, Heading, Items, Paragraph, Picture
+from ldm3d.report.changes import changes
+from ldm3d.report.evaluation import Evaluation
+from ldm3d.report.history import Track, runs_of, tracks
+from ldm3d.report.metrics import METRICS
+from ldm3d.report.notation import plain, title, with_error
+from ldm3d.report.plots import Plot, history_plots, plots, sweep_plots
+from ldm3d.report.protocols import protocols
+from ldm3d.report.table import Cell, Table, row
+from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
+from ldm3d.report.verdict import Verdict
+
+CAPTIONS = {
+    "samples": "Samples and their depth, as figure 3 of the paper: near is bright, each map over its own range.",
+    "depth": "Depth in metres after alignment, as figure 8 of the paper.",
+}
+
+
+def document(
+    evaluation: Evaluation, verdicts: Sequence[Verdict], drawn: Mapping[str, bytes] | None = None
+) -> Document:
+    """
+    Args:
+        drawn: what `plots` gives, where it is there already.
+    """
+    drawn = plots(evaluation) if drawn is None else drawn
+    blocks = [
+        *changes(verdicts, evaluation.surrogate),
+        *_left_out(evaluation),
+        *_section("Pictures", _tables(images_table(evaluation)), _images(evaluation, "samples")),
+        *_section("Sweeps", _plots(sweep_plots(evaluation), drawn), _tables(sweep_table(evaluation))),
+        *_section("Depth", _tables(depth_table(evaluation)), _images(evaluation, "depth")),
+        *_section("Autoencoders", _tables(autoencoders_table(evaluation))),
+        *_section(
+            "Other pictures", _images(evaluation, *(name for name in evaluation.images if name not in CAPTIONS))
+        ),
+        *_section("History", _plots(history_plots(evaluation), drawn), _history(evaluation)),
+        *_section("What was measured", _about(evaluation)),
+        *_section("Protocol", protocols(evaluation)),
+    ]
+    return Document(evaluation.title, f"Run {evaluation.run}, started {evaluation.started}", tuple(blocks))
+
+
+def _section(heading: str, *parts: Iterator[Block]) -> list[Block]:
+    """Nothing, where there is nothing in it."""
+    blocks = [block for part in parts for block in part]
+    return [Heading(heading), *blocks] if blocks else []
+
+
+def _left_out(evaluation: Evaluation) -> Iterator[Block]:
+    if evaluation.left_out:
+        yield Items(tuple(evaluation.left_out), "Not computed")
+
+
+def _tables(table: Table | None) -> Iterator[Block]:
+    if table:
+        yield table
+
+
+def _images(evaluation: Evaluation, *names: str) -> Iterator[Block]:
+    for name in names:
+        if name in evaluation.images:
+            caption = CAPTIONS.get(name, name)
+            yield Picture(f"{name}.png", evaluation.images[name], caption, caption)
+
+
+def _plots(found: Iterator[Plot], drawn: Mapping[str, bytes]) -> Iterator[Block]:
+    for plot in found:
+        caption = f"{plot.title}. {plot.note}"
+        yield Picture(plot.name, drawn[plot.name], plot.title, caption, small=len(plot.panels) == 1)
+
+
+def _history(evaluation: Evaluation) -> Iterator[Block]:
+    """A table for each set of pictures: a line for each run, the newest first."""
+    by_set: dict[str, list[Track]] = {}
+    for track in tracks(evaluation):
+        by_set.setdefault(track.pictures, []).append(track)
+    for name, found in by_set.items():
+        yield Fold(f"{name}: {len(found)} numbers over runs", (_history_table(evaluation, found),))
+
+
+def _history_table(evaluation: Evaluation, found: Sequence[Track]) -> Table:
+    runs = runs_of(found, evaluation.run)[::-1]
+    columns = [
+        title(
+            track.metric, (each.num_samples for each in track.results), surrogate=track.metric in evaluation.surrogate
+        )
+        for track in found
+    ]
+    rows = [row(each.started, each.run, *(_at(track, each.run) for track in found)) for each in runs]
+    return Table(("Started", "Run", *columns), tuple(rows), labels=2)
+
+
+def _at(track: Track, run: str) -> Cell:
+    found = next((each for each in track.results if each.run == run), None)
+    return Cell(with_error(found.value, found.stderr, METRICS[track.metric].digits)) if found else Cell()
+
+
+def _about(evaluation: Evaluation) -> Iterator[Block]:
+    """What is known of each set."""
+    facts = list(dict.fromkeys(fact for about in evaluation.about.values() for fact in about))
+    if facts:
+        rows = [row(name, *(plain(about.get(fact)) for fact in facts)) for name, about in evaluation.about.items()]
+        yield Table(("Set", *facts), tuple(rows), labels=len(facts) + 1)
+    elif evaluation.about:
+        yield Paragraph(", ".join(evaluation.about))

@@ -1,0 +1,120 @@
+"""Panels of lines with error bars -> a PNG."""
+
+import io
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH, HEIGHT, DPI = 5.2, 3.4, 144  # of a panel, inches
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito's (2008)
+STYLES = ("-", "--", ":", "-.")  # which tell lines apart where colours come round again
+INK, FAINT = "#24292f", "#d0d7de"
+LEGEND = 12  # lines that are named at most
+LETTERS = 48  # of a name
+
+
+@dataclass(frozen=True)
+class Line:
+    """label: nothing where it needs none. x, y: of points; y that are not finite are left out. errors: of y."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    errors: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """title: what y is. x: what x is. ticks: names of x = 0, 1, ...; numbers where there are none."""
+
+    title: str
+    x: str
+    lines: tuple[Line, ...]
+    ticks: tuple[str, ...] = ()
+
+
+def draw(panels: Sequence[Panel]) -> bytes:
+    """Side by side, on white."""
+    from matplotlib.figure import Figure
+
+    named = max(min(LEGEND, len(panel.lines)) if panel.lines[0].label else 0 for panel in panels)
+    height = HEIGHT + 0.2 * named
+    figure = Figure(figsize=(WIDTH * len(panels), height), dpi=DPI, layout="constrained", facecolor="white")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _draw(axes, panel)
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()
+
+
+def drawable(text: str) -> str:
+    """On one line, cut to what has room, without letters that the font does not have."""
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont("DejaVu Sans"))
+    line = " ".join(text.split())
+    line = line if len(line) <= LETTERS else line[: LETTERS - 3] + "..."
+    return "".join(
+        each if font.get_char_index(ord(each)) and not unicodedata.category(each).startswith("C") else "?"
+        for each in line
+    )
+
+
+def _draw(axes: "Axes", panel: Panel) -> None:
+    handles = [_line(axes, line, place) for place, line in enumerate(panel.lines)]
+    axes.set_title(drawable(panel.title), loc="left", fontsize=11, fontweight="bold", color=INK, parse_math=False)
+    axes.set_xlabel(panel.x, fontsize=9, color=INK)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.tick_params(labelsize=8, color=FAINT, labelcolor=INK)
+    axes.ticklabel_format(axis="y", useOffset=False)
+    if panel.ticks:
+        every = math.ceil(len(panel.ticks) / 6)
+        places = range(len(panel.ticks) - 1, -1, -every)  # the last run always
+        axes.set_xticks(list(places), [_tick(panel.ticks[place]) for place in places], parse_math=False)
+        axes.set_xlim(-0.5, len(panel.ticks) - 0.5)
+    if panel.lines[0].label:
+        _legend(axes, handles, [line.label for line in panel.lines])
+
+
+def _line(axes: "Axes", line: Line, place: int) -> Any:
+    finite = [place for place, y in enumerate(line.y) if math.isfinite(y)]
+    errors = [line.errors[place] or 0.0 for place in finite]
+    bars = [error if math.isfinite(error) and error > 0 else 0.0 for error in errors]
+    return axes.errorbar(
+        [line.x[place] for place in finite],
+        [line.y[place] for place in finite],
+        yerr=bars if any(bars) else None,
+        color=COLOURS[place % len(COLOURS)],
+        linestyle=STYLES[place // len(COLOURS) % len(STYLES)],
+        marker="o",
+        markersize=4.5,
+        linewidth=1.6,
+        elinewidth=1,
+        capsize=3,
+    )
+
+
+def _legend(axes: "Axes", handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Below the panel. Names are set afterwards: matplotlib would leave out those that begin with an underscore."""
+    shown = min(len(labels), LEGEND)
+    legend = axes.legend(
+        handles[:shown], [str(place) for place in range(shown)], loc="upper left", bbox_to_anchor=(0, -0.2),
+        borderaxespad=0, fontsize=8, frameon=False, labelcolor=INK,
+    )  # fmt: skip
+    more = len(labels) - shown
+    for place, text in enumerate(legend.get_texts()):
+        text.set_parse_math(False)
+        last = place == shown - 1 and more
+        text.set_text(drawable(labels[place]) + (f" (and {more} more)" if last else ""))
+
+
+def _tick(text: str) -> str:
+    return "\n".join(drawable(line) for line in text.split("\n"))

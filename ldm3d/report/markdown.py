@@ -1,0 +1,96 @@
+"""A document -> Markdown, as GitHub reads it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
+
+from ldm3d.report.blocks import Banner, Block, Document, Fold, Heading, Items, Paragraph, Picture
+from ldm3d.report.clean import clean
+from ldm3d.report.document import document
+from ldm3d.report.evaluation import Evaluation
+from ldm3d.report.table import Cell, Row, Table
+from ldm3d.report.verdict import Verdict
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$])")
+FIRST = re.compile(r"^([#+\-=:]|\d+(?=[.)]))")  # begin a heading, a list, a line or a table
+ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|(www)(\.)|(@)")  # which GitHub makes links of by themselves
+
+
+def markdown(
+    evaluation: Evaluation,
+    verdicts: Sequence[Verdict],
+    drawn: Mapping[str, bytes] | None = None,
+    folder: str = "figures",
+) -> str:
+    """The report as Markdown. Text of any origin is text there: no markup, no link.
+
+    Args:
+        drawn: what `plots` gives, where it is there already.
+        folder: where the pictures lie, relative to the file: those of `plots` by their names, and those of
+            `Evaluation.images` as `<name>.png`.
+    """
+    found = document(evaluation, verdicts, drawn)
+    return _document(found, folder)
+
+
+def _document(found: Document, folder: str) -> str:
+    parts = [f"# {_inline(found.title)}", _text(found.subtitle), *_blocks(found.blocks, folder, 2)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _blocks(blocks: Iterable[Block], folder: str, level: int) -> Iterable[str]:
+    """`level`: of the section that they are in."""
+    for block in blocks:
+        match block:
+            case Heading():
+                yield f"{'#' * block.level} {_inline(block.text)}"
+            case Paragraph():
+                yield _text(block.text)
+            case Items():
+                yield "\n\n".join(([f"**{_inline(block.title)}**"] if block.title else []) + [_list(block.items)])
+            case Banner():
+                yield f"> **{_inline(block.word)}.** {_inline(block.text)}"
+            case Picture():
+                yield f"![{_inline(block.alt)}]({quote(f'{folder}/{block.name}')})\n\n{_text(block.caption)}"
+            case Fold():
+                yield f"{'#' * (level + 1)} {_inline(block.title)}"
+                yield from _blocks(block.blocks, folder, level + 1)
+            case Table():
+                yield from _table(block)
+
+
+def _table(table: Table) -> Iterable[str]:
+    if table.title:
+        yield f"**{_inline(table.title)}**"
+    rules = [":---" if place < table.labels else "---:" for place in range(len(table.columns))]
+    lines = [[_inline(name) for name in table.columns], rules, *(_row(row) for row in table.rows)]
+    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    if table.notes:
+        yield _text(" ".join(table.notes))
+    if table.differs:
+        yield "What is known to differ from the rows of the paper:\n\n" + _list(table.differs)
+
+
+def _row(row: Row) -> list[str]:
+    return [_cell(cell) for cell in row.cells]
+
+
+def _cell(cell: Cell) -> str:
+    text = f"**{_inline(cell.text)}**" if cell.mark else _inline(cell.text)
+    return text + (f" ({_inline(cell.small)})" if cell.small else "")
+
+
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"- {_text(item)}" for item in items)
+
+
+def _text(text: str) -> str:
+    """What begins a line: on one line, and no heading, list, rule or table."""
+    return FIRST.sub(lambda found: found[1] + "\\" if found[1].isdigit() else f"\\{found[1]}", _inline(text))
+
+
+def _inline(text: str) -> str:
+    """On one line, with every character that means something in Markdown or HTML made to mean itself."""
+    line = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    line = SPECIAL.sub(r"\\\1", line)
+    return ADDRESS.sub(lambda found: f"{found[1] or found[3] or ''}\\{found[2] or found[4] or found[5]}", line)

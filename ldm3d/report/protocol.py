@@ -1,0 +1,44 @@
+"""The settings beside a number: read, made flat, compared."""
+
+import json
+from typing import Any, NamedTuple
+
+from ldm3d.report.result import Result
+
+NAMES = "names"  # of networks, which protocols keep for people: what decides is the hash of the weights
+
+
+class Difference(NamedTuple):
+    """Of one setting, by its dotted name. None where a protocol does not have it."""
+
+    setting: str
+    was: Any
+    now: Any
+
+
+def protocol_of(result: Result) -> dict[str, Any]:
+    """What is in `Result.config`; its bare text under `config` where that is no JSON object."""
+    try:
+        found = json.loads(result.config)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {"config": result.config}
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}"""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = isinstance(value, dict) and value
+        found |= flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
+    return found
+
+
+def differences(was: Result, now: Result) -> tuple[Difference, ...]:
+    """The settings in which two protocols differ, in alphabetical order."""
+    before, after = flat(protocol_of(was)), flat(protocol_of(now))
+    return tuple(
+        Difference(name, before.get(name), after.get(name))
+        for name in sorted(before.keys() | after.keys())
+        if json.dumps(before.get(name)) != json.dumps(after.get(name))  # 1 and true are two things, NaN is one
+    )

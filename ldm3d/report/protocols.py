@@ -1,0 +1,53 @@
+"""How each number was made, in full."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from ldm3d.report.blocks import Block, Fold, Paragraph
+from ldm3d.report.evaluation import Evaluation
+from ldm3d.report.notation import plain, title
+from ldm3d.report.protocol import flat, protocol_of
+from ldm3d.report.result import Result
+from ldm3d.report.table import Table, row
+
+
+def protocols(evaluation: Evaluation) -> Iterator[Block]:
+    """A fold for each metric that settings name: what its protocols share, then what each has of its own."""
+    by_metric: dict[str, dict[str, list[Result]]] = {}
+    for each in evaluation.results:
+        name = plain(protocol_of(each).get("metric", each.metric))
+        by_metric.setdefault(name, {}).setdefault(each.protocol, []).append(each)
+    for found in by_metric.values():
+        names = dict.fromkeys(
+            title(each.metric, surrogate=each.metric in evaluation.surrogate)
+            for some in found.values()
+            for each in some
+        )
+        yield Fold(", ".join(names), tuple(_of_metric(found)))
+
+
+def _of_metric(found: dict[str, list[Result]]) -> Iterator[Block]:
+    settings = {protocol: flat(protocol_of(results[0])) for protocol, results in found.items()}
+    names = list(dict.fromkeys(name for each in settings.values() for name in each))
+    first = next(iter(settings.values()))
+    shared = [name for name in names if all(_equal(each, first, name) for each in settings.values())]
+    if shared:
+        yield Table(("Setting", "Value"), tuple(row(name, plain(first[name])) for name in shared), labels=2)
+    own = [name for name in names if name not in shared]
+    if own:
+        rows = [
+            row(_sets(found[protocol]), protocol, *(plain(each.get(name)) for name in own))
+            for protocol, each in settings.items()
+        ]
+        yield Table(("Pictures", "Protocol", *own), tuple(rows), labels=len(own) + 2)
+    else:
+        for protocol, results in found.items():
+            yield Paragraph(f"Protocol {protocol}, of {_sets(results)}.")
+
+
+def _equal(one: dict[str, object], other: dict[str, object], name: str) -> bool:
+    return name in one and name in other and json.dumps(one[name]) == json.dumps(other[name])
+
+
+def _sets(results: Sequence[Result]) -> str:
+    return ", ".join(dict.fromkeys(each.pictures for each in results))

@@ -1,0 +1,78 @@
+"""Samples of several sets for the same captions, with their depth: figure 3 of the paper."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldm3d.contact_sheet import colour_depth
+from ldm3d.report.picture_grid import Heading, PictureRow, picture_grid
+from ldm3d.rgbd import DEPTH_MAX
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a set has for a caption.
+
+    image: H x W x 3 uint8 RGB. depth, peer: H x W, relative inverse depth of any scale, larger = nearer: the sample's
+    own, and that which a peer sees in the picture. None where there is none.
+    """
+
+    image: NDArray[np.uint8]
+    depth: NDArray[Any] | None = None
+    peer: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SamplesRow:
+    """shown: by the set's name."""
+
+    caption: str
+    shown: Mapping[str, Shown]
+
+
+def samples_figure(rows: Sequence[SamplesRow], peer: str = "peer") -> bytes:
+    """A row for each caption; for each set its image, and in colours its depth and the peer's if any row has them. PNG.
+
+    Near is bright, far dark; each map is stretched over its own range, as they have no common scale.
+
+    Args:
+        peer: what it is called.
+
+    Raises:
+        ValueError: there is nothing to show.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row.shown))
+    kinds = {name: _kinds([row.shown[name] for row in rows if name in row.shown]) for name in names}
+    titles = {"image": "image", "depth": "depth", "peer": f"depth by {peer}"}
+    sets = [Heading(name, len(kinds[name])) for name in names]
+    below = [Heading(titles[kind]) for name in names for kind in kinds[name]]
+    pictures = [
+        PictureRow(row.caption, [_picture(row.shown.get(name), kind) for name in names for kind in kinds[name]])
+        for row in rows
+    ]
+    return picture_grid([sets, below], pictures)
+
+
+def stretched(depth: NDArray[Any]) -> NDArray[np.uint16]:
+    """(H, W) of any scale -> the same from 0 to 65,535; what is not finite becomes 0."""
+    finite = np.isfinite(depth)
+    if not finite.any():
+        return np.zeros(depth.shape, np.uint16)
+    values = depth.astype(np.float64)
+    low, high = values[finite].min(), values[finite].max()
+    scaled = (np.where(finite, values, low) - low) / (high - low if high > low else 1.0)
+    return (scaled * DEPTH_MAX).round().astype(np.uint16)
+
+
+def _kinds(shown: Sequence[Shown]) -> list[str]:
+    return ["image", *(kind for kind in ("depth", "peer") if any(getattr(each, kind) is not None for each in shown))]
+
+
+def _picture(shown: Shown | None, kind: str) -> NDArray[np.uint8] | None:
+    found = getattr(shown, kind) if shown else None
+    if found is None or kind == "image":
+        return found  # type: ignore[no-any-return]
+    return colour_depth(stretched(found))
