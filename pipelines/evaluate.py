@@ -75,7 +75,7 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
     results = Results(plan, fingerprints, run, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     rows = list(results.rows())
     check_owner(output, owner)
-    return finish(work, plan, rows, results.started, pool)
+    return finish(work, plan, rows, pool)
 
 
 def _run_of(plan: EvaluatePlan, fingerprints: dict[str, str]) -> str:

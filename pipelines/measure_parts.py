@@ -33,6 +33,7 @@ from pipelines.stream_shards import WINDOW, says_who_took_over
 
 CONTRACTS = ("features", "rejects")  # folders of the output: of what was measured, and of pictures that were not
 BATCH = 64  # pictures that are decoded at once, and handed to one measure after the other
+GPU_DECODERS = 4  # threads of an actor that holds a GPU and no CPU
 FLOATS = {"compression": "none", "use_dictionary": False}  # of features: they do not shrink
 
 
@@ -63,9 +64,10 @@ class PartMeasurer:
         hide_other_gpus()
         threads = max(1, int(work.cpus))  # more threads than CPUs is slower than one
         torch.set_num_threads(threads)
+        decoders = threads if work.cpus else GPU_DECODERS
         self.work, self.output = work, Folder(work.config.output)
         self.measures: dict[str, Measure] = {}
-        self.decoders = ThreadPoolExecutor(threads)
+        self.decoders = ThreadPoolExecutor(decoders)
         self.device = threading.Lock()
 
     def __call__(self, tasks: pa.Table) -> pa.Table:

@@ -1,0 +1,112 @@
+"""The end of an evaluation: its numbers, its report, and the success marker that is written last.
+
+    metrics/<run>.parquet     the numbers of a run, metrics/v1; those of earlier runs stay
+    report.html, report.md    of the latest run; plots/ beside them, for other uses
+    _SUCCESS.json             run, started, worse, results, sets, left_out; of the latest run
+
+A run is known by its settings, pictures and networks, so that the same evaluation again replaces itself.
+"""
+
+import json
+import logging
+import math
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from ldm3d.report.evaluation import Evaluation
+from ldm3d.report.markdown import markdown
+from ldm3d.report.page import page
+from ldm3d.report.plots import plots
+from ldm3d.report.result import Result
+from ldm3d.report.verdict import verdicts
+from ldm3d.schema import conform
+from pipelines import preflight
+from pipelines.evaluate_plan import EvaluatePlan, Measured
+from pipelines.measure_parts import Measuring
+from pipelines.resources import Pool
+from pipelines.shown_pictures import figures
+from pipelines.storage import Folder
+
+logger = logging.getLogger(__name__)
+
+METRICS, REPORT, TWIN, PLOTS = "metrics", "report.html", "report.md", "plots"
+SURROGATES = {"inception": ("fid", "kid", "inception_score", "rfid"), "clip": ("clip",)}  # metrics of either network
+
+
+def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Pool) -> dict[str, Any]:
+    """Write numbers and report, then `_SUCCESS.json`. Returns what is in it."""
+    output, run, started = Folder(work.config.output), results[0].run, results[0].started
+    for name in output.drafts():
+        output.delete(name)
+    history = earlier_results(output, run)
+    found = Evaluation(
+        title=work.config.report.title,
+        run=run,
+        started=started,
+        results=results,
+        history=history,
+        left_out=plan.left_out,
+        about={each.pictures.name: _about(each) for each in plan.sets},
+        images=figures(plan, pool),
+        surrogate=_surrogates(plan),
+    )
+    judged = verdicts(results, history, work.config.report.tolerance)
+    table = pa.Table.from_pylist([asdict(result) for result in results])
+    output.write_tables(_file(run), [conform(table, "metrics/v1", work.provenance)])
+    output.delete(PLOTS)
+    for name, content in plots(found).items():
+        output.write(f"{PLOTS}/{name}", content)
+    output.write(TWIN, markdown(found, judged).encode())
+    output.write(REPORT, page(found, judged).encode())
+    summary = {
+        "run": run,
+        "started": started,
+        "worse": [str(verdict) for verdict in judged if verdict.is_worse],
+        "results": [_plain(result) for result in results],
+        "sets": {each.pictures.name: _about(each) for each in plan.sets},
+        "left_out": plan.left_out,
+        "report": f"{output.url}/{REPORT}",
+    }
+    output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
+    return summary
+
+
+def finished_run(output: Folder, run: str) -> dict[str, Any] | None:
+    """What the success marker says; None where it is of another run, or something is missing."""
+    summary = preflight.read_marker(output)
+    wanted = (_file(run), REPORT, TWIN)
+    if summary is None or summary.get("run") != run or not all(output.exists(name) for name in wanted):
+        return None
+    return summary
+
+
+def earlier_results(output: Folder, run: str) -> list[Result]:
+    """Numbers of other runs on this output, the oldest first."""
+    names = [name for name in output.sizes(METRICS, ".parquet") if name != _file(run)]
+    rows = [row for name in names for row in output.read_table(name).to_pylist()]
+    return sorted((Result(**row) for row in rows), key=lambda result: result.started)
+
+
+def _file(run: str) -> str:
+    return f"{METRICS}/{run}.parquet"
+
+
+def _about(measured: Measured) -> dict[str, Any]:
+    """What those who read the numbers have to know of a set."""
+    known = {name: value for name, value in measured.pictures.about.items() if value is not None}
+    size = {"size": list(measured.size)} if measured.size else {}
+    return {"role": measured.role, "url": measured.pictures.url, "pictures": measured.pictures.rows} | size | known
+
+
+def _surrogates(plan: EvaluatePlan) -> list[str]:
+    config = plan.config
+    used = {"inception": config.inception.network != "inception", "clip": config.clip.model == "conse"}
+    return [metric for network, metrics in SURROGATES.items() if used[network] for metric in metrics]
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    """Without what is in the table of numbers alone, and as JSON has numbers."""
+    left = {name: value for name, value in asdict(result).items() if name not in ("config", "run", "started")}
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in left.items()}
