@@ -1,0 +1,124 @@
+"""The Inception v3 of 2015-12-05, which published FIDs are made with, as torch-fidelity ported it."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ldm3d.measures.features import fingerprint_of
+from ldm3d.models.checkpoint import fingerprint_of_network
+
+SIDE = 299  # pixels that it sees
+Resize = Literal["tf1", "clean"]
+
+
+class Inception:
+    """torch-fidelity's network, in float32 throughout: half precision shifts FID.
+
+    Features are those of the last pooling, 2,048. Class scores are without the bias of the last layer, 1,008, as in
+    the graph that the Inception Score was published with.
+    """
+
+    widths = (2_048, 1_008)
+
+    def __init__(self, network: nn.Module, resize: Resize, device: str) -> None:
+        """`network`: a `FeatureExtractorInceptionV3`."""
+        *layers, last = network.children()
+        # features of channels-last convolutions differ in the last bits, and take half the time on a CPU
+        self.trunk = nn.Sequential(*layers).to(device, memory_format=torch.channels_last)
+        self.classes = last.weight.detach().T.to(device)
+        self.resize, self.device = resize, device
+        self.fingerprint = fingerprint_of("inception-v3-compat", fingerprint_of_network(network), resize)
+
+    @classmethod
+    def load(cls, weights: str, resize: Resize, device: str) -> Self:
+        """
+        Args:
+            weights: `torch-fidelity`, or the path of its file or of another of the same layout.
+
+        Raises:
+            ValueError: the weights cannot be had, or are not of this network.
+        """
+        path = _downloaded() if weights == "torch-fidelity" else Path(weights)
+        return cls(_network(path), resize, device)
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+        """(B, H, W, 3) uint8 -> (B, 2048), (B, 1008) float32."""
+        pixels = _tf1(pictures, self.device) if self.resize == "tf1" else _clean(pictures, self.device)
+        with torch.autocast(self.device, enabled=False), _full_float32():
+            normal = ((pixels - 128) / 128).contiguous(memory_format=torch.channels_last)
+            features = self.trunk(normal).flatten(1)
+            return features, features @ self.classes
+
+
+def _downloaded() -> Path:
+    """torch-fidelity's file, where torch keeps such files; fetched and compared with its hash if it is not there."""
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    path = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = path.stem.rpartition("-")[2]
+        try:
+            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=prefix, progress=False)
+        except (OSError, RuntimeError) as error:  # no network, or another hash
+            raise ValueError(
+                f"the weights of Inception did not come from {URL_INCEPTION_V3}: {error}. "
+                f"Put that file into {path.parent}, or give its path as --inception.weights."
+            ) from error
+    return path
+
+
+def _network(path: Path) -> nn.Module:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    wanted = "a state dict of torch-fidelity's Inception, as weights-inception-2015-12-05-6726825d.pth is"
+    try:
+        # it would unpickle anything: only what is known to hold nothing but tensors gets there
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, Mapping):
+            raise ValueError(f"it holds a {type(state).__name__}")
+        network: nn.Module = FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
+        )
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = " ".join(f"{error}".split())[:300]
+        raise ValueError(f"inception.weights {str(path)!r} does not load ({reason}); wanted {wanted}") from error
+    return network
+
+
+def _tf1(pictures: NDArray[np.uint8], device: str) -> Tensor:
+    """Bilinear, corner to corner without half pixels, without antialiasing, as TensorFlow 1 did. [0, 255] float32."""
+    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
+    pixels = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
+    resized: Tensor = interpolate_bilinear_2d_like_tensorflow1x(pixels, size=(SIDE, SIDE), align_corners=False)
+    return resized
+
+
+def _clean(pictures: NDArray[np.uint8], device: str) -> Tensor:
+    """Bicubic with antialiasing, each channel in float, not rounded to whole levels (Parmar et al. 2022)."""
+    from PIL import Image
+
+    resized = np.empty((len(pictures), 3, SIDE, SIDE), np.float32)
+    for place, picture in enumerate(pictures):
+        for channel in range(3):
+            plane = Image.fromarray(picture[..., channel].astype(np.float32))
+            resized[place, channel] = np.asarray(plane.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    return torch.from_numpy(resized.clip(0, 255)).to(device)
+
+
+class _full_float32:  # noqa: N801 -- a context manager
+    """No TF32 in convolutions and products on GPUs, and what it was before afterwards."""
+
+    def __enter__(self) -> None:
+        self.before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+    def __exit__(self, *_: object) -> None:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self.before
