@@ -63,7 +63,6 @@ class ClipSimilarity:
             raise ValueError(f"clip.model {config.model!r} lacks {len(missing)} weights, {missing[0]} first: no CLIP?")
         return cls(model.to(device), processor, tokenizer, config)
 
-    @torch.inference_mode()
     def __call__(self, batch: Batch) -> pa.Table:
         """NaN where there are no captions."""
         if batch.captions is None:
@@ -75,11 +74,13 @@ class ClipSimilarity:
             found[some] = 100 * (pictures * self.of_captions(batch.captions[some])).sum(1)
         return pa.table({"clip": found}, schema=COLUMNS)
 
+    @torch.inference_mode()
     def of_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """(N, D) float32, of length 1."""
         pixels = self.processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
         return _unit(self.model.get_image_features(pixel_values=pixels["pixel_values"].to(self.model.device)))
 
+    @torch.inference_mode()
     def of_captions(self, captions: Sequence[str]) -> NDArray[np.float32]:
         """(N, D), of length 1. Those of captions that come again are kept."""
         new = list(dict.fromkeys(caption for caption in captions if caption not in self.captions))

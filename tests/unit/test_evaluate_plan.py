@@ -7,7 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ldm3d.config import EvaluateConfig, PicturesConfig, ReconstructionConfig
+from ldm3d.config import (
+    ClipConfig,
+    DepthConfig,
+    EvaluateConfig,
+    InceptionConfig,
+    PicturesConfig,
+    ReconstructionConfig,
+    ReportConfig,
+)
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.schema import IMAGE
 from pipelines.evaluate_plan import EvaluatePlan
@@ -80,17 +88,30 @@ def test_what_is_done_is_left_out_of_a_task(tmp_path):
         ({}, "input is"),
         ({"input": ("x",), "metrics": ()}, "at least one"),
         ({"input": ("x",), "metrics": ("fid", "fid")}, "each once"),
-        ({"input": ("x",), "reconstruction": ReconstructionConfig}, "together"),
-        ({"input": ("x",), "pictures": lambda: PicturesConfig(count=1)}, "2 or more"),
+        ({"input": ("x",), "shard_pictures": 0}, "1 or more"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        made = {
-            name: (value(models=("m",)) if value is ReconstructionConfig else value() if callable(value) else value)
-            for name, value in settings.items()
-        }
-        EvaluateConfig(output="out", **made)
+        EvaluateConfig(output="out", **settings)
+
+
+@pytest.mark.parametrize(
+    ("group", "settings", "message"),
+    [
+        (ReconstructionConfig, {"models": ("m",)}, "together"),
+        (ReconstructionConfig, {"corpus": "c"}, "together"),
+        (PicturesConfig, {"count": 1}, "2 or more"),
+        (PicturesConfig, {"size": 0}, "1 or more"),
+        (ClipConfig, {"model": ""}, "conse"),
+        (DepthConfig, {"max_depth_m": 0.0}, "above 0"),
+        (InceptionConfig, {"kid_subsets": 1}, "2 or more"),
+        (ReportConfig, {"tolerance": -1.0}, "0 or more"),
+    ],
+)
+def test_groups_of_settings_that_make_no_sense_are_refused(group, settings, message):
+    with pytest.raises(ValueError, match=message):
+        group(**settings)
 
 
 def test_two_sets_of_one_name_are_refused(tmp_path):
