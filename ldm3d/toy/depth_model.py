@@ -63,7 +63,7 @@ def train_depth_model(
     if image_size % 32:
         raise ValueError(f"image_size is {image_size}, wanted a multiple of 32: two patches of 16 pixels")
     started = time.monotonic()
-    with _torch(seed, threads):
+    with seeded(seed, threads):
         model, processor = _dpt(image_size, hidden_size=96, necks=(24, 48, 64, 96)), _processor(image_size)
         optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate(step, steps))
@@ -86,7 +86,7 @@ def train_depth_model(
 
 def tiny_depth_model(folder: str | Path, seed: int = 0) -> None:
     """Saves a random model that sees 32 x 32 pixels: it is small, loads like a real one, and knows nothing."""
-    with _torch(seed, threads=1), torch.no_grad():
+    with seeded(seed, threads=1), torch.no_grad():
         model = _dpt(32, hidden_size=32, necks=(16, 16))
         for weight in model.parameters():
             if weight.ndim > 1:
@@ -95,7 +95,7 @@ def tiny_depth_model(folder: str | Path, seed: int = 0) -> None:
 
 
 @contextmanager
-def _torch(seed: int, threads: int) -> Iterator[None]:
+def seeded(seed: int, threads: int) -> Iterator[None]:
     """Seeds torch and sets its threads, and leaves both as they were."""
     threads_before = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):

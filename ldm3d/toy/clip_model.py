@@ -1,0 +1,124 @@
+"""A small CLIP, fitted to scenes and their captions: it says how well a picture goes with a caption.
+
+It is saved as any CLIP of transformers is, so that `CLIPModel.from_pretrained(folder)` loads it in place of ViT-L/14.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ldm3d.toy.depth_model import Progress, seeded
+from ldm3d.toy.diffusion_model import TEXT_LENGTH, make_tokenizer, scene_words
+from ldm3d.toy.scenes import Scene, render
+
+BATCH_SIZE = 64
+LEARNING_RATE = 1e-3
+WARMUP_STEPS = 20
+SIZE = 32  # pixels
+TRAIN_SEEDS = 4 * 10**12  # of scenes; far from those of any other use
+VAL_SEEDS = range(5 * 10**12, 5 * 10**12 + 64)
+
+
+@dataclass(frozen=True)
+class ClipModelReport:
+    """How well the model knows 64 scenes that it has not seen.
+
+    recall: share of pictures whose own caption scores highest among all, 1/64 by chance.
+    matched, shuffled: means of 100 · cosine of pictures with their own captions, and with those of others.
+    """
+
+    recall: float
+    matched: float
+    shuffled: float
+    steps: int
+    seconds: float
+    parameters: int
+
+
+def train_clip_model(
+    folder: str | Path, steps: int = 300, seed: int = 0, threads: int = 1, progress: Progress | None = None
+) -> ClipModelReport:
+    """Trains the model and saves it, with its image processor and tokenizer, into `folder`.
+
+    The same arguments give the same weights on one machine, as long as `threads` is 1.
+
+    Args:
+        steps: batches of 64 scenes that were not seen before.
+        threads: torch threads while training.
+    """
+    started = time.monotonic()
+    tokenizer, processor = make_tokenizer(scene_words()), _processor()
+    with seeded(seed, threads):
+        model = _clip(tokenizer)
+        optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS) * (1 - step / steps)
+        )
+        for step in range(steps):
+            first = TRAIN_SEEDS + (seed * steps + step) * BATCH_SIZE
+            loss = _loss(_scores(model, range(first, first + BATCH_SIZE), processor, tokenizer))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if progress:
+                progress(step + 1, loss.item())
+        recall, matched, shuffled = _validate(model.eval(), processor, tokenizer)
+    for part in (model, processor, tokenizer):
+        part.save_pretrained(folder)
+    return ClipModelReport(recall, matched, shuffled, steps, time.monotonic() - started, model.num_parameters())
+
+
+def _clip(tokenizer: Any) -> Any:
+    from transformers import CLIPConfig, CLIPModel
+
+    sizes = {"hidden_size": 96, "intermediate_size": 192, "num_hidden_layers": 3, "num_attention_heads": 4}
+    tokens = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    words = {"vocab_size": len(tokenizer), "max_position_embeddings": TEXT_LENGTH}
+    config = CLIPConfig(
+        text_config=sizes | tokens | words,
+        vision_config=sizes | {"image_size": SIZE, "patch_size": 4},
+        projection_dim=64,
+        initializer_factor=3.0,  # CLIP's own beginnings are for towers as wide as its own
+    )
+    return CLIPModel(config)
+
+
+def _processor() -> Any:
+    from transformers import CLIPImageProcessorPil
+
+    return CLIPImageProcessorPil(size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE})
+
+
+def _scores(model: Any, seeds: Sequence[int], processor: Any, tokenizer: Any) -> Tensor:
+    """(B, B): each picture with each caption."""
+    scenes = [Scene.from_seed(seed) for seed in seeds]
+    pixels = processor(images=[render(scene, SIZE).image for scene in scenes], return_tensors="pt")
+    words = tokenizer([scene.caption for scene in scenes], padding=True, return_tensors="pt")
+    scores: Tensor = model(**words, **pixels).logits_per_image
+    return scores
+
+
+def _loss(scores: Tensor) -> Tensor:
+    """Cross-entropy of pictures among captions and of captions among pictures."""
+    own = torch.arange(len(scores))
+    return (functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)) / 2
+
+
+@torch.no_grad()
+def _validate(model: Any, processor: Any, tokenizer: Any) -> tuple[float, float, float]:
+    scores = _scores(model, VAL_SEEDS, processor, tokenizer)
+    found = 100 * (scores / model.logit_scale.exp()).numpy()
+    own = np.eye(len(found), dtype=bool)
+    return (
+        float(np.mean(found.argmax(1) == np.arange(len(found)))),
+        float(found[own].mean()),
+        float(found[~own].mean()),
+    )
