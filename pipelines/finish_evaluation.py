@@ -20,13 +20,13 @@ from ldm3d.report.markdown import markdown
 from ldm3d.report.page import page
 from ldm3d.report.plots import plots
 from ldm3d.report.result import Result
-from ldm3d.report.verdict import verdicts
+from ldm3d.report.verdict import Verdict, overall, verdicts
 from ldm3d.schema import conform
 from pipelines import preflight
+from pipelines.evaluate_figures import figures
 from pipelines.evaluate_plan import EvaluatePlan, Measured
 from pipelines.measure_parts import Measuring
 from pipelines.resources import Pool
-from pipelines.shown_pictures import figures
 from pipelines.storage import Folder
 
 logger = logging.getLogger(__name__)
@@ -56,14 +56,16 @@ def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Poo
     table = pa.Table.from_pylist([asdict(result) for result in results])
     output.write_tables(_file(run), [conform(table, "metrics/v1", work.provenance)])
     output.delete(PLOTS)
-    for name, content in plots(found).items():
+    drawn = plots(found)
+    for name, content in (drawn | {f"{name}.png": image for name, image in found.images.items()}).items():
         output.write(f"{PLOTS}/{name}", content)
-    output.write(TWIN, markdown(found, judged).encode())
-    output.write(REPORT, page(found, judged).encode())
+    output.write(TWIN, markdown(found, judged, drawn).encode())
+    output.write(REPORT, page(found, judged, drawn).encode())
     summary = {
         "run": run,
         "started": started,
-        "worse": [str(verdict) for verdict in judged if verdict.is_worse],
+        "verdict": overall(judged),
+        "worse": [_sentence(verdict) for verdict in judged if verdict.kind == "worse"],
         "results": [_plain(result) for result in results],
         "sets": {each.pictures.name: _about(each) for each in plan.sets},
         "left_out": plan.left_out,
@@ -87,6 +89,12 @@ def earlier_results(output: Folder, run: str) -> list[Result]:
     names = [name for name in output.sizes(METRICS, ".parquet") if name != _file(run)]
     rows = [row for name in names for row in output.read_table(name).to_pylist()]
     return sorted((Result(**row) for row in rows), key=lambda result: result.started)
+
+
+def _sentence(verdict: Verdict) -> str:
+    """What got worse, for people."""
+    now, before = verdict.result, verdict.before.value if verdict.before else math.nan
+    return f"{now.metric} of {now.pictures} was {before:g}, is {now.value:g}"
 
 
 def _file(run: str) -> str:
