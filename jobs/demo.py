@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from jobs.demo_evaluation import measure
 from jobs.demo_folder import begin_afresh
 from jobs.demo_training import train
 from ldm3d.config import PRESETS, CorpusConfig
@@ -66,6 +67,7 @@ def demo(root: Path) -> dict[str, Any]:
         "photographs": {name: photographs[name] for name in counts},
         "labels": labels,
         **train(root),
+        **measure(root),
     }
     summary = {"seconds_total": round(time.monotonic() - began, 1), **made}
     (root / "summary.json").write_text(json.dumps(summary, indent=2))

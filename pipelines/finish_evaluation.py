@@ -1,7 +1,7 @@
 """The end of an evaluation: its numbers, its report, and the success marker that is written last.
 
     metrics/<run>.parquet     the numbers of a run, metrics/v1; those of earlier runs stay
-    report.html, report.md    of the latest run; plots/ beside them, for other uses
+    report.html, report.md    of the latest run; figures/ beside them
     _SUCCESS.json             run, started, worse, results, sets, left_out; of the latest run
 
 A run is known by its settings, pictures and networks, so that the same evaluation again replaces itself.
@@ -31,7 +31,7 @@ from pipelines.storage import Folder
 
 logger = logging.getLogger(__name__)
 
-METRICS, REPORT, TWIN, PLOTS = "metrics", "report.html", "report.md", "plots"
+METRICS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
 SURROGATES = {"inception": ("fid", "kid", "inception_score", "rfid"), "clip": ("clip",)}  # metrics of either network
 
 
@@ -55,10 +55,10 @@ def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Poo
     judged = verdicts(results, history, work.config.report.tolerance)
     table = pa.Table.from_pylist([asdict(result) for result in results])
     output.write_tables(_file(run), [conform(table, "metrics/v1", work.provenance)])
-    output.delete(PLOTS)
+    output.delete(FIGURES)
     drawn = plots(found)
     for name, content in (drawn | {f"{name}.png": image for name, image in found.images.items()}).items():
-        output.write(f"{PLOTS}/{name}", content)
+        output.write(f"{FIGURES}/{name}", content)
     output.write(TWIN, markdown(found, judged, drawn).encode())
     output.write(REPORT, page(found, judged, drawn).encode())
     summary = {

@@ -6,7 +6,13 @@ from typing import Any
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
 from ldm3d.config.corpus import ClusterConfig, CorpusConfig, DownloadConfig, LabelConfig, SelectConfig, ShardConfig
 from ldm3d.config.diffusion import DiffusionConfig, DiffusionModelConfig, EmaConfig, SamplesConfig
-from ldm3d.config.evaluate import EvaluateConfig
+from ldm3d.config.evaluate import (
+    ClipConfig,
+    DepthConfig,
+    EvaluateConfig,
+    InceptionConfig,
+    ReconstructionConfig,
+)
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import GenerateConfig, GeneratorConfig, SamplingConfig
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TrainedAutoencoderConfig
@@ -102,7 +108,15 @@ EVALUATE: Presets = {
     # The paper: FID, IS and CLIP on 30,000 captions of COCO, depth on 6,000 of them against ZoeDepth-N.
     "ldm3d": {},
     "ldm3d-4c": {},
-    "toy": {},
+    # What `make demo` has made; the networks are small ones of its own, and a surrogate that a package brings.
+    "toy": {
+        "inception": InceptionConfig(network="efficientnet-lite0", kid_subset_size=100),
+        "clip": ClipConfig(model="runs/demo/models/clip"),
+        "depth": DepthConfig(reference="runs/demo/models/metric_depth", peer="runs/demo/models/depth", batch_size=32),
+        "reconstruction": ReconstructionConfig(
+            perceptual=PerceptualConfig(network="squeeze", weights="random"), batch_size=32
+        ),
+    },
 }
 
 

@@ -24,7 +24,7 @@ def scene_rows(seeds: Iterable[int], split: str, size: int = 32, quality: int = 
         scene = Scene.from_seed(seed)
         picture = render(scene, size)
         depth = np.rint(exact_depth(picture.inverse_depth) * 65_535).astype(np.uint16)
-        url = f"https://scenes.example.invalid/{seed}.jpg"
+        url = url_of(seed)
         rows.append(
             {
                 "key": make_key(url),
@@ -44,3 +44,8 @@ def scene_rows(seeds: Iterable[int], split: str, size: int = 32, quality: int = 
             }
         )
     return conform(pa.Table.from_pylist(rows), "rgbd/v1", {"producer": "ldm3d.toy.corpus"})
+
+
+def url_of(seed: int) -> str:
+    """Where a scene is said to be from; nothing is there."""
+    return f"https://scenes.example.invalid/{seed}.jpg"

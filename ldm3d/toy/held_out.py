@@ -1,25 +1,38 @@
-"""Samples of captions that no training has seen, and how far they show what the captions say."""
+"""Scenes that no training has seen: pictures to be measured against, captions to be drawn, and what was drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import torch
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ldm3d.config import LabelConfig, ModelConfig
+from ldm3d.config import LabelConfig
 from ldm3d.depth import DepthEstimator
-from ldm3d.models.base import load_base
-from ldm3d.models.text import EMPTY_CAPTION, encode, tokenise
+from ldm3d.images import decode_depth, decode_rgb
+from ldm3d.keys import make_key
 from ldm3d.rgbd import DEPTH_MAX
-from ldm3d.sampling import Sample, text_to_rgbd
+from ldm3d.sampling import Sample
 from ldm3d.toy.caption_following import agreement
+from ldm3d.toy.corpus import scene_rows, url_of
 from ldm3d.toy.scenes import Scene
 
 FIRST_SEED = 3 * 10**12  # of scenes; far from those that models learn from
-BATCH_SIZE = 20
+FILE_ROWS = 64
+
+
+def write_scenes(folder: Path, first: int, count: int) -> None:
+    """So many scenes as parquet files with the columns of `rgbd/v1`, JPEG as in a corpus, with exact depth.
+
+    Args:
+        first: number of the first of the scenes that no training sees, from 0.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, start in enumerate(range(first, first + count, FILE_ROWS)):
+        seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + FILE_ROWS, first + count))
+        pq.write_table(scene_rows(seeds, "test"), folder / f"{place:05d}.parquet")
 
 
 @dataclass(frozen=True)
@@ -30,29 +43,29 @@ class HeldOut:
     samples: list[Sample]
 
     @classmethod
-    def draw(cls, model: Path, count: int, *, num_inference_steps: int, guidance_scale: float) -> "HeldOut":
+    def read(cls, folder: Path, count: int) -> Self:
         """
         Args:
-            model: in diffusers layout, as `train_diffusion` leaves it.
+            folder: samples of the stage `generate`, one for each caption of the first `count` scenes.
+
+        Raises:
+            KeyError: a scene has none.
         """
-        parts = load_base(ModelConfig(base=str(model)))
-        scenes = [Scene.from_seed(FIRST_SEED + index) for index in range(count)]
-        captions = [scene.caption for scene in scenes]
-        with torch.no_grad():
-            text, empty = (
-                encode(parts.text_encoder, tokenise(parts.tokenizer, each)) for each in (captions, [EMPTY_CAPTION])
+        rows = [row for file in sorted(folder.glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+        by_key = {row["key"]: row for row in rows}
+        seeds = range(FIRST_SEED, FIRST_SEED + count)
+        drawn = [by_key[make_key(url_of(seed))] for seed in seeds]
+        samples = [
+            Sample(
+                row["caption"],
+                row["seed"],
+                decode_rgb(row["image"]["bytes"]),
+                decode_depth(row["depth"]["bytes"]),
+                is_finite=True,
             )
-        samples = text_to_rgbd(
-            parts,
-            captions,
-            text,
-            empty,
-            range(count),
-            batch_size=BATCH_SIZE,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-        )
-        return cls(scenes, samples)
+            for row in drawn
+        ]
+        return cls([Scene.from_seed(seed) for seed in seeds], samples)
 
     def figures(self) -> dict[str, float]:
         """Shares of samples (and of the objects in them) that are as their captions say, and the same under

@@ -1,0 +1,111 @@
+"""The third part of the demo: the model is asked for scenes that it never saw, and what it draws is measured.
+
+Beside it stands a model that was trained for a few epochs only, so that it can be seen whether the metrics know better
+from worse.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ldm3d.config import ActorsConfig, EvaluateConfig, GenerateConfig, GeneratorConfig, presets_of
+from ldm3d.report.metrics import METRICS
+from ldm3d.sample_sheet import sample_sheet
+from ldm3d.toy.clip_model import train_clip_model
+from ldm3d.toy.held_out import HeldOut, write_scenes
+from ldm3d.toy.metric_depth_model import train_metric_depth_model
+from pipelines.evaluate import evaluate
+from pipelines.generate import generate
+
+DRAWN = 200  # captions of scenes that no training sees
+REAL = 512  # pictures of other such scenes
+CLIP_STEPS = 200
+SHOWN = 24
+ACTORS = ActorsConfig(actors=2)
+SAMPLES = "samples.png"
+MODELS = {"trained": "diffusion", "briefly": "diffusion_briefly"}
+RANKED = ("fid", "kid", "clip", "abs_rel")  # metrics that have to tell these two apart
+
+
+def measure(root: Path) -> dict[str, Any]:
+    """Samples of both models, and an evaluation of both and of the autoencoder. Returns what summary.json holds of it.
+
+    Args:
+        root: of the demo, with its models. The picture `samples.png` is written there.
+
+    Raises:
+        RuntimeError: a metric takes the worse model for the better.
+    """
+    _train_networks(root / "models")
+    write_scenes(root / "held_out/captions", 0, DRAWN)
+    write_scenes(root / "held_out/real", DRAWN, REAL)
+    for name, model in MODELS.items():
+        _draw(root, name, root / model / "model")
+    point = presets_of(GenerateConfig)["toy"]["sampling"].grid()[0].name
+    drawn = HeldOut.read(root / "samples/trained/samples" / point, DRAWN)
+    (root / SAMPLES).write_bytes(sample_sheet(drawn.samples[:SHOWN], "captions that training has not seen"))
+    found = evaluate(_config(root))
+    figures = _figures(found["results"])
+    _require_ranking(figures, point)
+    return {"samples": drawn.figures() | drawn.depth_figures(root / "models/depth"), "evaluate": figures}
+
+
+def _train_networks(models: Path) -> None:
+    """What takes the place of CLIP and ZoeDepth."""
+    print("training a small CLIP on scenes and captions (half a minute)", flush=True)
+    clip = train_clip_model(models / "clip", CLIP_STEPS)
+    print(f"  finds the caption of {clip.recall:.0%} of 64 held-out scenes, {clip.seconds:.0f} s", flush=True)
+    print("training a small metric depth model on scenes (half a minute)", flush=True)
+    depth = train_metric_depth_model(models / "metric_depth")
+    print(f"  AbsRel on held-out scenes {depth.abs_rel:.4f}, {depth.seconds:.0f} s", flush=True)
+
+
+def _draw(root: Path, name: str, model: Path) -> None:
+    preset = presets_of(GenerateConfig)["toy"]
+    generate(
+        GenerateConfig(
+            input=str(root / "held_out/captions"),
+            output=str(root / "samples" / name),
+            **preset | {"model": GeneratorConfig(model=str(model)), "cluster": ACTORS},
+        )
+    )
+
+
+def _config(root: Path) -> EvaluateConfig:
+    """The toy preset, on what lies under `root`."""
+    preset = presets_of(EvaluateConfig)["toy"]
+    models = root / "models"
+    return EvaluateConfig(
+        input=tuple(str(root / "samples" / name) for name in MODELS),
+        output=str(root / "evaluation"),
+        reference=str(root / "held_out/real"),
+        cluster=ACTORS,
+        **preset
+        | {
+            "clip": replace(preset["clip"], model=str(models / "clip")),
+            "depth": replace(preset["depth"], reference=str(models / "metric_depth"), peer=str(models / "depth")),
+            "reconstruction": replace(
+                preset["reconstruction"],
+                models=(f"untrained={models / 'base'}", f"trained={root / 'autoencoder'}"),
+                corpus=str(root / "scenes/corpus/rgbd/val"),
+            ),
+        },
+    )
+
+
+def _figures(results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Values by set and metric."""
+    found: dict[str, dict[str, float]] = {}
+    for row in results:
+        found.setdefault(row["pictures"], {})[row["metric"]] = round(row["value"], 5)
+    return found
+
+
+def _require_ranking(figures: dict[str, dict[str, float]], point: str) -> None:
+    good, bad = (figures[f"{name}/{point}"] for name in MODELS)
+    for metric in RANKED:
+        better = good[metric] < bad[metric] if METRICS[metric].better == "lower" else good[metric] > bad[metric]
+        if not better:
+            raise RuntimeError(
+                f"{metric} ranks wrong: {good[metric]} of the trained model, {bad[metric]} of the briefly trained"
+            )
