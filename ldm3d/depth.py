@@ -19,6 +19,10 @@ FARTHEST_M = 1_000.0  # metric depths are inverted; what is farther, or not posi
 _PREDICTS = {"dpt": "inverse_depth", "zoedepth": "depth", "glpn": "depth", "depth_pro": "inverse_depth"}
 
 
+# Weights that classes of transformers have and no pass goes through. Intel/dpt-large comes without the first ones.
+_NEEDLESS = ("fusion_stage.layers.0.residual_layer1.", "mask_token")
+
+
 @dataclass(frozen=True)
 class DepthLabels:
     """Labels of N images of S x S pixels.
@@ -54,24 +58,22 @@ class DepthEstimator:
         Raises:
             ValueError: the model cannot be loaded, or what it predicts is not known and not given.
         """
-        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
-
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            processor = AutoImageProcessor.from_pretrained(config.depth_model, revision=config.revision)
-            model = AutoModelForDepthEstimation.from_pretrained(
-                config.depth_model, revision=config.revision, dtype=_dtype(config.dtype, device)
-            )
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"label.depth_model {config.depth_model!r} (revision {config.revision!r}) did not load: {error}. "
-                "Give a folder written by save_pretrained, or a hub id that every node can reach or has cached."
-            ) from error
+        model, processor = load_depth_model(
+            "label.depth_model", config.depth_model, config.revision, _dtype(config.dtype, device)
+        )
         return cls(model.to(device), processor, inverts=predicts(model.config, config.predicts) == "depth")
 
-    @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
         """N x S x S x 3 uint8 RGB -> labels at the same size, in one forward pass."""
+        return quantise(self.inverse_depth(images))
+
+    @torch.inference_mode()
+    def inverse_depth(self, images: NDArray[np.uint8]) -> torch.Tensor:
+        """(N, H, W, 3) uint8 RGB -> (N, H, W) float32 on the model's device, larger = nearer: labels before rounding.
+
+        Where the model predicts metric depth it is 1 / m, of any scale and shift otherwise.
+        """
         device, dtype = self.model.device, self.model.dtype
         pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
         inputs = self.processor(images=list(pixels), return_tensors="pt", device=device)
@@ -81,12 +83,51 @@ class DepthEstimator:
         height, width = images.shape[1:3]
         above, left = self._padding(height), self._padding(width)
         padded = resize(predicted, (height + 2 * above, width + 2 * left))
-        return quantise(padded[:, above : above + height, left : left + width])
+        return padded[:, above : above + height, left : left + width]
 
     def _padding(self, side: int) -> int:
-        """Pixels by which the processor enlarges a picture of so many on each side: ZoeDepth's alone does."""
-        is_zoe = type(self.processor).__name__.startswith("ZoeDepth")  # it has several, by version and back end
-        return int(math.sqrt(side / 2) * 3) if is_zoe and self.processor.do_pad else 0
+        """Pixels by which the processor enlarges a picture of so many on each side."""
+        return int(math.sqrt(side / 2) * 3) if is_padded(self.processor) and self.processor.do_pad else 0
+
+
+def is_padded(processor: Any) -> bool:
+    """Whether an image processor may enlarge pictures before the model sees them: ZoeDepth's alone does."""
+    return type(processor).__name__.startswith("ZoeDepth")  # it has several, by version and back end
+
+
+def load_depth_model(setting: str, model: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
+    """A depth model of transformers on the CPU, in evaluation mode, and its image processor.
+
+    Args:
+        setting: what the flag is called that names it, for messages.
+        model: hub id or local path.
+        revision: commit on the hub; None is its main branch.
+
+    Raises:
+        ValueError: it cannot be loaded, or lacks weights, which transformers would draw at random.
+    """
+    from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+
+    name = f"{setting} {model!r} (revision {revision!r})"
+    try:
+        processor = AutoImageProcessor.from_pretrained(model, revision=revision)
+        network, found = AutoModelForDepthEstimation.from_pretrained(
+            model, revision=revision, dtype=dtype, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{name} did not load: {error}. "
+            "Give a folder written by save_pretrained, or a hub id that every node can reach or has cached."
+        ) from error
+    needless = {weight for weight in found["missing_keys"] if any(part in weight for part in _NEEDLESS)}
+    if missing := sorted(found["missing_keys"] - needless):
+        raise ValueError(
+            f"{name} lacks {len(missing)} weights, {missing[0]} first: it was made for something else than depth, or "
+            "its file is cut short; give a model that was trained to estimate depth"
+        )
+    for weight in needless:  # drawn at random otherwise, and the model would have another fingerprint each time
+        torch.nn.init.zeros_(network.get_parameter(weight))
+    return network.eval(), processor
 
 
 def resize(depth: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
@@ -121,8 +162,16 @@ def dequantise(
     return (low + depth / DEPTH_MAX * (high - low)).astype(np.float32)
 
 
-def predicts(model_config: Any, asked: str = "auto") -> Literal["inverse_depth", "depth"]:
+def predicts(
+    model_config: Any,
+    asked: str = "auto",
+    advice: str = "pass --label.predicts inverse_depth (larger = nearer) or depth (larger = farther)",
+) -> Literal["inverse_depth", "depth"]:
     """What a depth model's output means, by its configuration.
+
+    Args:
+        asked: what the caller says it means; `auto` is for the configuration to say.
+        advice: what to do where neither says it, for the message.
 
     Raises:
         ValueError: the model type is not one we know, and the caller did not say.
@@ -134,10 +183,7 @@ def predicts(model_config: Any, asked: str = "auto") -> Literal["inverse_depth",
             model_config.model_type, ""
         )
     if kind not in ("inverse_depth", "depth"):
-        raise ValueError(
-            f"what depth models of type {model_config.model_type!r} predict is not known: "
-            "pass --label.predicts inverse_depth (larger = nearer) or depth (larger = farther)"
-        )
+        raise ValueError(f"what depth models of type {model_config.model_type!r} predict is not known: {advice}")
     return kind  # type: ignore[return-value]
 
 

@@ -14,6 +14,7 @@ from ldm3d.config import SelectConfig
 SPLITS = ("train", "val", "test")
 _SPLIT_SALT = 0x5EED_5A17  # keeps the split independent of the sampling order
 _SEED_SALT = 0x5EED_D3A3  # and the noise of drawn samples independent of both
+_POINT_SALT = 0x5EED_9017  # and the points that their depth is compared on
 
 
 def make_key(url: str) -> int:
@@ -50,5 +51,14 @@ def sample_seeds(keys: NDArray[np.int64], numbers: NDArray[np.int64], seed: int)
     Returns:
         (N,) 0 to 4,294,967,295.
     """
-    of_keys = rank(keys, seed + _SEED_SALT) + numbers.astype(np.uint64)
-    return (rank(of_keys.view(np.int64), seed + _SEED_SALT) >> np.uint64(32)).astype(np.int64)
+    return _seeds(keys, numbers, seed + _SEED_SALT)
+
+
+def point_seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The seeds that points of pictures are drawn from: (N,) keys and numbers -> (N,) 0 to 4,294,967,295."""
+    return _seeds(keys, numbers, _POINT_SALT)
+
+
+def _seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer], salt: int) -> NDArray[np.int64]:
+    of_keys = rank(keys, salt) + numbers.astype(np.uint64)
+    return (rank(of_keys.view(np.int64), salt) >> np.uint64(32)).astype(np.int64)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ldm3d.measures.features import fingerprint_of
 from ldm3d.models.checkpoint import fingerprint_of_network
+from ldm3d.models.precision import full_float32
 
 SIDE = 299  # pixels that it sees
 Resize = Literal["tf1", "clean"]
@@ -50,7 +51,7 @@ class Inception:
     def __call__(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) uint8 -> (B, 2048), (B, 1008) float32."""
         pixels = _tf1(pictures, self.device) if self.resize == "tf1" else _clean(pictures, self.device)
-        with torch.autocast(self.device, enabled=False), _full_float32():
+        with torch.autocast(self.device, enabled=False), full_float32():
             normal = ((pixels - 128) / 128).contiguous(memory_format=torch.channels_last)
             features = self.trunk(normal).flatten(1)
             return features, features @ self.classes
@@ -111,14 +112,3 @@ def _clean(pictures: NDArray[np.uint8], device: str) -> Tensor:
             plane = Image.fromarray(picture[..., channel].astype(np.float32))
             resized[place, channel] = np.asarray(plane.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
     return torch.from_numpy(resized.clip(0, 255)).to(device)
-
-
-class _full_float32:  # noqa: N801 -- a context manager
-    """No TF32 in convolutions and products on GPUs, and what it was before afterwards."""
-
-    def __enter__(self) -> None:
-        self.before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-
-    def __exit__(self, *_: object) -> None:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self.before

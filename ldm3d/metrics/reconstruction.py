@@ -50,6 +50,22 @@ def depth_l1(depth: Tensor, reference: Tensor) -> Tensor:
     return (depth.double() - reference.double()).abs().flatten(1).mean(1)
 
 
+def depth_abs_rel(depth: Tensor, reference: Tensor, floor: float = 0.0) -> Tensor:
+    """Mean of |d' - d| / max(d, floor) over the pixels where d is above 0; NaN where there are none.
+
+    Args:
+        depth, reference: (B, H, W), d' and d, any unit.
+        floor: of the denominator, in that unit.
+
+    Returns:
+        (B,) float64.
+    """
+    found, wanted = depth.double().flatten(1), reference.double().flatten(1)
+    valid = wanted > 0
+    error = (found - wanted).abs() / torch.where(valid, wanted, 1.0).clamp(min=floor)
+    return (error * valid).sum(1) / valid.sum(1)
+
+
 def aligned(depth: Tensor, reference: Tensor) -> Tensor:
     """Scaled and shifted to fit best: relative inverse depth means something up to scale and shift only.
 

@@ -1,5 +1,7 @@
 """In which precision networks answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -13,3 +15,15 @@ def dtype_of(precision: Precision, device: str) -> torch.dtype:
     if precision == "auto":
         precision = "fp16" if device == "cuda" else "fp32"
     return DTYPES[precision]
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """No TF32 in convolutions and products on GPUs, and what it was before afterwards."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -1,4 +1,4 @@
-"""An RGBD autoencoder whose training is over: the output of `train_autoencoder`, or a part of a whole LDM3D model."""
+"""An autoencoder whose training is over: the output of `train_autoencoder`, or a part of a whole model."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,7 @@ def load_trained_autoencoder(source: Source, dtype: torch.dtype = torch.float32)
     Raises:
         ValueError: it cannot be read, has neither 6 nor 4 channels, or weights are missing or not safetensors.
     """
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    with source.explained("vae"):
-        config = AutoencoderKL.load_config(source.model, subfolder="vae", revision=source.revision or "main")
-    kind = config.get("_class_name")
-    if kind != "AutoencoderKL":
-        raise ValueError(f"{source.name}: its vae is {kind}, wanted AutoencoderKL: give an LDM3D model")
+    config = _config(source)
     channels = (config["in_channels"], config["out_channels"])
     if channels not in ((6, 6), (4, 4)):
         raise ValueError(
@@ -31,6 +25,41 @@ def load_trained_autoencoder(source: Source, dtype: torch.dtype = torch.float32)
             "RGB and depth: give the output of train_autoencoder, or an LDM3D model"
         )
     check_scaled(source, config)
+    return _load(source, dtype)
+
+
+def load_any_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
+    """The same, of 6, 4 or 3 channels, however its latents are scaled: for pictures there and back.
+
+    Raises:
+        ValueError: it cannot be read, has other channels, or weights are missing or not safetensors.
+    """
+    config = _config(source)
+    channels = (config["in_channels"], config["out_channels"])
+    if channels not in ((6, 6), (4, 4), (3, 3)):
+        raise ValueError(
+            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 of "
+            "RGB and depth, or 3 of RGB: give the output of train_autoencoder, LDM3D or Stable Diffusion"
+        )
+    return _load(source, dtype)
+
+
+def _config(source: Source) -> Mapping[str, Any]:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    with source.explained("vae"):
+        config: Mapping[str, Any] = AutoencoderKL.load_config(
+            source.model, subfolder="vae", revision=source.revision or "main"
+        )
+    kind = config.get("_class_name")
+    if kind != "AutoencoderKL":
+        raise ValueError(f"{source.name}: its vae is {kind}, wanted AutoencoderKL: give an LDM3D model")
+    return config
+
+
+def _load(source: Source, dtype: torch.dtype) -> "AutoencoderKL":
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
     vae: AutoencoderKL = source.load(AutoencoderKL, "vae", dtype)
     return vae
 

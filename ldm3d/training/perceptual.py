@@ -24,26 +24,32 @@ class Perceptual(nn.Module):
         weights: of the backbone. `torchvision` (ImageNet, downloaded once into TORCH_HOME), `random` (the same ones
             each time; what they measure is not perception), or the path of a torchvision state dict, safetensors or
             else what torch.load reads with weights_only.
+        setting: what the settings of both are called, for messages.
 
     Raises:
         ValueError: the weights cannot be had, or are not those of `network`.
     """
 
-    def __init__(self, network: Literal["vgg", "alex", "squeeze"] = "vgg", weights: str = "torchvision") -> None:
+    def __init__(
+        self,
+        network: Literal["vgg", "alex", "squeeze"] = "vgg",
+        weights: str = "torchvision",
+        setting: str = "loss.perceptual",
+    ) -> None:
         super().__init__()
         from lpips import LPIPS
 
-        self.network = network
+        self.network, self.setting = network, setting
         with _seeded_and_quiet():
             try:
                 self.lpips = LPIPS(net=network, pnet_rand=weights != "torchvision", verbose=False)
             except OSError as error:
                 raise ValueError(
                     f"the {network} weights of torchvision did not come: {error}. "
-                    "Set loss.perceptual.weights to the path of its state dict, copied from a machine that has it."
+                    f"Set {setting}.weights to the path of its state dict, copied from a machine that has it."
                 ) from error
         if weights not in ("torchvision", "random"):
-            _load(self.lpips.net, weights, network)
+            _load(self.lpips.net, weights, network, setting)
         self.requires_grad_(False)
         self.eval()
 
@@ -68,14 +74,14 @@ class Perceptual(nn.Module):
         if min(height, width) < SMALLEST[self.network]:
             raise ValueError(
                 f"pictures are {height} x {width}, wanted {SMALLEST[self.network]} pixels a side for LPIPS with "
-                f"{self.network}: take larger ones, another loss.perceptual.network, or weigh it 0"
+                f"{self.network}: take larger ones, another {self.setting}.network, or weigh it 0"
             )
         with torch.autocast(pictures.device.type, enabled=False):
             distances: Tensor = self.lpips(pictures.float(), others.float())
         return distances.flatten()
 
 
-def _load(backbone: nn.Module, path: str, network: str) -> None:
+def _load(backbone: nn.Module, path: str, network: str, setting: str) -> None:
     """Fills the slices of LPIPS: its `slice2.5.weight` is torchvision's `features.5.weight`."""
     try:
         state = _read(path)
@@ -83,7 +89,7 @@ def _load(backbone: nn.Module, path: str, network: str) -> None:
     except (OSError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         reason = f"{type(error).__name__} {error}".partition("\n")[0]
         raise ValueError(
-            f"loss.perceptual.weights {path!r} is not a torchvision state dict of {network} ({reason}): "
+            f"{setting}.weights {path!r} is not a torchvision state dict of {network} ({reason}): "
             "save what state_dict() of torchvision's model returns, with torch.save or as safetensors"
         ) from error
 
