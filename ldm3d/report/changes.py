@@ -57,8 +57,8 @@ def _numbers(count: int) -> str:
 
 
 def _compared(found: Sequence[Verdict], surrogate: Sequence[str], heading: str = "") -> Table:
-    columns = ("Pictures", "Metric", "Verdict", "before", "now", "change", "counts above")
-    note = "A change counts where it is larger than so many standard errors of the difference as the settings say."
+    columns = ("Pictures", "Metric", "Verdict", "before", "now", "change", "threshold")
+    note = "A change counts above its threshold: so many standard errors of the difference as the settings allow."
     return Table(columns, tuple(_compared_row(each, surrogate) for each in found), heading, labels=3, notes=(note,))
 
 

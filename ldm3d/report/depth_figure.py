@@ -78,7 +78,7 @@ def _range(references: Sequence[NDArray[Any]]) -> tuple[float, float]:
 
 
 def _valid(depth_m: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.isfinite(depth_m) & (depth_m > 0)
+    return np.asarray(np.isfinite(depth_m) & (depth_m > 0))
 
 
 def _bar(near: float, far: float, width: int) -> Image.Image:

@@ -1,6 +1,6 @@
 """An evaluation and its verdicts -> a document: the verdict first, then numbers, then how they came about."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ldm3d.report.blocks import Block, Document, Fold, Heading, Items, Paragraph, Picture
 from ldm3d.report.changes import changes
@@ -8,12 +8,14 @@ from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.history import Track, runs_of, tracks
 from ldm3d.report.metrics import METRICS
 from ldm3d.report.notation import plain, title, with_error
+from ldm3d.report.paper import AUTOENCODERS, DEPTH, IMAGES
 from ldm3d.report.plots import Plot, history_plots, plots, sweep_plots
 from ldm3d.report.protocols import protocols
 from ldm3d.report.table import Cell, Table, row
 from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
 from ldm3d.report.verdict import Verdict
 
+PUBLISHED = {metric for row in (*IMAGES, *DEPTH, *AUTOENCODERS) for metric in row.values}
 CAPTIONS = {
     "samples": "Samples and their depth, as figure 3 of the paper: near is bright, each map over its own range.",
     "depth": "Depth in metres after alignment, as figure 8 of the paper.",
@@ -38,7 +40,7 @@ def document(
         *_section(
             "Other pictures", _images(evaluation, *(name for name in evaluation.images if name not in CAPTIONS))
         ),
-        *_section("History", _plots(history_plots(evaluation), drawn), _history(evaluation)),
+        *_section("History", _history_plots(evaluation, drawn), _history(evaluation)),
         *_section("What was measured", _about(evaluation)),
         *_section("Protocol", protocols(evaluation)),
     ]
@@ -68,10 +70,19 @@ def _images(evaluation: Evaluation, *names: str) -> Iterator[Block]:
             yield Picture(f"{name}.png", evaluation.images[name], caption, caption)
 
 
-def _plots(found: Iterator[Plot], drawn: Mapping[str, bytes]) -> Iterator[Block]:
+def _plots(found: Iterable[Plot], drawn: Mapping[str, bytes]) -> Iterator[Block]:
     for plot in found:
         caption = f"{plot.title}. {plot.note}"
         yield Picture(plot.name, drawn[plot.name], plot.title, caption, small=len(plot.panels) == 1)
+
+
+def _history_plots(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> Iterator[Block]:
+    """Those of the paper's metrics; the rest in a fold."""
+    found = list(history_plots(evaluation))
+    shown = [plot for plot in found if plot.metric in PUBLISHED]
+    yield from _plots(shown, drawn)
+    if more := [plot for plot in found if plot not in shown]:
+        yield Fold(f"Other metrics over runs ({len(more)})", tuple(_plots(more, drawn)))
 
 
 def _history(evaluation: Evaluation) -> Iterator[Block]:

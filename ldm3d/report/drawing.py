@@ -42,8 +42,7 @@ def draw(panels: Sequence[Panel]) -> bytes:
     """Side by side, on white."""
     from matplotlib.figure import Figure
 
-    named = max(min(LEGEND, len(panel.lines)) if panel.lines[0].label else 0 for panel in panels)
-    height = HEIGHT + 0.2 * named
+    height = HEIGHT + 0.2 * max(_legend_lines(panel) for panel in panels)
     figure = Figure(figsize=(WIDTH * len(panels), height), dpi=DPI, layout="constrained", facecolor="white")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw(axes, panel)
@@ -63,6 +62,11 @@ def drawable(text: str) -> str:
         each if font.get_char_index(ord(each)) and not unicodedata.category(each).startswith("C") else "?"
         for each in line
     )
+
+
+def _legend_lines(panel: Panel) -> int:
+    labels = [line.label for line in panel.lines if line.label]
+    return math.ceil(min(LEGEND, len(labels)) / _columns(labels)) if labels else 0
 
 
 def _draw(axes: "Axes", panel: Panel) -> None:
@@ -107,13 +111,18 @@ def _legend(axes: "Axes", handles: Sequence[Any], labels: Sequence[str]) -> None
     shown = min(len(labels), LEGEND)
     legend = axes.legend(
         handles[:shown], [str(place) for place in range(shown)], loc="upper left", bbox_to_anchor=(0, -0.2),
-        borderaxespad=0, fontsize=8, frameon=False, labelcolor=INK,
+        ncols=_columns(labels), borderaxespad=0, fontsize=8, frameon=False, labelcolor=INK,
     )  # fmt: skip
     more = len(labels) - shown
     for place, text in enumerate(legend.get_texts()):
         text.set_parse_math(False)
         last = place == shown - 1 and more
         text.set_text(drawable(labels[place]) + (f" (and {more} more)" if last else ""))
+
+
+def _columns(labels: Sequence[str]) -> int:
+    """Of a legend: two, where names are many and short."""
+    return 2 if len(labels) > 3 and max(map(len, labels)) <= LETTERS // 2 else 1
 
 
 def _tick(text: str) -> str:

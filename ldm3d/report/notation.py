@@ -61,6 +61,20 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
+def fact(value: Any) -> str:
+    """A number of settings as people read it: `7.5`, `5`, `30,000`."""
+    if isinstance(value, float):
+        return f"{value:,g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else plain(value)
+
+
+def either(values: Iterable[str], most: int = 6) -> str:
+    """`10, 25 or 50`, each once."""
+    found = list(dict.fromkeys(values))
+    found = found if len(found) <= most else [*found[: most - 1], "others"]
+    return f"{', '.join(found[:-1])} or {found[-1]}" if len(found) > 1 else "".join(found)
+
+
 def span(counts: Iterable[int]) -> str:
     """How many, of several numbers: `2,000`, or `1,990 to 2,000`."""
     found = sorted(set(counts))

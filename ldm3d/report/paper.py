@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldm3d.report.notation import plain, span
+from ldm3d.report.notation import either, fact, span
 from ldm3d.report.protocol import flat, protocol_of
 from ldm3d.report.result import Result
 
@@ -35,7 +35,8 @@ AUTOENCODERS = (
 def images_differ(results: Sequence[Result]) -> Iterator[str]:
     """Sentences on what differs from table 1. `results`: those that stand beside it."""
     metrics = {each.metric for each in results}
-    yield f"Pictures: 30,000 in the paper, {_counts(results)} here; FID falls as their number grows."
+    falls = "; FID falls as their number grows" if "fid" in metrics else ""
+    yield f"Pictures: 30,000 in the paper, {_counts(results)} here{falls}."
     yield (
         "Captions: 30,000 of MS-COCO in the paper, which does not say which, nor with which real pictures it compares."
     )
@@ -43,8 +44,8 @@ def images_differ(results: Sequence[Result]) -> Iterator[str]:
         network = _setting(results, "settings.network", "fid", "inception_score")
         resize = _setting(results, "settings.resize", "fid", "inception_score")
         yield (
-            "FID and IS: the paper names neither its library nor how it resizes pictures for the network; "
-            f"here {network}, resized as {resize}."
+            "Inception: the paper names neither its library nor how it resizes pictures for the network; "
+            f"here the network is {network}, the resize {resize}."
         )
     if "clip" in metrics:
         model = _setting(results, "names.model", "clip")
@@ -55,8 +56,8 @@ def images_differ(results: Sequence[Result]) -> Iterator[str]:
     )
     yield (
         "Sampling: 50 DDIM steps in the paper, at a guidance scale that it does not give for this table; here "
-        f"{_column(results, 'num_inference_steps')} steps of {_column(results, 'scheduler')} "
-        f"at {_column(results, 'guidance_scale')}."
+        f"{_column(results, 'scheduler')}, steps {_column(results, 'num_inference_steps')}, "
+        f"guidance {_column(results, 'guidance_scale')}."
     )
 
 
@@ -83,15 +84,19 @@ def depth_differ(results: Sequence[Result]) -> Iterator[str]:
 
 def autoencoders_differ(results: Sequence[Result]) -> Iterator[str]:
     """Sentences on what differs from table 3."""
+    metrics = {each.metric for each in results}
+    falls = "; rFID falls as their number grows" if "rfid" in metrics else ""
     yield (
-        f"Pictures: 31,471 and 27,265 of LAION-400M in the paper, which does not say which; {_counts(results)} here; "
-        "rFID falls as their number grows."
+        "Pictures: 31,471 and 27,265 of LAION-400M in the paper, which does not say which; "
+        f"{_counts(results)} here{falls}."
     )
-    yield "rFID: the paper names neither its library nor how it resizes pictures for the network."
-    yield (
-        "Abs.Rel.: the paper does not say of what depth, nor what it does where the label is 0; here of stored "
-        "inverse depth where it is above 0, and once more with the label taken for at least 1/255 of its range."
-    )
+    if "rfid" in metrics:
+        yield "Inception: the paper names neither its library nor how it resizes pictures for the network."
+    if "depth_abs_rel" in metrics:
+        yield (
+            "Abs.Rel.: the paper does not say of what depth, nor what it does where the label is 0; here of stored "
+            "inverse depth where it is above 0, and once more with the label taken for at least 1/255 of its range."
+        )
     yield "Latents: the paper does not say whether it decodes means or draws."
 
 
@@ -110,13 +115,12 @@ def _counts(results: Sequence[Result]) -> str:
 
 
 def _either(values: Iterator[object]) -> str:
-    found = list(dict.fromkeys(_written(value) for value in values))
-    return " or ".join(found[:4]) + (" or others" if len(found) > 4 else "")
+    return either(_written(value) for value in values)
 
 
 def _written(value: object) -> str:
     if value is None:
-        return "an unknown"
+        return "an unknown one"
     if isinstance(value, list) and all(isinstance(side, int) for side in value):
         return " x ".join(map(str, value))
-    return plain(value)
+    return fact(value)

@@ -7,7 +7,7 @@ from ldm3d.report.drawing import Line, Panel, draw
 from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.history import LAST, Track, runs_of, tracks
 from ldm3d.report.metrics import METRICS
-from ldm3d.report.notation import plain, title
+from ldm3d.report.notation import fact, plain, title
 from ldm3d.report.result import Result
 from ldm3d.report.series import VARIABLES, Series, sweeps
 
@@ -21,9 +21,10 @@ FIGURES = (  # of the paper: number, metrics, variable
 
 @dataclass(frozen=True)
 class Plot:
-    """name: of its file. title: what it shows. note: how to read it. panels: side by side, of one picture."""
+    """name: of its file. metric: of its first panel. title: what it shows. note: how to read it. panels: in a row."""
 
     name: str
+    metric: str
     title: str
     note: str
     panels: tuple[Panel, ...]
@@ -44,6 +45,7 @@ def sweep_plots(evaluation: Evaluation) -> Iterator[Plot]:
             panels = tuple(_sweep(evaluation, metric, variable, series) for metric, series in found.items())
             yield Plot(
                 f"figure-{figure}-{variable.replace('_', '-')}.png",
+                next(iter(found)),
                 f"{names} against {VARIABLES[variable]}",
                 f"As figure {figure} of the paper. {_common([each for some in found.values() for each in some])}"
                 "Bars are standard errors.",
@@ -59,6 +61,7 @@ def history_plots(evaluation: Evaluation) -> Iterator[Plot]:
     for metric, some in found.items():
         yield Plot(
             f"history-{metric.replace('_', '-')}.png",
+            metric,
             f"{METRICS[metric].title} over runs",
             f"The last {LAST} runs of the same protocol. Bars are standard errors.",
             (_history(evaluation, metric, some),),
@@ -114,11 +117,12 @@ def _common(found: Sequence[Series]) -> str:
     first = found[0].facts
     same = [name for name in first if len({plain(each.facts.get(name)) for each in found}) == 1]
     known = [_fact(name, first[name]) for name in same if first[name] is not None]
-    return f"{', '.join(known)}. " if known else ""
+    return f"Of {', '.join(known)}. " if known else ""
 
 
 def _fact(name: str, value: object) -> str:
     if name == "num_inference_steps":
-        return f"{plain(value)} steps"
-    named = {"guidance_scale": "guidance ", "training_step": "training step ", "count": "N = "}
-    return named.get(name, "") + (f"{value:,}" if name in ("count", "training_step") and value else plain(value))
+        return f"{fact(value)} steps"
+    return {"guidance_scale": "guidance ", "training_step": "training step ", "count": "N = "}.get(name, "") + fact(
+        value
+    )

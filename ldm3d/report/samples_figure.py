@@ -34,7 +34,7 @@ class SamplesRow:
 
 
 def samples_figure(rows: Sequence[SamplesRow], peer: str = "peer") -> bytes:
-    """A row for each caption; for each set its image, and in colours its depth and the peer's if any row has them. PNG.
+    """A row for each caption; for each set its image, and in colours its depth and the peer's if it has them, as PNG.
 
     Near is bright, far dark; each map is stretched over its own range, as they have no common scale.
 
@@ -64,7 +64,7 @@ def stretched(depth: NDArray[Any]) -> NDArray[np.uint16]:
     values = depth.astype(np.float64)
     low, high = values[finite].min(), values[finite].max()
     scaled = (np.where(finite, values, low) - low) / (high - low if high > low else 1.0)
-    return (scaled * DEPTH_MAX).round().astype(np.uint16)
+    return np.asarray((scaled * DEPTH_MAX).round(), np.uint16)
 
 
 def _kinds(shown: Sequence[Shown]) -> list[str]:
@@ -74,5 +74,5 @@ def _kinds(shown: Sequence[Shown]) -> list[str]:
 def _picture(shown: Shown | None, kind: str) -> NDArray[np.uint8] | None:
     found = getattr(shown, kind) if shown else None
     if found is None or kind == "image":
-        return found  # type: ignore[no-any-return]
+        return found
     return colour_depth(stretched(found))

@@ -27,8 +27,9 @@ class Series:
         """What its results have in common, by name."""
         first = self.results[0]
         found = {name: getattr(first, name) for name in FACTS if name != self.variable}
-        bases = dict.fromkeys(base(each) for each in self.results)
-        return found | {"pictures": ", ".join(bases), "count": max(each.num_samples for each in self.results)}
+        bases = list(dict.fromkeys(base(each) for each in self.results))
+        named = bases[0] if len(bases) == 1 else None if self.variable == "training_step" else ", ".join(bases)
+        return found | {"pictures": named, "count": max(each.num_samples for each in self.results)}
 
 
 def sweeps(evaluation: Evaluation, metric: str, variable: str) -> list[Series]:

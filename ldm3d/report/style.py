@@ -9,7 +9,7 @@ CSS = """
   --worse: #ff7b72; --better: #56d364; --same: #9198a1; --incomparable: #e3b341; --new: #79c0ff; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere; }
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: break-word; }
 h1 { margin: 0; font-size: 1.75rem; line-height: 1.25; }
 h2 { margin: 2.75rem 0 .75rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); font-size: 1.3rem; }
 h3 { margin: 1.5rem 0 .5rem; font-size: 1.05rem; }
@@ -28,7 +28,7 @@ caption { text-align: left; font-weight: 600; padding: .25rem 0 .4rem; }
 th, td { padding: .38rem .8rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   min-width: 4.5rem; max-width: 26rem; }
 th { font-weight: 600; border-bottom: 2px solid var(--line); vertical-align: bottom; }
-.number { text-align: right; white-space: nowrap; overflow-wrap: normal; }
+.number { text-align: right; } td.number { white-space: nowrap; }
 td small { display: block; font-size: .82em; }
 td b { color: var(--mark); }
 tr.published td { background: var(--stripe); color: var(--soft); }

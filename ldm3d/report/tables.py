@@ -1,10 +1,11 @@
 """Results -> tables: of pictures, depth and autoencoders as tables 1 to 3 of the paper, and of sweeps."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.metric_table import Line, Paper, metric_table
-from ldm3d.report.notation import plain
+from ldm3d.report.notation import either, fact
 from ldm3d.report.paper import AUTOENCODERS, DEPTH, IMAGES, autoencoders_differ, depth_differ, images_differ
 from ldm3d.report.protocol import flat, protocol_of
 from ldm3d.report.result import Result
@@ -20,7 +21,7 @@ def images_table(evaluation: Evaluation) -> Table | None:
     """As table 1 of the paper; None where there are no such results."""
     lines = [Line((name,), results) for name, results in _by_set(evaluation, SWEPT).items()]
     paper = Paper(IMAGES, lambda row: (row.name,), images_differ)
-    return metric_table("Pictures", ("Pictures",), SWEPT, lines, evaluation.surrogate, paper)
+    return metric_table("As table 1 of the paper", ("Pictures",), SWEPT, lines, evaluation.surrogate, paper)
 
 
 def depth_table(evaluation: Evaluation) -> Table | None:
@@ -30,9 +31,9 @@ def depth_table(evaluation: Evaluation) -> Table | None:
     lines = [line for name, results in found.items() for line in _depth_lines(name, results)]
     paper = Paper(DEPTH, lambda row: ("MS-COCO", row.name, "not stated"), depth_differ)
     labels = ("Pictures", "Depth of", "Far pixels")
-    reference = _names((result for results in found.values() for result in results.values()), "reference")
+    reference = _either((each for results in found.values() for each in results.values()), "names.reference")
     notes = ("Scale and shift of each picture's depth are fitted to the reference, in disparity.",)
-    heading = f"Depth, with respect to {reference}"
+    heading = f"With respect to {reference}, as table 2 of the paper"
     return metric_table(heading, labels, ERRORS, lines, evaluation.surrogate, paper, notes)
 
 
@@ -40,7 +41,9 @@ def autoencoders_table(evaluation: Evaluation) -> Table | None:
     """As table 3."""
     lines = [Line((name,), results) for name, results in _by_set(evaluation, RECONSTRUCTION).items()]
     paper = Paper(AUTOENCODERS, lambda row: (row.name,), autoencoders_differ)
-    return metric_table("Autoencoders", ("Autoencoder",), RECONSTRUCTION, lines, evaluation.surrogate, paper)
+    return metric_table(
+        "As table 3 of the paper", ("Autoencoder",), RECONSTRUCTION, lines, evaluation.surrogate, paper
+    )
 
 
 def sweep_table(evaluation: Evaluation) -> Table | None:
@@ -54,13 +57,13 @@ def sweep_table(evaluation: Evaluation) -> Table | None:
         if result.run == evaluation.run
     }
     found = _by_set(evaluation, SWEPT)
-    places = sorted(swept, key=lambda name: (base(swept[name]), *(getattr(swept[name], v) or 0 for v in VARIABLES)))
+    places = sorted(swept, key=lambda name: (_natural(base(swept[name])), _place(swept[name])))
     lines = [
-        Line((base(swept[name]), *(plain(getattr(swept[name], fact)) for fact in FACTS)), found[name])
+        Line((base(swept[name]), *(fact(getattr(swept[name], each)) for each in FACTS)), found[name])
         for name in places
     ]
     labels = ("Pictures", "scheduler", *VARIABLES.values())
-    return metric_table("Sweeps", labels, SWEPT, lines, evaluation.surrogate)
+    return metric_table("Points of the figures above", labels, SWEPT, lines, evaluation.surrogate)
 
 
 def _by_set(evaluation: Evaluation, metrics: Iterable[str]) -> dict[str, dict[str, Result]]:
@@ -79,14 +82,19 @@ def _depth_lines(name: str, results: dict[str, Result]) -> Iterator[Line]:
             named = {error: results.get(f"{who}{error}{rule}") for error in ERRORS}
             given = {error: result for error, result in named.items() if result}
             if given:
-                whose = _names(given.values(), "peer") if who else "the samples"
-                cap = _either(flat(protocol_of(each)).get("settings.max_depth_m") for each in given.values())
+                whose = _either(given.values(), "names.peer") if who else "the samples"
+                cap = _either(given.values(), "settings.max_depth_m")
                 yield Line((name, whose, "left out" if rule else f"at {cap} m"), given)
 
 
-def _names(results: Iterable[Result], network: str) -> str:
-    return _either(flat(protocol_of(each)).get(f"names.{network}") for each in results)
+def _either(results: Iterable[Result], setting: str) -> str:
+    return either(fact(flat(protocol_of(each)).get(setting)) for each in results)
 
 
-def _either(values: Iterable[object]) -> str:
-    return " or ".join(dict.fromkeys("?" if value is None else plain(value) for value in values))
+def _place(result: Result) -> tuple[float, ...]:
+    return tuple(getattr(result, variable) or 0 for variable in VARIABLES)
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """For sorting: `step2` before `step10`."""
+    return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
