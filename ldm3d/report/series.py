@@ -72,12 +72,18 @@ def _newest(results: Iterable[Result]) -> list[Result]:
 
 
 def _series(results: Sequence[Result], variable: str) -> list[Series]:
-    """One of all, or one for each input where that would have two results for one value, or of other captions."""
-    for groups in ([results], _by_base(results)):
-        if all(_is_one(group, variable) for group in groups):
-            in_order = [sorted(group, key=lambda each: getattr(each, variable)) for group in groups]
-            return [Series(variable, tuple(group)) for group in in_order if len(group) > 1]
-    return []
+    """One of all; where two have the same value or other captions, one for each input, of the first of each value."""
+    whole = _is_one(results, variable)
+    groups = [list(results)] if whole else [_first_of_each(group, variable) for group in _by_base(results)]
+    found = [sorted(group, key=lambda each: getattr(each, variable)) for group in groups if _is_one(group, variable)]
+    return [Series(variable, tuple(group)) for group in found if len(group) > 1]
+
+
+def _first_of_each(results: Sequence[Result], variable: str) -> list[Result]:
+    found: dict[Any, Result] = {}
+    for each in results:
+        found.setdefault(getattr(each, variable), each)
+    return list(found.values())
 
 
 def _by_base(results: Sequence[Result]) -> list[list[Result]]:
