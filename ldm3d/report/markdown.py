@@ -20,7 +20,7 @@ def markdown(
     evaluation: Evaluation,
     verdicts: Sequence[Verdict],
     drawn: Mapping[str, bytes] | None = None,
-    folder: str = "figures",
+    folder: str = "plots",
 ) -> str:
     """The report as Markdown. Text of any origin is text there: no markup, no link.
 

@@ -89,7 +89,7 @@ def test_text_of_any_origin_is_text(text):
     assert about[1] == [plain(text), plain(text)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("|\\`*_[]()<>&#!~\n-+=.1")), max_size=60))
 def test_no_text_becomes_markup(text):
     document = rendered(with_text(text))
@@ -119,6 +119,10 @@ def test_pictures_are_named_where_they_lie():
     of = evaluation(sweep("guidance_scale", [3.0, 5.0], "clip"), images={"samples": b"PNG", "depth": b"PNG"})
     pictures = [token.attrs["src"] for token in inline(rendered(of, folder="my plots")) if token.type == "image"]
     assert pictures == ["my%20plots/samples.png", "my%20plots/figure-6-guidance-scale.png", "my%20plots/depth.png"]
+
+
+def test_by_itself_it_looks_for_pictures_in_plots():
+    assert "](plots/samples.png)" in rendered(evaluation([], images={"samples": b"PNG"}))
 
 
 def test_the_verdict_comes_first():
