@@ -207,7 +207,7 @@ def test_protocols_are_there_in_full(whole, drawn):
     assert any(whole.results[0].protocol in text for text in texts)
 
 
-def test_surrogates_are_marked_wherever_they_stand(drawn):
+def test_surrogates_are_marked_wherever_they_stand():
     results = sweep("guidance_scale", [3.0, 5.0])
     history = sweep("guidance_scale", [3.0], run="before", started="2026-05-01T00:00:00+0000")
     found = read(evaluation(results, history, surrogate=["fid"]))

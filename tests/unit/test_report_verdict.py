@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldm3d.report.metrics import METRICS
@@ -126,6 +126,7 @@ def test_a_run_is_as_bad_as_its_worst_number(changes, expected):
     assert overall(verdicts(results, history, 2.0)) == expected
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES, st.one_of(st.none(), st.floats(0, 1e6)), st.floats(0, 10), st.sampled_from(sorted(METRICS)))
 def test_turning_time_around_turns_the_verdict_around(was, now, error, tolerance, metric):
     opposite = {"worse": "better", "better": "worse", "same": "same"}
@@ -133,11 +134,13 @@ def test_turning_time_around_turns_the_verdict_around(was, now, error, tolerance
     assert kind(now, was, (error, error), metric, tolerance) == opposite[found]
 
 
+@settings(deadline=None)
 @given(VALUES, st.one_of(st.none(), st.floats(0, 1e6)), st.floats(0, 10))
 def test_the_same_number_again_is_the_same(value, error, tolerance):
     assert kind(value, value, (error, error), tolerance=tolerance) == "same"
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(1e-3, 1e3), st.floats(0, 10), st.floats(0, 10))
 def test_more_tolerance_never_finds_more(was, now, error, one, other):
     strict, lenient = (kind(was, now, (error, error), tolerance=each) for each in sorted((one, other)))
