@@ -1,0 +1,270 @@
+"""The evaluation stage as a user runs it: features once, numbers from sums, a report, a verdict, resumed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ldm3d.toy.metric_depth_model import tiny_metric_depth_model
+
+from ldm3d.config import (
+    ActorsConfig,
+    ClipConfig,
+    DepthConfig,
+    EvaluateConfig,
+    InceptionConfig,
+    PerceptualConfig,
+    PicturesConfig,
+    ReconstructionConfig,
+    ReportConfig,
+)
+from ldm3d.images import encode_depth, encode_rgb
+from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
+from ldm3d.schema import IMAGE
+from ldm3d.toy.clip_model import train_clip_model
+from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.diffusion_model import make_base_model
+from ldm3d.toy.held_out import write_scenes
+from ldm3d.toy.scenes import Scene, exact_depth, render
+from pipelines.evaluate import evaluate
+from pipelines.storage import Folder
+
+COUNT = 24
+HOSTILE = "<script>alert(1)</script> | `x` [a](javascript:b)"
+
+
+def pictures(folder: Path, noise: float, depth: bool = True) -> None:
+    """Scenes with depth and captions as `generate` leaves samples, two files; one picture is broken."""
+    random = np.random.default_rng(0)
+    for file in range(2):
+        rows = []
+        for place in range(file * COUNT // 2, (file + 1) * COUNT // 2):
+            scene = Scene.from_seed(place)
+            shown = render(scene, 32)
+            image = (shown.image + random.normal(0, noise, shown.image.shape)).clip(0, 255).astype(np.uint8)
+            near = (exact_depth(shown.inverse_depth) * 65_535).astype(np.uint16)
+            rows.append(
+                {
+                    "key": place,
+                    "number": 0,
+                    "caption": HOSTILE if place == 3 else scene.caption,
+                    "image": {"bytes": b"broken" if place == 5 else encode_rgb(image), "path": f"{place}.png"},
+                    "depth": {"bytes": encode_depth(near, "png"), "path": f"{place}-depth.png"},
+                }
+            )
+        names = [("key", pa.int64()), ("number", pa.int32()), ("caption", pa.string()), ("image", IMAGE)]
+        schema = pa.schema([*names, ("depth", IMAGE)] if depth else names)
+        Folder(str(folder)).write_tables(f"{file:05d}.parquet", [pa.Table.from_pylist(rows, schema)])
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> EvaluateConfig:
+    """Two sets, one noisier than the other; scenes as real pictures; networks of the real kinds, most of them random."""
+    root = tmp_path_factory.mktemp("evaluation")
+    pictures(root / "good", noise=2)
+    pictures(root / "bad", noise=60)
+    write_scenes(root / "real", 0, 40)
+    train_clip_model(root / "clip", steps=12)
+    tiny_metric_depth_model(root / "metric")
+    tiny_depth_model(root / "peer")
+    make_base_model(root / "base")
+    return EvaluateConfig(
+        input=(str(root / "good"), f"worse={root / 'bad'}"),
+        reference=str(root / "real"),
+        output=str(root / "out"),
+        inception=InceptionConfig(network="efficientnet-lite0", kid_subset_size=10, kid_subsets=5, batch_size=8),
+        clip=ClipConfig(model=str(root / "clip")),
+        depth=DepthConfig(reference=str(root / "metric"), peer=str(root / "peer"), points=200, flip=False),
+        reconstruction=ReconstructionConfig(
+            models=(f"base={root / 'base'}",),
+            corpus=str(root / "real"),
+            perceptual=PerceptualConfig(network="squeeze", weights="random"),
+        ),
+        report=ReportConfig(shown=3),
+        cluster=ActorsConfig(no_progress_timeout_s=120),
+    )
+
+
+@pytest.fixture(scope="module")
+def made(config: EvaluateConfig) -> dict[str, Any]:
+    return evaluate(config)
+
+
+def values(summary: dict[str, Any]) -> dict[tuple[str, str], float]:
+    return {(row["pictures"], row["metric"]): row["value"] for row in summary["results"]}
+
+
+def features(output: str, kind: str) -> dict[str, bytes]:
+    files = Path(output, "features").glob(f"*{kind}*/*.parquet")
+    return {str(file.relative_to(output)): file.read_bytes() for file in files}
+
+
+def times(output: str) -> dict[str, int]:
+    return {str(file): file.stat().st_mtime_ns for file in Path(output, "features").rglob("*.parquet")}
+
+
+def test_every_metric_is_there_with_its_error_and_noise_is_worse(made):
+    found = values(made)
+    for metric in ("fid", "kid"):
+        assert found["good", metric] < found["worse", metric]
+    for metric in ("abs_rel", "rmse_m_literal", "peer_abs_rel", "peer_silog"):
+        assert found["good", metric] > 0
+    for metric in ("rfid", "psnr_db", "ssim", "lpips"):
+        assert np.isfinite(found["base", metric])
+    assert all(row["stderr"] > 0 for row in made["results"])
+    assert made["verdict"] == "new"
+    assert made["left_out"] == []
+
+
+def test_what_cannot_be_read_is_counted_and_said(config, made):
+    of_sets = [row for row in made["results"] if row["pictures"] == "good"]
+    assert {row["num_samples"] + row["excluded"] for row in of_sets} == {COUNT}
+    rejects = [
+        row for file in Path(config.output, "rejects").rglob("*.parquet") for row in pq.read_table(file).to_pylist()
+    ]
+    assert {(row["key"], row["reason"]) for row in rejects} == {(5, "not_an_image")}
+
+
+def test_numbers_are_those_of_all_features_in_one_place(config, made):
+    """However they were grouped and added: to rounding."""
+
+    def pool(name: str) -> np.ndarray:
+        rows = [
+            row
+            for file in sorted(Path(config.output, "features", name).glob("*"))
+            for row in pq.read_table(file).to_pylist()
+        ]
+        return np.array([row["pool"] for row in rows], np.float32)
+
+    folders = {len(pool(file.name)): file.name for file in Path(config.output, "features").glob("*.inception-*")}
+    sets = [file.name for file in Path(config.output, "features").glob("*.inception-*")]
+    real = pool(folders[40])
+    distances = [
+        frechet_distance(GaussianSums.of(pool(name)), GaussianSums.of(real)) for name in sets if name != folders[40]
+    ]
+    found = values(made)
+    assert sorted(distances) == pytest.approx(sorted(found[name, "fid"] for name in ("good", "worse")), rel=1e-9)
+
+
+def test_the_report_shows_everything_and_runs_nothing(config, made):
+    text = Path(config.output, "report.html").read_text()
+    assert "<script" not in text.lower()
+    assert "javascript:" not in text.replace("[a](javascript:b)", "")
+    assert text.count("data:image/png;base64,") >= 2
+    assert "surrogate" in text
+    for name in ("report.md", "figures/samples.png", "figures/depth.png"):
+        assert Path(config.output, name).stat().st_size > 0
+
+
+def test_the_numbers_open_as_a_table(config, made):
+    table = pq.read_table(Path(config.output, "metrics"))
+    assert table.num_rows == len(made["results"])
+    assert table.schema.metadata[b"contract"] == b"metrics/v1"
+    assert {"run", "protocol", "config", "stderr"} <= set(table.column_names)
+
+
+def test_again_it_does_nothing_and_an_old_report_is_made_again(config, made):
+    before = times(config.output)
+    assert evaluate(config) == made
+    Path(config.output, "report.html").unlink()
+    again = evaluate(config)
+    assert Path(config.output, "report.html").exists()
+    assert values(again) == values(made)
+    assert times(config.output) == before
+
+
+def test_a_subset_costs_no_features_and_is_another_protocol(config, made):
+    before = times(config.output)
+    some = evaluate(replace(config, pictures=PicturesConfig(count=12), metrics=("fid", "clip")))
+    assert times(config.output) == before
+    assert {row["num_samples"] + row["excluded"] for row in some["results"]} == {12}
+    assert some["verdict"] == "incomparable"
+
+
+def test_damage_is_measured_again(config, made):
+    target = sorted(Path(config.output, "features").rglob("*.parquet"))[0]
+    before, others = target.read_bytes(), times(config.output)
+    target.write_bytes(before[:-20])
+    assert values(evaluate(replace(config, report=ReportConfig(shown=2)))) == values(made)
+    assert target.read_bytes() == before
+    assert {name for name, time in times(config.output).items() if time != others[name]} == {str(target)}
+
+
+def test_actors_and_batches_change_no_number(config, made, tmp_path):
+    """Features to the order of additions in a batch; sums are added in one order."""
+    other = replace(
+        config,
+        output=str(tmp_path / "out"),
+        inception=replace(config.inception, batch_size=3),
+        cluster=replace(config.cluster, actors=2, gpus=0.0),
+    )
+    assert values(evaluate(other)) == pytest.approx(values(made), rel=2e-4, abs=1e-4, nan_ok=True)
+
+
+def test_a_model_that_got_worse_ends_with_a_code_of_its_own(config, made, tmp_path):
+    """The same name and protocol, other pictures: what a nightly evaluation sees."""
+    root = Path(config.input[0]).parent
+    pictures(tmp_path / "nightly", noise=2)
+    shutil.copytree(root / "real", tmp_path / "real")
+
+    def run() -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "jobs.evaluate",
+            "--input",
+            "nightly",
+            "--reference",
+            "real",
+            "--output",
+            "out",
+        ]
+        network = ["--inception.network", "efficientnet-lite0", "--inception.kid-subset-size", "10"]
+        environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+        return subprocess.run(
+            [*command, *network, "--metrics", "fid", "kid", "--cluster.gpus", "0"],
+            cwd=tmp_path,
+            env={**__import__("os").environ, **environment},
+            capture_output=True,
+            text=True,
+        )
+
+    first = run()
+    assert first.returncode == 0, first.stderr[-2000:]
+    shutil.rmtree(tmp_path / "nightly")
+    pictures(tmp_path / "nightly", noise=60)
+    second = run()
+    assert second.returncode == 4, second.stderr[-2000:]
+    assert json.loads(second.stdout)["verdict"] == "worse"
+    assert second.stderr.strip().splitlines()[-1].startswith("worse: fid of nightly was")
+
+
+def test_what_will_not_do_is_refused_before_any_work(config, tmp_path):
+    fresh = replace(config, output=str(tmp_path / "out"))
+    for changes, message in (
+        ({"reference": str(tmp_path / "none")}, "--reference"),
+        ({"input": (str(tmp_path / "none"),)}, "--input"),
+        ({"clip": ClipConfig(model=str(tmp_path))}, r"clip\.model"),
+        ({"depth": replace(config.depth, reference=config.depth.peer)}, r"depth\.reference"),
+        ({"pictures": PicturesConfig(keys=str(tmp_path / "keys.parquet"))}, r"pictures\.keys"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(replace(fresh, **changes))
+        assert not Path(fresh.output).exists()
+    Path(fresh.output).mkdir()
+    Path(fresh.output, "holiday.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match="--output"):
+        evaluate(fresh)
+
+
+def test_a_dry_run_says_what_would_be_done(config, tmp_path):
+    plan = evaluate(replace(config, output=str(tmp_path / "out")), dry_run=True)
+    assert plan["sets"]["worse"] == {"pictures": COUNT, "role": "input"}
+    assert not Path(tmp_path, "out").exists()
