@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.measures.prepare import Size, picture_of
@@ -65,11 +66,13 @@ class EvaluatePlan:
     config: with absolute paths, as workers may run in another folder than the driver.
     sets: each once, even where it is given twice.
     left_out: what was asked for and the input does not allow, a sentence each.
+    keys: of the pictures that may count; None are all.
     """
 
     config: EvaluateConfig
     sets: list[Measured]
     left_out: list[str]
+    keys: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, config: EvaluateConfig) -> Self:
@@ -88,7 +91,7 @@ class EvaluatePlan:
             sets.append(_corpus(config))
         for each in sets:
             check_apart(each.pictures.url, config.output)
-        return cls(config, sets, list(_left_out(config, sets)))
+        return cls(config, sets, list(_left_out(config, sets)), _keys(config.pictures.keys))
 
     @property
     def measures(self) -> list[str]:
@@ -207,6 +210,20 @@ def _corpus(config: EvaluateConfig) -> Measured:
     (found,) = open_sets(str(config.reconstruction.corpus), config.shard_pictures, "--reconstruction.corpus")[:1]
     models = range(len(config.reconstruction.models))
     return Measured(found, "corpus", None, (FEATURES, *(f"{RECONSTRUCTION}.{place}" for place in models)))
+
+
+def _keys(file: str | None) -> NDArray[np.int64] | None:
+    """The column `key` of a parquet file.
+
+    Raises:
+        ValueError: there is no such thing.
+    """
+    if file is None:
+        return None
+    try:
+        return np.asarray(Folder(file).read_table("", columns=["key"])["key"].to_numpy(), np.int64)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"pictures.keys {file!r} is no parquet file with a column `key`: {error}") from error
 
 
 def _size_of(pictures: PictureSet) -> Size:

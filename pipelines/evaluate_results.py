@@ -94,8 +94,8 @@ class Results:
             parts = range(len(measured.pictures.parts))
             shards = [self.plan.shard(measured, measure, number, self.fingerprints) for number in parts]
             rows = FeatureRows(self.plan.config.output, shards, ray.put(None))
-            counting = None if measured.role == "reference" else self.plan.config.pictures
-            self._sets[place] = MeasuredSet.of(measured, rows, counting)
+            counting = () if measured.role == "reference" else (self.plan.config.pictures.count, self.plan.keys)
+            self._sets[place] = MeasuredSet.of(measured, rows, *counting)
         return self._sets[place]
 
     def _gaussian(self, measured: Measured, measure: str) -> ray.ObjectRef:

@@ -59,7 +59,7 @@ def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Poo
     drawn = plots(found)
     for name, content in (drawn | {f"{name}.png": image for name, image in found.images.items()}).items():
         output.write(f"{FIGURES}/{name}", content)
-    output.write(TWIN, markdown(found, judged, drawn).encode())
+    output.write(TWIN, markdown(found, judged, drawn, FIGURES).encode())
     output.write(REPORT, page(found, judged, drawn).encode())
     summary = {
         "run": run,

@@ -6,11 +6,9 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from ldm3d.config import PicturesConfig
 from pipelines.audit import AuditError
 from pipelines.evaluate_plan import Measured, picture_names
 from pipelines.feature_rows import Chosen, FeatureRows, measured_names
-from pipelines.storage import Folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +22,17 @@ class MeasuredSet:
     excluded: int
 
     @classmethod
-    def of(cls, measured: Measured, rows: FeatureRows, config: PicturesConfig | None) -> "MeasuredSet":
+    def of(
+        cls,
+        measured: Measured,
+        rows: FeatureRows,
+        count: int | None = None,
+        among: NDArray[np.int64] | None = None,
+    ) -> "MeasuredSet":
         """
         Args:
-            rows: what was measured; of the pictures that count, `chosen` is filled in here.
-            config: which pictures count; None lets all.
+            rows: what was measured; which pictures count is filled in here.
+            count, among: see `Chosen.of`.
 
         Raises:
             AuditError: the features are of other pictures than those of the set.
@@ -41,7 +45,7 @@ class MeasuredSet:
                 f"{rows.url}/features holds others than the pictures of {measured.pictures.url}, or some twice: "
                 "something else wrote there; remove features/ and _state/shards/, and run the same command again"
             )
-        wanted = Chosen.of(*names, config.count, _keys(config.keys)) if config else planned
+        wanted = Chosen.of(*names, count, among)
         chosen = wanted.only(*found)
         if len(chosen) < 2:
             raise ValueError(
@@ -49,17 +53,3 @@ class MeasuredSet:
                 "two or more; see --pictures.keys, --pictures.count, and rejects/ of the output"
             )
         return cls(FeatureRows(rows.url, rows.shards, ray.put(chosen)), chosen, len(wanted) - len(chosen))
-
-
-def _keys(file: str | None) -> NDArray[np.int64] | None:
-    """The column `key` of a parquet file.
-
-    Raises:
-        ValueError: there is no such thing.
-    """
-    if file is None:
-        return None
-    try:
-        return np.asarray(Folder(file).read_table("", columns=["key"])["key"].to_numpy(), np.int64)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"pictures.keys {file!r} is no parquet file with a column `key`: {error}") from error

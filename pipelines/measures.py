@@ -30,14 +30,16 @@ def open_measure(name: str, config: EvaluateConfig) -> Measure:
     if kind == DEPTH:
         from ldm3d.measures.depth_agreement import DepthAgreement
 
-        return DepthAgreement.from_pretrained(config.depth, device)
+        depth: Measure = DepthAgreement.from_pretrained(config.depth, device)
+        return depth
     from ldm3d.measures.features import features_of
     from ldm3d.measures.reconstruction import AutoencoderQuality
 
     model = config.reconstruction.models[int(place)]
-    return AutoencoderQuality.from_pretrained(
+    quality: Measure = AutoencoderQuality.from_pretrained(
         model, config.reconstruction, features_of(config.inception, device), device
     )
+    return quality
 
 
 def try_measures(names: list[str], config: EvaluateConfig) -> dict[str, Any]:

@@ -20,8 +20,8 @@ class PicturesConfig:
     resize: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
     """Filter of that, of Pillow, which takes the mean of all pixels that become one."""
     count: int | None = None
-    """Use so many pictures of each set, a fixed sample by key: that of a smaller count is part of it. Features are
-    computed of all, so that another count is a matter of seconds. None uses all."""
+    """Use so many keys of each set but the reference, a fixed sample: that of a smaller count is part of it. Features
+    are computed of all, so that another count is a matter of seconds. None uses all."""
     keys: str | None = None
     """Use only the pictures of these keys: a parquet file with a column `key`. Like `count`, it costs no features."""
 

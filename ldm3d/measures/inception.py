@@ -29,9 +29,10 @@ class Inception:
 
     def __init__(self, network: nn.Module, resize: Resize, device: str) -> None:
         """`network`: a `FeatureExtractorInceptionV3`."""
-        *layers, last = network.children()
+        parts: list[Any] = list(network.children())
+        *layers, last = parts
         # features of channels-last convolutions differ in the last bits, and take half the time on a CPU
-        self.trunk = nn.Sequential(*layers).to(device, memory_format=torch.channels_last)
+        self.trunk = nn.Sequential(*layers).to(device).to(memory_format=torch.channels_last)
         self.classes = last.weight.detach().T.to(device)
         self.resize, self.device = resize, device
         self.fingerprint = fingerprint_of("inception-v3-compat", fingerprint_of_network(network), resize)
@@ -61,7 +62,8 @@ def _downloaded() -> Path:
     """torch-fidelity's file, where torch keeps such files; fetched and compared with its hash if it is not there."""
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
-    path = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
+    name: str = URL_INCEPTION_V3.rpartition("/")[2]
+    path = Path(torch.hub.get_dir(), "checkpoints", name)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = path.stem.rpartition("-")[2]

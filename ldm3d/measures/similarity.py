@@ -49,7 +49,7 @@ class ClipSimilarity:
 
         known: dict[str, Any] = {"revision": config.revision}
         try:
-            options = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+            options: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
             loaded: Any = CLIPModel.from_pretrained(config.model, **options, **known)
             processor = CLIPImageProcessorPil.from_pretrained(config.model, **known)
             tokenizer = CLIPTokenizer.from_pretrained(config.model, **known)

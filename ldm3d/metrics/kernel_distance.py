@@ -52,8 +52,8 @@ def random_subsets(
 
 def squared_discrepancy(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """MMD² of two samples, (n, D) each, without bias: no feature is compared with itself."""
-    one, other, count = one.astype(np.float64), other.astype(np.float64), len(one)
-    own, others, across = _kernel(one, one), _kernel(other, other), _kernel(one, other)
+    first, second, count = one.astype(np.float64), other.astype(np.float64), len(one)
+    own, others, across = _kernel(first, first), _kernel(second, second), _kernel(first, second)
     within = own.sum() - np.trace(own) + others.sum() - np.trace(others)
     return float(within / (count * (count - 1)) - 2 * across.mean())
 

@@ -66,7 +66,7 @@ def pictures(folder: Path, noise: float, depth: bool = True) -> None:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> EvaluateConfig:
-    """Two sets, one noisier than the other; scenes as real pictures; networks of the real kinds, most of them random."""
+    """Two sets, one noisier than the other; scenes as real pictures; networks of real kinds, most of them random."""
     root = tmp_path_factory.mktemp("evaluation")
     pictures(root / "good", noise=2)
     pictures(root / "bad", noise=60)
