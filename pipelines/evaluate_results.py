@@ -13,12 +13,10 @@ from pipelines.evaluate_plan import EvaluatePlan, Measured
 from pipelines.feature_rows import Chosen, FeatureRows
 from pipelines.measured_set import MeasuredSet
 from pipelines.measures import DEPTH, FEATURES, SIMILARITY
-from pipelines.protocol import DRAWN_BY, protocol_hash, protocol_of
+from pipelines.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of
 from pipelines.set_scores import Score, frechet, gaussian_of, inception_score, kernel, means
 
 logger = logging.getLogger(__name__)
-
-RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")
 
 
 @dataclass(frozen=True)

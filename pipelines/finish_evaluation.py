@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.markdown import markdown
+from ldm3d.report.metrics import METRICS
 from ldm3d.report.page import page
 from ldm3d.report.plots import plots
 from ldm3d.report.result import Result
@@ -26,13 +27,13 @@ from pipelines import preflight
 from pipelines.evaluate_figures import figures
 from pipelines.evaluate_plan import EvaluatePlan, Measured
 from pipelines.measure_parts import Measuring
+from pipelines.protocol import metric_of
 from pipelines.resources import Pool
 from pipelines.storage import Folder
 
 logger = logging.getLogger(__name__)
 
-METRICS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
-SURROGATES = {"inception": ("fid", "kid", "inception_score", "rfid"), "clip": ("clip",)}  # metrics of either network
+NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
 
 
 def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Pool) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def finished_run(output: Folder, run: str) -> dict[str, Any] | None:
 
 def earlier_results(output: Folder, run: str) -> list[Result]:
     """Numbers of other runs on this output, the oldest first."""
-    names = [name for name in output.sizes(METRICS, ".parquet") if name != _file(run)]
+    names = [name for name in output.sizes(NUMBERS, ".parquet") if name != _file(run)]
     rows = [row for name in names for row in output.read_table(name).to_pylist()]
     return sorted((Result(**row) for row in rows), key=lambda result: result.started)
 
@@ -98,7 +99,7 @@ def _sentence(verdict: Verdict) -> str:
 
 
 def _file(run: str) -> str:
-    return f"{METRICS}/{run}.parquet"
+    return f"{NUMBERS}/{run}.parquet"
 
 
 def _about(measured: Measured) -> dict[str, Any]:
@@ -109,12 +110,19 @@ def _about(measured: Measured) -> dict[str, Any]:
 
 
 def _surrogates(plan: EvaluatePlan) -> list[str]:
+    """Metrics of networks that stand in for the published ones, by the names of results."""
     config = plan.config
-    used = {"inception": config.inception.network != "inception", "clip": config.clip.model == "conse"}
-    return [metric for network, metrics in SURROGATES.items() if used[network] for metric in metrics]
+    asked: set[str] = set(config.report.surrogate)
+    if config.inception.network != "inception":
+        asked |= {"fid", "kid", "inception_score", "autoencoder"}
+    if config.clip.model == "conse":
+        asked.add("clip")
+    return [name for name in METRICS if metric_of(name) in asked]
 
 
 def _plain(result: Result) -> dict[str, Any]:
     """Without what is in the table of numbers alone, and as JSON has numbers."""
     left = {name: value for name, value in asdict(result).items() if name not in ("config", "run", "started")}
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in left.items()}
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in left.items()
+    }

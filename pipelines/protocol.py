@@ -18,6 +18,7 @@ SETTINGS = {
     "depth": "depth",
     "autoencoder": "reconstruction",
 }
+RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")  # of autoencoders
 PACING = ("batch_size", "models", "corpus")  # change no number, or are what is compared
 NAMES = ("weights", "model", "revision", "reference", "reference_revision", "peer", "peer_revision")  # of networks
 
@@ -56,6 +57,13 @@ def protocol_of(
         size = list(real.size) if real.size else None
         found["reference"] = {"content": real.pictures.fingerprint, "size": size} | _about(those)
     return found
+
+
+def metric_of(result: str) -> str:
+    """What settings call the metric that gives a result of this name."""
+    if result in SETTINGS:
+        return result
+    return "autoencoder" if result in ("rfid", *RECONSTRUCTED) else "depth"
 
 
 def protocol_hash(protocol: dict[str, Any]) -> str:

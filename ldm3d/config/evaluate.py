@@ -139,6 +139,9 @@ class ReportConfig:
     """Decides which samples are shown."""
     shown: int = 6
     """Captions in the figure of samples."""
+    surrogate: tuple[Metric, ...] = ()
+    """Metrics whose networks stand in for the published ones: marked, and never put beside the paper's numbers. The
+    surrogates that have a name of their own, `efficientnet-lite0` and `conse`, are known."""
 
     def __post_init__(self) -> None:
         require(self.tolerance >= 0, "report.tolerance", self.tolerance, "0 or more")

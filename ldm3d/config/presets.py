@@ -12,6 +12,7 @@ from ldm3d.config.evaluate import (
     EvaluateConfig,
     InceptionConfig,
     ReconstructionConfig,
+    ReportConfig,
 )
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import GenerateConfig, GeneratorConfig, SamplingConfig
@@ -116,6 +117,7 @@ EVALUATE: Presets = {
         "reconstruction": ReconstructionConfig(
             perceptual=PerceptualConfig(network="squeeze", weights="random"), batch_size=32
         ),
+        "report": ReportConfig(title="The toy model of make demo", surrogate=("clip", "depth", "autoencoder")),
     },
 }
 

@@ -19,13 +19,13 @@ class About:
 def _depth(prefix: str, of: str) -> dict[str, About]:
     rules = {"": "", "_literal": " (no cap)"}
     return {
-        f"{prefix}{name}{rule}": About(f"{of}{title}{how}", better)  # type: ignore[arg-type]
+        f"{prefix}{name}{rule}": About(f"{of}{title}{how}", better, digits)  # type: ignore[arg-type]
         for rule, how in rules.items()
-        for name, title, better in (
-            ("abs_rel", "AbsRel", "lower"),
-            ("rmse_m", "RMSE [m]", "lower"),
-            ("delta1", "δ1", "higher"),
-            ("silog", "SILog", "lower"),
+        for name, title, better, digits in (
+            ("abs_rel", "AbsRel", "lower", 4),
+            ("rmse_m", "RMSE [m]", "lower", 3),
+            ("delta1", "δ1", "higher", 3),
+            ("silog", "SILog", "lower", 3),
         )
     }
 
