@@ -57,7 +57,7 @@ def zoedepth(folder):
     save(ZoeDepthForDepthEstimation(config), processor, folder)
 
 
-def depth_pro(folder):
+def depth_pro(folder, use_fov_model=False):
     encoder = {"model_type": "dinov2", "num_hidden_layers": 2, "mlp_ratio": 1, "image_size": 16, "patch_size": 4}
     config = DepthProConfig(
         fusion_hidden_size=8,
@@ -66,6 +66,7 @@ def depth_pro(folder):
         intermediate_feature_dims=[8, 8],
         scaled_images_feature_dims=[8, 8, 8],
         merge_padding_value=1,
+        use_fov_model=use_fov_model,
         **{f"{part}_model_config": encoder | SMALL for part in ("image", "patch", "fov")},
     )
     save(DepthProForDepthEstimation(config), DepthProImageProcessor(size={"height": 64, "width": 64}), folder)

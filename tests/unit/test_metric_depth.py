@@ -1,6 +1,7 @@
 """Metres of every family of metric depth models: ZoeDepth's padding and mirroring by hand, and what is refused."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,11 +36,11 @@ def opened(folder: str, *, flip: bool = False) -> MetricDepthEstimator:
 
 
 @torch.inference_mode()
-def raw(estimator: MetricDepthEstimator, images: np.ndarray) -> torch.Tensor:
+def raw(estimator: MetricDepthEstimator, images: np.ndarray) -> Any:
     """What the model itself answers, at its own size."""
     pictures = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
     pixels = estimator.processor(images=pictures, return_tensors="pt")["pixel_values"]
-    return estimator.model(pixel_values=pixels).predicted_depth
+    return estimator.model(pixel_values=pixels)
 
 
 def unpadded(depth: torch.Tensor) -> torch.Tensor:
@@ -55,25 +56,32 @@ def test_metres_are_the_models_own_at_the_size_of_the_picture(folders, name):
     estimator = opened(folders[name])
     found = estimator(IMAGES)
     assert (found.shape, found.dtype) == ((2, 40, 56), torch.float32)
-    expected = F.interpolate(raw(estimator, IMAGES)[:, None], (40, 56), mode="bicubic")[:, 0]
+    expected = F.interpolate(raw(estimator, IMAGES).predicted_depth[:, None], (40, 56), mode="bicubic")[:, 0]
     torch.testing.assert_close(found, expected)
     assert found.std() > 0.1
 
 
 def test_zoedepths_padding_is_taken_off_and_the_mirror_image_averaged(folders):
     once, twice = opened(folders["zoedepth"]), opened(folders["zoedepth"], flip=True)
-    straight = unpadded(raw(once, IMAGES))
+    straight = unpadded(raw(once, IMAGES).predicted_depth)
     torch.testing.assert_close(once(IMAGES), straight)
-    mirrored = unpadded(raw(once, IMAGES[:, :, ::-1].copy())).flip(-1)
+    mirrored = unpadded(raw(once, IMAGES[:, :, ::-1].copy()).predicted_depth).flip(-1)
     assert (straight - mirrored).abs().max() > 1e-4
     torch.testing.assert_close(twice(IMAGES), (straight + mirrored) / 2)
 
 
-def test_depth_pro_says_inverse_depth_at_the_angle_it_sees(folders):
-    estimator = opened(folders["depth_pro"])
-    assert not estimator.model.config.use_fov_model
-    inverse = F.interpolate(raw(estimator, IMAGES)[:, None], (40, 56), mode="bilinear")[:, 0]
-    torch.testing.assert_close(estimator(IMAGES), 1 / inverse.clamp(1e-4, 1e4))
+@pytest.mark.parametrize("use_fov_model", [False, True])
+def test_depth_pro_says_inverse_depth_at_a_focal_length_of_the_width(tmp_path, use_fov_model):
+    """Nearer by 2 tan(fov / 2) where it sees the field of view (arXiv 2410.02073, section 3.1)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        depth_pro(tmp_path, use_fov_model)
+    estimator = opened(str(tmp_path))
+    found, answer = estimator(IMAGES), raw(estimator, IMAGES)
+    inverse = F.interpolate(answer.predicted_depth[:, None], (40, 56), mode="bilinear")[:, 0]
+    if use_fov_model:
+        inverse = inverse * (2 * torch.tan(torch.deg2rad(answer.field_of_view) / 2))[:, None, None]
+    torch.testing.assert_close(found, 1 / inverse.clamp(1e-4, 1e4))
 
 
 def test_mirroring_a_picture_mirrors_what_is_averaged(folders):
