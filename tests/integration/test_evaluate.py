@@ -32,7 +32,6 @@ from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.diffusion_model import make_base_model
 from ldm3d.toy.held_out import write_scenes
-from ldm3d.toy.metric_depth_model import tiny_metric_depth_model
 from ldm3d.toy.scenes import Scene, exact_depth, render
 from pipelines.evaluate import evaluate
 from pipelines.storage import Folder
