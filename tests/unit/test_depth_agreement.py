@@ -188,9 +188,7 @@ def test_stereo_matching_of_a_real_scene_agrees_with_its_measured_depth_better_t
     """Middlebury's motorcycle (Scharstein et al. 2014), and OpenCV's matcher as a predictor with real errors."""
     left, right, disparity = stereo_motorcycle()
     left, right, disparity = left[::2, ::2], right[::2, ::2], disparity[::2, ::2]
-    depth_m = (994.978 * 0.193001 / (disparity + 31.086)).astype(
-        np.float32
-    )  # 0 m, invalid, where nothing was measured
+    depth_m = (994.978 * 0.193001 / (disparity + 31.086)).astype(np.float32)  # 0 m where nothing was
     grey = [cv2.cvtColor(np.ascontiguousarray(view), cv2.COLOR_RGB2GRAY) for view in (left, right)]
     matched = cv2.StereoSGBM_create(0, 32, 5).compute(*grey).clip(0).astype(np.float32)
     depth_m[matched == 0] = 0  # 16 bits cannot say that nothing was matched
