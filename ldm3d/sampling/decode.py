@@ -1,4 +1,4 @@
-"""Latents to images and 16-bit depth."""
+"""Latents to images and, where the autoencoder gives it, 16-bit depth."""
 
 import copy
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.rgbd import from_tensor
+from ldm3d.rgbd import from_tensor, image_from_tensor
 
 CHUNK_PIXELS = 4 * 512 * 512  # decoded at once: 2 to 3 GB in float32 with the decoder of Stable Diffusion
 
@@ -20,12 +20,12 @@ class Decoded:
     """N pictures.
 
     image: N x H x W x 3 uint8 RGB.
-    depth: N x H x W uint16, relative inverse depth, 65,535 = nearest.
+    depth: N x H x W uint16, relative inverse depth, 65,535 = nearest; None of an autoencoder of RGB alone.
     is_finite: (N,) bool; where it is False the decoder gave NaN or infinity even in float32, and the picture is void.
     """
 
     image: NDArray[np.uint8]
-    depth: NDArray[np.uint16]
+    depth: NDArray[np.uint16] | None
     is_finite: NDArray[np.bool_]
 
 
@@ -36,16 +36,19 @@ def decode_latents(vae: Any, latents: Tensor) -> Decoded:
     Where float16 overflows, the picture is decoded again in float32, by a copy of the autoencoder.
 
     Args:
-        vae: an `AutoencoderKL` of 6 or 4 output channels, in eval mode.
+        vae: an `AutoencoderKL` of 6 or 4 output channels, or 3 of RGB alone, in eval mode.
         latents: (N, C, h, w) as the U-Net knows them; they are divided by the autoencoder's scaling factor.
 
     Raises:
-        ValueError: the autoencoder gives neither 6 nor 4 channels.
+        ValueError: the autoencoder gives other channels.
     """
     parts = [_decode(vae, chunk) for chunk in _chunks(latents / vae.config.scaling_factor, pixel_factor(vae))]
     pixels = torch.cat(parts)[: len(latents)]
     finite = pixels.isfinite().flatten(1).all(1)
-    image, depth = from_tensor(pixels.where(finite[:, None, None, None], 0.0))
+    pixels = pixels.where(finite[:, None, None, None], 0.0)
+    if pixels.shape[1] == 3:
+        return Decoded(image_from_tensor(pixels).cpu().numpy(), None, finite.cpu().numpy())
+    image, depth = from_tensor(pixels)
     return Decoded(image.cpu().numpy(), depth.cpu().numpy(), finite.cpu().numpy())
 
 
@@ -64,7 +67,7 @@ def _chunks(latents: Tensor, factor: int) -> Iterator[Tensor]:
 
 
 def _decode(vae: Any, latents: Tensor) -> Tensor:
-    """(n, C, h, w) unscaled -> (n, 6 or 4, H, W) float32, about [-1, 1]."""
+    """(n, C, h, w) unscaled -> (n, 6, 4 or 3, H, W) float32, about [-1, 1]."""
     pixels: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0].float()
     finite = pixels.isfinite().flatten(1).all(1)
     if finite.all():
