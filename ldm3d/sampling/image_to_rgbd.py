@@ -1,6 +1,6 @@
 """Pictures with depth to other pictures with depth, whole (SDEdit) or in a part (inpainting)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,22 +53,14 @@ def image_to_rgbd(
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
     """
-    factor = pixel_factor(model.vae)
-    _require_fitting(pictures, len(prompts), redrawn, factor)
-    height, width = pictures.depth.shape[1:]
-
-    def start(rows: list[int]) -> Start:
-        latents = _latents(model, Pictures(pictures.image[rows], pictures.depth[rows]))
-        mask = None if redrawn is None else _latent_mask(redrawn[rows], factor).to(latents.device)
-        return Start(latents, strength, mask)
-
+    shape, start = beginnings(model, pictures, len(prompts), strength, redrawn)
     samples = draw_samples(
         model,
         prompts,
         text,
         empty_text,
         seeds,
-        shape=(model.unet.config.in_channels, height // factor, width // factor),
+        shape=shape,
         batch_size=batch_size,
         start=start,
         num_inference_steps=num_inference_steps,
@@ -81,6 +73,26 @@ def image_to_rgbd(
     if redrawn is None:
         return samples
     return [_composed(sample, pictures, row, redrawn[row]) for row, sample in enumerate(samples)]
+
+
+def beginnings(
+    model: Model, pictures: Pictures, count: int, strength: float, redrawn: NDArray[np.bool_] | None
+) -> tuple[tuple[int, int, int], Callable[[list[int]], Start]]:
+    """The shape (C, h, w) of a picture's latent, and what a batch of rows begins with.
+
+    Raises:
+        ValueError: pictures are not `count`, or do not go with the autoencoder or the mask.
+    """
+    factor = pixel_factor(model.vae)
+    _require_fitting(pictures, count, redrawn, factor)
+    height, width = pictures.depth.shape[1:]
+
+    def start(rows: list[int]) -> Start:
+        latents = _latents(model, Pictures(pictures.image[rows], pictures.depth[rows]))
+        mask = None if redrawn is None else _latent_mask(redrawn[rows], factor).to(latents.device)
+        return Start(latents, strength, mask)
+
+    return (model.unet.config.in_channels, height // factor, width // factor), start
 
 
 @torch.no_grad()

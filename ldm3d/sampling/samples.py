@@ -1,7 +1,7 @@
 """Samples: what sampling needs, what it gives, and drawing them batch by batch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,16 +55,44 @@ def draw_samples(
     empty_text: Tensor,
     seeds: Sequence[int],
     *,
-    shape: tuple[int, int, int],
-    batch_size: int | None,
-    start: Callable[[list[int]], Start | None],
     panorama: bool,
     **settings: Any,
 ) -> list[Sample]:
     """A sample for each prompt and seed, in their order.
 
     Args:
-        model, prompts, text, empty_text, seeds, batch_size: see `ldm3d.sampling.text_to_rgbd`.
+        prompts: kept in the samples.
+        text, empty_text, seeds, panorama, settings: see `denoised_batches`.
+
+    Raises:
+        ValueError: counts or shapes do not go together, or a setting is out of range.
+    """
+    _require_counts(len(prompts), len(text), len(empty_text), len(seeds))
+    samples: list[Sample] = []
+    for rows, latents in denoised_batches(model, text, empty_text, seeds, panorama=panorama, **settings):
+        with _edges(panorama, model.vae):
+            made = decode_latents(model.vae, latents)
+        for row, image, depth, finite in zip(rows, made.image, made.depth, made.is_finite, strict=True):
+            samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
+    return samples[: len(prompts)]
+
+
+def denoised_batches(
+    model: Model,
+    text: Tensor,
+    empty_text: Tensor,
+    seeds: Sequence[int],
+    *,
+    shape: tuple[int, int, int],
+    batch_size: int | None,
+    start: Callable[[list[int]], Start | None],
+    panorama: bool,
+    **settings: Any,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Batch by batch: which rows it is of, the last one again where that fills the batch, and their latents.
+
+    Args:
+        model, text, empty_text, seeds, batch_size: see `ldm3d.sampling.text_to_rgbd`.
         shape: (C, h, w) of one latent.
         start: which rows a batch is of -> what it begins with.
         panorama: the left and right edges are neighbours.
@@ -73,14 +101,13 @@ def draw_samples(
     Raises:
         ValueError: counts or shapes do not go together, or a setting is out of range.
     """
-    _require_counts(len(prompts), len(text), len(empty_text), len(seeds))
+    _require_counts(len(seeds), len(text), len(empty_text), len(seeds))
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, wanted 1 or more, or None for one batch of all")
     _require_fitting(model)
-    samples: list[Sample] = []
-    for rows in _batches(len(prompts), batch_size):
+    for rows in _batches(len(seeds), batch_size):
         generators = seeded_generators([seeds[row] for row in rows])
-        with wrapped_around(model.unet, model.vae) if panorama else nullcontext():
+        with _edges(panorama, model.unet, model.vae):
             latents = denoise(
                 model.unet,
                 model.scheduler,
@@ -91,10 +118,11 @@ def draw_samples(
                 start=start(rows),
                 **settings,
             )
-            made = decode_latents(model.vae, latents)
-        for row, image, depth, finite in zip(rows, made.image, made.depth, made.is_finite, strict=True):
-            samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
-    return samples[: len(prompts)]
+        yield rows, latents
+
+
+def _edges(panorama: bool, *networks: Any) -> AbstractContextManager[None]:
+    return wrapped_around(*networks) if panorama else nullcontext()
 
 
 def _batches(count: int, size: int | None) -> Iterator[list[int]]:

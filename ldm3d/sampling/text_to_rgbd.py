@@ -52,7 +52,7 @@ def text_to_rgbd(
         text,
         empty_text,
         seeds,
-        shape=_latent_shape(model, height, width),
+        shape=latent_shape(model, height, width),
         batch_size=batch_size,
         start=lambda rows: None,
         num_inference_steps=num_inference_steps,
@@ -64,7 +64,7 @@ def text_to_rgbd(
     )
 
 
-def _latent_shape(model: Model, height: int | None, width: int | None) -> tuple[int, int, int]:
+def latent_shape(model: Model, height: int | None, width: int | None) -> tuple[int, int, int]:
     """(C, h, w) of one latent."""
     factor, trained = pixel_factor(model.vae), model.unet.config.sample_size
     if (height is None or width is None) and trained is None:
