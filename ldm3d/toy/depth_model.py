@@ -28,6 +28,10 @@ VAL_SEEDS = range(2 * 10**12, 2 * 10**12 + 64)
 
 Progress = Callable[[int, float], None]
 """Called with the steps done and the loss of the last one."""
+Target = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(B, S, S) inverse depth, 1/metre, 0 in the sky -> what a model is to predict."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of (B, S, S) predictions and targets."""
 
 
 @dataclass(frozen=True)
@@ -60,38 +64,50 @@ def train_depth_model(
         threads: torch threads while training.
         image_size: side in pixels that the model sees, a multiple of 32.
     """
-    if image_size % 32:
-        raise ValueError(f"image_size is {image_size}, wanted a multiple of 32: two patches of 16 pixels")
     started = time.monotonic()
     with seeded(seed, threads):
-        model, processor = _dpt(image_size, hidden_size=96, necks=(24, 48, 64, 96)), _processor(image_size)
-        optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate(step, steps))
-        model.train()
-        for step in range(steps):
-            first = TRAIN_SEEDS + (seed * steps + step) * BATCH_SIZE
-            pixels, depth = _batch(range(first, first + BATCH_SIZE), processor, image_size)
-            loss = _loss(_predict(model, pixels, image_size), depth)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)
-            optimizer.step()
-            schedule.step()
-            if progress:
-                progress(step + 1, loss.item())
-        l1 = _validate(model.eval(), processor)
-    _save(model, processor, folder)
+        model, processor = fit(exact_depth, _loss, steps, seed, image_size, progress)
+        l1 = _validate(model, processor)
+    save(model, processor, folder)
     return DepthModelReport(l1, steps, time.monotonic() - started, model.num_parameters())
+
+
+def fit(
+    target: Target, loss_of: Loss, steps: int, seed: int, image_size: int, progress: Progress | None
+) -> tuple[Any, Any]:
+    """A DPT and its image processor, trained as `train_depth_model` says. Takes random numbers from torch.
+
+    Raises:
+        ValueError: the size is not a multiple of 32.
+    """
+    if image_size % 32:
+        raise ValueError(f"image_size is {image_size}, wanted a multiple of 32: two patches of 16 pixels")
+    model, processor = small_dpt(image_size, hidden_size=96, necks=(24, 48, 64, 96)), dpt_processor(image_size)
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate(step, steps))
+    model.train()
+    for step in range(steps):
+        first = TRAIN_SEEDS + (seed * steps + step) * BATCH_SIZE
+        pixels, depth = _batch(range(first, first + BATCH_SIZE), processor, image_size, target)
+        loss = loss_of(predict(model, pixels, image_size), depth)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)
+        optimizer.step()
+        schedule.step()
+        if progress:
+            progress(step + 1, loss.item())
+    return model.eval(), processor
 
 
 def tiny_depth_model(folder: str | Path, seed: int = 0) -> None:
     """Saves a random model that sees 32 x 32 pixels: it is small, loads like a real one, and knows nothing."""
     with seeded(seed, threads=1), torch.no_grad():
-        model = _dpt(32, hidden_size=32, necks=(16, 16))
+        model = small_dpt(32, hidden_size=32, necks=(16, 16))
         for weight in model.parameters():
             if weight.ndim > 1:
                 weight *= 6  # as small as they begin, one pixel's depth would be another's to the last bits
-        _save(model, _processor(32), folder)
+        save(model, dpt_processor(32), folder)
 
 
 @contextmanager
@@ -107,7 +123,7 @@ def seeded(seed: int, threads: int) -> Iterator[None]:
             torch.set_num_threads(threads_before)
 
 
-def _dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
+def small_dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
     """A DPT with one transformer layer per neck; the deepest features have half the resolution of the patches."""
     from transformers import DPTConfig, DPTForDepthEstimation
 
@@ -130,7 +146,8 @@ def _dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
     return model
 
 
-def _processor(image_size: int) -> Any:
+def dpt_processor(image_size: int) -> Any:
+    """To a square of so many pixels, [-1, 1]."""
     from PIL import Image
     from transformers import DPTImageProcessor
 
@@ -142,27 +159,29 @@ def _processor(image_size: int) -> Any:
     )
 
 
-def _save(model: Any, processor: Any, folder: str | Path) -> None:
+def save(model: Any, processor: Any, folder: str | Path) -> None:
+    """As transformers saves models."""
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
-def _batch(seeds: Sequence[int], processor: Any, image_size: int) -> tuple[Tensor, Tensor]:
-    """Pixels (B, 3, S, S) [-1, 1] and depth (B, S, S) [0, 1], S = `image_size`; most pictures were smaller before."""
+def _batch(seeds: Sequence[int], processor: Any, image_size: int, target: Target) -> tuple[Tensor, Tensor]:
+    """Pixels (B, 3, S, S) [-1, 1] and targets (B, S, S), S = `image_size`; most pictures were smaller before."""
     scenes = [Scene.from_seed(seed) for seed in seeds]
     sizes = [image_size if index % 4 == 0 else LABEL_SIZE for index in range(len(scenes))]
     images = [render(scene, size).image for scene, size in zip(scenes, sizes, strict=True)]
-    depth = np.stack([exact_depth(render(scene, image_size, samples=1).inverse_depth) for scene in scenes])
-    return _pixels(images, processor), torch.from_numpy(depth)
+    inverse_depth = np.stack([render(scene, image_size, samples=1).inverse_depth for scene in scenes])
+    return as_pixels(images, processor), torch.from_numpy(target(inverse_depth))
 
 
-def _pixels(images: Sequence[NDArray[np.uint8]], processor: Any) -> Tensor:
+def as_pixels(images: Sequence[NDArray[np.uint8]], processor: Any) -> Tensor:
+    """Pictures of any size, (H, W, 3) uint8 -> (N, 3, S, S) as the model sees them."""
     pixels: Tensor = torch.cat([processor(image, return_tensors="pt")["pixel_values"] for image in images])
     return pixels
 
 
-def _predict(model: Any, pixels: Tensor, size: int) -> Tensor:
-    """(B, 3, H, W) -> (B, size, size) relative inverse depth."""
+def predict(model: Any, pixels: Tensor, size: int) -> Tensor:
+    """(B, 3, H, W) -> (B, size, size), what the model predicts."""
     prediction = model(pixel_values=pixels).predicted_depth[:, None]
     return functional.interpolate(prediction, size=(size, size), mode="bicubic")[:, 0]
 
@@ -182,6 +201,6 @@ def _learning_rate(step: int, steps: int) -> float:
 @torch.no_grad()
 def _validate(model: Any, processor: Any) -> float:
     renderings = [render(Scene.from_seed(seed), LABEL_SIZE) for seed in VAL_SEEDS]
-    prediction = _predict(model, _pixels([image for image, _ in renderings], processor), LABEL_SIZE).numpy()
+    prediction = predict(model, as_pixels([image for image, _ in renderings], processor), LABEL_SIZE).numpy()
     exact = exact_depth(np.stack([inverse_depth for _, inverse_depth in renderings]))
     return float(np.abs(exact_depth(prediction) - exact).mean())

@@ -15,7 +15,14 @@ import pytest
 import yaml
 
 from jobs.command import parse
-from ldm3d.config import AutoencoderConfig, CorpusConfig, DiffusionConfig, GenerateConfig, LatentsConfig
+from ldm3d.config import (
+    AutoencoderConfig,
+    CorpusConfig,
+    DiffusionConfig,
+    EvaluateConfig,
+    GenerateConfig,
+    LatentsConfig,
+)
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
@@ -24,7 +31,7 @@ KUBERAY = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((CLUST
 RAY_JOBS = {name: manifest for name, manifest in KUBERAY.items() if manifest["kind"] == "RayJob"}
 DOCKERFILE = (CLUSTER / "image/Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCK = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+LOCK = dict(line.replace("_", "-").split("==") for line in (ROOT / "constraints.txt").read_text().split())
 
 # What may stand in a manifest, of what ray.io/v1 and Kubernetes know. A field that is missing here is to be looked up.
 KNOWN = {
@@ -123,12 +130,18 @@ def check_room(config: Any, nodes: Nodes) -> None:
             resources = fit(config.cluster, cpus, gpus)
             assert resources.label.actors == gpus > 0
             assert sum(node[0] // resources.download.cpus for node in nodes) >= resources.download.actors
-        case LatentsConfig() | GenerateConfig():
+        case LatentsConfig() | GenerateConfig() | EvaluateConfig():
             assert fit_actors("actors", config.cluster, cpus, gpus).actors == gpus > 0
         case AutoencoderConfig() | DiffusionConfig():
             workers, each = worker_count(config.workers, config.loop, cpus, gpus), config.workers
             assert workers == gpus > 0
             assert sum(math.floor(min(node[0] / each.cpus, node[1] / each.gpus)) for node in nodes) >= workers
+
+
+def inputs_of(config: Any) -> list[str]:
+    if isinstance(config, EvaluateConfig):
+        return [*config.input, str(config.reference)]
+    return [config.input]
 
 
 RUNS = [
@@ -144,7 +157,7 @@ RUNS = [
 @pytest.mark.parametrize(("command", "nodes"), RUNS)
 def test_a_command_is_one_that_its_job_takes_and_the_cluster_has_room_for_it(command, nodes, monkeypatch):
     config = config_of(command, monkeypatch)
-    assert config.input.startswith("s3://")  # a local folder is another one on each node
+    assert all(given.startswith("s3://") for given in inputs_of(config))  # a local folder is another on each node
     assert config.output.startswith("s3://")
     check_room(config, nodes)
 
@@ -154,8 +167,10 @@ def test_every_stage_has_its_command_and_each_reads_what_the_one_before_wrote(mo
     entry_points = {file.stem for file in (ROOT / "jobs").glob("*.py") if "\n    run(" in file.read_text()}
     assert {command.split()[2].removeprefix("jobs.") for command in readme_commands()} == entry_points
     written = {config.output for config in configs}
-    assert {config.input.partition("/rgbd/")[0] for config in configs[1:]} <= written
-    assert {configs[2].model.autoencoder, configs[-1].model.model} <= written
+    read = {given.partition("/rgbd/")[0] for config in configs[1:] for given in inputs_of(config)}
+    assert read <= written
+    models = [config.model for config in configs if isinstance(config, LatentsConfig | GenerateConfig)]
+    assert {getattr(model, "autoencoder", None) or model.model for model in models} <= written
     assert {config_of(job["spec"]["entrypoint"], monkeypatch).output for job in RAY_JOBS.values()} <= written
 
 
