@@ -33,6 +33,7 @@ def image_to_rgbd(
     eta: float | None = None,
     callback: Callback | None = None,
     panorama: bool = False,
+    tile: int | None = None,
 ) -> list[Sample]:
     """A sample for each picture, prompt and seed, in their order.
 
@@ -47,8 +48,8 @@ def image_to_rgbd(
         strength: more than 0, 1 at most; see `Start`.
         redrawn: (N, H, W) bool, where pictures are drawn anew; image and depth stay elsewhere, to the bit. The model
             draws whole latents: what is drawn anew of one that is kept in part is cut out of it. None draws all anew.
-        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback, panorama:
-            see `ldm3d.sampling.text_to_rgbd`.
+        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback, panorama,
+            tile: see `ldm3d.sampling.text_to_rgbd`. Pictures are encoded whole.
 
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
@@ -69,6 +70,7 @@ def image_to_rgbd(
         eta=eta,
         callback=callback,
         panorama=panorama,
+        tile=tile,
     )
     if redrawn is None:
         return samples

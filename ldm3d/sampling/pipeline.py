@@ -125,6 +125,7 @@ class RgbdPipeline:
         num_images_per_prompt: int = 1,
         seed: int | Sequence[int] | None = None,
         output_type: OutputType = "pil",
+        tile: int | None = None,
         callback_on_step_end: StepEnd | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] | None = None,
         **settings: Any,
@@ -139,6 +140,7 @@ class RgbdPipeline:
             negative_prompt: what guidance leads away from.
             seed: of every sample; or of the first, those after it have the numbers that follow. None draws one.
             output_type: see `RgbdOutput`.
+            tile: see `ldm3d.sampling.text_to_rgbd`; means nothing where latents are asked for.
             callback_on_step_end: called as by diffusers, after each step of each batch: with this pipeline, step,
                 timestep and `{"latents": latents}`; `latents` in what it returns replace them.
             callback_on_step_end_tensor_inputs: nothing but `latents` is to be had.
@@ -168,13 +170,13 @@ class RgbdPipeline:
         if image is None or depth is None:
             if output_type == "latent":
                 return RgbdOutput(text_to_latents(self, text, empty, seeds, **settings), None, seeds)
-            samples = text_to_rgbd(self, prompts, text, empty, seeds, **settings)
+            samples = text_to_rgbd(self, prompts, text, empty, seeds, tile=tile, **settings)
         else:
             pictures, redrawn = _repeated(image, depth, mask, len(prompts))
             settings |= {"strength": strength, "redrawn": redrawn}
             if output_type == "latent":
                 return RgbdOutput(image_to_latents(self, pictures, text, empty, seeds, **settings), None, seeds)
-            samples = image_to_rgbd(self, pictures, prompts, text, empty, seeds, **settings)
+            samples = image_to_rgbd(self, pictures, prompts, text, empty, seeds, tile=tile, **settings)
         return RgbdOutput(*_as(output_type, samples), seeds)
 
 

@@ -1,7 +1,7 @@
 """Samples: what sampling needs, what it gives, and drawing them batch by batch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.sampling.decode import decode_latents
+from ldm3d.sampling.decode import decode_latents, pixel_factor
 from ldm3d.sampling.denoise import denoise
 from ldm3d.sampling.latents import initial_noise, seeded_generators
 from ldm3d.sampling.panorama import wrapped_around
 from ldm3d.sampling.start import Start
+from ldm3d.sampling.tiles import require_tile
 
 
 class Model(Protocol):
@@ -56,22 +57,25 @@ def draw_samples(
     seeds: Sequence[int],
     *,
     panorama: bool,
+    tile: int | None,
     **settings: Any,
 ) -> list[Sample]:
     """A sample for each prompt and seed, in their order.
 
     Args:
         prompts: kept in the samples.
+        tile: see `decode_latents`.
         text, empty_text, seeds, panorama, settings: see `denoised_batches`.
 
     Raises:
         ValueError: counts or shapes do not go together, or a setting is out of range.
     """
     _require_counts(len(prompts), len(text), len(empty_text), len(seeds))
+    if tile is not None:
+        require_tile(tile, pixel_factor(model.vae))
     samples: list[Sample] = []
     for rows, latents in denoised_batches(model, text, empty_text, seeds, panorama=panorama, **settings):
-        with _edges(panorama, model.vae):
-            made = decode_latents(model.vae, latents)
+        made = decode_latents(model.vae, latents, tile, panorama=panorama)
         for row, image, depth, finite in zip(rows, made.image, made.depth, made.is_finite, strict=True):
             samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
     return samples[: len(prompts)]
@@ -107,7 +111,7 @@ def denoised_batches(
     _require_fitting(model)
     for rows in _batches(len(seeds), batch_size):
         generators = seeded_generators([seeds[row] for row in rows])
-        with _edges(panorama, model.unet, model.vae):
+        with wrapped_around(model.unet, model.vae) if panorama else nullcontext():
             latents = denoise(
                 model.unet,
                 model.scheduler,
@@ -119,10 +123,6 @@ def denoised_batches(
                 **settings,
             )
         yield rows, latents
-
-
-def _edges(panorama: bool, *networks: Any) -> AbstractContextManager[None]:
-    return wrapped_around(*networks) if panorama else nullcontext()
 
 
 def _batches(count: int, size: int | None) -> Iterator[list[int]]:
