@@ -80,6 +80,8 @@ class EvaluatePlan:
         Raises:
             ValueError: the input will not do.
         """
+        if not config.input and not config.reconstruction.models:
+            raise ValueError("--input is missing: give sets of pictures, or autoencoders (--reconstruction.models)")
         config = _absolute(config)
         opened = [each for given in config.input for each in open_sets(given, config.shard_pictures, "--input")]
         _require_names(opened)

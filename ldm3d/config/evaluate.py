@@ -176,8 +176,6 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         require_finite(self)
-        given = bool(self.input) or bool(self.reconstruction.models)
-        require(given, "input", self.input, "at least one set of pictures, or --reconstruction.models")
         require(bool(self.metrics), "metrics", self.metrics, "at least one")
         require(len(set(self.metrics)) == len(self.metrics), "metrics", self.metrics, "each once")
         require(self.shard_pictures >= 1, "shard_pictures", self.shard_pictures, "1 or more")

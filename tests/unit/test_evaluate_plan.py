@@ -85,7 +85,6 @@ def test_what_is_done_is_left_out_of_a_task(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "input is"),
         ({"input": ("x",), "metrics": ()}, "at least one"),
         ({"input": ("x",), "metrics": ("fid", "fid")}, "each once"),
         ({"input": ("x",), "shard_pictures": 0}, "1 or more"),
@@ -112,6 +111,11 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 def test_groups_of_settings_that_make_no_sense_are_refused(group, settings, message):
     with pytest.raises(ValueError, match=message):
         group(**settings)
+
+
+def test_nothing_to_measure_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="--input is missing"):
+        EvaluatePlan.of(config(tmp_path))
 
 
 def test_two_sets_of_one_name_are_refused(tmp_path):
