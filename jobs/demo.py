@@ -40,8 +40,10 @@ samples of held-out captions, and (in brackets) with the captions shuffled, whic
   floor                       {samples[floor_accuracy]:.1%} ({samples[floor_accuracy_shuffled]:.1%})
   colour of objects           {samples[object_accuracy]:.1%} ({samples[object_accuracy_shuffled]:.1%})
   depth, against what the depth model sees in the sample: {samples[depth_l1]:.4f} ({samples[depth_l1_shuffled]:.4f})
+and as the evaluation ranks it before a model that was trained for a few epochs only: {root}/evaluation/report.html
 
 look at  {root}/samples.png                  captions, generated images, generated depth
+         {root}/evaluation/report.html       all metrics with their errors, figures, protocol
          {root}/scenes/corpus/contact_sheet.png, {root}/photographs/corpus/contact_sheet.png
          {root}/autoencoder/pictures/, {root}/latents/latents.png, {root}/diffusion/losses.png
 (the photographs took the same way, but their labels mean nothing: the depth model knows cubes and spheres only)
