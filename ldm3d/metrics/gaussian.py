@@ -58,7 +58,8 @@ def frechet_distance(one: GaussianSums, other: GaussianSums) -> float:
     Raises:
         ValueError: a set has fewer than two features, or features of another number of dimensions.
     """
-    return _distance(one, other, np.linalg.eigvalsh(_between(_factor(one.covariance), one, other)))
+    values: Floats = np.asarray(np.linalg.eigvalsh(_between(_factor(one.covariance), one, other)), np.float64)
+    return _distance(one, other, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ def _factor(covariance: Floats) -> Floats:
     """
     least = np.trace(covariance) * len(covariance) * np.finfo(np.float64).eps  # no eigenvalue is above the trace
     try:
-        factor: Floats = np.linalg.cholesky(covariance)
+        factor: Floats = np.asarray(np.linalg.cholesky(covariance), np.float64)
     except np.linalg.LinAlgError:
         pass
     else:
@@ -124,7 +125,7 @@ def _factor(covariance: Floats) -> Floats:
 def _solved(factor: Floats, wanted: Floats) -> Floats:
     """The smallest X with Aᵀ X as wanted."""
     if factor.shape[0] == factor.shape[1]:
-        return np.linalg.solve(factor.T, wanted)
+        return np.asarray(np.linalg.solve(factor.T, wanted), np.float64)
     return np.asarray(factor / np.square(factor).sum(axis=0) @ wanted)  # eigenvectors: columns are orthogonal
 
 
