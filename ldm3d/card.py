@@ -121,9 +121,11 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
     points = {point: about["rows"] for point, about in summary["points"].items() if about["rows"]}
     height, width = summary["image_size"]
     captions = summary["captions"]
-    return f"""{_front("samples", name, points)}# RGBD samples
+    has_depth = summary["model"]["channels"] != 3
+    kind, pictures = ("RGBD", "pictures with depth") if has_depth else ("RGB", "pictures")
+    return f"""{_front("samples", name, points)}# {kind} samples
 
-{summary["rows_kept"]:,} pictures with depth, drawn for {captions["drawn"]:,} of the {captions["rows"]:,} captions in
+{summary["rows_kept"]:,} {pictures}, drawn for {captions["drawn"]:,} of the {captions["rows"]:,} captions in
 `{config["input"]}` by LDM3D on Ray, contract `samples/v1`. `pictures/` shows some of them.
 
 {_splits(points)}
@@ -131,7 +133,7 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
 ## Columns
 
 - `image`: {height} x {width} RGB, PNG.
-- `depth`: the same size, 16-bit PNG; **relative inverse depth, larger = nearer**.
+- `depth`: {_about_depth(has_depth)}
 - `key`: of the caption; `caption`; `image_id` of the picture that it was written for, where the captions have one.
 - `number`: which of the caption's samples; `seed`: of its noise, a function of `key`, `number` and the run's seed, the
   same at all points.
@@ -152,6 +154,12 @@ are rows of the input without a caption.
 
 {_table(_flat(config))}
 """
+
+
+def _about_depth(has_depth: bool) -> str:
+    if not has_depth:
+        return "null, the model draws none."
+    return "the same size, 16-bit PNG; **relative inverse depth, larger = nearer**."
 
 
 def _about_text(text: dict[str, Any] | None) -> str:

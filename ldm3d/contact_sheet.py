@@ -1,4 +1,4 @@
-"""A picture of images with depth for a person to look at: image, coloured depth, caption."""
+"""A picture of images for a person to look at: image, coloured depth where there is depth, caption."""
 
 import io
 import math
@@ -20,10 +20,10 @@ GAP = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One row to show: H x W x 3 uint8 RGB; H x W uint16, larger = nearer; what it says below."""
+    """One row to show: H x W x 3 uint8 RGB; H x W uint16, larger = nearer, or None; what it says below."""
 
     image: NDArray[np.uint8]
-    depth: NDArray[np.uint16]
+    depth: NDArray[np.uint16] | None
     caption: str
 
 
@@ -34,12 +34,16 @@ def colour_depth(depth: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 
 def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") -> bytes:
-    """Samples side by side, each as image | depth above its caption, under a title if there is one, as a PNG."""
+    """Samples side by side, each as image | depth above its caption, under a title if there is one, as a PNG.
+
+    Where no sample has depth there is no room for it.
+    """
     if not samples:
         raise ValueError("a contact sheet needs at least one sample, got none")
     columns = min(columns, len(samples))
     rows = math.ceil(len(samples) / columns)
-    width, height = 2 * TILE + GAP, TILE + LINES * LINE + GAP
+    wide = TILE if all(sample.depth is None for sample in samples) else 2 * TILE
+    width, height = wide + GAP, TILE + LINES * LINE + GAP
     top = GAP + 2 * LINE if title else GAP
     sheet = Image.new("RGB", (columns * width + GAP, top + rows * height), "white")
     draw = ImageDraw.Draw(sheet)
@@ -48,8 +52,9 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") 
     for index, sample in enumerate(samples):
         x, y = GAP + index % columns * width, top + index // columns * height
         sheet.paste(tile(sample.image), (x, y))
-        sheet.paste(tile(colour_depth(sample.depth)), (x + TILE, y))
-        text = "\n".join(wrap(sample.caption, font, 2 * TILE))
+        if sample.depth is not None:
+            sheet.paste(tile(colour_depth(sample.depth)), (x + TILE, y))
+        text = "\n".join(wrap(sample.caption, font, wide))
         draw.multiline_text((x, y + TILE + 2), text, fill="black", font=font, spacing=2)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")

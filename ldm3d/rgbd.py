@@ -117,17 +117,39 @@ def from_tensor(tensor: Array) -> tuple[Array, Array]:
     Raises:
         ValueError: C is neither 6 nor 4, or a value is NaN.
     """
-    xp = _namespace(tensor)
     channels = tensor.shape[-3] if tensor.ndim >= 3 else None
     if channels not in (6, 4):
         raise ValueError(f"an RGBD tensor is (..., 6 or 4, H, W), got {tuple(tensor.shape)}")
-    unit: Array = xp.moveaxis(_cast(tensor, "float32"), -3, -1)
-    if xp.isnan(unit).any():
-        raise ValueError("the RGBD tensor holds NaN: decode in float32 or bfloat16, float16 overflows")
+    unit = _channels_last(tensor)
     image = _cast(_levels(unit[..., :3], 255), "uint8")
     if channels == 6:
         return image, unpack_depth(_cast(_levels(unit[..., 3:], 255), "uint8"))
     return image, _cast(_levels(unit[..., 3], DEPTH_MAX), "uint16")
+
+
+def image_from_tensor(tensor: Array) -> Array:
+    """The image alone, of what an autoencoder without depth returns.
+
+    Args:
+        tensor: (..., 3, H, W) floating point.
+
+    Returns:
+        (..., H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: there are other channels, or a value is NaN.
+    """
+    _require_channels(tensor, -3, 3, "an RGB tensor")
+    return _cast(_levels(_channels_last(tensor), 255), "uint8")
+
+
+def _channels_last(tensor: Array) -> Array:
+    """(..., C, H, W) -> (..., H, W, C) float32."""
+    xp = _namespace(tensor)
+    unit: Array = xp.moveaxis(_cast(tensor, "float32"), -3, -1)
+    if xp.isnan(unit).any():
+        raise ValueError("the tensor holds NaN: decode in float32 or bfloat16, float16 overflows")
+    return unit
 
 
 def _namespace(array: object) -> Any:

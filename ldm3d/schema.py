@@ -15,7 +15,8 @@ IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())
 def _field(name: str, kind: pa.DataType) -> pa.Field:
     """`name?` may be null, every other field may not.
 
-    Images are declared nullable all the same: `datasets` knows them by the exact type. `conform` holds them to it.
+    Images are declared nullable all the same: `datasets` knows them by the exact type. `conform` holds them to it, but
+    for those in `NULL_IMAGES`.
     """
     return pa.field(name.rstrip("?"), kind, nullable=name.endswith("?") or kind == IMAGE)
 
@@ -86,7 +87,8 @@ SAMPLES = pa.schema(
         _field("checkpoint", pa.string()),  # fingerprint of the model, hex
         _field("image_id?", pa.int64()),  # of the picture that the caption was written for
         _field("image", IMAGE),  # H x W RGB, PNG
-        _field("depth", IMAGE),  # H x W uint16, PNG; relative inverse depth, larger = nearer
+        # H x W uint16, PNG; relative inverse depth, larger = nearer; null where the model draws none
+        _field("depth", IMAGE),
     ]
 )
 
@@ -120,6 +122,8 @@ CONTRACTS = {
     "metrics/v1": METRICS,
 }
 
+NULL_IMAGES = {"samples/v1": ("depth",)}  # columns of pictures that may be null all the same, by contract
+
 
 def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = None) -> pa.Table:
     """`table` with exactly the columns, order, types and metadata of `contract`.
@@ -135,10 +139,11 @@ def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = No
     schema = CONTRACTS[contract]
     if missing := [name for name in schema.names if name not in table.column_names]:
         raise ValueError(f"{contract} needs the columns {missing}, got {table.column_names}")
-    columns = []
+    columns, allowed = [], NULL_IMAGES.get(contract, ())
     for column in schema:
         values = table[column.name]
-        if values.null_count and (column.type == IMAGE or not column.nullable):
+        is_strict = column.name not in allowed and (column.type == IMAGE or not column.nullable)
+        if values.null_count and is_strict:
             raise ValueError(f"{contract}: column {column.name} holds {values.null_count} nulls, none are allowed")
         columns.append(values.cast(column.type))
     entries = {"contract": contract, **(metadata or {}), "huggingface": _features(schema)}

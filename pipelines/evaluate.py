@@ -83,4 +83,6 @@ def _run_of(plan: EvaluatePlan, fingerprints: dict[str, str]) -> str:
     sets = {f"{each.role}:{each.pictures.name}": each.fingerprint(plan.config) for each in plan.sets}
     settings = to_json(plan.config)
     deciding = {name: settings[name] for name in ("metrics", "pictures", "inception", "clip", "depth", "report")}
-    return hashlib.sha256(json.dumps([sets, fingerprints, deciding], sort_keys=True).encode()).hexdigest()[:16]
+    keys = hashlib.sha256(plan.keys.tobytes()).hexdigest() if plan.keys is not None else None
+    known = [sets, fingerprints, plan.autoencoders, deciding, keys]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]

@@ -146,6 +146,7 @@ class EvaluatePlan:
 
 def _absolute(config: EvaluateConfig) -> EvaluateConfig:
     """Where workers find what the settings name."""
+    perceptual = config.reconstruction.perceptual
     depth = replace(
         config.depth,
         reference=absolute(config.depth.reference),
@@ -158,7 +159,9 @@ def _absolute(config: EvaluateConfig) -> EvaluateConfig:
         clip=replace(config.clip, model=absolute(config.clip.model)),
         depth=depth,
         reconstruction=replace(
-            config.reconstruction, models=tuple(_absolute_named(model) for model in config.reconstruction.models)
+            config.reconstruction,
+            models=tuple(_absolute_named(model) for model in config.reconstruction.models),
+            perceptual=replace(perceptual, weights=absolute(perceptual.weights)),
         ),
     )
 

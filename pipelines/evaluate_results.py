@@ -10,7 +10,7 @@ import ray
 from ldm3d.report.metrics import METRICS
 from ldm3d.report.result import Result
 from pipelines.evaluate_plan import EvaluatePlan, Measured
-from pipelines.feature_rows import Chosen, FeatureRows
+from pipelines.feature_rows import Chosen
 from pipelines.measured_set import MeasuredSet
 from pipelines.measures import DEPTH, FEATURES, SIMILARITY
 from pipelines.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of
@@ -91,9 +91,8 @@ class Results:
         if place not in self._sets:
             parts = range(len(measured.pictures.parts))
             shards = [self.plan.shard(measured, measure, number, self.fingerprints) for number in parts]
-            rows = FeatureRows(self.plan.config.output, shards, ray.put(None))
             counting = () if measured.role == "reference" else (self.plan.config.pictures.count, self.plan.keys)
-            self._sets[place] = MeasuredSet.of(measured, rows, *counting)
+            self._sets[place] = MeasuredSet.of(measured, self.plan.config.output, shards, *counting)
         return self._sets[place]
 
     def _gaussian(self, measured: Measured, measure: str) -> ray.ObjectRef:

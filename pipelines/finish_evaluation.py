@@ -114,10 +114,12 @@ def _surrogates(plan: EvaluatePlan) -> list[str]:
     config = plan.config
     asked: set[str] = set(config.report.surrogate)
     if config.inception.network != "inception":
-        asked |= {"fid", "kid", "inception_score", "autoencoder"}
+        asked |= {"fid", "kid", "inception_score"}
     if config.clip.model == "conse":
         asked.add("clip")
-    return [name for name in METRICS if metric_of(name) in asked]
+    measured = [name for name in METRICS if metric_of(name) in asked]
+    of_networks = [name for name in measured if metric_of(name) != "autoencoder" or name in ("rfid", "lpips")]
+    return list(dict.fromkeys([*of_networks, *(["rfid"] if config.inception.network != "inception" else [])]))
 
 
 def _plain(result: Result) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _sheet(output: Folder, shard: Shard, point: str) -> bytes:
             row["caption"],
             row["seed"],
             decode_rgb(row["image"]["bytes"]),
-            decode_depth(row["depth"]["bytes"]),
+            row["depth"] and decode_depth(row["depth"]["bytes"]),
             is_finite=True,
         )
         for row in rows

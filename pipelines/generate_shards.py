@@ -15,7 +15,7 @@ import ray
 from ldm3d.config import GenerateConfig, SamplingPoint
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.reason import Reason
-from ldm3d.schema import SAMPLES, conform
+from ldm3d.schema import IMAGE, SAMPLES, conform
 from pipelines.commit import Record, commit_shard
 from pipelines.resources import hide_other_gpus
 from pipelines.storage import Folder
@@ -116,9 +116,10 @@ def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: SamplingP
     for column, value in {**asdict(point), "checkpoint": checkpoint}.items():
         columns[column] = pa.array([value] * rows.num_rows, SAMPLES.field(column).type)
     images = [encode_rgb(sample.image) for sample in samples]
-    depths = [encode_depth(sample.depth, "png") for sample in samples]
+    depths = [encode_depth(sample.depth, "png") for sample in samples if sample.depth is not None]
     columns["image"] = pictures(images, [f"{name}.png" for name in names])
-    columns["depth"] = pictures(depths, [f"{name}-depth.png" for name in names])
+    is_rgb = not depths
+    columns["depth"] = pa.nulls(len(names), IMAGE) if is_rgb else pictures(depths, [f"{n}-depth.png" for n in names])
     return pa.table(columns)
 
 

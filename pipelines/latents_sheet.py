@@ -24,6 +24,7 @@ def latents_sheet(vae: Any, config: LatentsConfig, shard: Shard) -> bytes:
     rows = Folder(config.output).read_table(shard.file("latents"), row_group=0).slice(0, SHOWN)
     means = decode_latents_rows(rows).mean.float().to(device)
     decoded = decode_latents(vae.to(device), means * vae.config["scaling_factor"])
+    assert decoded.depth is not None  # the autoencoder is of RGBD
     source = Folder(config.input).read_table(shard.source, columns=["key", "image", "depth"])
     places = {key: place for place, key in enumerate(source["key"].to_pylist())}
     samples = []

@@ -137,10 +137,7 @@ def _size(size: list[int] | None) -> tuple[int, int] | None:
 
 
 def _with_names(measured: pa.Table, batch: Batch) -> pa.Table:
-    names = pa.table({"key": pa.array(batch.keys), "number": pa.array(batch.numbers)})
-    return pa.table(
-        {**{name: names[name] for name in names.column_names}, **{n: measured[n] for n in measured.column_names}}
-    )
+    return measured.add_column(0, "number", pa.array(batch.numbers)).add_column(0, "key", pa.array(batch.keys))
 
 
 def _rejects(rejected: list[tuple[int, int, Rejected]]) -> pa.Table:

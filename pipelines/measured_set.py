@@ -7,6 +7,7 @@ import ray
 from numpy.typing import NDArray
 
 from pipelines.audit import AuditError
+from pipelines.commit import Shard
 from pipelines.evaluate_plan import Measured, picture_names
 from pipelines.feature_rows import Chosen, FeatureRows, measured_names
 
@@ -25,24 +26,25 @@ class MeasuredSet:
     def of(
         cls,
         measured: Measured,
-        rows: FeatureRows,
+        url: str,
+        shards: list[Shard],
         count: int | None = None,
         among: NDArray[np.int64] | None = None,
     ) -> "MeasuredSet":
         """
         Args:
-            rows: what was measured; which pictures count is filled in here.
+            url, shards: where what was measured of it is.
             count, among: see `Chosen.of`.
 
         Raises:
             AuditError: the features are of other pictures than those of the set.
             ValueError: fewer than two pictures are left.
         """
-        names, found = picture_names(measured), measured_names(rows.url, rows.shards)
+        names, found = picture_names(measured), measured_names(url, shards)
         planned = Chosen.of(*names)
         if len(planned.only(*found)) != len(found[0]):
             raise AuditError(
-                f"{rows.url}/features holds others than the pictures of {measured.pictures.url}, or some twice: "
+                f"{url}/features holds others than the pictures of {measured.pictures.url}, or some twice: "
                 "something else wrote there; remove features/ and _state/shards/, and run the same command again"
             )
         wanted = Chosen.of(*names, count, among)
@@ -52,4 +54,4 @@ class MeasuredSet:
                 f"{measured.pictures.url!r}: {len(chosen)} of its {measured.pictures.rows} pictures are left, wanted "
                 "two or more; see --pictures.keys, --pictures.count, and rejects/ of the output"
             )
-        return cls(FeatureRows(rows.url, rows.shards, ray.put(chosen)), chosen, len(wanted) - len(chosen))
+        return cls(FeatureRows(url, shards, ray.put(chosen)), chosen, len(wanted) - len(chosen))

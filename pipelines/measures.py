@@ -1,12 +1,19 @@
 """The networks that measure pictures, by name, loaded where they run."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.measures import Measure
+from pipelines.model_copy import model_copy
 from pipelines.resources import hide_other_gpus
+from pipelines.storage import Folder
 
 FEATURES, SIMILARITY, DEPTH, RECONSTRUCTION = "inception", "clip", "depth", "autoencoder"
 """Names of measures; an autoencoder's is followed by a point and its place among those that are measured."""
@@ -14,32 +21,25 @@ FEATURES, SIMILARITY, DEPTH, RECONSTRUCTION = "inception", "clip", "depth", "aut
 
 def open_measure(name: str, config: EvaluateConfig) -> Measure:
     """
+    Args:
+        config: its models may lie on object stores.
+
     Raises:
-        ValueError: its weights cannot be had, or are not what they should be.
+        ValueError: weights cannot be had, or are not what they should be.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, place = name.partition(".")
-    if kind == FEATURES:
-        from ldm3d.measures.features import features_of
+    with ExitStack() as copies:
+        if kind == FEATURES:
+            return _features(config, device, copies)
+        if kind == SIMILARITY:
+            from ldm3d.measures.similarity import similarity_of
 
-        return features_of(config.inception, device)
-    if kind == SIMILARITY:
-        from ldm3d.measures.similarity import similarity_of
-
-        return similarity_of(config.clip, device)
-    if kind == DEPTH:
-        from ldm3d.measures.depth_agreement import DepthAgreement
-
-        depth: Measure = DepthAgreement.from_pretrained(config.depth, device)
-        return depth
-    from ldm3d.measures.features import features_of
-    from ldm3d.measures.reconstruction import AutoencoderQuality
-
-    model = config.reconstruction.models[int(place)]
-    quality: Measure = AutoencoderQuality.from_pretrained(
-        model, config.reconstruction, features_of(config.inception, device), device
-    )
-    return quality
+            clip = copies.enter_context(_local(config.clip.model, "", "clip.model"))
+            return similarity_of(replace(config.clip, model=clip), device)
+        if kind == DEPTH:
+            return _depth(config, device, copies)
+        return _autoencoder(config.reconstruction.models[int(place)], config, device, copies)
 
 
 def try_measures(names: list[str], config: EvaluateConfig) -> dict[str, Any]:
@@ -52,3 +52,54 @@ def try_measures(names: list[str], config: EvaluateConfig) -> dict[str, Any]:
     torch.set_num_threads(1)
     found = {name: open_measure(name, config).fingerprint for name in names}
     return {"fingerprints": found, "device": "cuda" if torch.cuda.is_available() else "cpu"}
+
+
+def _features(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
+    from ldm3d.measures.features import features_of
+
+    weights = copies.enter_context(_local_file(config.inception.weights))
+    return features_of(replace(config.inception, weights=weights), device)
+
+
+def _depth(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
+    from ldm3d.measures.depth_agreement import DepthAgreement
+
+    reference = copies.enter_context(_local(config.depth.reference, "", "depth.reference"))
+    peer = config.depth.peer and copies.enter_context(_local(config.depth.peer, "", "depth.peer"))
+    measure: Measure = DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), device)
+    return measure
+
+
+def _autoencoder(model: str, config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
+    from ldm3d.measures.reconstruction import AutoencoderQuality
+
+    name, separator, path = model.rpartition("=")
+    local = copies.enter_context(_local(path, "vae", "reconstruction.models"))
+    features = _features(config, device, copies)
+    named = f"{name}{separator}{local}"
+    measure: Measure = AutoencoderQuality.from_pretrained(named, config.reconstruction, features, device)
+    return measure
+
+
+@contextmanager
+def _local(model: str, part: str, setting: str) -> Iterator[str]:
+    """A model as from_pretrained takes it: a hub id or path as it is, another as a copy for as long as it loads."""
+    if "://" not in model:
+        yield model
+        return
+    with model_copy(model, (part,), setting) as folder:
+        yield folder
+
+
+@contextmanager
+def _local_file(file: str) -> Iterator[str]:
+    if "://" not in file:
+        yield file
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch, file.rpartition("/")[2])
+        try:
+            copy.write_bytes(Folder(file).read(""))
+        except OSError as error:
+            raise ValueError(f"inception.weights {file!r} cannot be read: {error}") from error
+        yield str(copy)

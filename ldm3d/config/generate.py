@@ -12,8 +12,8 @@ class GeneratorConfig:
     """The model."""
 
     model: str = "Intel/ldm3d"
-    """`model/` of `train_diffusion`, an `export`, or an LDM3D checkpoint of 6 or 4 channels; local, s3:// or a hub id.
-    The driver reads it and hands it to the actors."""
+    """`model/` of `train_diffusion`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable Diffusion v1.x or
+    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors."""
     revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ldm3d.measures.features import fingerprint_of
 from ldm3d.models.checkpoint import fingerprint_of_network
+from ldm3d.models.precision import full_float32
 
 SIDE = 224  # pixels that it sees
 
@@ -49,6 +50,7 @@ class EfficientNetLite0:
         """(B, H, W, 3) uint8 -> (B, 1280), (B, 1000) float32."""
         pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float()
         pixels = F.interpolate(pixels, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
-        features = self.network.extract_features((pixels - 127) / 128).mean((2, 3))  # type: ignore[operator]
-        scores: Tensor = self.network._fc(features)  # type: ignore[operator]
+        with full_float32():
+            features = self.network.extract_features((pixels - 127) / 128).mean((2, 3))  # type: ignore[operator]
+            scores: Tensor = self.network._fc(features)  # type: ignore[operator]
         return features, scores

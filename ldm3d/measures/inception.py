@@ -1,7 +1,7 @@
 """The Inception v3 of 2015-12-05, which published FIDs are made with, as torch-fidelity ported it."""
 
-import pickle
-from collections.abc import Mapping
+import hashlib
+import io
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -52,46 +52,57 @@ class Inception:
     def __call__(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) uint8 -> (B, 2048), (B, 1008) float32."""
         pixels = _tf1(pictures, self.device) if self.resize == "tf1" else _clean(pictures, self.device)
-        with torch.autocast(self.device, enabled=False), full_float32():
+        with torch.autocast(pixels.device.type, enabled=False), full_float32():
             normal = ((pixels - 128) / 128).contiguous(memory_format=torch.channels_last)
             features = self.trunk(normal).flatten(1)
             return features, features @ self.classes
 
 
 def _downloaded() -> Path:
-    """torch-fidelity's file, where torch keeps such files; fetched and compared with its hash if it is not there."""
+    """torch-fidelity's file, where torch keeps such files; fetched if it is not there, and compared with its hash."""
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     name: str = URL_INCEPTION_V3.rpartition("/")[2]
     path = Path(torch.hub.get_dir(), "checkpoints", name)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = path.stem.rpartition("-")[2]
-        try:
+    prefix = path.stem.rpartition("-")[2]
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=prefix, progress=False)
-        except (OSError, RuntimeError) as error:  # no network, or another hash
-            raise ValueError(
-                f"the weights of Inception did not come from {URL_INCEPTION_V3}: {error}. "
-                f"Put that file into {path.parent}, or give its path as --inception.weights."
-            ) from error
+        with path.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except Exception as error:  # no network, another hash, half an answer, no right to write
+        raise ValueError(
+            f"the weights of Inception did not come from {URL_INCEPTION_V3}: {error}. "
+            f"Put that file into {path.parent}, or give its path as --inception.weights."
+        ) from error
+    if not found.startswith(prefix):
+        raise ValueError(
+            f"{path} has SHA-256 {found[: len(prefix)]}..., wanted {prefix}...: it is not what its name says. Remove "
+            "it and it is fetched again; to use it as it is, give its path as --inception.weights."
+        )
     return path
 
 
 def _network(path: Path) -> nn.Module:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    wanted = "a state dict of torch-fidelity's Inception, as weights-inception-2015-12-05-6726825d.pth is"
     try:
-        # it would unpickle anything: only what is known to hold nothing but tensors gets there
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, Mapping):
-            raise ValueError(f"it holds a {type(state).__name__}")
+        # FeatureExtractorInceptionV3 would unpickle anything: it gets no file but one that is written here, of tensors
+        safe = io.BytesIO()
+        torch.save(torch.load(path, map_location="cpu", weights_only=True), safe)
+        safe.seek(0)
         network: nn.Module = FeatureExtractorInceptionV3(
-            "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
+            "inception-v3-compat", ["2048"], feature_extractor_weights_path=safe
         )
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = " ".join(f"{error}".split())[:300]
-        raise ValueError(f"inception.weights {str(path)!r} does not load ({reason}); wanted {wanted}") from error
+        if not all(weight.isfinite().all() for weight in network.state_dict().values()):
+            raise ValueError("some weights are not finite")
+    except Exception as error:  # a broken pickle makes torch raise nearly anything
+        reason = " ".join(f"{error}".split())[:300] or type(error).__name__
+        raise ValueError(
+            f"inception.weights {str(path)!r} does not load ({reason}); wanted a state dict of torch-fidelity's "
+            "Inception, as weights-inception-2015-12-05-6726825d.pth is"
+        ) from error
     return network
 
 

@@ -17,6 +17,8 @@ from ldm3d.models.checkpoint import fingerprint_of_network
 
 COLUMNS = pa.schema([("clip", pa.float64())])
 CACHED = 100_000  # captions: 300 MB of ViT-L/14's
+LONGEST = 16  # times the short side; the whole of a longer picture, resized, might not fit into memory
+BYTES = 512  # tokens that any tokenizer of CLIP's kind has: each byte, within a word and at its end
 
 
 class ClipSimilarity:
@@ -34,9 +36,8 @@ class ClipSimilarity:
         self.length = model.config.text_config.max_position_embeddings
         self.captions: dict[str, NDArray[np.float32]] = {}
         words = sorted(tokenizer.get_vocab().items())
-        looks = processor.to_dict()
         self.fingerprint = fingerprint_of(
-            fingerprint_of_network(model), words, {name: str(looks[name]) for name in sorted(looks)}, config.prefix
+            fingerprint_of_network(model), _settings(model.config), words, _settings(processor), config.prefix
         )
 
     @classmethod
@@ -48,19 +49,20 @@ class ClipSimilarity:
         from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
         known: dict[str, Any] = {"revision": config.revision}
+        name = f"clip.model {config.model!r} (revision {config.revision!r})"
         try:
-            options: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
-            loaded: Any = CLIPModel.from_pretrained(config.model, **options, **known)
+            options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, **known}
+            loaded: Any = CLIPModel.from_pretrained(config.model, dtype=torch.float32, **options)
             processor = CLIPImageProcessorPil.from_pretrained(config.model, **known)
             tokenizer = CLIPTokenizer.from_pretrained(config.model, **known)
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # of broken files, the libraries raise nearly anything
             raise ValueError(
-                f"clip.model {config.model!r} (revision {config.revision!r}) did not load: {error}. "
+                f"{name} did not load: {error}. "
                 "Give a folder written by save_pretrained, a hub id that every node can reach or has cached, or conse."
             ) from error
         model, found = loaded
-        if missing := sorted(found["missing_keys"]):
-            raise ValueError(f"clip.model {config.model!r} lacks {len(missing)} weights, {missing[0]} first: no CLIP?")
+        if problem := _mismatch(model, found["missing_keys"], processor, tokenizer):
+            raise ValueError(f"{name}: {problem}")
         return cls(model.to(device), processor, tokenizer, config)
 
     def __call__(self, batch: Batch) -> pa.Table:
@@ -77,8 +79,8 @@ class ClipSimilarity:
     @torch.inference_mode()
     def of_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """(N, D) float32, of length 1."""
-        pixels = self.processor(images=list(images), return_tensors="pt", input_data_format="channels_last")
-        return _unit(self.model.get_image_features(pixel_values=pixels["pixel_values"].to(self.model.device)))
+        pixels = _pixels(self.processor, [_shortened(image) for image in images])
+        return _unit(self.model.get_image_features(pixel_values=pixels.to(self.model.device)))
 
     @torch.inference_mode()
     def of_captions(self, captions: Sequence[str]) -> NDArray[np.float32]:
@@ -110,6 +112,40 @@ def similarity_of(config: ClipConfig, device: str) -> Measure:
 
         return Conse.load(config, device)
     return ClipSimilarity.from_pretrained(config, device)
+
+
+def _mismatch(model: Any, missing: set[str], processor: Any, tokenizer: Any) -> str | None:
+    """What of a CLIP does not fit together, in words. The libraries make up what they do not find."""
+    words, most = len(tokenizer), model.config.text_config.vocab_size
+    sides = (model.config.vision_config.image_size,) * 2
+    made = tuple(_pixels(processor, [np.zeros((2, 2, 3), np.uint8)]).shape[-2:])
+    if missing:
+        return f"{len(missing)} weights are missing, {min(missing)} first: is it a CLIP?"
+    if not BYTES <= words <= most:
+        return f"its tokenizer has {words} tokens, wanted {BYTES} to {most}: are its files there?"
+    if made != sides:
+        return f"its image processor makes {made} pixels, wanted {sides}: is its file that of another model?"
+    return None
+
+
+def _pixels(processor: Any, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """(N, 3, H, W) float32, as the network takes them."""
+    found = processor(images=images, return_tensors="pt", input_data_format="channels_last")
+    pixels: Tensor = found["pixel_values"]
+    return pixels
+
+
+def _shortened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle of a very long picture, of which CLIP sees no more than the middle square."""
+    high, wide = image.shape[:2]
+    top, left = (max(0, side - LONGEST * min(high, wide)) // 2 for side in (high, wide))
+    return image[top : high - top, left : wide - left]
+
+
+def _settings(part: Any) -> dict[str, str]:
+    """Of a model's config or an image processor, but for where it lies and what wrote it."""
+    passing = ("_name_or_path", "architectures", "dtype", "transformers_version")
+    return {name: str(value) for name, value in sorted(part.to_dict().items()) if name not in passing}
 
 
 def _unit(embeddings: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Latents to images and 16-bit depth."""
+"""Latents to images and, where the autoencoder gives it, 16-bit depth."""
 
 import copy
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.rgbd import from_tensor
+from ldm3d.rgbd import from_tensor, image_from_tensor
 from ldm3d.sampling.panorama import wrapped_around
 from ldm3d.sampling.tiles import blend_tiles, require_tile
 
@@ -23,12 +23,12 @@ class Decoded:
     """N pictures.
 
     image: N x H x W x 3 uint8 RGB.
-    depth: N x H x W uint16, relative inverse depth, 65,535 = nearest.
+    depth: N x H x W uint16, relative inverse depth, 65,535 = nearest; None of an autoencoder of RGB alone.
     is_finite: (N,) bool; where it is False the decoder gave NaN or infinity even in float32, and the picture is void.
     """
 
     image: NDArray[np.uint8]
-    depth: NDArray[np.uint16]
+    depth: NDArray[np.uint16] | None
     is_finite: NDArray[np.bool_]
 
 
@@ -39,7 +39,7 @@ def decode_latents(vae: Any, latents: Tensor, tile: int | None = None, *, panora
     Where float16 overflows, the picture is decoded again in float32, by a copy of the autoencoder.
 
     Args:
-        vae: an `AutoencoderKL` of 6 or 4 output channels, in eval mode.
+        vae: an `AutoencoderKL` of 6 or 4 output channels, or 3 of RGB alone, in eval mode.
         latents: (N, C, h, w) as the U-Net knows them; they are divided by the autoencoder's scaling factor.
         tile: pixels; larger pictures are decoded in overlapping squares of this side, one at a time, and mixed as
             colours and depths. What the decoder takes from all of a picture (attention, normalisation) it then takes
@@ -47,7 +47,7 @@ def decode_latents(vae: Any, latents: Tensor, tile: int | None = None, *, panora
         panorama: the left and right edges are neighbours (`ldm3d.sampling.panorama`).
 
     Raises:
-        ValueError: the autoencoder gives neither 6 nor 4 channels, or `tile` will not do.
+        ValueError: the autoencoder gives other channels, or `tile` will not do.
     """
     factor, unscaled = pixel_factor(vae), latents / vae.config.scaling_factor
     if tile is not None:
@@ -63,11 +63,15 @@ def decode_latents(vae: Any, latents: Tensor, tile: int | None = None, *, panora
 
 
 def _planes(pixels: Tensor) -> Tensor:
-    """(n, 6 or 4, H, W) of the autoencoder -> (n, 4, H, W) float32, which may be mixed: RGB of 0 to 255, depth of 0 to
-    65,535. Pictures that are not finite are NaN throughout."""
+    """(n, 6, 4 or 3, H, W) of the autoencoder -> (n, 4 or 3, H, W) float32, which may be mixed: RGB of 0 to 255, and
+    depth of 0 to 65,535. Pictures that are not finite are NaN throughout."""
     finite = pixels.isfinite().flatten(1).all(1)[:, None, None, None]
-    image, depth = from_tensor(pixels.where(finite, 0.0))
-    planes = torch.cat([image.movedim(-1, 1).float(), depth[:, None].float()], 1)
+    known = pixels.where(finite, 0.0)
+    if pixels.shape[1] == 3:
+        planes = image_from_tensor(known).movedim(-1, 1).float()
+    else:
+        image, depth = from_tensor(known)
+        planes = torch.cat([image.movedim(-1, 1).float(), depth[:, None].float()], 1)
     return planes.where(finite, torch.nan)
 
 
@@ -75,7 +79,8 @@ def _decoded(planes: Tensor) -> Decoded:
     finite = planes.isfinite().flatten(1).all(1)
     whole = planes.where(finite[:, None, None, None], 0.0).round().cpu().numpy()
     image = np.ascontiguousarray(whole[:, :3].astype(np.uint8).transpose(0, 2, 3, 1))
-    return Decoded(image, whole[:, 3].astype(np.uint16), finite.cpu().numpy())
+    depth = whole[:, 3].astype(np.uint16) if whole.shape[1] == 4 else None
+    return Decoded(image, depth, finite.cpu().numpy())
 
 
 def pixel_factor(vae: Any) -> int:
@@ -93,7 +98,7 @@ def _chunks(latents: Tensor, factor: int) -> Iterator[Tensor]:
 
 
 def _decode(vae: Any, latents: Tensor) -> Tensor:
-    """(n, C, h, w) unscaled -> (n, 6 or 4, H, W) float32, about [-1, 1]."""
+    """(n, C, h, w) unscaled -> (n, 6, 4 or 3, H, W) float32, about [-1, 1]."""
     pixels: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0].float()
     finite = pixels.isfinite().flatten(1).all(1)
     if finite.all():

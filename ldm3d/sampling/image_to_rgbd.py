@@ -52,8 +52,9 @@ def image_to_rgbd(
             tile: see `ldm3d.sampling.text_to_rgbd`. Pictures are encoded whole.
 
     Raises:
-        ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
+        ValueError: counts, shapes or sizes do not go together, a setting is out of range, or the model draws no depth.
     """
+    require_depth(model)
     shape, start = beginnings(model, pictures, len(prompts), strength, redrawn)
     samples = draw_samples(
         model,
@@ -113,11 +114,25 @@ def _latent_mask(redrawn: NDArray[np.bool_], factor: int) -> Tensor:
 
 def _composed(sample: Sample, pictures: Pictures, row: int, redrawn: NDArray[np.bool_]) -> Sample:
     image, depth = pictures.image[row].numpy(), pictures.depth[row].numpy()
+    assert sample.depth is not None
     return replace(
         sample,
         image=np.where(redrawn[..., None], sample.image, image),
         depth=np.where(redrawn, sample.depth, depth),
     )
+
+
+def require_depth(model: Model) -> None:
+    """
+    Raises:
+        ValueError: the model is of RGB alone.
+    """
+    channels = model.vae.config.in_channels
+    if channels not in (6, 4):
+        raise ValueError(
+            f"the autoencoder has {channels} input channels, wanted 6 or 4: a model without depth draws from text "
+            "alone, give an LDM3D to begin with pictures"
+        )
 
 
 def _require_fitting(pictures: Pictures, prompts: int, redrawn: NDArray[np.bool_] | None, factor: int) -> None:

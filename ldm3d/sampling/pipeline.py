@@ -19,9 +19,9 @@ from ldm3d.models.checkpoint import Components, fingerprint_of_network
 from ldm3d.models.source import Source
 from ldm3d.models.text import EMPTY_CAPTION, fingerprint_of_text
 from ldm3d.models.text_embeddings import TextEmbeddings
-from ldm3d.models.trained import load_trained_autoencoder
+from ldm3d.models.trained import check_scaled, load_any_autoencoder
 from ldm3d.rgbd import DEPTH_MAX
-from ldm3d.sampling.image_to_rgbd import image_to_rgbd
+from ldm3d.sampling.image_to_rgbd import image_to_rgbd, require_depth
 from ldm3d.sampling.latents import SEEDS
 from ldm3d.sampling.samples import Sample
 from ldm3d.sampling.step_end import StepEnd, as_callback
@@ -36,7 +36,8 @@ class RgbdOutput:
     """N samples.
 
     images, depths: as `pil`, lists of pictures of mode RGB and I;16; as `np`, (N, H, W, 3) uint8 and (N, H, W) uint16;
-        as `pt`, (N, 3, H, W) and (N, 1, H, W) float32 [0, 1]. Depth is relative inverse depth, larger = nearer.
+        as `pt`, (N, 3, H, W) and (N, 1, H, W) float32 [0, 1]. Depth is relative inverse depth, larger = nearer;
+        depths are None of a model that draws none.
         As `latent` nothing is decoded: images are (N, C, h, w) float32 latents of image and depth in one, in the scale
         of diffusers' (float32 even where networks are not), and depths None. Divided by
         `pipeline.vae.config.scaling_factor` they are the autoencoder's own; `ldm3d.sampling.decode_latents` divides by
@@ -57,7 +58,8 @@ class RgbdPipeline:
         output.images[0].save("lemon.png")
         output.depths[0].save("lemon-depth.png")  # 16 bits
 
-    The scheduler is an attribute, to be replaced by any of diffusers made from its configuration.
+    The scheduler is an attribute, to be replaced by any of diffusers made from its configuration. A Stable Diffusion
+    checkpoint is a baseline: it draws RGB alone, from text alone.
     """
 
     def __init__(self, components: Components) -> None:
@@ -67,13 +69,19 @@ class RgbdPipeline:
 
     @classmethod
     def from_pretrained(cls, model: str, revision: str | None = None, dtype: torch.dtype = torch.float32) -> Self:
-        """A model of `train_diffusion` or `export`, or an LDM3D checkpoint of 6 or 4 channels, by path or hub id.
+        """A model of `train_diffusion` or `export`, LDM3D of 6 or 4 channels, or Stable Diffusion v1.x or 2.x, by path
+        or hub id.
 
         Raises:
-            ValueError: it cannot be read, is no LDM3D, or weights are missing or not stored as safetensors.
+            ValueError: it cannot be read, is neither LDM3D nor Stable Diffusion, or weights are missing or not stored
+                as safetensors.
         """
-        vae = load_trained_autoencoder(Source("model", model, revision), dtype)
-        config = ModelConfig(base=model, revision=revision, channels=vae.config["in_channels"])
+        source = Source("model", model, revision)
+        vae = load_any_autoencoder(source, dtype)
+        check_scaled(source, vae.config)
+        channels = vae.config["in_channels"]
+        # a base of three channels is one that LDM3D may be made of, whatever its channels are to be
+        config = ModelConfig(base=model, revision=revision, channels=6 if channels == 3 else channels)
         unet, scheduler = load_unet(config, dtype), load_scheduler(config)
         return cls(Components(vae, unet, *load_text(config, dtype), scheduler))
 
@@ -148,12 +156,14 @@ class RgbdPipeline:
                 guidance_scale, guidance_rescale, eta, batch_size, callback, panorama.
 
         Raises:
-            ValueError: a setting is out of range, or pictures, seeds and prompts do not go together.
+            ValueError: a setting is out of range, or pictures, seeds, prompts and model do not go together.
         """
         if num_images_per_prompt < 1:
             raise ValueError(f"num_images_per_prompt is {num_images_per_prompt}, wanted 1 or more")
         if output_type not in get_args(OutputType):
             raise ValueError(f"output_type is {output_type!r}, wanted one of {', '.join(get_args(OutputType))}")
+        if image is not None:
+            require_depth(self)
         if (image is None) != (depth is None) or (image is None and mask is not None):
             raise ValueError("image and depth go together, and a mask with both: the model knows them as one")
         if settings.pop("generator", None) is not None:
@@ -196,11 +206,11 @@ def _repeated(
 
 
 def _as(kind: OutputType, samples: list[Sample]) -> tuple[Any, Any]:
-    """Images and depths of samples."""
-    images, depths = [sample.image for sample in samples], [sample.depth for sample in samples]
+    """Images and depths of samples; None in place of depths where there are none."""
+    images, depths = [sample.image for sample in samples], [each.depth for each in samples if each.depth is not None]
     if kind == "pil":
-        return [Image.fromarray(image) for image in images], [Image.fromarray(depth) for depth in depths]
+        return [Image.fromarray(image) for image in images], [Image.fromarray(depth) for depth in depths] or None
     if kind == "np":
-        return np.stack(images), np.stack(depths)
+        return np.stack(images), np.stack(depths) if depths else None
     colour = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
-    return colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX
+    return colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX if depths else None

@@ -18,7 +18,7 @@ from ldm3d.sampling.samples import Sample
 def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """Draw `config.prompt` and write, for each sample, `000.png`, `000-depth.png` and `000-both.png`.
 
-    Numbers go on from the files that are there.
+    Of a model that draws no depth there is only the first. Numbers go on from the files that are there.
 
     Returns:
         samples: number, seed, guidance_scale and num_inference_steps of each; for a dry run the configuration.
@@ -44,8 +44,10 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
 
 
 def write_pictures(stem: Path, sample: Sample) -> None:
-    """`<stem>.png`, RGB; `<stem>-depth.png`, 16 bits; `<stem>-both.png`, RGB beside coloured depth."""
+    """`<stem>.png`, RGB; where there is depth, `<stem>-depth.png`, 16 bits, and `<stem>-both.png`, both in colours."""
     Image.fromarray(sample.image).save(f"{stem}.png")
+    if sample.depth is None:
+        return
     Image.fromarray(sample.depth).save(f"{stem}-depth.png")
     Image.fromarray(np.hstack([sample.image, colour_depth(sample.depth)])).save(f"{stem}-both.png")
 

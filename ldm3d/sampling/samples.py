@@ -18,7 +18,7 @@ from ldm3d.sampling.tiles import require_tile
 
 
 class Model(Protocol):
-    """The parts of an LDM3D that sampling needs, the networks in eval mode and on one device."""
+    """The parts of LDM3D or Stable Diffusion that sampling needs, the networks in eval mode and on one device."""
 
     @property
     def unet(self) -> Any:
@@ -26,7 +26,7 @@ class Model(Protocol):
 
     @property
     def vae(self) -> Any:
-        """AutoencoderKL of 6 or 4 channels"""
+        """AutoencoderKL of 6 or 4 channels, or of 3: of RGB alone"""
 
     @property
     def scheduler(self) -> Any:
@@ -38,14 +38,14 @@ class Sample:
     """What became of one prompt and seed.
 
     image: H x W x 3 uint8 RGB.
-    depth: H x W uint16, relative inverse depth, 65,535 = nearest.
+    depth: H x W uint16, relative inverse depth, 65,535 = nearest; None of a model that draws none.
     is_finite: False where the networks gave NaN or infinity; image and depth are void then.
     """
 
     prompt: str
     seed: int
     image: NDArray[np.uint8]
-    depth: NDArray[np.uint16]
+    depth: NDArray[np.uint16] | None
     is_finite: bool
 
 
@@ -76,7 +76,8 @@ def draw_samples(
     samples: list[Sample] = []
     for rows, latents in denoised_batches(model, text, empty_text, seeds, panorama=panorama, **settings):
         made = decode_latents(model.vae, latents, tile, panorama=panorama)
-        for row, image, depth, finite in zip(rows, made.image, made.depth, made.is_finite, strict=True):
+        depths = [None] * len(rows) if made.depth is None else made.depth
+        for row, image, depth, finite in zip(rows, made.image, depths, made.is_finite, strict=True):
             samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
     return samples[: len(prompts)]
 
@@ -148,5 +149,5 @@ def _require_fitting(model: Model) -> None:
     if model.unet.config.in_channels != latent:
         channels = f"the U-Net takes {model.unet.config.in_channels} channels, the autoencoder gives {latent}"
         raise ValueError(f"{channels}: want as many; a U-Net made for inpainting (9) cannot draw from text alone")
-    if pixel not in (6, 4):
-        raise ValueError(f"the autoencoder has {pixel} output channels, wanted 6 or 4: widen it first")
+    if pixel not in (6, 4, 3):
+        raise ValueError(f"the autoencoder has {pixel} output channels, wanted 6 or 4 of RGBD, or 3 of RGB alone")

@@ -87,7 +87,7 @@ class HeldOut:
         images; and between it and what that model sees in other samples."""
         estimator: Any = DepthEstimator.from_pretrained(LabelConfig(depth_model=str(depth_model)))
         seen = _unit(estimator(np.stack([sample.image for sample in self.samples])).depth)
-        drawn = _unit(np.stack([sample.depth for sample in self.samples]))
+        drawn = _unit(np.stack([sample.depth for sample in self.samples if sample.depth is not None]))
         return {
             "depth_l1": round(float(np.abs(drawn - seen).mean()), 4),
             "depth_l1_shuffled": round(float(np.abs(drawn - np.stack(_shuffled(seen))).mean()), 4),

@@ -1,10 +1,13 @@
 """The evaluation stage as a user runs it: features once, numbers from sums, a report, a verdict, resumed."""
 
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,7 @@ from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.diffusion_model import make_base_model
 from ldm3d.toy.held_out import write_scenes
 from ldm3d.toy.scenes import Scene, exact_depth, render
+from pipelines.commit import TakenOverError, claim
 from pipelines.evaluate import evaluate
 from pipelines.storage import Folder
 
@@ -223,6 +227,64 @@ def test_a_model_that_got_worse_ends_with_a_code_of_its_own(config, made, tmp_pa
     assert done.returncode == 4, done.stderr[-2000:]
     assert json.loads(done.stdout)["verdict"] == "worse"
     assert done.stderr.strip().splitlines()[-1].startswith("worse: fid of nightly was")
+
+
+def test_pictures_networks_and_output_may_be_on_an_object_store(config, made, s3):
+    Folder("s3://evaluation").fs.mkdir("evaluation")
+    root = Path(config.input[0]).parent
+    for name in ("good", "clip", "peer", "metric", "base"):
+        for file in (root / name).rglob("*.*"):
+            Folder("s3://evaluation").write(str(file.relative_to(root)), file.read_bytes())
+    there = replace(
+        config,
+        input=("s3://evaluation/good",),
+        reference=None,
+        output="s3://evaluation/out",
+        metrics=("clip", "depth", "autoencoder"),
+        clip=replace(config.clip, model="s3://evaluation/clip"),
+        depth=replace(config.depth, reference="s3://evaluation/metric", peer="s3://evaluation/peer"),
+        reconstruction=replace(config.reconstruction, models=("base=s3://evaluation/base",)),
+    )
+    found = values(evaluate(there))
+    assert found == {name: values(made)[name] for name in found}
+    assert {"clip", "abs_rel", "peer_abs_rel", "rfid"} <= {metric for _, metric in found}
+
+
+def failure(config: EvaluateConfig) -> str:
+    """What a run fails with. The exception is let go, and with it the actors that its frames hold."""
+    try:
+        evaluate(config)
+    except TakenOverError as error:
+        message = str(error)
+    gc.collect()
+    return message
+
+
+def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(config, made, tmp_path):
+    other = replace(
+        config,
+        output=str(tmp_path / "out"),
+        metrics=("clip", "depth"),
+        reconstruction=ReconstructionConfig(),
+        cluster=replace(
+            config.cluster, gpus=0.0
+        ),  # pytest keeps what was logged, and with it the actor of the first run
+    )
+    output = Folder(other.output)
+
+    def take_over() -> None:
+        while not output.sizes("_state/shards"):
+            time.sleep(0.01)
+        claim(output, "new", {})
+
+    thread = threading.Thread(target=take_over, daemon=True)
+    thread.start()
+    assert "run new" in failure(other)
+    thread.join()
+    kept = times(other.output)
+    found = values(evaluate(other))
+    assert found == {name: values(made)[name] for name in found}
+    assert kept.items() <= times(other.output).items()
 
 
 def test_what_will_not_do_is_refused_before_any_work(config, tmp_path):

@@ -61,7 +61,7 @@ def planned(plan: GeneratePlan, shard: int) -> pa.Table:
     return Folder(plan.config.output).read_table(found.source, row_group=found.row_group)
 
 
-def drawn(rows: pa.Table) -> list[Sample]:
+def drawn(rows: pa.Table, has_depth: bool = True) -> list[Sample]:
     """Noise in place of pictures; one is not finite."""
     noise = np.random.default_rng(0)
     return [
@@ -69,7 +69,7 @@ def drawn(rows: pa.Table) -> list[Sample]:
             row["caption"],
             row["seed"],
             noise.integers(0, 256, (8, 16, 3), np.uint8),
-            noise.integers(0, 65_536, (8, 16), np.uint16),
+            noise.integers(0, 65_536, (8, 16), np.uint16) if has_depth else None,
             place != BAD,
         )
         for place, row in enumerate(rows.to_pylist())
@@ -172,6 +172,13 @@ def test_a_shard_holds_pictures_to_the_bit_and_counts_what_is_not_finite(plan):
     (reject,) = pa.concat_tables(tables["rejects"]).to_pylist()
     assert (reject["key"], reject["stage"]) == (rows["key"][BAD].as_py(), "generate")
     assert f"number {rows['number'][BAD]}, seed {rows['seed'][BAD]}" in reject["detail"]
+
+
+def test_of_a_model_without_depth_the_column_is_null(plan):
+    rows, point = planned(plan, 3), plan.config.sampling.grid()[1]
+    _, tables = pack("ddim-s5-n50-00000", rows, drawn(rows, has_depth=False), point, PROVENANCE)
+    found = pa.concat_tables(tables["samples"])
+    assert (found.num_rows, found["depth"].null_count, found["image"].null_count) == (24, 24, 0)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_depth_by_both_rules_of_samples_and_peer_above_table_2():
     assert column(table, "Depth of") == ["the samples"] * 2 + ["Intel/dpt-large"] * 2 + ["LDM3D", "DPT-Large"]
     assert column(table, "Far pixels") == ["at 10 m", "left out"] * 2 + ["not stated"] * 2
     errors = column(table, "AbsRel")
-    assert errors[:4] == ["0.100 ± 0.010", "1.100 ± 0.010", "2.100 ± 0.010", "3.100 ± 0.010"]
+    assert errors[:4] == ["0.1000 ± 0.0100", "1.1000 ± 0.0100", "2.1000 ± 0.0100", "3.1000 ± 0.0100"]
     assert errors[4:] == ["0.0911", "0.0779"]
     assert column(table, "RMSE")[4:] == ["0.334", "0.297"]
     assert column(table, "excluded") == ["3"] * 4 + [NONE] * 2

@@ -13,9 +13,9 @@ from ldm3d.sampling import Sample
 RED = (200, 30, 40)
 
 
-def sample(prompt: str = "a red wall", seed: int = 7, is_finite: bool = True) -> Sample:
+def sample(prompt: str = "a red wall", seed: int = 7, is_finite: bool = True, has_depth: bool = True) -> Sample:
     image, depth = np.full((16, 16, 3), RED, np.uint8), np.full((16, 16), 65_535, np.uint16)
-    return Sample(prompt, seed, image, depth, is_finite)
+    return Sample(prompt, seed, image, depth if has_depth else None, is_finite)
 
 
 def sheet(*samples: Sample, **settings: object) -> np.ndarray:
@@ -29,6 +29,13 @@ def test_image_and_coloured_depth_stand_side_by_side_under_the_title():
     near = colour_depth(np.array([[65_535]], np.uint16))[0, 0]
     np.testing.assert_array_equal(pixels[top + 5, GAP + TILE + 5], near)
     assert (pixels[GAP : top - 4] < 128).any(), "no title"
+
+
+def test_without_depth_there_is_no_room_for_it():
+    assert sheet(sample(has_depth=False)).shape[1] == TILE + 2 * GAP
+    pixels = sheet(sample(), sample(has_depth=False))
+    np.testing.assert_array_equal(pixels[GAP + 5, 2 * TILE + 2 * GAP + 5], RED)
+    assert (pixels[GAP + 5, -GAP - 5] == 255).all()
 
 
 def test_columns_are_as_asked():

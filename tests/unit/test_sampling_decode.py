@@ -44,6 +44,17 @@ def test_latents_are_divided_by_the_scaling_factor_once_and_read_by_the_codec(ch
     assert len(np.unique(decoded.image)) > 50  # a picture, not a constant
 
 
+def test_an_autoencoder_of_rgb_alone_gives_pictures_without_depth():
+    vae = autoencoder(3)
+    with torch.no_grad():
+        pixels = vae.decode(latents() / 0.18215).sample
+    decoded = decode_latents(vae, latents())
+    assert decoded.depth is None
+    assert decoded.is_finite.all()
+    expected = ((pixels / 2 + 0.5).clamp(0, 1) * 255).round().movedim(1, -1).numpy()
+    np.testing.assert_array_equal(decoded.image, expected)
+
+
 def test_a_picture_does_not_depend_on_its_place_among_the_chunks(monkeypatch):
     """Bit for bit: every chunk has the size of the others, the last one filled up."""
     monkeypatch.setattr(decode, "CHUNK_PIXELS", 2 * 8 * 12)

@@ -1,5 +1,8 @@
 """A whole model behind one call: what comes out, and that it is what the parts give."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -193,9 +196,41 @@ def test_what_does_not_go_together_is_refused(pipeline, settings, message):
         pipeline("a sphere", **settings)
 
 
-def test_a_model_without_depth_is_refused(toy_base):
-    with pytest.raises(ValueError, match="3 channels in and 3 out, wanted 6 or 4"):
-        RgbdPipeline.from_pretrained(str(toy_base))
+@pytest.fixture(scope="module")
+def stable_diffusion(toy_base) -> RgbdPipeline:
+    """A baseline: three channels."""
+    return RgbdPipeline.from_pretrained(str(toy_base))
+
+
+def test_a_model_without_depth_draws_what_diffusers_draws_of_it(stable_diffusion, toy_base):
+    theirs = StableDiffusionPipeline.from_pretrained(toy_base, safety_checker=None)
+    theirs.set_progress_bar_config(disable=True)
+    expected = theirs(
+        "a red cube", generator=torch.Generator().manual_seed(3), guidance_scale=5.0, output_type="np", **QUICK
+    ).images[0]
+    found = stable_diffusion("a red cube", seed=3, output_type="np", **QUICK)
+    assert np.abs(found.images[0] - (expected * 255).round()).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["pil", "np", "pt"])
+def test_of_a_model_without_depth_there_are_no_depths(stable_diffusion, kind):
+    output = stable_diffusion("a red cube", seed=3, output_type=kind, **QUICK)
+    assert len(output.images) == 1
+    assert output.depths is None
+
+
+@pytest.mark.parametrize("depth", [None, np.zeros((16, 16), np.uint16)])
+def test_a_model_without_depth_begins_with_no_picture(stable_diffusion, depth):
+    with pytest.raises(ValueError, match="3 input channels, wanted 6 or 4: a model without depth draws from text"):
+        stable_diffusion("a red cube", image=np.zeros((16, 16, 3), np.uint8), depth=depth)
+
+
+def test_another_kind_of_autoencoder_is_refused(toy_base, tmp_path):
+    base = shutil.copytree(toy_base, tmp_path / "base")
+    settings = json.loads((base / "vae/config.json").read_text())
+    (base / "vae/config.json").write_text(json.dumps(settings | {"shift_factor": 0.1}))
+    with pytest.raises(ValueError, match=r"shift_factor 0\.1"):
+        RgbdPipeline.from_pretrained(str(base))
 
 
 def test_captions_are_encoded_once_and_the_oldest_are_forgotten(pipeline):

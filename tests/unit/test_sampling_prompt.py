@@ -40,6 +40,12 @@ def test_each_sample_is_a_picture_its_depth_and_both_side_by_side(model, tmp_pat
     assert np.array_equal(np.asarray(both), np.hstack([np.asarray(image), colour_depth(values)]))
 
 
+def test_of_a_model_without_depth_there_is_only_the_picture(toy_base, tmp_path):
+    draw_prompt(config(GeneratorConfig(model=str(toy_base)), tmp_path))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["000.png", "001.png"]
+    assert Image.open(tmp_path / "000.png").mode == "RGB"
+
+
 def test_every_point_of_a_grid_is_drawn_from_the_same_noise_and_numbers_go_on(model, tmp_path):
     first = draw_prompt(config(model, tmp_path, guidance_scale=(1.0, 4.0)))["samples"]
     assert [(each["number"], each["seed"], each["guidance_scale"]) for each in first] == [

@@ -131,7 +131,7 @@ def test_counts_that_differ_are_refused(model, prompts, text, empty, seeds):
 def test_networks_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match="the autoencoder gives 8"):
         draw(parts(latent_channels=8))
-    with pytest.raises(ValueError, match="3 output channels, wanted 6 or 4"):
-        draw(parts(pixel_channels=3))
+    with pytest.raises(ValueError, match="5 output channels, wanted 6 or 4"):
+        draw(parts(pixel_channels=5))
     with pytest.raises(ValueError, match="give height and width"):
         draw(parts(sample_size=None), height=8)

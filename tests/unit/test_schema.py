@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from ldm3d.schema import CONTRACTS, REJECT, conform
+from ldm3d.schema import CONTRACTS, IMAGE, REJECT, conform
 
 ROW = {"key": 1, "url": "u", "stage": "download", "reason": "timeout", "detail": None}
 
@@ -23,6 +23,23 @@ def test_a_missing_column_and_a_forbidden_null_are_refused():
         conform(pa.Table.from_pylist([{"key": 1, "url": "u", "stage": "s", "detail": ""}]), "reject/v1")
     with pytest.raises(ValueError, match="url holds 1 nulls"):
         conform(pa.Table.from_pylist([ROW | {"url": None}], REJECT), "reject/v1")
+
+
+def test_samples_may_have_no_depth_and_a_corpus_may_not():
+    def rows(contract: str) -> pa.Table:
+        picture = pa.array([{"bytes": b"png", "path": "p"}], IMAGE)
+        fake = {"string": "x", "int64": 1, "int32": 1, "float": 1.0, "double": 1.0}
+        columns = [
+            picture if field.type == IMAGE else pa.array([fake[str(field.type)]], field.type)
+            for field in CONTRACTS[contract]
+        ]
+        table = pa.table(columns, names=CONTRACTS[contract].names)
+        place = table.column_names.index("depth")
+        return table.set_column(place, "depth", pa.nulls(1, IMAGE))
+
+    assert conform(rows("samples/v1"), "samples/v1")["depth"].null_count == 1
+    with pytest.raises(ValueError, match="rgbd/v1: column depth holds 1 nulls"):
+        conform(rows("rgbd/v1"), "rgbd/v1")
 
 
 def test_a_value_that_does_not_fit_is_refused_not_wrapped():

@@ -1,0 +1,1 @@
+"""Tests. A package, as a dependency brings one of this name, too."""
