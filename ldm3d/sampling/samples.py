@@ -107,10 +107,8 @@ def denoised_batches(
         ValueError: counts or shapes do not go together, or a setting is out of range.
     """
     _require_counts(len(seeds), len(text), len(empty_text), len(seeds))
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}, wanted 1 or more, or None for one batch of all")
     _require_fitting(model)
-    for rows in _batches(len(seeds), batch_size):
+    for rows in batches(len(seeds), batch_size):
         generators = seeded_generators([seeds[row] for row in rows])
         with wrapped_around(model.unet, model.vae) if panorama else nullcontext():
             latents = denoise(
@@ -126,8 +124,14 @@ def denoised_batches(
         yield rows, latents
 
 
-def _batches(count: int, size: int | None) -> Iterator[list[int]]:
-    """Rows in batches of one size; the last batch repeats the last row."""
+def batches(count: int, size: int | None) -> Iterator[list[int]]:
+    """Rows in batches of one size; the last batch repeats the last row.
+
+    Raises:
+        ValueError: the size is less than 1.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"batch_size is {size}, wanted 1 or more, or None for one batch of all")
     size = size or max(1, count)
     for start in range(0, count, size):
         yield [min(row, count - 1) for row in range(start, start + size)]
