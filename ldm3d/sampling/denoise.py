@@ -66,8 +66,9 @@ def denoise(
     _require_fitting(unet, noise, text, start)
     solver: Any = type(scheduler).from_config(scheduler.config)
     solver.set_timesteps(num_inference_steps, device=noise.device)
-    if steer and solver.init_noise_sigma != 1:
-        raise ValueError(f"steer is given, but not for {type(solver).__name__}: sample with DDIM or DPM-Solver++")
+    if steer and (solver.init_noise_sigma != 1 or solver.config.prediction_type not in ("epsilon", "v_prediction")):
+        kind = f"{type(solver).__name__} of prediction_type {solver.config.prediction_type}"
+        raise ValueError(f"steer is given, but not for {kind}: sample noise or velocity with DDIM or DPM-Solver++")
     options = _step_options(solver, eta, generators)
     predict = _Prediction(unet, text, empty_text, guidance_scale, guidance_rescale)
     noise, timesteps = noise.float(), solver.timesteps

@@ -104,7 +104,7 @@ def test_schedulers_and_precisions_that_cannot_are_refused():
     model = parts()
     wanted = np.zeros((3, 8, 12), np.uint16)
     model.scheduler = EulerDiscreteScheduler.from_config(model.scheduler.config)
-    with pytest.raises(ValueError, match="not for EulerDiscreteScheduler: sample with DDIM"):
+    with pytest.raises(ValueError, match="not for EulerDiscreteScheduler of prediction_type epsilon"):
         draw(model, wanted)
     model.vae.half()
     with pytest.raises(ValueError, match="float16, where gradients overflow"):
