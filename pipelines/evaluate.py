@@ -21,7 +21,7 @@ from pipelines import preflight
 from pipelines.commit import check_owner
 from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.evaluate_results import Results
-from pipelines.finish_evaluation import finish, finished_run
+from pipelines.finish_evaluation import earlier_start, finish, finished_run
 from pipelines.measure_parts import Measuring, measure_parts
 from pipelines.measures import try_measures
 from pipelines.resources import cluster_size, fit_actors
@@ -31,6 +31,7 @@ from pipelines.trial import try_on_worker
 
 logger = logging.getLogger(__name__)
 
+PACING = ("batch_size", "keys")  # change no number, or are known by their content
 IDENTITY = {"stage": "evaluate"}  # of an output, which takes any number of evaluations
 
 
@@ -59,30 +60,35 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
     tried = try_on_worker(
         try_measures, plan.measures, config, pool=pool, patience_s=patience_s, name="the networks that measure"
     )
-    fingerprints = tried["fingerprints"]
+    fingerprints, started = tried["fingerprints"], time.strftime("%Y-%m-%dT%H:%M:%S%z")
     run, known = _run_of(plan, fingerprints), {"resources": str(pool), "device": tried["device"]}
     logger.info("%s on %s; run %s", pool, tried["device"], run)
     if dry_run:
-        sets = {each.pictures.name: {"pictures": each.pictures.rows, "role": each.role} for each in plan.sets}
+        sets = {each.label: {"pictures": each.pictures.rows, "role": each.role} for each in plan.sets}
         return {"sets": sets, "left_out": plan.left_out, "run": run, **known, "config": to_json(config)}
-    if summary := finished_run(output, run):
+    if summary := finished_run(output, run, config):
         logger.info("%s: run %s is finished", output.url, run)
         return summary
     owner = preflight.begin(output, IDENTITY, to_json(config), {})
     provenance = {"producer": "evaluate", "code": preflight.code_version()}
-    work = Measuring(config, pool.cpus, owner, provenance)
+    work = Measuring(config, pool.cpus, owner, provenance, fingerprints)
     measure_parts(work, plan.tasks(fingerprints), pool)
-    results = Results(plan, fingerprints, run, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    results = Results(plan, fingerprints, tried["networks"], run, earlier_start(output, run) or started)
     rows = list(results.rows())
     check_owner(output, owner)
     return finish(work, plan, rows, pool)
 
 
 def _run_of(plan: EvaluatePlan, fingerprints: dict[str, str]) -> str:
-    """A name that the same settings, pictures and networks have again."""
-    sets = {f"{each.role}:{each.pictures.name}": each.fingerprint(plan.config) for each in plan.sets}
+    """A name that the same numbers have again, however the report shows them."""
+    sets = {each.label: [each.pictures.fingerprint, each.look(plan.config)] for each in plan.sets}
     settings = to_json(plan.config)
-    deciding = {name: settings[name] for name in ("metrics", "pictures", "inception", "clip", "depth", "report")}
+    names = ("metrics", "pictures", "inception", "clip", "depth")
+    deciding = {name: {k: v for k, v in _dict(settings[name]).items() if k not in PACING} for name in names}
     keys = hashlib.sha256(plan.keys.tobytes()).hexdigest() if plan.keys is not None else None
     known = [sets, fingerprints, plan.autoencoders, deciding, keys]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"": value}

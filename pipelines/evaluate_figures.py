@@ -21,7 +21,7 @@ def figures(plan: EvaluatePlan, pool: Pool) -> dict[str, bytes]:
     sets, config = plan.role("input"), plan.config.report
     if not sets:
         return {}
-    names = names_to_show(sets, config.shown, config.seed)
+    names = names_to_show(plan, sets, config.shown, config.seed)
     shown = {each.pictures.name: read_named(plan, each, names) for each in sets}
     found = {"samples": samples_figure(_rows(names, shown))} if any(shown.values()) else {}
     for each in sets:

@@ -1,19 +1,24 @@
 """What a run of `evaluate` works on: sets of pictures, what is to be measured of each, all of it checked first."""
 
-import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, Self
+from itertools import islice
+from typing import Any, Literal, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ldm3d.config import EvaluateConfig
-from ldm3d.measures.prepare import Size, picture_of
+from ldm3d.config.named import named
+from ldm3d.decode.header import read_header
+from ldm3d.measures.prepare import Size
 from ldm3d.rejected import Rejected
 from pipelines.commit import Record, Shard
+from pipelines.feature_rows import Chosen
 from pipelines.local_paths import absolute
 from pipelines.measures import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
 from pipelines.picture_rows import PartRows
@@ -25,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 Role = Literal["input", "reference", "corpus"]
 PRINT = 12  # hex digits of a fingerprint in the names of folders
+TRIED = 16  # pictures of a part whose size is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +38,23 @@ class Measured:
     """A set of pictures, and how it is measured.
 
     size: H, W that its pictures are brought to, None as they are. measures: names.
+    seen: H, W of its first picture.
     """
 
     pictures: PictureSet
     role: Role
     size: Size | None
     measures: tuple[str, ...]
+    seen: Size
 
-    def fingerprint(self, config: EvaluateConfig) -> str:
-        """Hex, of the pictures as networks see them."""
-        seen = [self.pictures.fingerprint, self.size, config.pictures.resize if self.size else None]
-        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+    def look(self, config: EvaluateConfig) -> str:
+        """How pictures are looked at, as names of folders have it."""
+        return f"{self.size[0]}x{self.size[1]}-{config.pictures.resize}" if self.size else "as-they-are"
+
+    @property
+    def label(self) -> str:
+        """A name that no other set of an evaluation has."""
+        return self.pictures.name if self.role == "input" else f"{self.pictures.name} ({self.role})"
 
 
 @dataclass(frozen=True)
@@ -84,16 +96,40 @@ class EvaluatePlan:
             raise ValueError("--input is missing: give sets of pictures, or autoencoders (--reconstruction.models)")
         config = _absolute(config)
         opened = [each for given in config.input for each in open_sets(given, config.shard_pictures, "--input")]
-        _require_names(opened)
+        _require_names([each.name for each in opened], "--input")
+        _require_names([named(model)[0] for model in config.reconstruction.models], "--reconstruction.models")
         size = (config.pictures.size,) * 2 if config.pictures.size else None
-        sets = [Measured(each, "input", size, tuple(_measures(each, config))) for each in opened]
+        sets = [Measured(each, "input", size, tuple(_measures(each, config)), _size_of(each)) for each in opened]
         if config.reference is not None and {"fid", "kid"} & set(config.metrics):
-            sets.append(_reference(config, opened, size))
+            sets.append(_reference(config, list(sets), size))
         if config.reconstruction.models and "autoencoder" in config.metrics:
             sets.append(_corpus(config))
-        for each in sets:
-            check_apart(each.pictures.url, config.output)
-        return cls(config, sets, list(_left_out(config, sets)), _keys(config.pictures.keys))
+        for given in (*config.input, config.reference, config.reconstruction.corpus):
+            if given is not None:
+                check_apart(Folder(named(given)[1]).url, config.output)
+        plan = cls(config, sets, list(_left_out(config, sets)), _keys(config.pictures.keys))
+        plan._require_pictures()
+        return plan
+
+    def _require_pictures(self) -> None:
+        """
+        Raises:
+            ValueError: nothing can be measured, or fewer than two pictures of a set count.
+        """
+        if not any(each.measures for each in self.sets if each.role != "reference"):
+            raise ValueError(f"nothing can be measured: {' '.join(self.left_out) or 'the input holds no pictures.'}")
+        for each in self.sets:
+            if (count := len(self.chosen(each))) < 2:
+                raise ValueError(
+                    f"{each.pictures.url!r}: {count} of its {each.pictures.rows} pictures count, wanted two or more; "
+                    "see --pictures.keys and --pictures.count"
+                )
+
+    def chosen(self, measured: Measured) -> Chosen:
+        """The pictures of a set that count: all of the reference."""
+        if measured.role == "reference":
+            return Chosen.of(*measured.pictures.names())
+        return Chosen.of(*measured.pictures.names(), self.config.pictures.count, self.keys)
 
     @property
     def measures(self) -> list[str]:
@@ -103,17 +139,15 @@ class EvaluatePlan:
     @property
     def autoencoders(self) -> list[str]:
         """What those that are measured are called."""
-        named = [model.rpartition("=") for model in self.config.reconstruction.models]
-        return [name or path.rstrip("/").rpartition("/")[2] for name, _, path in named]
+        return [named(model)[0] for model in self.config.reconstruction.models]
 
     def role(self, role: Role) -> list[Measured]:
         return [each for each in self.sets if each.role == role]
 
-    def shard(self, measured: Measured, measure: str, number: int, fingerprints: dict[str, str]) -> Shard:
-        """Where what a measure says of a part goes."""
+    def shard(self, measured: Measured, measure: str, part: Part, fingerprints: dict[str, str]) -> Shard:
+        """Where what a measure says of a part goes: named by the content of both, wherever else the part is."""
         what = f"{measure.partition('.')[0]}-{fingerprints[measure][:PRINT]}"
-        name = f"{measured.fingerprint(self.config)[:PRINT]}.{what}-{number:05d}"
-        part = measured.pictures.parts[number]
+        name = f"{what}.{measured.look(self.config)}-{part.fingerprint[: 2 * PRINT]}"
         return Shard(name, part.files[0], None, len(part.keys))
 
     def rows_of(self, measured: Measured, part: Part) -> PartRows:
@@ -135,11 +169,11 @@ class EvaluatePlan:
         """
         tasks: dict[str, Task] = {}
         for measured in self.sets:
-            for number, part in enumerate(measured.pictures.parts):
-                shards = {name: self.shard(measured, name, number, fingerprints) for name in measured.measures}
+            for part in measured.pictures.parts:
+                shards = {name: self.shard(measured, name, part, fingerprints) for name in measured.measures}
                 # a set may be given in two roles: its pictures are read once
-                place, rows = f"{measured.fingerprint(self.config)}-{number}", self.rows_of(measured, part)
-                known = tasks.setdefault(place, Task(rows, {}))
+                place = f"{measured.look(self.config)} {part.fingerprint}"
+                known = tasks.setdefault(place, Task(self.rows_of(measured, part), {}))
                 known.shards.update(shards)
         return [task for task in tasks.values() if task.shards]
 
@@ -167,14 +201,13 @@ def _absolute(config: EvaluateConfig) -> EvaluateConfig:
 
 
 def _absolute_named(model: str) -> str:
-    name, separator, path = model.rpartition("=")
-    return f"{name}{separator}{absolute(path)}"
+    name, path = named(model)
+    return f"{name}={absolute(path)}"
 
 
-def _require_names(opened: list[PictureSet]) -> None:
-    names = [each.name for each in opened]
+def _require_names(names: list[str], setting: str) -> None:
     if again := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"--input names {again[0]!r} twice; give one of them as NAME=PATH")
+        raise ValueError(f"{setting} names {again[0]!r} twice; give one of them as NAME=PATH")
 
 
 def _measures(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
@@ -201,20 +234,31 @@ def _left_out(config: EvaluateConfig, sets: list[Measured]) -> Iterator[str]:
             yield f"Depth of {each.pictures.name}: its pictures have none."
 
 
-def _reference(config: EvaluateConfig, opened: list[PictureSet], size: Size | None) -> Measured:
-    """The real pictures, at the size of the samples."""
+def _reference(config: EvaluateConfig, samples: list[Measured], size: Size | None) -> Measured:
+    """The real pictures, at the size of the samples.
+
+    Raises:
+        ValueError: the samples have several.
+    """
     found = open_sets(str(config.reference), config.shard_pictures, "--reference")
-    if len(found) > 1:
+    if len(found) != 1:
         names = ", ".join(each.name for each in found)
-        raise ValueError(f"--reference {config.reference!r} holds several sets ({names}); give the folder of one")
-    return Measured(found[0], "reference", size or (_size_of(opened[0]) if opened else None), (FEATURES,))
+        raise ValueError(f"--reference {config.reference!r} holds {len(found)} sets ({names}); give the folder of one")
+    sizes = {each.pictures.name: size or each.seen for each in samples}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"the sets of --input have pictures of several sizes ({sizes}); give one as --pictures.size")
+    return Measured(found[0], "reference", next(iter(sizes.values()), None), (FEATURES,), _size_of(found[0]))
 
 
 def _corpus(config: EvaluateConfig) -> Measured:
     """What autoencoders reconstruct, as it is."""
-    (found,) = open_sets(str(config.reconstruction.corpus), config.shard_pictures, "--reconstruction.corpus")[:1]
+    found = open_sets(str(config.reconstruction.corpus), config.shard_pictures, "--reconstruction.corpus")
+    if len(found) != 1:
+        raise ValueError(f"--reconstruction.corpus {config.reconstruction.corpus!r} holds {len(found)} sets; give one")
     models = range(len(config.reconstruction.models))
-    return Measured(found, "corpus", None, (FEATURES, *(f"{RECONSTRUCTION}.{place}" for place in models)))
+    return Measured(
+        found[0], "corpus", None, (FEATURES, *(f"{RECONSTRUCTION}.{place}" for place in models)), _size_of(found[0])
+    )
 
 
 def _keys(file: str | None) -> NDArray[np.int64] | None:
@@ -226,31 +270,28 @@ def _keys(file: str | None) -> NDArray[np.int64] | None:
     if file is None:
         return None
     try:
-        return np.asarray(Folder(file).read_table("", columns=["key"])["key"].to_numpy(), np.int64)
+        column = Folder(file).read_table("", columns=["key"])["key"]
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"pictures.keys {file!r} is no parquet file with a column `key`: {error}") from error
+    if not pa.types.is_integer(column.type) or column.null_count:
+        raise ValueError(f"pictures.keys {file!r} has a key that is no whole number somewhere; mend it")
+    return np.asarray(column.to_numpy(), np.int64)
 
 
 def _size_of(pictures: PictureSet) -> Size:
-    """H, W of the first picture of a set.
+    """H, W of the first picture of a set that can be read.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: none of those that were tried can.
     """
-    folder, first = Folder(pictures.url), pictures.parts[0].files[0]
-    if pictures.columns["image"] == "file":
-        content = folder.read(first)
-    else:
-        row = next(folder.read_batches(first, ["image"], 1)).to_pylist()[0]["image"]
-        content = row["bytes"] if isinstance(row, dict) else row
-    try:
-        image = picture_of(content, None)
-    except (Rejected, TypeError) as error:
-        raise ValueError(f"{pictures.url}/{first}: its first picture cannot be read ({error})") from error
-    return int(image.shape[0]), int(image.shape[1])
-
-
-def picture_names(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
-    """Keys and numbers of all pictures of a set, in the order of its parts."""
-    parts = measured.pictures.parts
-    return np.concatenate([part.keys for part in parts]), np.concatenate([part.numbers for part in parts])
+    folder, file = Folder(pictures.url), pictures.columns["image"] == "file"
+    for part in pictures.parts:
+        contents: Iterable[Any] = map(folder.read, part.files)
+        if not file:
+            batches = folder.read_batches(part.files[0], ["image"], 1)
+            contents = (batch.to_pylist()[0]["image"] for batch in batches)
+        for content in islice(contents, TRIED):
+            with suppress(Rejected, TypeError):
+                header = read_header(content["bytes"] if isinstance(content, dict) else content)
+                return header.height, header.width
+    raise ValueError(f"{pictures.url!r}: no picture can be read; give others, or --pictures.size")

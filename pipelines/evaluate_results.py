@@ -24,10 +24,12 @@ class Results:
     """Numbers of one run.
 
     plan, fingerprints: what was measured, and by what. run, started: for the rows.
+    networks: fingerprints, those of autoencoders' measures without the autoencoder.
     """
 
     plan: EvaluatePlan
     fingerprints: dict[str, str]
+    networks: dict[str, str]
     run: str
     started: str
     _sets: dict[tuple[str, str, str], MeasuredSet] = field(default_factory=dict)
@@ -89,10 +91,10 @@ class Results:
     def _set(self, measured: Measured, measure: str) -> MeasuredSet:
         place = (measured.role, measured.pictures.name, measure)
         if place not in self._sets:
-            parts = range(len(measured.pictures.parts))
-            shards = [self.plan.shard(measured, measure, number, self.fingerprints) for number in parts]
-            counting = () if measured.role == "reference" else (self.plan.config.pictures.count, self.plan.keys)
-            self._sets[place] = MeasuredSet.of(measured, self.plan.config.output, shards, *counting)
+            parts = measured.pictures.parts
+            shards = [self.plan.shard(measured, measure, part, self.fingerprints) for part in parts]
+            wanted = self.plan.chosen(measured)
+            self._sets[place] = MeasuredSet.of(measured, self.plan.config.output, shards, wanted)
         return self._sets[place]
 
     def _gaussian(self, measured: Measured, measure: str) -> ray.ObjectRef:
@@ -115,9 +117,8 @@ class Results:
             of: the autoencoder's name, where it is about one.
         """
         own, about = self._set(measured, measure), dict(measured.pictures.about)
-        network = self.fingerprints[FEATURES if of else measure]
         against = self._reference() if metric in ("fid", "kid") else None
-        protocol = protocol_of(metric, self.plan.config, network, measured, own.chosen, against)
+        protocol = protocol_of(metric, self.plan.config, self.networks[measure], measured, own.chosen, against)
         if of:
             about = {"checkpoint": self.fingerprints[measure]}
         return Result(

@@ -17,9 +17,10 @@ import ray
 from numpy.typing import NDArray
 
 from ldm3d.keys import rank
-from pipelines.commit import Shard
+from pipelines.commit import Shard, redone_if_damaged
 from pipelines.storage import Folder
 
+CONTRACTS = ("features", "rejects")  # folders of the output: of what was measured, and of pictures that were not
 GROUP_ROWS = 4_096  # a task's: sums of 2048 features are as large as so many of them
 FAN_IN = 8  # sums that are added in one task
 
@@ -134,19 +135,25 @@ def read_rows(
     url: str, shards: list[str], columns: list[str], chosen: Chosen
 ) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
     """Rows of each shard that count, and their places; a few shards are read at a time."""
+    for table in _tables(url, shards, ["key", "number", *columns]):
+        places = chosen.places(table["key"].to_numpy(), table["number"].to_numpy())
+        yield table.filter(pa.array(places >= 0)).select(columns), places[places >= 0]
+
+
+def _tables(url: str, shards: list[str], columns: list[str]) -> Iterator[pa.Table]:
+    """Those of shards that have any rows, a few of which are read at a time."""
     folder = Folder(url)
 
-    def read(shard: str) -> tuple[pa.Table, NDArray[np.int64]]:
+    def read(shard: str) -> pa.Table | None:
         file = Shard(shard, "", None, 0).file("features")
         if not folder.exists(file):  # every picture of it was rejected
-            return pa.table({}), np.array([], np.int64)
-        table = folder.read_table(file, columns=["key", "number", *columns])
-        places = chosen.places(table["key"].to_numpy(), table["number"].to_numpy())
-        return table.filter(pa.array(places >= 0)).select(columns), places[places >= 0]
+            return None
+        with redone_if_damaged(folder, shard), folder.parquet_file(file, page_checksum_verification=True) as opened:
+            return opened.read(columns=columns)
 
     with ThreadPoolExecutor(READERS) as pool:
         for start in range(0, len(shards), READERS):
-            yield from pool.map(read, shards[start : start + READERS])
+            yield from (table for table in pool.map(read, shards[start : start + READERS]) if table is not None)
 
 
 def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
@@ -175,18 +182,17 @@ def _added(*sums: Any) -> Any:
 
 def measured_names(url: str, shards: list[Shard]) -> Names:
     """Keys and numbers of every row of shards, (M,) each."""
-    files = [shard.file("features") for shard in shards]
+    names = [shard.name for shard in shards]
     task = ray.remote(_names).options(num_cpus=0.5, max_retries=3)
-    groups = [task.remote(url, files[start : start + FILES_A_TASK]) for start in range(0, len(files), FILES_A_TASK)]
+    groups = [task.remote(url, names[start : start + FILES_A_TASK]) for start in range(0, len(names), FILES_A_TASK)]
     keys, numbers = zip(*ray.get(groups), strict=True)
     return np.concatenate(keys), np.concatenate(numbers)
 
 
-def _names(url: str, files: list[str]) -> Names:
-    folder = Folder(url)
-    tables = [folder.read_table(file, columns=["key", "number"]) for file in files if folder.exists(file)]
-    keys = [np.array([], np.int64), *(table["key"].to_numpy() for table in tables)]
-    numbers = [np.array([], np.int32), *(table["number"].to_numpy() for table in tables)]
+def _names(url: str, shards: list[str]) -> Names:
+    tables = list(_tables(url, shards, ["key", "number"]))
+    keys = [np.array([], np.int64), *(table["key"].to_numpy() for table in tables if table.num_rows)]
+    numbers = [np.array([], np.int32), *(table["number"].to_numpy() for table in tables if table.num_rows)]
     return np.concatenate(keys), np.concatenate(numbers)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ldm3d.config import EvaluateConfig, to_json
 from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.markdown import markdown
 from ldm3d.report.metrics import METRICS
@@ -29,7 +30,7 @@ from pipelines.evaluate_plan import EvaluatePlan, Measured
 from pipelines.measure_parts import Measuring
 from pipelines.protocol import metric_of
 from pipelines.resources import Pool
-from pipelines.storage import Folder
+from pipelines.storage import Folder, is_damage
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +42,15 @@ def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Poo
     output, run, started = Folder(work.config.output), results[0].run, results[0].started
     for name in output.drafts():
         output.delete(name)
-    history = earlier_results(output, run)
+    history, lost = earlier_results(output, run)
     found = Evaluation(
         title=work.config.report.title,
         run=run,
         started=started,
         results=results,
         history=history,
-        left_out=plan.left_out,
-        about={each.pictures.name: _about(each) for each in plan.sets},
+        left_out=plan.left_out + lost,
+        about={each.label: _about(each) for each in plan.sets},
         images=figures(plan, pool),
         surrogate=_surrogates(plan),
     )
@@ -66,30 +67,52 @@ def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Poo
         "run": run,
         "started": started,
         "verdict": overall(judged),
-        "worse": [_sentence(verdict) for verdict in judged if verdict.kind == "worse"],
+        "worse": [
+            _sentence(verdict) for verdict in judged if verdict.kind == "worse" and _gates(verdict, work.config)
+        ],
         "results": [_plain(result) for result in results],
-        "sets": {each.pictures.name: _about(each) for each in plan.sets},
-        "left_out": plan.left_out,
+        "sets": {each.label: _about(each) for each in plan.sets},
+        "left_out": plan.left_out + lost,
+        "shown_with": to_json(work.config)["report"],
         "report": f"{output.url}/{REPORT}",
     }
     output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
     return summary
 
 
-def finished_run(output: Folder, run: str) -> dict[str, Any] | None:
-    """What the success marker says; None where it is of another run, or something is missing."""
+def finished_run(output: Folder, run: str, config: EvaluateConfig) -> dict[str, Any] | None:
+    """What the success marker says; None where it is of another run or report, or something is missing."""
     summary = preflight.read_marker(output)
-    wanted = (_file(run), REPORT, TWIN)
-    if summary is None or summary.get("run") != run or not all(output.exists(name) for name in wanted):
+    if summary is None or summary.get("run") != run or summary.get("shown_with") != to_json(config)["report"]:
         return None
-    return summary
+    return summary if all(output.exists(name) for name in (_file(run), REPORT, TWIN)) else None
 
 
-def earlier_results(output: Folder, run: str) -> list[Result]:
-    """Numbers of other runs on this output, the oldest first."""
-    names = [name for name in output.sizes(NUMBERS, ".parquet") if name != _file(run)]
-    rows = [row for name in names for row in output.read_table(name).to_pylist()]
-    return sorted((Result(**row) for row in rows), key=lambda result: result.started)
+def earlier_results(output: Folder, run: str) -> tuple[list[Result], list[str]]:
+    """Numbers of other runs on this output, the oldest first; and a sentence for each file that cannot be read."""
+    found, lost = [], []
+    for name in output.sizes(NUMBERS, ".parquet"):
+        try:
+            rows = output.read_table(name).to_pylist() if name != _file(run) else []
+            found += [Result(**row) for row in rows]
+        except (OSError, pa.ArrowException, TypeError) as error:
+            if isinstance(error, OSError) and not is_damage(error):
+                raise
+            lost.append(f"The earlier run in {name}: the file is damaged, or of another version of this code.")
+    return sorted(found, key=lambda result: result.started), lost
+
+
+def earlier_start(output: Folder, run: str) -> str | None:
+    """When the same run was started before."""
+    try:
+        return str(output.read_table(_file(run), columns=["started"])["started"][0].as_py())
+    except (OSError, pa.ArrowException, IndexError):
+        return None
+
+
+def _gates(verdict: Verdict, config: EvaluateConfig) -> bool:
+    """Whether a number that got worse is one that the exit code tells of."""
+    return not config.report.gate or metric_of(verdict.result.metric) in config.report.gate
 
 
 def _sentence(verdict: Verdict) -> str:

@@ -1,10 +1,11 @@
 """Parts of sets of pictures -> committed shards of what networks see in them, on GPU actors.
 
-    features/<set>.<measure>/00003.parquet    a row for each picture of a part: key, number, and what was measured
-    rejects/<set>.<measure>/00003.parquet     its pictures that could not be read
+    features/<measure>.<look>/<part>.parquet    a row for each picture: key, number, and what was measured
+    rejects/<measure>.<look>/<part>.parquet     pictures that could not be read
 
-where <set> is the fingerprint of a set and of how it is looked at, and <measure> that of a network. They hold good for
-any evaluation that asks for the same again, of all pictures or of some.
+where <measure> is the fingerprint of a network, <look> how pictures are looked at, and <part> the fingerprint of a
+part's content, keys and numbers. They hold good for any evaluation that asks for the same again, of all pictures or of
+some, and of any set that the part is in.
 """
 
 import json
@@ -25,26 +26,27 @@ from ldm3d.rejected import Rejected
 from ldm3d.schema import conform
 from pipelines.commit import Record, commit_shard, finished
 from pipelines.evaluate_plan import Task
+from pipelines.feature_rows import CONTRACTS
 from pipelines.picture_rows import PartRows, read_part
 from pipelines.progress import ShardProgress
 from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage import Folder
 from pipelines.stream_shards import WINDOW, says_who_took_over
 
-CONTRACTS = ("features", "rejects")  # folders of the output: of what was measured, and of pictures that were not
 BATCH = 64  # pictures that are decoded at once, and handed to one measure after the other
 GPU_DECODERS = 4  # threads of an actor that holds a GPU and no CPU
-FLOATS = {"compression": "none", "use_dictionary": False}  # of features: they do not shrink
+FLOATS = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}  # they do not shrink
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """What the actors of a run are told. cpus: of an actor."""
+    """What the actors of a run are told. cpus: of an actor. fingerprints: of the measures, by name."""
 
     config: EvaluateConfig
     cpus: float
     run: str
     provenance: dict[str, Any]
+    fingerprints: dict[str, str]
 
 
 class PartMeasurer:
@@ -94,7 +96,13 @@ class PartMeasurer:
         from pipelines.measures import open_measure
 
         if name not in self.measures:
-            self.measures[name] = open_measure(name, self.work.config)
+            opened = open_measure(name, self.work.config)
+            if opened.fingerprint != self.work.fingerprints[name]:  # features would be taken for those of the other
+                raise RuntimeError(
+                    f"{name} has other weights or settings on this node than on the first: give every node the same "
+                    "file, or the commit of a hub's model"
+                )
+            self.measures[name] = opened
         return self.measures[name]
 
     def _commit(

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import ray
-from numpy.typing import NDArray
 
 from pipelines.audit import AuditError
-from pipelines.commit import Shard
-from pipelines.evaluate_plan import Measured, picture_names
-from pipelines.feature_rows import Chosen, FeatureRows, measured_names
+from pipelines.commit import Shard, finished
+from pipelines.evaluate_plan import Measured
+from pipelines.feature_rows import CONTRACTS, Chosen, FeatureRows, measured_names
+from pipelines.storage import Folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,35 +23,34 @@ class MeasuredSet:
     excluded: int
 
     @classmethod
-    def of(
-        cls,
-        measured: Measured,
-        url: str,
-        shards: list[Shard],
-        count: int | None = None,
-        among: NDArray[np.int64] | None = None,
-    ) -> "MeasuredSet":
+    def of(cls, measured: Measured, url: str, shards: list[Shard], wanted: Chosen) -> "MeasuredSet":
         """
         Args:
             url, shards: where what was measured of it is.
-            count, among: see `Chosen.of`.
+            wanted: the pictures that count.
 
         Raises:
-            AuditError: the features are of other pictures than those of the set.
+            AuditError: the features are not those of each picture of the set once.
             ValueError: fewer than two pictures are left.
         """
-        names, found = picture_names(measured), measured_names(url, shards)
-        planned = Chosen.of(*names)
-        if len(planned.only(*found)) != len(found[0]):
+        keys, numbers = measured_names(url, shards)
+        places = Chosen.of(*measured.pictures.names()).places(keys, numbers)
+        records = finished(Folder(url), shards, CONTRACTS)
+        kept = sum(record.kept for record in records.values())
+        if (
+            len(records) < len(shards)
+            or len(keys) != kept
+            or (places < 0).any()
+            or len(np.unique(places)) < len(places)
+        ):
             raise AuditError(
-                f"{url}/features holds others than the pictures of {measured.pictures.url}, or some twice: "
-                "something else wrote there; remove features/ and _state/shards/, and run the same command again"
+                f"{url}/features does not hold each picture of {measured.pictures.url} once: something else wrote "
+                "there; remove features/ and _state/shards/, and run the same command again"
             )
-        wanted = Chosen.of(*names, count, among)
-        chosen = wanted.only(*found)
+        chosen = wanted.only(keys, numbers)
         if len(chosen) < 2:
             raise ValueError(
-                f"{measured.pictures.url!r}: {len(chosen)} of its {measured.pictures.rows} pictures are left, wanted "
-                "two or more; see --pictures.keys, --pictures.count, and rejects/ of the output"
+                f"{measured.pictures.url!r}: {len(chosen)} of its {measured.pictures.rows} pictures could be read, "
+                "wanted two or more; see rejects/ of the output"
             )
         return cls(FeatureRows(url, shards, ray.put(chosen)), chosen, len(wanted) - len(chosen))

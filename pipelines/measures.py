@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ldm3d.config import EvaluateConfig
+from ldm3d.config.named import named
 from ldm3d.measures import Measure
 from pipelines.model_copy import model_copy
 from pipelines.resources import hide_other_gpus
@@ -43,15 +44,21 @@ def open_measure(name: str, config: EvaluateConfig) -> Measure:
 
 
 def try_measures(names: list[str], config: EvaluateConfig) -> dict[str, Any]:
-    """Load each on this worker. Returns their fingerprints by name, and the device.
+    """Load each on this worker. Returns their fingerprints by name, those of `networks` without the autoencoder that
+    is measured, and the device.
 
     Raises:
         ValueError: one does not load.
     """
     hide_other_gpus()
     torch.set_num_threads(1)
-    found = {name: open_measure(name, config).fingerprint for name in names}
-    return {"fingerprints": found, "device": "cuda" if torch.cuda.is_available() else "cpu"}
+    fingerprints, networks = {}, {}
+    for name in names:
+        measure = open_measure(name, config)
+        fingerprints[name] = measure.fingerprint
+        networks[name] = getattr(measure, "judge", measure.fingerprint)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return {"fingerprints": fingerprints, "networks": networks, "device": device}
 
 
 def _features(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
@@ -73,11 +80,9 @@ def _depth(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
 def _autoencoder(model: str, config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
     from ldm3d.measures.reconstruction import AutoencoderQuality
 
-    name, separator, path = model.rpartition("=")
-    local = copies.enter_context(_local(path, "vae", "reconstruction.models"))
+    local = copies.enter_context(_local(named(model)[1], "vae", "reconstruction.models"))
     features = _features(config, device, copies)
-    named = f"{name}{separator}{local}"
-    measure: Measure = AutoencoderQuality.from_pretrained(named, config.reconstruction, features, device)
+    measure: Measure = AutoencoderQuality.from_pretrained(local, config.reconstruction, features, device)
     return measure
 
 

@@ -4,10 +4,9 @@ A set is cut into parts, a parquet file or some picture files each, which are re
 """
 
 import hashlib
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ldm3d.captions import COLUMNS
+from ldm3d.config.named import named
 from ldm3d.keys import make_key
 from pipelines.finished_input import success_marker
 from pipelines.preflight import CONFIG, SUCCESS
@@ -25,8 +25,9 @@ from pipelines.storage import CONCURRENCY, Folder
 
 FILES = (".jpg", ".jpeg", ".png", ".webp")
 WANTED = "the output of `generate`, a corpus, or a folder of parquet files with a column `image`, or of picture files"
-ENDS = 2**16  # bytes at either end of a file by which it is known, together with its size
-NAMED = re.compile(r"^([\w.+-]+)=(.+)$", re.DOTALL)
+FACTS = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps", "seed", "sampling")
+GRID = ("scheduler", "guidance_scale", "num_inference_steps", "batch_size")  # known of each point, or changes nothing
+CHUNK = 2**22  # bytes that are hashed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,15 @@ class Part:
 
     files: one parquet file, or picture files, relative to the set.
     keys, numbers: (N,) int64 and int32, of the pictures in their order.
+    captions: (N,) uint64, hashes of their captions; None where there are none.
+    fingerprint: hex, of all bytes of its files, and of keys and numbers.
     """
 
     files: tuple[str, ...]
     keys: NDArray[np.int64]
     numbers: NDArray[np.int32]
+    captions: NDArray[np.uint64] | None
+    fingerprint: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,22 +54,30 @@ class PictureSet:
     url: its folder.
     parts: sorted by name.
     columns: image, and caption, depth where it has them: how its files call them.
-    fingerprint: hex, of the content of its files: their names, sizes, and first and last bytes; in a parquet file the
-        last bytes say how large each picture is, and what is in the other columns.
     about: of the model and settings that drew it, as far as they are known: checkpoint, training_step, scheduler,
-        guidance_scale, num_inference_steps, seed.
+        guidance_scale, num_inference_steps, seed, sampling (other settings).
     """
 
     name: str
     url: str
     parts: list[Part]
     columns: dict[str, str]
-    fingerprint: str
     about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         return sum(len(part.keys) for part in self.parts)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex, of the content of its files."""
+        return hashlib.sha256("".join(part.fingerprint for part in self.parts).encode()).hexdigest()
+
+    def names(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Keys and numbers of all pictures, in the order of the parts."""
+        return np.concatenate([part.keys for part in self.parts]), np.concatenate(
+            [part.numbers for part in self.parts]
+        )
 
 
 def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]:
@@ -78,13 +91,13 @@ def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]
     Raises:
         ValueError: there is nothing of use, or it is not finished, or cannot be read.
     """
-    named = NAMED.match(given)
-    name, url = named.groups() if named else ("", given)
+    name, url = named(given)
     folder = Folder(url)
-    name = name or PurePosixPath(folder.root).name
+    name = name if url != given else PurePosixPath(folder.root).name
     try:
         if not folder.exists() or folder.is_file():
-            raise ValueError(f"{setting} {url!r} is no folder; give {WANTED}")
+            read = "" if url == given else f" ({given!r} was read as NAME=PATH)"
+            raise ValueError(f"{setting} {url!r} is no folder{read}; give {WANTED}")
         if folder.exists(SUCCESS) or folder.exists(CONFIG):
             return list(_finished(name, folder, success_marker(url, WANTED)))
         return [_of_files(name, folder, shard_pictures)]
@@ -98,23 +111,26 @@ def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]
 def _finished(name: str, folder: Folder, summary: dict[str, Any]) -> Iterator[PictureSet]:
     """What a stage has made: each point of a grid of samples, or a corpus as one."""
     if "points" not in summary:
-        yield _of_parquet(name, Folder(folder.path("rgbd") if folder.is_local else f"{folder.url}/rgbd"))
+        rgbd = Folder(f"{folder.url}/rgbd")
+        if not rgbd.exists():
+            made_by = folder.read_json(CONFIG).get("identity", {}).get("stage", "another stage")
+            raise ValueError(f"{folder.url!r} is what {made_by} has made; give {WANTED}")
+        yield _of_parquet(name, rgbd)
         return
-    seed = summary["settings"]["captions"]["seed"]
+    settings = summary["settings"]
+    sampling = {name: value for name, value in settings["sampling"].items() if name not in GRID}
     for point, about in summary["points"].items():
         if not about["rows"]:
             continue
-        known = {"checkpoint": summary.get("model", {}).get("fingerprint"), **about, "seed": seed}
-        facts = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps", "seed")
+        # older outputs say once what drew all points
+        known = {
+            "checkpoint": summary.get("model", {}).get("fingerprint"),
+            **about,
+            "seed": settings["captions"]["seed"],
+        }
+        known |= {"sampling": sampling | {"precision": settings.get("precision")}}
         drawn = _of_parquet(f"{name}/{point}", Folder(f"{folder.url}/samples/{point}"))
-        yield PictureSet(
-            drawn.name,
-            drawn.url,
-            drawn.parts,
-            drawn.columns,
-            drawn.fingerprint,
-            {fact: known.get(fact) for fact in facts},
-        )
+        yield replace(drawn, about={fact: known.get(fact) for fact in FACTS})
 
 
 def _of_files(name: str, folder: Folder, shard_pictures: int) -> PictureSet:
@@ -127,11 +143,14 @@ def _of_files(name: str, folder: Folder, shard_pictures: int) -> PictureSet:
     )
     if not files:
         raise ValueError(f"{folder.url!r} holds no .parquet file and no {', '.join(FILES)}; give {WANTED}")
-    parts = [
-        Part(tuple(some), np.array([make_key(file) for file in some], np.int64), np.zeros(len(some), np.int32))
-        for some in (files[start : start + shard_pictures] for start in range(0, len(files), shard_pictures))
-    ]
-    return PictureSet(name, folder.url, parts, {"image": "file"}, _fingerprint(folder, {f: sizes[f] for f in files}))
+    cuts = [tuple(files[start : start + shard_pictures]) for start in range(0, len(files), shard_pictures)]
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        digests = dict(zip(files, pool.map(partial(_digest, folder), files), strict=True))
+    parts = []
+    for some in cuts:
+        keys = np.array([make_key(file) for file in some], np.int64)
+        parts.append(_named(some, keys, np.zeros(len(some), np.int32), None, [digests[file] for file in some]))
+    return PictureSet(name, folder.url, parts, {"image": "file"})
 
 
 def _of_parquet(name: str, folder: Folder) -> PictureSet:
@@ -149,27 +168,41 @@ def _of_parquet(name: str, folder: Folder) -> PictureSet:
     if not parts:
         raise ValueError(f"{folder.url!r} holds no row; give {WANTED}")
     _require_unique(folder, parts)
-    return PictureSet(name, folder.url, parts, columns, _fingerprint(folder, sizes))
+    return PictureSet(name, folder.url, parts, columns)
 
 
 def _part(folder: Folder, file: str) -> tuple[Part, dict[str, str]]:
-    """A parquet file's keys, and what its columns are called."""
+    """A parquet file's keys and captions, and what its columns are called."""
     with folder.parquet_file(file) as opened:
         schema, rows = opened.schema_arrow, opened.metadata.num_rows
         if "image" not in schema.names:
             raise ValueError(f"{folder.url!r}: {file} has the columns {schema.names}, wanted `image`: rename one")
-        captions = [column for column in COLUMNS if column in schema.names]
+        captions = [column for column in COLUMNS if column in schema.names][:1]
         columns = {"image": "image"} | ({"caption": captions[0]} if captions else {})
         if "depth" in schema.names and not _all_null(opened, "depth"):  # a model without depth leaves it empty
             columns["depth"] = "depth"
         given = [column for column in ("key", "number") if column in schema.names]
-        read = opened.read(columns=given) if given else pa.table({})
+        read = opened.read(columns=[*given, *captions])
     for column in given:
         if not pa.types.is_integer(read[column].type) or read[column].null_count:
             raise ValueError(f"{folder.url!r}: {file} has a {column} that is no whole number somewhere; mend it")
     keys = read["key"].to_numpy() if "key" in given else np.array([make_key(f"{file}:{row}") for row in range(rows)])
     numbers = read["number"].to_numpy() if "number" in given else np.zeros(rows)
-    return Part((file,), keys.astype(np.int64), numbers.astype(np.int32)), columns
+    texts = [make_key(str(text)) for text in read[captions[0]].to_pylist()] if captions else None
+    hashes = None if texts is None else np.array(texts, np.int64).view(np.uint64)
+    names = keys.astype(np.int64), numbers.astype(np.int32)
+    return _named((file,), *names, hashes, [_digest(folder, file)]), columns
+
+
+def _named(
+    files: tuple[str, ...],
+    keys: NDArray[np.int64],
+    numbers: NDArray[np.int32],
+    captions: NDArray[np.uint64] | None,
+    digests: list[str],
+) -> Part:
+    digest = hashlib.sha256("".join(digests).encode() + keys.tobytes() + numbers.tobytes())
+    return Part(files, keys, numbers, captions, digest.hexdigest())
 
 
 def _all_null(file: pq.ParquetFile, column: str) -> bool:
@@ -187,19 +220,10 @@ def _require_unique(folder: Folder, parts: list[Part]) -> None:
         raise ValueError(f"{folder.url!r} has the key {again} twice; wanted a key for each picture, or no such column")
 
 
-def _fingerprint(folder: Folder, sizes: dict[str, int]) -> str:
+def _digest(folder: Folder, file: str) -> str:
+    """SHA-256 of a file, hex. All of it is read: pictures of one size may change places within a file."""
     digest = hashlib.sha256()
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        for file, ends in zip(sizes, pool.map(partial(_ends, folder), sizes.items()), strict=True):
-            digest.update(f"{file}:{sizes[file]}:{ends}\n".encode())
-    return digest.hexdigest()
-
-
-def _ends(folder: Folder, file: tuple[str, int]) -> str:
-    """The hash of the first and last bytes of a file, which are all of a small one."""
-    name, size = file
-    with folder.open(name) as opened:
-        digest = hashlib.sha256(opened.read(ENDS))
-        opened.seek(max(0, size - ENDS))
-        digest.update(opened.read(ENDS))
+    with folder.open(file) as opened:
+        while chunk := opened.read(CHUNK):
+            digest.update(chunk)
     return digest.hexdigest()

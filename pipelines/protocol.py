@@ -4,23 +4,25 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
+
 from ldm3d.config import EvaluateConfig, to_json
 from pipelines.evaluate_plan import Measured
 from pipelines.feature_rows import Chosen
 
 DRAWN_BY = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps")
-DRAWN_WITH = ("scheduler", "guidance_scale", "num_inference_steps", "seed")  # the model is what is compared
-SETTINGS = {
-    "fid": "inception",
-    "kid": "inception",
-    "inception_score": "inception",
-    "clip": "clip",
-    "depth": "depth",
-    "autoencoder": "reconstruction",
+DRAWN_WITH = ("scheduler", "guidance_scale", "num_inference_steps", "seed", "sampling")  # the model is compared
+SETTINGS = {  # that decide a metric, beside the fingerprint of its network
+    "fid": ("inception", ("network", "resize")),
+    "kid": ("inception", ("network", "resize", "kid_subsets", "kid_subset_size")),
+    "inception_score": ("inception", ("network", "resize")),
+    "clip": ("clip", ("prefix",)),
+    "depth": ("depth", ("flip", "points", "max_depth_m")),
+    "autoencoder": ("reconstruction", ()),
 }
 RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")  # of autoencoders
-PACING = ("batch_size", "models", "corpus")  # change no number, or are what is compared
 NAMES = ("weights", "model", "revision", "reference", "reference_revision", "peer", "peer_revision")  # of networks
+VERSION = 1  # of what metrics do with features and pictures; to be raised where that changes a number
 
 
 def protocol_of(
@@ -35,20 +37,26 @@ def protocol_of(
 
     Args:
         metric: as settings name it.
-        network: fingerprint of what measured.
+        network: fingerprint of what measured; of an autoencoder's metrics without the autoencoder.
         chosen: the pictures that count.
         reference: the real pictures, of metrics that compare with them.
     """
     settings, drawn = to_json(config), measured.pictures.about
-    group = settings[SETTINGS[metric]]
-    content = {"content": measured.pictures.fingerprint} if metric == "autoencoder" else {}  # what is reconstructed
+    group, deciding = SETTINGS[metric]
+    given = settings[group]
+    pictures = _about(chosen)
+    if metric == "clip":
+        pictures["captions"] = _captions(measured, chosen)
+    if metric == "autoencoder":
+        pictures["content"] = measured.pictures.fingerprint  # what is reconstructed
     found = {
         "metric": metric,
+        "version": VERSION,
         "network": network,
-        "names": {name: group[name] for name in NAMES if name in group},
-        "settings": {name: value for name, value in group.items() if name not in (*PACING, *NAMES)},
-        "pictures": content | _about(chosen),
-        "size": list(measured.size) if measured.size else None,
+        "names": {name: given[name] for name in NAMES if name in given},
+        "settings": {name: given[name] for name in deciding},
+        "pictures": pictures,
+        "size": list(measured.size or measured.seen),
         "resize": settings["pictures"]["resize"] if measured.size else None,
         "drawn_with": {name: drawn.get(name) for name in DRAWN_WITH},
     }
@@ -70,6 +78,15 @@ def protocol_hash(protocol: dict[str, Any]) -> str:
     """Hex: numbers of equal hashes are comparable. What networks are called is not in it; their weights are."""
     decisive = {name: value for name, value in protocol.items() if name != "names"}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _captions(measured: Measured, chosen: Chosen) -> str:
+    """A hash of the captions of the pictures that count, in their order."""
+    parts = [part.captions for part in measured.pictures.parts if part.captions is not None]
+    places = chosen.places(*measured.pictures.names())
+    found = np.zeros(len(chosen), np.uint64)
+    found[places[places >= 0]] = np.concatenate(parts)[places >= 0]
+    return hashlib.sha256(found.tobytes()).hexdigest()[:16]
 
 
 def _about(chosen: Chosen) -> dict[str, Any]:

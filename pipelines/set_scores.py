@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
-from ldm3d.metrics.kernel_distance import random_subsets, squared_discrepancy
+from ldm3d.metrics.kernel_distance import discrepancy_and_influences, random_subsets
 from ldm3d.metrics.moments import Moments
 from pipelines.feature_rows import Chosen, FeatureRows, matrix, read_rows
 
@@ -46,15 +46,12 @@ def frechet(rows: FeatureRows, own: ray.ObjectRef, other: ray.ObjectRef) -> Scor
 
 
 def kernel(rows: FeatureRows, others: FeatureRows, subsets: int, size: int) -> Score:
-    """Of random subsets of both, of features of which as many are held at once as are in any of them.
-
-    The spread of subsets says how far the distance of so few pictures is off; that of all is as much nearer as the
-    root of how many times more they are (Politis and Romano, 1994).
+    """The mean over random subsets of both, and their spread; its error is of all pictures of the set, the others taken
+    as they are.
     """
-    value, std, used, count = ray.get(
-        ray.remote(_kernel).options(max_retries=3).remote(rows, others, rows.chosen, others.chosen, subsets, size)
-    )
-    return Score(value, std * (used / count) ** 0.5, std, count)
+    task = ray.remote(_kernel).options(max_retries=3)
+    value, stderr, std, count = ray.get(task.remote(rows, others, rows.chosen, others.chosen, subsets, size))
+    return Score(value, stderr, std, count)
 
 
 def inception_score(rows: FeatureRows, count: int) -> Score:
@@ -107,14 +104,15 @@ def _moments(table: pa.Table, places: NDArray[np.int64]) -> _Columns:
 
 def _kernel(
     rows: FeatureRows, others: FeatureRows, own: Chosen, other: Chosen, subsets: int, size: int
-) -> tuple[float, float, int, int]:
-    count = min(len(own), len(other))
-    size = min(size, count)
+) -> tuple[float, float, float, int]:
+    size = min(size, len(own), len(other))
     picks = list(random_subsets(len(own), len(other), subsets, size))
     first = _features_at(rows, own, np.unique([pick for pick, _ in picks]))
     second = _features_at(others, other, np.unique([pick for _, pick in picks]))
-    found = [squared_discrepancy(first[pick], second[other_pick]) for pick, other_pick in picks]
-    return float(np.mean(found)), float(np.std(found)), size, count
+    found = [discrepancy_and_influences(first[pick], second[other_pick]) for pick, other_pick in picks]
+    values = [value for value, _ in found]
+    variance = np.mean([influences.var(ddof=1) for _, influences in found])
+    return float(np.mean(values)), float(np.sqrt(variance / len(own))), float(np.std(values)), len(own)
 
 
 @dataclass(frozen=True, eq=False)

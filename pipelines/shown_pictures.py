@@ -6,16 +6,17 @@ import numpy as np
 
 from ldm3d.keys import rank
 from ldm3d.measures import Batch
-from pipelines.evaluate_plan import EvaluatePlan, Measured, picture_names
+from pipelines.evaluate_plan import EvaluatePlan, Measured
 from pipelines.picture_rows import read_some
 
 Name = tuple[int, int]
 """Key and number of a picture."""
 
 
-def names_to_show(sets: Sequence[Measured], count: int, seed: int) -> list[Name]:
-    """Some pictures, of those that all sets have; of the first set where there are none such."""
-    found = [_names(each) for each in sets]
+def names_to_show(plan: EvaluatePlan, sets: Sequence[Measured], count: int, seed: int) -> list[Name]:
+    """Some pictures that count, of those that all sets have; of the first set where there are none such."""
+    chosen = [plan.chosen(each) for each in sets]
+    found = [list(zip(each.keys.tolist(), each.numbers.tolist(), strict=True)) for each in chosen]
     common = sorted(set(found[0]).intersection(*found[1:]) or found[0])
     order = np.argsort(rank(np.array([key for key, _ in common], np.int64), seed), kind="stable")
     return [common[place] for place in order[:count]]
@@ -31,8 +32,3 @@ def read_named(plan: EvaluatePlan, measured: Measured, names: Sequence[Name]) ->
             if len(batch):
                 found[own[place]] = batch
     return found
-
-
-def _names(measured: Measured) -> list[Name]:
-    keys, numbers = picture_names(measured)
-    return list(zip(keys.tolist(), numbers.tolist(), strict=True))

@@ -135,6 +135,9 @@ class ReportConfig:
     tolerance: float = 2.0
     """A metric got worse where it did so by more than so many standard errors of the difference to the run before of
     the same protocol."""
+    gate: tuple[Metric, ...] = ()
+    """Metrics whose getting worse ends in exit code 4; all if none is named. Of many numbers some seem worse by
+    chance: name those that matter."""
     seed: int = 0
     """Decides which samples are shown."""
     shown: int = 6

@@ -113,7 +113,12 @@ EVALUATE: Presets = {
     "toy": {
         "inception": InceptionConfig(network="efficientnet-lite0", kid_subset_size=100),
         "clip": ClipConfig(model="runs/demo/models/clip"),
-        "depth": DepthConfig(reference="runs/demo/models/metric_depth", peer="runs/demo/models/depth", batch_size=32),
+        "depth": DepthConfig(
+            reference="runs/demo/models/metric_depth",  # which sees the sky at 10 m, more or less
+            peer="runs/demo/models/depth",
+            max_depth_m=12.0,
+            batch_size=32,
+        ),
         "reconstruction": ReconstructionConfig(
             perceptual=PerceptualConfig(network="squeeze", weights="random"), batch_size=32
         ),

@@ -60,24 +60,22 @@ class AutoencoderQuality:
         self.factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
         self.columns = pa.schema([features.columns.field("pool"), *((name, pa.float64()) for name in FIGURES)])
         settings = {name: str(value) for name, value in vae.config.items() if not name.startswith("_")}
+        # all that measures, without what is measured
+        self.judge = fingerprint_of(perceptual.network, fingerprint_of_network(perceptual), features.fingerprint)
         self.fingerprint = fingerprint_of(
-            fingerprint_of_network(vae),
-            json.dumps(settings, sort_keys=True),
-            perceptual.network,
-            fingerprint_of_network(perceptual),
-            features.fingerprint,
+            fingerprint_of_network(vae), json.dumps(settings, sort_keys=True), self.judge
         )
 
     @classmethod
     def from_pretrained(cls, model: str, config: ReconstructionConfig, features: Measure, device: str) -> Self:
         """
         Args:
-            model: path or hub id, with the autoencoder in `vae/`; or NAME=PATH.
+            model: path or hub id, with the autoencoder in `vae/`.
 
         Raises:
             ValueError: the autoencoder or the weights of LPIPS do not load, or are not what they should be.
         """
-        vae: Any = load_any_autoencoder(Source(SETTING, model.rpartition("=")[2]))
+        vae: Any = load_any_autoencoder(Source(SETTING, model))
         wanted = config.perceptual
         perceptual = Perceptual(wanted.network, wanted.weights, "reconstruction.perceptual")
         return cls(vae.to(device).requires_grad_(False), perceptual.to(device), features, config)

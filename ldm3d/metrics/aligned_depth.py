@@ -61,7 +61,8 @@ def score_aligned(
     Args:
         disparity: (H, W), relative inverse depth of any scale and shift, larger = nearer; invalid where it is below 0
             or not finite. A sample's uint16 depth is one.
-        depth_m: (H, W), metric depth; invalid where it is not above 0 or not finite.
+        depth_m: (H, W), metric depth; invalid where it is not above 0, not finite, or beyond the cap: what is capped
+            could not be right there.
         seed: of the points, to come from the sample's key.
         points: how many are drawn; all, if there are fewer.
         max_depth_m: the cap.
@@ -78,7 +79,7 @@ def score_aligned(
         )
     p, z = disparity.astype(np.float64), depth_m.astype(np.float64)
     valid = np.isfinite(p) & np.isfinite(z)
-    valid[valid] = (p[valid] >= 0) & (z[valid] > 0)
+    valid[valid] = (p[valid] >= 0) & (z[valid] > 0) & (z[valid] <= max_depth_m)
     p, z = p[valid], z[valid]
     scale, shift = _fit(p, 1 / z, points, seed) if len(p) >= FEWEST and np.ptp(p) > 0 else (np.nan, np.nan)
     aligned = scale * p + shift

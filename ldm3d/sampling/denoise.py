@@ -121,18 +121,19 @@ class _Prediction:
 
     def __init__(self, unet: Any, text: Tensor, empty_text: Tensor, scale: float, rescale: float) -> None:
         self.unet, self.scale, self.rescale = unet, scale, rescale
+        self.dtype = unet.dtype  # which diffusers looks for among all weights, each time
         told_dim = unet.config.time_cond_proj_dim  # None but for U-Nets distilled for guidance
         self.guides = scale != 1 and told_dim is None
         if self.guides:
             text = torch.cat([_matched(empty_text, text), text])
-        self.text = text.to(unet.dtype)
-        self.told_scale = None if told_dim is None else _embedded_scale(scale, told_dim, text).to(unet.dtype)
+        self.text = text.to(self.dtype)
+        self.told_scale = None if told_dim is None else _embedded_scale(scale, told_dim, text).to(self.dtype)
 
     def __call__(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """(N, C, h, w) float32, a scalar -> (N, C, h, w) float32."""
         doubled = torch.cat([latents, latents]) if self.guides else latents
         predicted: Tensor = self.unet(
-            doubled.to(self.unet.dtype),
+            doubled.to(self.dtype),
             timestep,
             encoder_hidden_states=self.text,
             timestep_cond=self.told_scale,
