@@ -5,7 +5,9 @@ numbers, and the same ones from any number of workers.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +24,7 @@ GROUP_ROWS = 4_096  # a task's: sums of 2048 features are as large as so many of
 FAN_IN = 8  # sums that are added in one task
 
 FILES_A_TASK = 64
+READERS = 8  # shards that a task reads at a time
 
 Sums = TypeVar("Sums")
 Names = tuple[NDArray[np.int64], NDArray[np.int32]]
@@ -73,11 +76,16 @@ class Chosen:
         """(M,): where each of some pictures is among those that count, -1 where it is not."""
         if not len(self):
             return np.full(len(keys), -1)
-        own, asked = (_pairs(*names) for names in ((self.keys, self.numbers), (keys, numbers)))
-        order = np.argsort(own)
-        at = np.searchsorted(own, asked, sorter=order).clip(max=len(own) - 1)
-        found = order[at]
-        return np.where(own[found] == asked, found, -1)
+        own, order = self._sorted
+        asked = _pairs(keys, numbers)
+        at = np.searchsorted(own, asked).clip(max=len(own) - 1)
+        return np.where(own[at] == asked, order[at], -1)
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+        """Their pairs in order, and where each of them is: made once, as shards are many."""
+        order = np.lexsort((self.numbers, self.keys))
+        return _pairs(self.keys[order], self.numbers[order]), order
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,14 +130,23 @@ class FeatureRows:
             yield group
 
 
-def read_rows(url: str, shard: str, columns: list[str], chosen: Chosen) -> tuple[pa.Table, NDArray[np.int64]]:
-    """Rows of a shard that count, and their places."""
-    folder, file = Folder(url), Shard(shard, "", None, 0).file("features")
-    if not folder.exists(file):  # every picture of it was rejected
-        return pa.table({}), np.array([], np.int64)
-    table = folder.read_table(file, columns=["key", "number", *columns])
-    places = chosen.places(table["key"].to_numpy(), table["number"].to_numpy())
-    return table.filter(pa.array(places >= 0)).select(columns), places[places >= 0]
+def read_rows(
+    url: str, shards: list[str], columns: list[str], chosen: Chosen
+) -> Iterator[tuple[pa.Table, NDArray[np.int64]]]:
+    """Rows of each shard that count, and their places; a few shards are read at a time."""
+    folder = Folder(url)
+
+    def read(shard: str) -> tuple[pa.Table, NDArray[np.int64]]:
+        file = Shard(shard, "", None, 0).file("features")
+        if not folder.exists(file):  # every picture of it was rejected
+            return pa.table({}), np.array([], np.int64)
+        table = folder.read_table(file, columns=["key", "number", *columns])
+        places = chosen.places(table["key"].to_numpy(), table["number"].to_numpy())
+        return table.filter(pa.array(places >= 0)).select(columns), places[places >= 0]
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for start in range(0, len(shards), READERS):
+            yield from pool.map(read, shards[start : start + READERS])
 
 
 def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
@@ -141,13 +158,11 @@ def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
 def _sum_of_group(
     function: Callable[..., Any], url: str, shards: list[str], columns: list[str], chosen: Chosen, *arguments: Any
 ) -> Any:
-    total: Any = None
-    for shard in shards:
-        table, places = read_rows(url, shard, columns, chosen)
-        if len(places):
-            found = function(table, places, *arguments)
-            total = found if total is None else total + found
-    return total
+    found = [(table, places) for table, places in read_rows(url, shards, columns, chosen) if len(places)]
+    if not found:
+        return None
+    tables, places = zip(*found, strict=True)
+    return function(pa.concat_tables(tables), np.concatenate(places), *arguments)  # sums are larger than a shard
 
 
 def _added(*sums: Any) -> Any:

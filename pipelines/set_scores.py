@@ -9,7 +9,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
-from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums, frechet_distance
+from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import random_subsets, squared_discrepancy
 from ldm3d.metrics.moments import Moments
@@ -77,7 +77,8 @@ def _gaussian(table: pa.Table, places: NDArray[np.int64]) -> GaussianSums:
 
 
 def _frechet(one: GaussianSums, other: GaussianSums) -> tuple[float, FrechetSlope]:
-    return frechet_distance(one, other), FrechetSlope.of(one, other)
+    slope = FrechetSlope.of(one, other)
+    return slope.distance, slope
 
 
 def _influences(table: pa.Table, places: NDArray[np.int64], slope: FrechetSlope) -> Moments:
@@ -130,8 +131,7 @@ class _Some:
 def _features_at(rows: FeatureRows, chosen: Chosen, wanted: NDArray[np.int64]) -> _Some:
     """Features at some places, which are sorted."""
     found: NDArray[np.float32] = np.empty((len(wanted), 0), np.float32)
-    for shard in rows.shards:
-        table, places = read_rows(rows.url, shard.name, ["pool"], chosen)
+    for table, places in read_rows(rows.url, [shard.name for shard in rows.shards], ["pool"], chosen):
         at = np.isin(places, wanted)
         if at.any():
             features = matrix(table["pool"])[at]

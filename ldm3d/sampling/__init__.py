@@ -2,6 +2,7 @@
 
 from ldm3d.sampling.decode import Decoded, decode_latents
 from ldm3d.sampling.denoise import denoise
+from ldm3d.sampling.depth_to_rgbd import depth_to_rgbd
 from ldm3d.sampling.image_to_rgbd import image_to_rgbd
 from ldm3d.sampling.latents import initial_noise, seeded_generators
 from ldm3d.sampling.samples import Model, Sample
@@ -15,6 +16,7 @@ __all__ = [
     "Start",
     "decode_latents",
     "denoise",
+    "depth_to_rgbd",
     "image_to_rgbd",
     "initial_noise",
     "seeded_generators",

@@ -12,6 +12,10 @@ from ldm3d.sampling.start import Start
 Callback = Callable[[int, Tensor, Tensor], Tensor | None]
 """Called after each step with its index from 0, its timestep and the latents; latents it returns replace them."""
 
+Steer = Callable[[Tensor], Tensor]
+"""Called in each step with the clean latents, (N, C, h, w) float32, that the prediction leads to; the step is taken
+towards those that it returns."""
+
 
 @torch.no_grad()
 def denoise(
@@ -28,6 +32,7 @@ def denoise(
     generators: Sequence[torch.Generator] | None = None,
     start: Start | None = None,
     callback: Callback | None = None,
+    steer: Steer | None = None,
 ) -> Tensor:
     """Samples latents. The defaults are the paper's, with DDIM as scheduler.
 
@@ -49,6 +54,7 @@ def denoise(
             global generator.
         start: a picture to begin with; None begins with `noise` alone.
         callback: see `Callback`.
+        steer: see `Steer`; for schedulers whose latents keep their variance, as DDIM's do.
 
     Returns:
         (N, C, h, w) float32 latents, scaled as the U-Net knows them.
@@ -60,6 +66,9 @@ def denoise(
     _require_fitting(unet, noise, text, start)
     solver: Any = type(scheduler).from_config(scheduler.config)
     solver.set_timesteps(num_inference_steps, device=noise.device)
+    if steer and (solver.init_noise_sigma != 1 or solver.config.prediction_type not in ("epsilon", "v_prediction")):
+        kind = f"{type(solver).__name__} of prediction_type {solver.config.prediction_type}"
+        raise ValueError(f"steer is given, but not for {kind}: sample noise or velocity with DDIM or DPM-Solver++")
     options = _step_options(solver, eta, generators)
     predict = _Prediction(unet, text, empty_text, guidance_scale, guidance_rescale)
     noise, timesteps = noise.float(), solver.timesteps
@@ -69,6 +78,8 @@ def denoise(
         latents = start.noisy(solver, noise, timesteps[0])
     for index, timestep in enumerate(timesteps):
         predicted = predict(solver.scale_model_input(latents, timestep), timestep)
+        if steer:
+            predicted = _steered(steer, solver, predicted, latents, timestep)
         latents = solver.step(predicted, timestep, latents, **options, return_dict=False)[0]
         if start:
             latents = start.kept(solver, noise, latents, timesteps[index + 1 :])
@@ -91,6 +102,18 @@ def guide(conditional: Tensor, empty: Tensor, scale: float, rescale: float = 0.0
     axes = (1, 2, 3)
     matched = guided * (conditional.std(axes, keepdim=True) / guided.std(axes, keepdim=True))
     return rescale * matched + (1 - rescale) * guided
+
+
+def _steered(steer: Steer, solver: Any, predicted: Tensor, latents: Tensor, timestep: Tensor) -> Tensor:
+    """The prediction, of noise or velocity, that leads to the clean latents that `steer` wants."""
+    alpha = solver.alphas_cumprod[timestep.long().cpu()].to(latents)
+    kept, noisy = alpha.sqrt(), (1 - alpha).sqrt()
+    is_noise = solver.config.prediction_type == "epsilon"
+    clean = (latents - noisy * predicted) / kept if is_noise else kept * latents - noisy * predicted
+    clean = steer(clean)
+    noise = (latents - kept * clean) / noisy
+    wanted: Tensor = noise if is_noise else kept * noise - noisy * clean
+    return wanted
 
 
 class _Prediction:

@@ -1,6 +1,6 @@
 """Pictures with depth to other pictures with depth, whole (SDEdit) or in a part (inpainting)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +33,7 @@ def image_to_rgbd(
     eta: float | None = None,
     callback: Callback | None = None,
     panorama: bool = False,
+    tile: int | None = None,
 ) -> list[Sample]:
     """A sample for each picture, prompt and seed, in their order.
 
@@ -47,29 +48,21 @@ def image_to_rgbd(
         strength: more than 0, 1 at most; see `Start`.
         redrawn: (N, H, W) bool, where pictures are drawn anew; image and depth stay elsewhere, to the bit. The model
             draws whole latents: what is drawn anew of one that is kept in part is cut out of it. None draws all anew.
-        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback, panorama:
-            see `ldm3d.sampling.text_to_rgbd`.
+        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback, panorama,
+            tile: see `ldm3d.sampling.text_to_rgbd`. Pictures are encoded whole.
 
     Raises:
         ValueError: counts, shapes or sizes do not go together, a setting is out of range, or the model draws no depth.
     """
     require_depth(model)
-    factor = pixel_factor(model.vae)
-    _require_fitting(pictures, len(prompts), redrawn, factor)
-    height, width = pictures.depth.shape[1:]
-
-    def start(rows: list[int]) -> Start:
-        latents = _latents(model, Pictures(pictures.image[rows], pictures.depth[rows]))
-        mask = None if redrawn is None else _latent_mask(redrawn[rows], factor).to(latents.device)
-        return Start(latents, strength, mask)
-
+    shape, start = beginnings(model, pictures, len(prompts), strength, redrawn)
     samples = draw_samples(
         model,
         prompts,
         text,
         empty_text,
         seeds,
-        shape=(model.unet.config.in_channels, height // factor, width // factor),
+        shape=shape,
         batch_size=batch_size,
         start=start,
         num_inference_steps=num_inference_steps,
@@ -78,10 +71,31 @@ def image_to_rgbd(
         eta=eta,
         callback=callback,
         panorama=panorama,
+        tile=tile,
     )
     if redrawn is None:
         return samples
     return [_composed(sample, pictures, row, redrawn[row]) for row, sample in enumerate(samples)]
+
+
+def beginnings(
+    model: Model, pictures: Pictures, count: int, strength: float, redrawn: NDArray[np.bool_] | None
+) -> tuple[tuple[int, int, int], Callable[[list[int]], Start]]:
+    """The shape (C, h, w) of a picture's latent, and what a batch of rows begins with.
+
+    Raises:
+        ValueError: pictures are not `count`, or do not go with the autoencoder or the mask.
+    """
+    factor = pixel_factor(model.vae)
+    _require_fitting(pictures, count, redrawn, factor)
+    height, width = pictures.depth.shape[1:]
+
+    def start(rows: list[int]) -> Start:
+        latents = _latents(model, Pictures(pictures.image[rows], pictures.depth[rows]))
+        mask = None if redrawn is None else _latent_mask(redrawn[rows], factor).to(latents.device)
+        return Start(latents, strength, mask)
+
+    return (model.unet.config.in_channels, height // factor, width // factor), start
 
 
 @torch.no_grad()

@@ -24,9 +24,11 @@ from ldm3d.rgbd import DEPTH_MAX
 from ldm3d.sampling.image_to_rgbd import image_to_rgbd, require_depth
 from ldm3d.sampling.latents import SEEDS
 from ldm3d.sampling.samples import Sample
+from ldm3d.sampling.step_end import StepEnd, as_callback
 from ldm3d.sampling.text_to_rgbd import text_to_rgbd
+from ldm3d.sampling.to_latents import image_to_latents, text_to_latents
 
-OutputType = Literal["pil", "np", "pt"]
+OutputType = Literal["pil", "np", "pt", "latent"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class RgbdOutput:
     images, depths: as `pil`, lists of pictures of mode RGB and I;16; as `np`, (N, H, W, 3) uint8 and (N, H, W) uint16;
         as `pt`, (N, 3, H, W) and (N, 1, H, W) float32 [0, 1]. Depth is relative inverse depth, larger = nearer;
         depths are None of a model that draws none.
+        As `latent` nothing is decoded: images are (N, C, h, w) float32 latents of image and depth in one, in the scale
+        of diffusers' (float32 even where networks are not), and depths None. Divided by
+        `pipeline.vae.config.scaling_factor` they are the autoencoder's own; `ldm3d.sampling.decode_latents` divides by
+        itself.
     seeds: N; the same prompts with these seeds give these samples.
     """
 
@@ -127,6 +133,9 @@ class RgbdPipeline:
         num_images_per_prompt: int = 1,
         seed: int | Sequence[int] | None = None,
         output_type: OutputType = "pil",
+        tile: int | None = None,
+        callback_on_step_end: StepEnd | None = None,
+        callback_on_step_end_tensor_inputs: Sequence[str] | None = None,
         **settings: Any,
     ) -> RgbdOutput:
         """Samples, those of one prompt after those of another.
@@ -139,6 +148,10 @@ class RgbdPipeline:
             negative_prompt: what guidance leads away from.
             seed: of every sample; or of the first, those after it have the numbers that follow. None draws one.
             output_type: see `RgbdOutput`.
+            tile: see `ldm3d.sampling.text_to_rgbd`; means nothing where latents are asked for.
+            callback_on_step_end: called as by diffusers, after each step of each batch: with this pipeline, step,
+                timestep and `{"latents": latents}`; `latents` in what it returns replace them.
+            callback_on_step_end_tensor_inputs: nothing but `latents` is to be had.
             settings: of `ldm3d.sampling.text_to_rgbd`: height, width (of text alone), num_inference_steps,
                 guidance_scale, guidance_rescale, eta, batch_size, callback, panorama.
 
@@ -153,17 +166,27 @@ class RgbdPipeline:
             require_depth(self)
         if (image is None) != (depth is None) or (image is None and mask is not None):
             raise ValueError("image and depth go together, and a mask with both: the model knows them as one")
+        if settings.pop("generator", None) is not None:
+            remedy = "give seed, a number or one a sample, which stands for torch.Generator().manual_seed(seed)"
+            raise ValueError(f"generator is given, but every sample has a seed of its own: {remedy}")
+        if callback_on_step_end is not None and settings.get("callback") is not None:
+            raise ValueError("callback and callback_on_step_end are both given: want one of them")
+        if callback_on_step_end is not None:
+            settings["callback"] = as_callback(self, callback_on_step_end, callback_on_step_end_tensor_inputs)
         given = [prompt] if isinstance(prompt, str) else list(prompt)
         prompts = [each for each in given for _ in range(num_images_per_prompt)]
         seeds = _seeds(seed, len(prompts))
         text, empty = self.embeddings(prompts), self.embeddings([negative_prompt])
         if image is None or depth is None:
-            samples = text_to_rgbd(self, prompts, text, empty, seeds, **settings)
+            if output_type == "latent":
+                return RgbdOutput(text_to_latents(self, text, empty, seeds, **settings), None, seeds)
+            samples = text_to_rgbd(self, prompts, text, empty, seeds, tile=tile, **settings)
         else:
             pictures, redrawn = _repeated(image, depth, mask, len(prompts))
-            samples = image_to_rgbd(
-                self, pictures, prompts, text, empty, seeds, strength=strength, redrawn=redrawn, **settings
-            )
+            settings |= {"strength": strength, "redrawn": redrawn}
+            if output_type == "latent":
+                return RgbdOutput(image_to_latents(self, pictures, text, empty, seeds, **settings), None, seeds)
+            samples = image_to_rgbd(self, pictures, prompts, text, empty, seeds, tile=tile, **settings)
         return RgbdOutput(*_as(output_type, samples), seeds)
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.sampling.decode import decode_latents
+from ldm3d.sampling.decode import decode_latents, pixel_factor
 from ldm3d.sampling.denoise import denoise
 from ldm3d.sampling.latents import initial_noise, seeded_generators
 from ldm3d.sampling.panorama import wrapped_around
 from ldm3d.sampling.start import Start
+from ldm3d.sampling.tiles import require_tile
 
 
 class Model(Protocol):
@@ -55,16 +56,48 @@ def draw_samples(
     empty_text: Tensor,
     seeds: Sequence[int],
     *,
-    shape: tuple[int, int, int],
-    batch_size: int | None,
-    start: Callable[[list[int]], Start | None],
     panorama: bool,
+    tile: int | None,
     **settings: Any,
 ) -> list[Sample]:
     """A sample for each prompt and seed, in their order.
 
     Args:
-        model, prompts, text, empty_text, seeds, batch_size: see `ldm3d.sampling.text_to_rgbd`.
+        prompts: kept in the samples.
+        tile: see `decode_latents`.
+        text, empty_text, seeds, panorama, settings: see `denoised_batches`.
+
+    Raises:
+        ValueError: counts or shapes do not go together, or a setting is out of range.
+    """
+    _require_counts(len(prompts), len(text), len(empty_text), len(seeds))
+    if tile is not None:
+        require_tile(tile, pixel_factor(model.vae))
+    samples: list[Sample] = []
+    for rows, latents in denoised_batches(model, text, empty_text, seeds, panorama=panorama, **settings):
+        made = decode_latents(model.vae, latents, tile, panorama=panorama)
+        depths = [None] * len(rows) if made.depth is None else made.depth
+        for row, image, depth, finite in zip(rows, made.image, depths, made.is_finite, strict=True):
+            samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
+    return samples[: len(prompts)]
+
+
+def denoised_batches(
+    model: Model,
+    text: Tensor,
+    empty_text: Tensor,
+    seeds: Sequence[int],
+    *,
+    shape: tuple[int, int, int],
+    batch_size: int | None,
+    start: Callable[[list[int]], Start | None],
+    panorama: bool,
+    **settings: Any,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Batch by batch: which rows it is of, the last one again where that fills the batch, and their latents.
+
+    Args:
+        model, text, empty_text, seeds, batch_size: see `ldm3d.sampling.text_to_rgbd`.
         shape: (C, h, w) of one latent.
         start: which rows a batch is of -> what it begins with.
         panorama: the left and right edges are neighbours.
@@ -73,12 +106,9 @@ def draw_samples(
     Raises:
         ValueError: counts or shapes do not go together, or a setting is out of range.
     """
-    _require_counts(len(prompts), len(text), len(empty_text), len(seeds))
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}, wanted 1 or more, or None for one batch of all")
+    _require_counts(len(seeds), len(text), len(empty_text), len(seeds))
     _require_fitting(model)
-    samples: list[Sample] = []
-    for rows in _batches(len(prompts), batch_size):
+    for rows in batches(len(seeds), batch_size):
         generators = seeded_generators([seeds[row] for row in rows])
         with wrapped_around(model.unet, model.vae) if panorama else nullcontext():
             latents = denoise(
@@ -91,15 +121,17 @@ def draw_samples(
                 start=start(rows),
                 **settings,
             )
-            made = decode_latents(model.vae, latents)
-        depths = [None] * len(rows) if made.depth is None else made.depth
-        for row, image, depth, finite in zip(rows, made.image, depths, made.is_finite, strict=True):
-            samples.append(Sample(prompts[row], int(seeds[row]), image, depth, bool(finite)))
-    return samples[: len(prompts)]
+        yield rows, latents
 
 
-def _batches(count: int, size: int | None) -> Iterator[list[int]]:
-    """Rows in batches of one size; the last batch repeats the last row."""
+def batches(count: int, size: int | None) -> Iterator[list[int]]:
+    """Rows in batches of one size; the last batch repeats the last row.
+
+    Raises:
+        ValueError: the size is less than 1.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"batch_size is {size}, wanted 1 or more, or None for one batch of all")
     size = size or max(1, count)
     for start in range(0, count, size):
         yield [min(row, count - 1) for row in range(start, start + size)]

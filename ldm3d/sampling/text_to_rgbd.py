@@ -25,6 +25,7 @@ def text_to_rgbd(
     eta: float | None = None,
     callback: Callback | None = None,
     panorama: bool = False,
+    tile: int | None = None,
 ) -> list[Sample]:
     """A sample for each prompt and seed, in their order. The defaults are the paper's, with DDIM as scheduler.
 
@@ -42,6 +43,7 @@ def text_to_rgbd(
         batch_size: samples in each batch, the last one filled up and the surplus thrown away; None puts all into one.
         num_inference_steps, guidance_scale, guidance_rescale, eta, callback: see `denoise`.
         panorama: the left and right edges are neighbours (`ldm3d.sampling.panorama`); usual is twice as wide as high.
+        tile: pixels; larger pictures are decoded in squares of this side, to save memory (`decode_latents`).
 
     Raises:
         ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
@@ -52,7 +54,7 @@ def text_to_rgbd(
         text,
         empty_text,
         seeds,
-        shape=_latent_shape(model, height, width),
+        shape=latent_shape(model, height, width),
         batch_size=batch_size,
         start=lambda rows: None,
         num_inference_steps=num_inference_steps,
@@ -61,10 +63,11 @@ def text_to_rgbd(
         eta=eta,
         callback=callback,
         panorama=panorama,
+        tile=tile,
     )
 
 
-def _latent_shape(model: Model, height: int | None, width: int | None) -> tuple[int, int, int]:
+def latent_shape(model: Model, height: int | None, width: int | None) -> tuple[int, int, int]:
     """(C, h, w) of one latent."""
     factor, trained = pixel_factor(model.vae), model.unet.config.sample_size
     if (height is None or width is None) and trained is None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
+from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums, frechet_distance
 from ldm3d.metrics.inception_score import InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import kernel_distance
 
@@ -41,6 +41,22 @@ def test_the_frechet_distance_is_that_of_the_matrix_root(features):
     expected = shift @ shift + np.trace(one.covariance + other.covariance - 2 * root)
     assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-9)
     assert frechet_distance(other, one) == pytest.approx(expected, rel=1e-9)
+    assert FrechetSlope.of(one, other).distance == pytest.approx(expected, rel=1e-9)
+
+
+def test_features_that_vary_in_few_directions_have_the_distance_of_these(features):
+    """Where the covariance has no inverse."""
+    one, other = (each[:15, :10].astype(np.float64) for each in features)
+    expected = FrechetSlope.of(*(GaussianSums.of(each) for each in (one, other)))
+    # the same ten dimensions, turned into 24
+    turn = np.linalg.qr(np.random.default_rng(3).standard_normal((WIDTH, 10)))[0].T
+    turned = FrechetSlope.of(*(GaussianSums.of(each @ turn) for each in (one, other)))
+    assert turned.distance == pytest.approx(expected.distance, rel=1e-7)
+    np.testing.assert_allclose(turned.influences(one @ turn), expected.influences(one), rtol=1e-6, atol=1e-6)
+    same = GaussianSums.of(np.ones((5, WIDTH)))
+    assert frechet_distance(same, GaussianSums.of(other @ turn)) == pytest.approx(
+        frechet_distance(GaussianSums.of(other @ turn), same), rel=1e-9
+    )
 
 
 def test_of_independent_features_it_has_a_closed_form():

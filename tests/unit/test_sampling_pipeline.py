@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+from diffusers.callbacks import SDCFGCutoffCallback
 from PIL import Image
 
 from ldm3d.config import LoraConfig, ModelConfig
+from ldm3d.models.autoencoder import decode
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.models.lora import add_lora, save_lora
 from ldm3d.models.text_embeddings import TextEmbeddings
+from ldm3d.rgbd import from_tensor
+from ldm3d.sampling import decode_latents
 from ldm3d.sampling.pipeline import RgbdPipeline
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -106,6 +110,57 @@ def test_a_negative_prompt_and_a_callback_are_heard(pipeline):
     assert steps == [0, 1]
 
 
+def test_latents_are_those_that_are_decoded_and_nothing_is_decoded_for_them(pipeline):
+    """Of text, of several batches, of a panorama, of a picture, and in a part of one."""
+    mask = np.zeros((16, 16), bool)
+    mask[8:] = True
+    first = pipeline("a sphere", seed=1, output_type="np", **QUICK)
+    given = {"image": first.images[0], "depth": first.depths[0], "num_inference_steps": 4, "strength": 0.5}
+    calls = [QUICK, {**QUICK, "batch_size": 2}, {**QUICK, "panorama": True}, given, {**given, "mask": mask}]
+    for call in calls:
+        drawn = pipeline(["a red cube", "a sphere", "a"], seed=3, output_type="np", **call)
+        count = []
+        with pipeline.vae.decoder.register_forward_hook(lambda *_, count=count: count.append(1)):
+            latents = pipeline(["a red cube", "a sphere", "a"], seed=3, output_type="latent", **call)
+        assert (count, latents.depths, latents.seeds) == ([], None, drawn.seeds)
+        assert (latents.images.shape[:2], latents.images.dtype) == ((3, 4), torch.float32)
+        if call.get("panorama"):
+            continue  # decoded as one, too
+        decoded = decode_latents(pipeline.vae, latents.images)
+        drawn_anew = mask if "mask" in call else slice(None)
+        # batches of other sizes: to rounding
+        assert np.abs(decoded.image[:, drawn_anew].astype(int) - drawn.images[:, drawn_anew]).max() <= 1
+    plain = pipeline("a red cube", seed=3, output_type="latent", **QUICK).images
+    own = plain / pipeline.vae.config.scaling_factor
+    assert np.array_equal(
+        from_tensor(decode(pipeline.vae, own))[0].numpy(),
+        pipeline("a red cube", seed=3, output_type="np", **QUICK).images,
+    )
+
+
+def test_a_callback_of_diffusers_reads_and_changes_latents(pipeline):
+    seen = []
+
+    def halve_the_last(given, step, timestep, kwargs):
+        seen.append((given is pipeline, step, int(timestep), list(kwargs)))
+        if step == 1:
+            kwargs["latents"] = kwargs["latents"] / 2
+        return kwargs
+
+    call = {"seed": 2, "output_type": "latent", **QUICK}
+    plain = pipeline("a sphere", **call).images
+    halved = pipeline("a sphere", callback_on_step_end=halve_the_last, **call).images
+    assert seen == [(True, 0, 501, ["latents"]), (True, 1, 1, ["latents"])]
+    assert torch.equal(halved * 2, plain)
+    blind = pipeline(
+        "a sphere",
+        callback_on_step_end=lambda pipe, step, time, kwargs: {} if kwargs == {} else None,
+        callback_on_step_end_tensor_inputs=[],
+        **call,
+    )
+    assert torch.equal(blind.images, plain)
+
+
 def test_low_rank_updates_are_loaded(pipeline, folder, tmp_path):
     before = pipeline("a sphere", seed=2, output_type="np", **QUICK)
     trained = RgbdPipeline.from_pretrained(folder).unet
@@ -121,11 +176,19 @@ def test_low_rank_updates_are_loaded(pipeline, folder, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"output_type": "jpeg"}, "output_type is 'jpeg', wanted one of pil, np, pt"),
+        ({"output_type": "jpeg"}, "output_type is 'jpeg', wanted one of pil, np, pt, latent"),
         ({"num_images_per_prompt": 0}, "num_images_per_prompt is 0"),
         ({"image": np.zeros((16, 16, 3), np.uint8)}, "image and depth go together"),
         ({"mask": np.ones((16, 16), bool)}, "image and depth go together"),
         ({"seed": [1, 2]}, "2 seeds"),
+        ({"seed": [1, 2], "output_type": "latent"}, "2 seeds"),
+        ({"generator": torch.Generator()}, "generator is given.*: give seed, a number or one a sample"),
+        ({"callback": print, "callback_on_step_end": print}, "both given: want one of them"),
+        (
+            {"callback_on_step_end": print, "callback_on_step_end_tensor_inputs": ["latents", "prompt_embeds"]},
+            "asks for latents, prompt_embeds, wanted latents alone",
+        ),
+        ({"callback_on_step_end": SDCFGCutoffCallback()}, "asks for prompt_embeds, wanted latents alone"),
     ],
 )
 def test_what_does_not_go_together_is_refused(pipeline, settings, message):

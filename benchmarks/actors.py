@@ -1,0 +1,122 @@
+"""From one actor to two, on two cores: pictures per second of `evaluate` and of `generate`.
+
+    python -m benchmarks.actors [--pictures 512] [--samples 512] [--repeats 2]
+
+Both stages as a user runs them: Inception (never trained) over PNG files of 256 pixels, and the toy's model drawing
+samples of 32. Each on one actor of one CPU, on two of them, and for reference on one actor of two CPUs, which has two
+torch threads. Speed is from the times of the shards' markers, without the first ones: starting, loading networks and
+the report are not in it.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.measure import Ratio, arguments, cluster, save
+from benchmarks.metric_rates import SETS, write_pictures
+from ldm3d.config import (
+    ActorsConfig,
+    CaptionsConfig,
+    EvaluateConfig,
+    GenerateConfig,
+    GeneratorConfig,
+    InceptionConfig,
+    ModelConfig,
+    SamplingConfig,
+)
+from ldm3d.models.base import load_base
+from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.toy.diffusion_model import make_base_model
+from ldm3d.toy.inception_weights import make_inception_weights
+from ldm3d.toy.scenes import Scene
+from pipelines.commit import MARKERS
+from pipelines.evaluate import evaluate
+from pipelines.generate import generate
+
+SHARD = 16  # pictures
+BEFORE = 4  # shards that actors may have at once: their times are those of starting, too
+PIXELS = 256
+CASES = {
+    "one actor": {"actors": 1, "cpus": 1.0},
+    "two actors": {"actors": 2, "cpus": 1.0},
+    "one actor, two threads": {"actors": 1, "cpus": 2.0},
+}
+ALONE, TWO, THREADS = CASES
+Stage = tuple[Callable[[Any], Any], EvaluateConfig | GenerateConfig]
+
+
+def evaluation(root: Path, pictures: int) -> Stage:
+    write_pictures(root, (pictures + 1) // 2, PIXELS)
+    make_inception_weights(root / "inception.pth")
+    config = EvaluateConfig(
+        input=tuple(str(root / "png" / name) for name in SETS),
+        output="",
+        metrics=("inception_score",),
+        shard_pictures=SHARD,
+        inception=InceptionConfig(weights=str(root / "inception.pth")),
+    )
+    return evaluate, config
+
+
+def generation(root: Path, samples: int) -> Stage:
+    make_base_model(root / "base")
+    save_pipeline(root / "model", load_base(ModelConfig(base=str(root / "base"))))
+    (root / "captions.txt").write_text("\n".join(Scene.from_seed(seed).caption for seed in range(SHARD)))
+    config = GenerateConfig(
+        input=str(root / "captions.txt"),
+        output="",
+        shard_samples=SHARD,
+        model=GeneratorConfig(model=(str(root / "model"),)),
+        captions=CaptionsConfig(per_caption=-(-samples // SHARD)),
+        sampling=SamplingConfig(num_inference_steps=(20,)),
+    )
+    return generate, config
+
+
+def speed(stage: Stage, address: str, case: dict[str, Any]) -> float:
+    """Pictures per second of a whole run, in steady state."""
+    run, config = stage
+    with tempfile.TemporaryDirectory() as output:
+        run(replace(config, output=output, cluster=ActorsConfig(address=address, gpus=0, **case)))
+        times = sorted(file.stat().st_mtime for file in Path(output, MARKERS).iterdir())
+    return (len(times) - BEFORE) * SHARD / (times[-1] - times[BEFORE - 1])
+
+
+def measure(stage: Stage, address: str, repeats: int) -> dict[str, Any]:
+    """Every case, in turns."""
+    rates: dict[str, list[float]] = {case: [] for case in CASES}
+    for turn in range(repeats):
+        for case in list(CASES)[:: 1 if turn % 2 == 0 else -1]:
+            rates[case].append(speed(stage, address, CASES[case]))
+    return {
+        "pictures_per_s": {case: median(found) for case, found in rates.items()},
+        "speedup": Ratio.of(rates[TWO], rates[ALONE]),
+        "speedup_of_threads": Ratio.of(rates[THREADS], rates[ALONE]),
+    }
+
+
+def main() -> None:
+    asked = arguments(__doc__, pictures=512, samples=512, repeats=2)
+    least = (BEFORE + 2) * SHARD
+    if min(asked.pictures, asked.samples) < least:
+        raise SystemExit(f"--pictures and --samples are at least {least}")
+    records = {}
+    with tempfile.TemporaryDirectory() as name, cluster(cpus=2) as address:
+        stages = {
+            "evaluate": evaluation(Path(name, "evaluate"), asked.pictures),
+            "generate": generation(Path(name, "generate"), asked.samples),
+        }
+        for stage, work in stages.items():
+            found = measure(work, address, asked.repeats)
+            records[stage] = found
+            print(f"{stage}:", ", ".join(f"{case} {rate:.2f}/s" for case, rate in found["pictures_per_s"].items()))
+            print(f"  two actors {found['speedup']}, efficiency {found['speedup'].middle / 2:.0%}")
+            print(f"  two threads {found['speedup_of_threads']}", flush=True)
+    save("actors", {**vars(asked), "stages": records})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Our pipeline against diffusers' own StableDiffusionPipeline: the same weights, captions, seeds, steps and guidance.
+
+    python -m benchmarks.generate [--images 8] [--steps 10] [--repeats 2]
+
+diffusers draws pictures one by one, as its users call it. Ours draws them one by one, too, and in batches; and in
+batches in bfloat16, where the CPU has instructions for it. Random weights: the toy model of 32 x 32 pixels, and a
+larger one of 128 x 128, where networks take the time and not what is around them. Theirs decodes six channels, as ours
+does, but does not make depth of them. One torch thread each; fresh processes, in turns.
+"""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.measure import Ratio, alone, arguments, save
+from ldm3d.config import ModelConfig
+from ldm3d.models.base import load_base
+from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.toy.diffusion_model import make_base_model
+from ldm3d.toy.scenes import Scene
+
+GUIDANCE = 5.0
+BATCH = 4
+ALIKE = 0.01  # share of RGB values that may be off, by one level: rounding
+
+
+def captions(count: int) -> list[str]:
+    return [Scene.from_seed(seed).caption for seed in range(count)]
+
+
+def diffusers(folder: str, images: int, steps: int) -> dict[str, Any]:
+    """Images per second and CPU-second; (N, H, W, 3) uint8 RGB."""
+    from diffusers import StableDiffusionPipeline
+
+    torch.set_num_threads(1)
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+
+    def draw(prompts: list[str], steps: int) -> np.ndarray[Any, Any]:
+        settings: dict[str, Any] = {"num_inference_steps": steps, "guidance_scale": GUIDANCE, "output_type": "np"}
+        drawn = [
+            pipeline(prompt, generator=torch.Generator().manual_seed(seed), **settings).images[0, ..., :3]
+            for seed, prompt in enumerate(prompts)
+        ]
+        return (np.stack(drawn) * 255).round().astype(np.uint8)
+
+    return _timed(draw, images, steps)
+
+
+def ours(folder: str, images: int, steps: int, batch: int, dtype: str) -> dict[str, Any]:
+    """As `diffusers`."""
+    torch.set_num_threads(1)
+    pipeline = RgbdPipeline.from_pretrained(folder, dtype=getattr(torch, dtype))
+
+    def draw(prompts: list[str], steps: int) -> np.ndarray[Any, Any]:
+        settings: dict[str, Any] = {"num_inference_steps": steps, "guidance_scale": GUIDANCE, "output_type": "np"}
+        drawn: np.ndarray[Any, Any] = pipeline(prompts, seed=0, batch_size=batch, **settings).images
+        return drawn
+
+    return _timed(draw, images, steps)
+
+
+def _timed(draw: Any, images: int, steps: int) -> dict[str, Any]:
+    draw(captions(1), 2)  # what the first call alone costs
+    wall, cpu = time.perf_counter(), time.process_time()
+    drawn = draw(captions(images), steps)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"per_s": images / wall, "per_cpu_s": images / cpu, "images": drawn}
+
+
+def make_models(folder: Path) -> dict[str, str]:
+    """Case -> a saved model of random weights."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    make_base_model(folder / "base")
+    toy = load_base(ModelConfig(base=str(folder / "base")))
+    save_pipeline(folder / "toy", toy)
+    torch.manual_seed(0)
+    wide = {"sample_size": 16, "block_out_channels": (128, 256, 512), "layers_per_block": 2, "norm_num_groups": 32}
+    blocks = {
+        "down_block_types": ("CrossAttnDownBlock2D",) * 2 + ("DownBlock2D",),
+        "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 2,
+    }
+    unet = UNet2DConditionModel.from_config({**toy.unet.config, **blocks, **wide, "attention_head_dim": 8})
+    deep = {
+        "sample_size": 128,
+        "block_out_channels": (64, 64, 128, 128),
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+    }
+    vae = AutoencoderKL.from_config({**toy.vae.config, **deep})
+    save_pipeline(folder / "larger", replace(toy, unet=unet, vae=vae))
+    return {"toy, 32 x 32": str(folder / "toy"), "larger, 128 x 128": str(folder / "larger")}
+
+
+def measure(case: str, folder: str, images: int, steps: int, repeats: int) -> dict[str, Any]:
+    """All sides in turns.
+
+    Raises:
+        RuntimeError: one by one, in float32, pictures are not those of diffusers.
+    """
+    sides: dict[str, tuple[Any, ...]] = {
+        "diffusers": (diffusers,),
+        "one by one": (ours, 1, "float32"),
+        "batched": (ours, BATCH, "float32"),
+    }
+    if has_bfloat16():
+        sides["batched, bfloat16"] = (ours, BATCH, "bfloat16")
+    turns: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+    for turn in range(repeats):
+        for side in list(sides)[:: 1 if turn % 2 == 0 else -1]:
+            function, *more = sides[side]
+            turns[side].append(alone(function, folder, images, steps, *more)[0])
+    expected = turns["diffusers"][0]["images"]
+    off = {side: np.abs(found[0]["images"].astype(int) - expected) for side, found in turns.items()}
+    if off["one by one"].max() > 1 or (off["one by one"] > 0).mean() > ALIKE:
+        raise RuntimeError(f"{case}: pictures differ from those of diffusers by {off['one by one'].max()} levels")
+    rates = {
+        side: {name: median(turn[name] for turn in found) for name in ("per_s", "per_cpu_s")}
+        for side, found in turns.items()
+    }
+    peers = turns.pop("diffusers")
+    ratios = {
+        side: {name: Ratio.of(*([turn[name] for turn in each] for each in (found, peers))) for name in rates[side]}
+        for side, found in turns.items()
+    }
+    return {"case": case, "images": images, "steps": steps, "rates": rates, "ratio": ratios} | {
+        "mean_levels_off": {side: float(levels.mean()) for side, levels in off.items()}
+    }
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 by itself; else it is slower than float32."""
+    return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+
+
+def main() -> None:
+    asked = arguments(__doc__, images=8, steps=10, repeats=2)
+    records = []
+    with tempfile.TemporaryDirectory() as name:
+        for case, folder in make_models(Path(name)).items():
+            record = measure(case, folder, asked.images, asked.steps, asked.repeats)
+            records.append(record)
+            print(f"{case}: {asked.images} images of {asked.steps} steps")
+            for side, ratios in record["ratio"].items():
+                for rate, ratio in ratios.items():
+                    mine, theirs = record["rates"][side][rate], record["rates"]["diffusers"][rate]
+                    print(f"  {side:18} {rate:10} {mine:7.3f} / {theirs:7.3f} = {ratio}", flush=True)
+    save("generate", {"cases": records})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Pictures to FID, KID and Inception Score: ours against torch-fidelity, pictures per second.
+
+    python -m benchmarks.metric_rates [--pictures 512] [--pixels 512] [--threads 2] [--repeats 3]
+
+Two sets of so many pictures, the same weights (never trained: He's initial ones), each side in a process of its own
+with the same torch threads. Ours is what an actor of the stage does, with the calls that Ray gives it at once: reading
+PNG files or parquet, decoding, the network, committed features; then the numbers from these, on the same cores. The
+peer is torch_fidelity.calculate_metrics on the PNG files, with the processes that it starts for reading. Loading
+weights and the matrix steps are counted. The numbers of both are printed: they are of the same pictures and weights.
+"""
+
+import json
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.photos import make_photos
+from ldm3d.config import EvaluateConfig, InceptionConfig
+from ldm3d.measures.prepare import picture_of
+from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
+from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
+from ldm3d.metrics.kernel_distance import SUBSET_SIZE, SUBSETS, kernel_distance
+from ldm3d.schema import IMAGE
+from pipelines.commit import claim
+from pipelines.evaluate_plan import EvaluatePlan
+from pipelines.feature_rows import matrix
+from pipelines.measure_parts import Measuring, PartMeasurer
+from pipelines.measures import FEATURES
+from pipelines.resources import LABEL_CALLS
+from pipelines.storage import Folder
+
+SETS = ("drawn", "real")
+FILE_ROWS = 64  # of parquet
+RUN = "benchmark"
+Score = dict[str, float]
+
+
+def write_pictures(root: Path, count: int, pixels: int) -> None:
+    """Photographs, each another crop, as PNG files and as parquet of the same bytes."""
+    contents = make_photos(pixels, pixels, 2 * count, quality=95)
+    for name, some in zip(SETS, (contents[:count], contents[count:]), strict=True):
+        (root / "png" / name).mkdir(parents=True)
+        (root / "parquet" / name).mkdir(parents=True)
+        pngs = [_png(picture_of(content, None)) for content in some]
+        for number, png in enumerate(pngs):
+            (root / "png" / name / f"{number:06d}.png").write_bytes(png)
+        for start in range(0, count, FILE_ROWS):
+            images = [{"bytes": png, "path": ""} for png in pngs[start : start + FILE_ROWS]]
+            table = pa.table({"image": pa.array(images, IMAGE)})
+            pq.write_table(table, root / "parquet" / name / f"{start // FILE_ROWS:05d}.parquet")
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".png", picture[..., ::-1])[1])
+
+
+def ours(root: Path, kind: str, weights: Path, threads: int) -> Score:
+    """As the stage has it, without a cluster."""
+    with tempfile.TemporaryDirectory() as name:
+        config = EvaluateConfig(
+            input=(str(root / kind / SETS[0]),),
+            reference=str(root / kind / SETS[1]),
+            output=name,
+            metrics=("fid", "kid", "inception_score"),
+            inception=InceptionConfig(weights=str(weights)),
+        )
+        plan, output = EvaluatePlan.of(config), Folder(name)
+        claim(output, RUN, {})
+        measurer = PartMeasurer(Measuring(plan.config, threads, RUN, {}))
+        tasks = [pa.table({"task": [task.to_json()]}) for task in plan.tasks({FEATURES: "0" * 64})]
+        with ThreadPoolExecutor(LABEL_CALLS) as calls:
+            records = [json.loads(found["record"][0].as_py()) for found in calls.map(measurer, tasks)]
+        sets = {}
+        for measured in plan.sets:
+            own = measured.fingerprint(plan.config)[:12]
+            files = [file for each in records if each["name"].startswith(own) for file in each["sizes"]]
+            sets[measured.role] = pa.concat_tables([output.read_table(file) for file in files])
+    return _numbers(sets["input"], sets["reference"])
+
+
+def _numbers(drawn: pa.Table, real: pa.Table) -> Score:
+    one, other = matrix(drawn["pool"]), matrix(real["pool"])
+    logits = matrix(drawn["logits"])
+    size = min(SUBSET_SIZE, len(one))
+    splits = min(SPLITS, len(one))
+    return {
+        "fid": frechet_distance(GaussianSums.of(one), GaussianSums.of(other)),
+        "kid": kernel_distance(one, other, SUBSETS, size)[0],
+        "inception_score": InceptionScoreSums.of(logits, split_of(len(one), splits), splits).score()[0],
+    }
+
+
+def peer(root: Path, kind: str, weights: Path, threads: int) -> Score:
+    """torch-fidelity, as its documentation calls it."""
+    import torch
+    from torch_fidelity import calculate_metrics
+
+    torch.set_num_threads(threads)
+    count = sum(1 for _ in (root / kind / SETS[0]).iterdir())
+    found = calculate_metrics(
+        input1=str(root / kind / SETS[0]),
+        input2=str(root / kind / SETS[1]),
+        cuda=False,
+        fid=True,
+        kid=True,
+        isc=True,
+        kid_subset_size=min(SUBSET_SIZE, count),
+        feature_extractor_weights_path=str(weights),
+        verbose=False,
+    )
+    names = {
+        "fid": "frechet_inception_distance",
+        "kid": "kernel_inception_distance_mean",
+        "inception_score": "inception_score_mean",
+    }
+    return {name: float(found[theirs]) for name, theirs in names.items()}
+
+
+def measure(root: Path, weights: Path, pictures: int, threads: int, repeats: int) -> dict[str, Any]:
+    """Every case, in turns."""
+    cases = {"ours, PNG": (ours, "png"), "ours, parquet": (ours, "parquet"), "torch-fidelity, PNG": (peer, "png")}
+    rates: dict[str, list[float]] = {case: [] for case in cases}
+    scores = {}
+    for turn in range(repeats):
+        for case in list(cases)[:: 1 if turn % 2 == 0 else -1]:
+            function, kind = cases[case]
+            scores[case], cost = alone(function, root, kind, weights, threads)
+            rates[case].append(2 * pictures / cost.wall_s)
+    *own, theirs = cases
+    return {
+        "pictures_per_s": {case: median(found) for case, found in rates.items()},
+        "ratio": {case: Ratio.of(rates[case], rates[theirs]) for case in own},
+        "scores": scores,
+    }
+
+
+def main() -> None:
+    from ldm3d.toy.inception_weights import make_inception_weights
+
+    asked = arguments(__doc__, pictures=512, pixels=512, threads=2, repeats=3)
+    with tempfile.TemporaryDirectory() as name:
+        root, weights = Path(name), Path(name, "inception.pth")
+        make_inception_weights(weights)
+        write_pictures(root, asked.pictures, asked.pixels)
+        found = measure(root, weights, asked.pictures, asked.threads, asked.repeats)
+    for case, rate in found["pictures_per_s"].items():
+        numbers = ", ".join(f"{metric} {value:.6g}" for metric, value in found["scores"][case].items())
+        print(f"{case}: {rate:.1f} pictures/s; {numbers}")
+    for case, ratio in found["ratio"].items():
+        print(f"  {case} against torch-fidelity: {ratio}")
+    save("metric_rates", {**vars(asked), **found})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Callbacks as the pipelines of diffusers call them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ldm3d.sampling.denoise import Callback
+
+StepEnd = Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]
+"""Called after each step with the pipeline, the step's index from 0, its timestep and `{"latents": latents}`;
+`latents` in what it returns replace them."""
+
+
+def as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:
+    """
+    Args:
+        inputs: diffusers' `callback_on_step_end_tensor_inputs`; None is what the callback asks for, or the latents.
+
+    Raises:
+        ValueError: it asks for anything but `latents`.
+    """
+    wanted = list(getattr(step_end, "tensor_inputs", None) or ["latents"] if inputs is None else inputs)
+    if wanted not in ([], ["latents"]):
+        raise ValueError(
+            f"callback_on_step_end asks for {', '.join(wanted)}, wanted latents alone: they may be changed"
+        )
+
+    def callback(step: int, timestep: Tensor, latents: Tensor) -> Tensor | None:
+        given = {"latents": latents} if wanted else {}
+        return (step_end(pipeline, step, timestep, given) or {}).get("latents")
+
+    return callback
