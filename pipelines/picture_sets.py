@@ -104,7 +104,6 @@ def _finished(name: str, folder: Folder, summary: dict[str, Any]) -> Iterator[Pi
     for point, about in summary["points"].items():
         if not about["rows"]:
             continue
-        # older outputs say once what drew all points
         known = {"checkpoint": summary.get("model", {}).get("fingerprint"), **about, "seed": seed}
         facts = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps", "seed")
         drawn = _of_parquet(f"{name}/{point}", Folder(f"{folder.url}/samples/{point}"))
