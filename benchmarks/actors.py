@@ -69,7 +69,7 @@ def generation(root: Path, samples: int) -> Stage:
         input=str(root / "captions.txt"),
         output="",
         shard_samples=SHARD,
-        model=GeneratorConfig(model=str(root / "model")),
+        model=GeneratorConfig(model=(str(root / "model"),)),
         captions=CaptionsConfig(per_caption=-(-samples // SHARD)),
         sampling=SamplingConfig(num_inference_steps=(20,)),
     )

@@ -66,7 +66,7 @@ def _draw(root: Path, name: str, model: Path) -> None:
         GenerateConfig(
             input=str(root / "held_out/captions"),
             output=str(root / "samples" / name),
-            **preset | {"model": GeneratorConfig(model=str(model)), "cluster": ACTORS},
+            **preset | {"model": GeneratorConfig(model=(str(model),)), "cluster": ACTORS},
         )
     )
 

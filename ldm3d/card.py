@@ -121,8 +121,9 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
     points = {point: about["rows"] for point, about in summary["points"].items() if about["rows"]}
     height, width = summary["image_size"]
     captions = summary["captions"]
-    has_depth = summary["model"]["channels"] != 3
-    kind, pictures = ("RGBD", "pictures with depth") if has_depth else ("RGB", "pictures")
+    models = summary.get("models") or {"model": summary["model"]}
+    channels = {about["channels"] for about in models.values()}
+    kind, pictures = ("RGB", "pictures") if channels == {3} else ("RGBD", "pictures with depth")
     return f"""{_front("samples", name, points)}# {kind} samples
 
 {summary["rows_kept"]:,} {pictures}, drawn for {captions["drawn"]:,} of the {captions["rows"]:,} captions in
@@ -133,7 +134,7 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
 ## Columns
 
 - `image`: {height} x {width} RGB, PNG.
-- `depth`: {_about_depth(has_depth)}
+- `depth`: {_about_depth(channels)}
 - `key`: of the caption; `caption`; `image_id` of the picture that it was written for, where the captions have one.
 - `number`: which of the caption's samples; `seed`: of its noise, a function of `key`, `number` and the run's seed, the
   same at all points.
@@ -141,7 +142,7 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
 
 ## Model
 
-{_table(summary["model"])}
+{_table(_flat(models) if len(models) > 1 else next(iter(models.values())))}
 
 ## Rejected rows
 
@@ -156,10 +157,11 @@ are rows of the input without a caption.
 """
 
 
-def _about_depth(has_depth: bool) -> str:
-    if not has_depth:
+def _about_depth(channels: set[int]) -> str:
+    if channels == {3}:
         return "null, the model draws none."
-    return "the same size, 16-bit PNG; **relative inverse depth, larger = nearer**."
+    some = "; null of models that draw none" if 3 in channels else ""
+    return f"the same size, 16-bit PNG; **relative inverse depth, larger = nearer**{some}."
 
 
 def _about_text(text: dict[str, Any] | None) -> str:

@@ -12,12 +12,13 @@ from pipelines.preflight import CONFIG, check_apart
 from pipelines.storage import Folder
 from pipelines.train_diffusion import INPUT, identity_of, start_of
 from pipelines.training_run import CHECKPOINTS
+from pipelines.training_step import write_training_step
 
 UNFINISHED = "_unfinished.json"  # in an output for as long as it is being written: of which run
 
 
 def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """Write a new folder: the whole model of a U-Net's training, or `vae/` of an autoencoder's.
+    """Write a new folder: the whole model of a U-Net's training, or `vae/` of an autoencoder's; and its step.
 
     Killed anywhere and run again, it writes all of it.
 
@@ -44,6 +45,7 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
         write = partial(export_autoencoder, settings, checkpoint.tensors["autoencoder"], output)
     if not dry_run:
         output.write(UNFINISHED, _note(run))
+        write_training_step(output, checkpoint.step)
         write()
         output.delete(UNFINISHED)
     return {"step": checkpoint.step, "output": output.url}

@@ -3,17 +3,17 @@
 `_SUCCESS.json` holds:
 
     rows_read, rows_kept, rows_rejected    samples that were to be made, at all points; the last by reason
-    points                                 by name: scheduler, guidance_scale, num_inference_steps, rows
+    points                                 by name: scheduler, guidance_scale, num_inference_steps, rows; of the model
+                                           its checkpoint (fingerprint) and training_step, null where nothing says it
     captions                               rows, drawn, rejected, left_out, fingerprint
     image_size                             [H, W], pixels
-    model                                  model, revision, fingerprint, channels
+    model                                  model, revision, fingerprint, channels; of several `models`, by name
     settings                               that decide which samples come out
 """
 
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 from ldm3d.card import samples_card
@@ -25,6 +25,7 @@ from pipelines import preflight
 from pipelines.commit import Record, Shard, totals
 from pipelines.generate_plan import GeneratePlan
 from pipelines.generate_shards import CONTRACTS, Generating
+from pipelines.sampling_grid import point_name
 from pipelines.storage import Folder
 
 CARD, SHEETS = "README.md", "pictures"
@@ -40,9 +41,10 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
     output = Folder(work.config.output)
     for name in output.drafts():
         output.delete(name)
-    summary = _summary(work, list(records.values())) | {"captions": plan.captions.about()} | facts
+    summary = _summary(work, list(records.values())) | plan.about_models()
+    summary |= {"captions": plan.captions.about()} | facts
     for point in _with_rows(summary):
-        first = next(shard for shard in plan.shards if shard.name.startswith(f"{point}-") and records[shard.name].kept)
+        first = next(each for each in plan.shards if point_name(each.name) == point and records[each.name].kept)
         output.write(_sheet_file(point), _sheet(output, first, point))
     name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
     output.write(CARD, samples_card(summary, to_json(work.config), name).encode())
@@ -61,14 +63,13 @@ def _summary(work: Generating, records: list[Record]) -> dict[str, Any]:
     read, kept, rejected = totals(records)
     rows: Counter[str] = Counter()
     for record in records:
-        rows[record.name.rpartition("-")[0]] += record.kept
-    points = {point.name: asdict(point) | {"rows": rows[point.name]} for point in work.config.sampling.grid()}
+        rows[point_name(record.name)] += record.kept
+    points = {name: point.facts() | {"rows": rows[name]} for name, point in work.grid.items()}
     return {
         "rows_read": read,
         "rows_kept": kept,
         "rows_rejected": rejected,
         "points": points,
-        "model": work.provenance["model"],
         "settings": work.config.identity(),
     }
 

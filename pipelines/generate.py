@@ -1,6 +1,6 @@
 """The generation stage: captions -> pictures with depth of a trained model -> committed shards, on Ray Data.
 
-    check    captions, model, output, cluster, a batch on a worker    (captions_input, generate_plan, trial)
+    check    captions, models, output, cluster, a batch on a worker   (captions_input, generate_plan, trial)
     plan     which samples are in which shard                         (generate_plan)
     stream   shard -> ShardGenerator                                  (generate_shards)
     finish   audit, card, pictures, success marker                    (audit_samples, finish_samples)
@@ -21,7 +21,7 @@ from pipelines.commit import check_owner
 from pipelines.finish_samples import finish, finished_summary
 from pipelines.generate_plan import GeneratePlan, try_sampler
 from pipelines.generate_shards import CONTRACTS, Generating, ShardGenerator
-from pipelines.resources import cluster_size, fit_actors
+from pipelines.resources import Pool, cluster_size, fit_actors
 from pipelines.session import connect
 from pipelines.storage import Folder
 from pipelines.stream_shards import work_off
@@ -41,14 +41,13 @@ def generate(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]
         What is in `_SUCCESS.json` (`pipelines.finish_samples`); for a dry run what is known of it.
 
     Raises:
-        ValueError: the configuration, captions, model, output or cluster will not do; nothing was started.
+        ValueError: the configuration, captions, models, output or cluster will not do; nothing was started.
         AuditError: the output does not hold every sample exactly once.
         TakenOverError: another run was started on the same output.
     """
     plan = GeneratePlan.of(config)
     config, output = plan.config, Folder(plan.config.output)
-    model, captions = plan.about_model(), plan.captions.about()
-    identity = config.identity() | {"stage": "generate", "input": captions, "model": model["fingerprint"]}
+    identity = plan.identity()
     begun = preflight.check_output(output, identity)
     if begun and (summary := finished_summary(output, plan.shards)):
         logger.info("%s is finished: %d samples", output.url, summary["rows_kept"])
@@ -56,21 +55,48 @@ def generate(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]
     connect(config.cluster)
     gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
     pool = fit_actors("generate", config.cluster, *cluster_size())
-    weights = ray.put(plan.model)  # the workers need not reach the place that they are from
-    patience_s = config.cluster.no_progress_timeout_s
-    facts = try_on_worker(try_sampler, weights, config, pool=pool, patience_s=patience_s, name="the model")
+    models, facts = _shared(plan, pool)
     logger.info("%s; %s", pool, facts)
     if dry_run:
         rows = sum(shard.rows for shard in plan.shards)
-        return {"rows_read": rows, "captions": captions, "resources": str(pool), **facts, "config": to_json(config)}
+        return {
+            "rows_read": rows,
+            "captions": plan.captions.about(),
+            "resources": str(pool),
+            **facts,
+            "config": to_json(config),
+        }
     run = preflight.begin(output, identity, to_json(config), {})
     plan.save()
-    provenance = {"producer": "generate", "config": identity, "code": preflight.code_version(), "model": model}
-    work = Generating(config, weights, pool.cpus, run, provenance)
+    provenance = {"producer": "generate", "config": identity, "code": preflight.code_version()}
+    work = Generating(config, plan.grid, models, pool.cpus, run, provenance)
     work_off(ShardGenerator, work, plan.shards, CONTRACTS, pool, doing="sampling")
-    records = audit_samples(plan.shards, plan.files(), config, run)
+    records = audit_samples(plan.shards, plan.files(), plan.grid, output, run)
     check_owner(output, run)
     summary = finish(work, plan, records, {"image_size": facts["image_size"]})
     rejected = summary["rows_read"] - summary["rows_kept"]
     logger.info("%s: %d samples, %d rejected", output.url, summary["rows_kept"], rejected)
     return summary
+
+
+def _shared(plan: GeneratePlan, pool: Pool) -> tuple[dict[str, ray.ObjectRef], dict[str, Any]]:
+    """Models in the object store, by fingerprint, as workers need not reach the places that they are from; and what is
+    known of their samples. Each is tried on a worker.
+
+    Raises:
+        ValueError: one does not draw, or they draw pictures of different sizes.
+    """
+    shared, tried = {}, {}
+    for generator in plan.generators:
+        model = ray.put(plan.open(generator))
+        patience_s, name = plan.config.cluster.no_progress_timeout_s, f"the model {generator.name}".rstrip()
+        tried[generator.name] = try_on_worker(
+            try_sampler, model, plan.config, pool=pool, patience_s=patience_s, name=name
+        )
+        shared[generator.fingerprint] = model
+    sizes = {name: facts["image_size"] for name, facts in tried.items()}
+    if len({tuple(size) for size in sizes.values()}) > 1:
+        raise ValueError(
+            f"models draw pictures of several sizes, {sizes}: give --sampling.height and --sampling.width"
+        )
+    return shared, next(iter(tried.values()))

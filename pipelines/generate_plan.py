@@ -4,7 +4,8 @@
                                        number, seed
     rejects/captions/00000.parquet     the rows of the input without a caption
 
-A shard is a row group at one point of the grid: all points draw the same samples, so they share these files.
+A shard is a row group at one point of the grid: all points draw the same samples, so they share these files. Of
+several models the driver holds one at a time.
 """
 
 from collections.abc import Iterator
@@ -15,15 +16,17 @@ import pyarrow as pa
 import torch
 
 from ldm3d.captions import Captions
-from ldm3d.config import GenerateConfig, SamplingPoint
+from ldm3d.config import GenerateConfig, GeneratorConfig, SamplingPoint
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
 from ldm3d.schema import conform
 from pipelines.captions_input import CaptionsInput
 from pipelines.commit import Shard
+from pipelines.generator import Generator
 from pipelines.local_paths import absolute
 from pipelines.preflight import check_apart
 from pipelines.resources import hide_other_gpus
+from pipelines.sampling_grid import Grid, grid_of
 from pipelines.storage import Folder
 from pipelines.trained_model import open_model
 
@@ -33,15 +36,18 @@ REJECTS = "rejects/captions/00000.parquet"
 
 @dataclass(frozen=True)
 class GeneratePlan:
-    """Captions and a model that will do.
+    """Captions and models that will do.
 
     config: with absolute paths, as workers may run in another folder than the driver.
+    model: the only one, or the first.
     shards: of every point of the grid, those of one after those of another.
     """
 
     config: GenerateConfig
     captions: CaptionsInput
+    generators: list[Generator]
     model: RgbdPipeline
+    grid: Grid
     shards: list[Shard]
 
     @classmethod
@@ -52,23 +58,39 @@ class GeneratePlan:
         """
         if config.input is None:
             raise ValueError("--input is missing: give a file of captions, or one caption as --prompt")
-        model = replace(config.model, model=absolute(config.model.model))
+        model = _with_absolute_paths(config.model)
         config = replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)
         check_apart(str(config.input), config.output)
         captions = CaptionsInput.of(str(config.input), config.captions)
-        opened = open_model(config.model.model, config.model.revision)
-        for point in config.sampling.grid():
-            _check_steps(opened, point)
-        return cls(config, captions, opened, list(_shards(config, captions.samples)))
+        generators, first = [], None
+        for name, place in model.named():
+            opened = open_model(place, model.revision)
+            for point in config.sampling.grid():
+                _check_steps(opened, point)
+            generators.append(Generator.of(name if len(model.model) > 1 else "", place, model.revision, opened))
+            first = first or opened
+        assert first is not None
+        grid = grid_of(generators, config.sampling)
+        return cls(config, captions, generators, first, grid, list(_shards(grid, captions.samples, config)))
 
-    def about_model(self) -> dict[str, Any]:
-        """What those who read the samples have to know of it."""
-        return {
-            "model": self.config.model.model,
-            "revision": self.config.model.revision,
-            "fingerprint": self.model.fingerprint(),
-            "channels": self.model.vae.config["out_channels"],
-        }
+    def identity(self) -> dict[str, Any]:
+        """What decides which rows come out, models and captions by their content."""
+        models = {each.name: each.fingerprint for each in self.generators}
+        model: Any = models.get("", models)
+        return self.config.identity() | {"stage": "generate", "input": self.captions.about(), "model": model}
+
+    def about_models(self) -> dict[str, Any]:
+        """`model`, or `models` by name: what those who read the samples have to know."""
+        models = {each.name: each.about() for each in self.generators}
+        return {"model": models[""]} if "" in models else {"models": models}
+
+    def open(self, generator: Generator) -> RgbdPipeline:
+        """One of the models.
+
+        Raises:
+            ValueError: it is gone, or another one by now.
+        """
+        return self.model if generator == self.generators[0] else generator.open()
 
     def files(self) -> set[str]:
         """What planning leaves in the folders of the output that hold rows."""
@@ -124,12 +146,19 @@ def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
         ) from error
 
 
-def _shards(config: GenerateConfig, samples: int) -> Iterator[Shard]:
+def _with_absolute_paths(config: GeneratorConfig) -> GeneratorConfig:
+    """Workers may run in another folder than the driver."""
+    several = len(config.model) > 1
+    models = [f"{name}={absolute(place)}" if several else absolute(place) for name, place in config.named()]
+    return replace(config, model=tuple(models))
+
+
+def _shards(grid: Grid, samples: int, config: GenerateConfig) -> Iterator[Shard]:
     size = config.shard_samples
-    for point in config.sampling.grid():
+    for point in grid:
         for number, start in enumerate(range(0, samples, size)):
             file, group = divmod(number, FILE_SHARDS)
-            yield Shard(f"{point.name}-{number:05d}", _file(file), group, min(size, samples - start))
+            yield Shard(f"{point}-{number:05d}", _file(file), group, min(size, samples - start))
 
 
 def _files(captions: Captions, config: GenerateConfig) -> Iterator[list[pa.Table]]:

@@ -1,5 +1,6 @@
 """Shards of samples to be made -> committed shards of samples, on GPU actors."""
 
+import gc
 import json
 import threading
 import time
@@ -12,17 +13,19 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from ldm3d.config import GenerateConfig, SamplingPoint
+from ldm3d.config import GenerateConfig
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.reason import Reason
 from ldm3d.schema import IMAGE, SAMPLES, conform
 from pipelines.commit import Record, commit_shard
 from pipelines.resources import hide_other_gpus
+from pipelines.sampling_grid import Grid, GridPoint, point_name
 from pipelines.storage import Folder
 from pipelines.write_shards import pictures, row_groups, writer_options
 
 if TYPE_CHECKING:
     from ldm3d.sampling import Sample
+    from ldm3d.sampling.sampler import Sampler
 
 CONTRACTS = ("samples", "rejects")  # folders of the output: of the samples that are kept, and of the others
 ROW_GROUP_ROWS = 16  # about 8 MB at 512 pixels
@@ -33,19 +36,20 @@ OPTIONS = writer_options(SAMPLES, ["scheduler", "checkpoint"])
 class Generating:
     """What the actors of a run are told.
 
-    model: the pipeline, in the object store. cpus: of an actor.
-    provenance: goes into the metadata of each file.
+    models: pipelines in the object store, by fingerprint. cpus: of an actor.
+    provenance: goes into the metadata of each file, with what is known of its model.
     """
 
     config: GenerateConfig
-    model: ray.ObjectRef
+    grid: Grid
+    models: dict[str, ray.ObjectRef]
     cpus: float
     run: str
     provenance: dict[str, Any]
 
 
 class ShardGenerator:
-    """One model on one device.
+    """One model at a time on one device; another takes its place when a shard asks for it.
 
     INPUT   one shard: name, source, row_group
     OUTPUT  record, the JSON of its `Record`; its files are committed
@@ -57,43 +61,55 @@ class ShardGenerator:
     def __init__(self, work: Generating) -> None:
         import torch
 
-        from ldm3d.sampling.sampler import Sampler
-
         hide_other_gpus()
         torch.set_num_threads(max(1, int(work.cpus)))  # more threads than CPUs is slower than one
         self.work, self.output = work, Folder(work.config.output)
-        self.sampler = Sampler(ray.get(work.model), work.config.sampling, work.config.model.precision)
+        self.held: tuple[str, Sampler] | None = None
         self.device = threading.Lock()
 
     def __call__(self, shards: pa.Table) -> pa.Table:
         (shard,) = shards.to_pylist()
         rows = self.output.read_table(shard["source"], row_group=shard["row_group"])
-        point = point_of(shard["name"], self.work.config)
+        point = self.work.grid[point_name(shard["name"])]
         with self.device:
-            began = time.perf_counter()
-            samples = self.sampler(rows["caption"].to_pylist(), rows["seed"].to_pylist(), point)
-            device_s = time.perf_counter() - began
+            samples, device_s = self._drawn(rows, point)
         record, tables = pack(shard["name"], rows, samples, point, self.work.provenance)
         record = replace(record, label_seconds=device_s)
         record = commit_shard(self.output, self.work.run, record, tables, {"samples": OPTIONS})
         return pa.table({"record": [json.dumps(asdict(record))]})
 
+    def _drawn(self, rows: pa.Table, point: GridPoint) -> "tuple[list[Sample], float]":
+        """Samples, and the seconds that they took. A function of its own, as whoever holds a model keeps it alive."""
+        sampler = self._sampler(point.generator.fingerprint)
+        began = time.perf_counter()
+        samples = sampler(rows["caption"].to_pylist(), rows["seed"].to_pylist(), point.settings)
+        return samples, time.perf_counter() - began
 
-def point_of(shard: str, config: GenerateConfig) -> SamplingPoint:
-    """Where on the grid a shard is."""
-    points = {point.name: point for point in config.sampling.grid()}
-    return points[shard.rpartition("-")[0]]
+    def _sampler(self, fingerprint: str) -> "Sampler":
+        """That of a model, for whoever has the device."""
+        import torch
+
+        from ldm3d.sampling.sampler import Sampler
+
+        if self.held is None or self.held[0] != fingerprint:
+            self.held = None
+            gc.collect()
+            torch.cuda.empty_cache()  # of the model before: two may not fit. Without a GPU it does nothing
+            config = self.work.config
+            model = ray.get(self.work.models[fingerprint])
+            self.held = fingerprint, Sampler(model, config.sampling, config.model.precision)
+        return self.held[1]
 
 
 def pack(
-    name: str, rows: pa.Table, samples: "Sequence[Sample]", point: SamplingPoint, provenance: dict[str, Any]
+    name: str, rows: pa.Table, samples: "Sequence[Sample]", point: GridPoint, provenance: dict[str, Any]
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
     """A shard that was drawn -> its counts, and the row groups of its files by contract.
 
     Args:
         rows: key, caption, image_id, number, seed.
         samples: of the rows, in their order.
-        provenance: with the fingerprint of the `model`.
+        provenance: what the files' metadata says beside the model.
     """
     good = np.array([sample.is_finite for sample in samples], bool)
     kept = rows.filter(pa.array(good))
@@ -101,19 +117,20 @@ def pack(
     reasons = [str(Reason.GENERATE_FAILED)] * bad.num_rows
     record = Record(name=name, rows=rows.num_rows, kept=kept.num_rows, rejected=dict(Counter(reasons)), sizes={})
     drawn = [sample for sample in samples if sample.is_finite]
-    table = conform(_with_pictures(kept, drawn, point, provenance["model"]["fingerprint"]), "samples/v1", provenance)
+    provenance = provenance | {"model": point.generator.about()}
+    table = conform(_with_pictures(kept, drawn, point), "samples/v1", provenance)
     groups = row_groups(table, ROW_GROUP_ROWS)
     return record, {"samples": groups, "rejects": row_groups(_rejects(bad, point, reasons), bad.num_rows)}
 
 
-def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: SamplingPoint, checkpoint: str) -> pa.Table:
+def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: GridPoint) -> pa.Table:
     """The columns of `samples/v1`."""
     names = [
         f"{key & (2**64 - 1):016x}-{number}"
         for key, number in zip(rows["key"].to_pylist(), rows["number"].to_pylist(), strict=True)
     ]
     columns = {name: rows[name] for name in rows.column_names}
-    for column, value in {**asdict(point), "checkpoint": checkpoint}.items():
+    for column, value in {**asdict(point.settings), "checkpoint": point.generator.fingerprint}.items():
         columns[column] = pa.array([value] * rows.num_rows, SAMPLES.field(column).type)
     images = [encode_rgb(sample.image) for sample in samples]
     depths = [encode_depth(sample.depth, "png") for sample in samples if sample.depth is not None]
@@ -123,7 +140,7 @@ def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: SamplingP
     return pa.table(columns)
 
 
-def _rejects(rows: pa.Table, point: SamplingPoint, reasons: list[str]) -> pa.Table:
+def _rejects(rows: pa.Table, point: GridPoint, reasons: list[str]) -> pa.Table:
     texts = {"url": [""] * rows.num_rows, "stage": ["generate"] * rows.num_rows, "reason": reasons}
     numbers = zip(rows["number"].to_pylist(), rows["seed"].to_pylist(), strict=True)
     texts["detail"] = [f"{point.name}, number {number}, seed {seed}: not finite" for number, seed in numbers]

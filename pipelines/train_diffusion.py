@@ -24,12 +24,12 @@ from pipelines.trained_autoencoder import open_autoencoder
 from pipelines.trainer import Worker
 from pipelines.training_data import TrainingData
 from pipelines.training_run import TrainingRun
+from pipelines.training_step import MODEL
 from pipelines.validation_rows import ValidationRows
 
 INPUT = "the output of encode_latents, or a finished corpus"
 LATENTS = ("key", "caption", "mean", "std")
 PICTURES = ("key", "caption", "image", "depth")
-MODEL = "model"
 
 
 def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[str, Any]:

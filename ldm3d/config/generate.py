@@ -1,27 +1,56 @@
 """Settings of the stage that draws pictures with depth for captions."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, to_json
 
+NAME = r"\w+([.-]\w+)*"  # of a model, as folders and `datasets` take it
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """The model."""
+    """The model, or several."""
 
-    model: str = "Intel/ldm3d"
+    model: tuple[str, ...] = ("Intel/ldm3d",)
     """`model/` of `train_diffusion`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable Diffusion v1.x or
-    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors."""
+    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several are
+    part of the grid, say the checkpoints of a training; NAME=MODEL names one."""
     revision: str | None = None
-    """Commit of a model on the hub; None takes its main branch."""
+    """Commit of the only model, on the hub; None takes its main branch."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """Of the networks; `auto` is fp16 on a GPU and fp32 on a CPU. A picture whose decoding overflows in half precision
     is decoded again in fp32."""
 
     def __post_init__(self) -> None:
-        require(self.model != "", "model.model", self.model, "a path or model id")
+        given = isinstance(self.model, tuple) and bool(self.model) and all(self.model)
+        require(given, "model.model", self.model, "a tuple of paths or model ids, at least one")
+        if len(self.model) > 1:
+            require(self.revision is None, "model.revision", self.revision, "None with several models")
+            _require_names([name for name, _ in self.named()])
+
+    def named(self) -> list[tuple[str, str]]:
+        """The name and place of each. One that is given none is called by its folder, or by that of `model/`."""
+        found = [re.fullmatch(r"([\w.-]+)=(.+)", given, re.DOTALL) for given in self.model]
+        return [
+            (match[1], match[2]) if match else (_called(given), given)
+            for match, given in zip(found, self.model, strict=True)
+        ]
+
+
+def _require_names(names: list[str]) -> None:
+    fine = all(re.fullmatch(NAME, name, re.ASCII) for name in names)
+    wanted = "letters, digits, _, and - or . between them: give NAME=MODEL"
+    require(fine, "names of model.model", names, wanted)
+    distinct = len({name.replace("-", "_") for name in names}) == len(names)  # as `datasets` has splits
+    require(distinct, "names of model.model", names, "a name for each: give NAME=MODEL")
+
+
+def _called(model: str) -> str:
+    parts = [part for part in re.split(r"[/\\]+", model) if part]
+    return next((part for part in reversed(parts) if part != "model"), "model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +73,7 @@ class CaptionsConfig:
 
 @dataclass(frozen=True)
 class SamplingPoint:
-    """One combination of what a grid varies."""
+    """One combination of what a grid varies, beside the model."""
 
     scheduler: str
     guidance_scale: float

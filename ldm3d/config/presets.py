@@ -97,9 +97,9 @@ DIFFUSION: Presets = {
 GENERATE: Presets = {
     # The paper: 50 steps of DDIM at guidance 5, 512 x 512, with the models that the authors published.
     "ldm3d": {},
-    "ldm3d-4c": {"model": GeneratorConfig(model="Intel/ldm3d-4c")},
+    "ldm3d-4c": {"model": GeneratorConfig(model=("Intel/ldm3d-4c",))},
     "toy": {
-        "model": GeneratorConfig(model="runs/demo/diffusion/model"),  # as `make demo` trains it
+        "model": GeneratorConfig(model=("runs/demo/diffusion/model",)),  # as `make demo` trains it
         "sampling": SamplingConfig(num_inference_steps=(30,), guidance_scale=(3.0,), batch_size=32),
     },
 }

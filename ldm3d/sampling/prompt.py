@@ -21,26 +21,32 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
     Of a model that draws no depth there is only the first. Numbers go on from the files that are there.
 
     Returns:
-        samples: number, seed, guidance_scale and num_inference_steps of each; for a dry run the configuration.
+        samples: number, seed, guidance_scale and num_inference_steps of each, and of several models which; for a dry
+            run the configuration.
 
     Raises:
-        ValueError: the output is no local folder, or the model or a setting will not do.
+        ValueError: the output is no local folder, or a model or a setting will not do.
     """
     prompt, folder, count = config.prompt, Path(config.output), config.captions.per_caption
     if prompt is None or "://" in config.output or folder.is_file():
         raise ValueError(f"--output {config.output!r} is no local folder: with --prompt pictures are written to one")
-    pipeline = RgbdPipeline.from_pretrained(config.model.model, config.model.revision)
+    settings = replace(config.sampling, batch_size=min(config.sampling.batch_size, count))  # nobody compares actors
+    seeds = [(config.captions.seed + index) % SEEDS for index in range(count)]
+    drawn = []
+    for name, model in config.model.named():
+        pipeline = RgbdPipeline.from_pretrained(model, config.model.revision)
+        if dry_run:
+            continue
+        sampler, about = Sampler(pipeline, settings, config.model.precision), _model(name, config)
+        for point in settings.grid():
+            drawn += [(about | _about(point, sample), sample) for sample in sampler([prompt] * count, seeds, point)]
     if dry_run:
         return {"config": to_json(config)}
-    settings = replace(config.sampling, batch_size=min(config.sampling.batch_size, count))  # nobody compares actors
-    sampler = Sampler(pipeline, settings, config.model.precision)
-    seeds = [(config.captions.seed + index) % SEEDS for index in range(count)]
-    drawn = [(point, sample) for point in config.sampling.grid() for sample in sampler([prompt] * count, seeds, point)]
     folder.mkdir(parents=True, exist_ok=True)
     first = _first_free(folder)
     for number, (_, sample) in enumerate(drawn, first):
         write_pictures(folder / f"{number:03d}", sample)
-    return {"samples": [_about(number, *each) for number, each in enumerate(drawn, first)]}
+    return {"samples": [{"number": number} | about for number, (about, _) in enumerate(drawn, first)]}
 
 
 def write_pictures(stem: Path, sample: Sample) -> None:
@@ -56,9 +62,12 @@ def _first_free(folder: Path) -> int:
     return 1 + max((int(file.stem) for file in folder.glob("*.png") if file.stem.isdecimal()), default=-1)
 
 
-def _about(number: int, point: SamplingPoint, sample: Sample) -> dict[str, Any]:
+def _model(name: str, config: GenerateConfig) -> dict[str, Any]:
+    return {"model": name} if len(config.model.model) > 1 else {}
+
+
+def _about(point: SamplingPoint, sample: Sample) -> dict[str, Any]:
     return {
-        "number": number,
         "seed": sample.seed,
         "guidance_scale": point.guidance_scale,
         "num_inference_steps": point.num_inference_steps,

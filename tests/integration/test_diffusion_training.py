@@ -28,6 +28,7 @@ from pipelines.encode_latents import encode_latents
 from pipelines.export_run import export_run
 from pipelines.storage import Folder
 from pipelines.train_diffusion import plan, train_diffusion
+from pipelines.training_step import training_step_of
 from tests.integration.alone import Alone
 
 torch.set_num_threads(1)
@@ -190,6 +191,7 @@ def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path
     for weights, name in (("average", "unet_average"), ("trained", "unet")):
         output = tmp_path / weights
         found = export_run(ExportConfig(input=train.output, output=str(output), weights=weights))
+        assert training_step_of(str(output)) == found["step"]
         assert found == {"step": 3, "output": str(output)}
         exported = load_file(output / "unet/diffusion_pytorch_model.safetensors")
         assert all(torch.equal(value, checkpoint.tensors[name][key]) for key, value in exported.items())

@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,16 @@ from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.toy.diffusion_model import make_base_model
+from pipelines.commit import claim
 from pipelines.finish_samples import finished_summary
 from pipelines.generate import generate
 from pipelines.generate_plan import GeneratePlan
+from pipelines.picture_sets import open_sets
 from pipelines.storage import Folder
 from pipelines.trained_model import open_model
+from pipelines.training_step import write_training_step
 
+ROOT = Path(__file__).parents[2]
 POINTS = ["ddim-s1-n2", "ddim-s1-n3", "ddim-s4-n2", "ddim-s4-n3"]
 CAPTIONS = [
     {"id": 37, "image_id": 9, "caption": "A red cube under a day sky"},
@@ -54,7 +60,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> GenerateConfig:
         input=str(root / "captions.json"),
         output=str(root / "made"),
         shard_samples=4,
-        model=GeneratorConfig(model=str(root / "model"), precision="fp32"),
+        model=GeneratorConfig(model=(str(root / "model"),), precision="fp32"),
         captions=CaptionsConfig(per_caption=3, seed=5),
         sampling=SamplingConfig(
             num_inference_steps=(2, 3), guidance_scale=(1.0, 4.0), height=16, width=16, batch_size=3
@@ -99,7 +105,7 @@ def test_every_sample_is_there_once_at_every_point_of_the_grid(config, made):
 
 
 def test_samples_are_those_of_the_pipeline_at_their_seed(config, made):
-    pipeline = RgbdPipeline.from_pretrained(config.model.model)
+    pipeline = RgbdPipeline.from_pretrained(*config.model.model)
     row = rows_of(config.output, "ddim-s4-n3")[4]
     alone = pipeline(
         row["caption"],
@@ -117,13 +123,15 @@ def test_samples_are_those_of_the_pipeline_at_their_seed(config, made):
 
 def test_the_success_marker_says_what_evaluation_has_to_know(config, made):
     assert json.loads(Path(config.output, "_SUCCESS.json").read_text()) == made
-    assert made["model"]["fingerprint"] == open_model(config.model.model).fingerprint()
+    assert made["model"]["fingerprint"] == open_model(*config.model.model).fingerprint()
     assert made["captions"]["drawn"] == 3
     assert made["image_size"] == [16, 16]
     assert made["points"]["ddim-s4-n2"] == {
         "scheduler": "ddim",
         "guidance_scale": 4.0,
         "num_inference_steps": 2,
+        "checkpoint": made["model"]["fingerprint"],
+        "training_step": None,
         "rows": 9,
     }
 
@@ -174,7 +182,7 @@ def test_without_its_card_or_a_picture_it_is_not_finished(config, made, tmp_path
 )
 def test_other_settings_another_model_or_captions_are_refused(config, made, tmp_path, change, named):
     if "model" in change:
-        change = {"model": replace(config.model, model=str(Path(config.input).with_name("other")))}
+        change = {"model": replace(config.model, model=(str(Path(config.input).with_name("other")),))}
     if "input" in change:
         other = [row | {"caption": row["caption"].upper()} for row in CAPTIONS]
         (tmp_path / "captions.json").write_text(json.dumps({"annotations": other}))
@@ -196,13 +204,131 @@ def test_a_run_that_lost_shards_does_these_again_alike_on_two_actors(config, mad
     assert times(output)["samples/ddim-s1-n2/00001.parquet"] == before["samples/ddim-s1-n2/00001.parquet"]
 
 
+@pytest.fixture(scope="module")
+def grid(config, tmp_path_factory) -> GenerateConfig:
+    """Two checkpoints of a training, one of which is its end, and a baseline without depth."""
+    root, models = tmp_path_factory.mktemp("grid"), Path(config.input).parent
+    shutil.copytree(models / "other", root / "step-400")
+    write_training_step(Folder(str(root / "step-400")), 400)
+    shutil.copytree(models / "model", root / "run/model")
+    (root / "run/_SUCCESS.json").write_text(json.dumps({"steps": 900, "finished": True}))
+    places = (f"{root}/step-400", f"end={root}/run/model", f"sd={models}/model-base")
+    sampling = replace(config.sampling, num_inference_steps=(2,), guidance_scale=(4.0,))
+    return replace(config, output=str(root / "made"), sampling=sampling, model=replace(config.model, model=places))
+
+
+@pytest.fixture(scope="module")
+def grid_made(grid) -> dict[str, Any]:
+    return generate(grid)
+
+
+NAMES = ["step-400-ddim-s4-n2", "end-ddim-s4-n2", "sd-ddim-s4-n2"]
+
+
+def test_several_checkpoints_are_part_of_the_grid(config, made, grid, grid_made, tmp_path):
+    points = grid_made["points"]
+    assert [(name, about["training_step"], about["rows"]) for name, about in points.items()] == [
+        (name, step, 9) for name, step in zip(NAMES, (400, 900, None), strict=True)
+    ]
+    models = grid_made["models"]
+    for name, model in zip(NAMES, models, strict=True):
+        rows, print_ = rows_of(grid.output, name), models[model]["fingerprint"]
+        assert {row["checkpoint"] for row in rows} == {points[name]["checkpoint"]} == {print_}
+        stored = pq.read_schema(next(Path(grid.output, "samples", name).iterdir())).metadata[b"model"]
+        assert json.loads(stored) == models[model]
+    alone = [row["image"] for row in rows_of(config.output, "ddim-s4-n2")]
+    assert [row["image"] for row in rows_of(grid.output, "end-ddim-s4-n2")] == alone
+    assert [row["image"] for row in rows_of(grid.output, "step-400-ddim-s4-n2")] != alone
+    found = {each.name: each.about for each in open_sets(f"ours={grid.output}", 8, "--input")}
+    assert {name: about["training_step"] for name, about in found.items()} == {
+        f"ours/{name}": about["training_step"] for name, about in points.items()
+    }
+
+
+def test_a_baseline_draws_no_depth_and_opens_beside_the_others(grid, grid_made, tmp_path):
+    assert {row["depth"] for row in rows_of(grid.output, "sd-ddim-s4-n2")} == {None}
+    (baseline,) = (each for each in open_sets(grid.output, 8, "--input") if "/sd-" in each.name)
+    assert "depth" not in baseline.columns
+    opened = datasets.load_dataset(grid.output, cache_dir=str(tmp_path))
+    assert opened["sd_ddim_s4_n2"][0]["depth"] is None
+    assert opened["sd_ddim_s4_n2"][0]["image"].size == opened["end_ddim_s4_n2"][0]["depth"].size == (16, 16)
+    sheets = [cv2.imread(f"{grid.output}/pictures/{name}.png") for name in NAMES]
+    assert sheets[2].shape[1] < sheets[1].shape[1]
+    assert "null of models that draw none" in Path(grid.output, "README.md").read_text()
+
+
+def test_a_grid_of_checkpoints_is_finished_alike_on_two_actors(grid, grid_made, tmp_path):
+    output = str(shutil.copytree(grid.output, tmp_path / "copy"))
+    for name in ("step-400-ddim-s4-n2-00001", "end-ddim-s4-n2-00000", "sd-ddim-s4-n2-00002"):
+        Folder(output).delete(f"_state/shards/{name}.json")
+    before = times(output)
+    two = replace(grid, output=output, cluster=replace(grid.cluster, gpus=0, actors=2))
+    assert generate(two) == grid_made
+    assert contents(output) == contents(grid.output)
+    assert times(output)["samples/end-ddim-s4-n2/00001.parquet"] == before["samples/end-ddim-s4-n2/00001.parquet"]
+    with pytest.raises(ValueError, match=r"model\.end was"):
+        generate(replace(two, model=replace(grid.model, model=(grid.model.model[0], f"new={grid.model.model[0]}"))))
+
+
+def test_models_of_different_sizes_are_refused(grid, tmp_path):
+    small = Path(shutil.copytree(grid.model.model[0], tmp_path / "small"))
+    settings = json.loads((small / "unet/config.json").read_text())
+    (small / "unet/config.json").write_text(json.dumps(settings | {"sample_size": 4}))
+    models = replace(grid.model, model=(grid.model.model[0], str(small)))
+    sampling = replace(grid.sampling, height=None, width=None)
+    with pytest.raises(ValueError, match="pictures of several sizes"):
+        generate(replace(grid, output=str(tmp_path / "out"), model=models, sampling=sampling))
+
+
+def test_a_run_that_is_taken_over_ends_with_a_code_of_its_own(config, made, cluster, tmp_path):
+    """What it has done is kept."""
+    output = Folder(str(tmp_path / "out"))
+
+    def take_over() -> None:
+        while not output.sizes("_state/shards"):
+            time.sleep(0.01)
+        claim(output, "new", {})
+
+    thread = threading.Thread(target=take_over, daemon=True)
+    thread.start()
+    flags = {
+        "--input": config.input,
+        "--output": output.url,
+        "--shard-samples": 4,
+        "--model.model": config.model.model[0],
+        "--model.precision": "fp32",
+        "--captions.per-caption": 3,
+        "--captions.seed": 5,
+        "--sampling.num-inference-steps": "2 3",
+        "--sampling.guidance-scale": "1 4",
+        "--sampling.height": 16,
+        "--sampling.width": 16,
+        "--sampling.batch-size": 3,
+        "--cluster.address": cluster,
+    }
+    line = " ".join(f"{flag} {value}" for flag, value in flags.items())
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs.generate", *line.split()], cwd=ROOT, capture_output=True, text=True
+    )
+    thread.join()
+    assert done.returncode == 3, done.stderr[-2000:]
+    assert "was taken over by run new" in done.stderr.strip().splitlines()[-1]
+    assert not output.exists("_SUCCESS.json")
+    kept = times(str(tmp_path / "out/_state/shards"))
+    assert generate(replace(config, output=output.url)) == made
+    assert kept.items() <= times(str(tmp_path / "out/_state/shards")).items()
+    assert [row for point in POINTS for row in rows_of(output.url, point)] == [
+        row for point in POINTS for row in rows_of(config.output, point)
+    ]
+
+
 def test_a_model_on_an_object_store_is_the_same(config, s3):
     url = "s3://models/toy"
     Folder(url).fs.mkdir("models")
-    root = Path(config.model.model)
+    root = Path(*config.model.model)
     for file in root.rglob("*.*"):
         Folder(url).write(str(file.relative_to(root)), file.read_bytes())
-    assert open_model(url).fingerprint() == open_model(config.model.model).fingerprint()
+    assert open_model(url).fingerprint() == open_model(*config.model.model).fingerprint()
     with pytest.raises(ValueError, match=r"there is no model_index.json in"):
         open_model("s3://models/elsewhere")
 
@@ -215,17 +341,17 @@ def test_a_prompt_is_drawn_to_files_without_a_cluster(config, tmp_path):
     settings = {
         "--prompt": "a red cube",
         "--output": tmp_path,
-        "--model.model": config.model.model,
+        "--model.model": config.model.model[0],
         "--captions.per-caption": 2,
         "--captions.seed": 7,
         "--sampling.num-inference-steps": 2,
     }
     command = [sys.executable, "-c", code, *(str(word) for pair in settings.items() for word in pair)]
-    said = json.loads(subprocess.check_output(command, cwd=Path(__file__).parents[2], text=True))
+    said = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
     assert [(sample["number"], sample["seed"]) for sample in said["samples"]] == [(0, 7), (1, 8)]
     names = [f"00{number}{kind}.png" for number in range(2) for kind in ("", "-both", "-depth")]
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(names)
-    pipeline = RgbdPipeline.from_pretrained(config.model.model)
+    pipeline = RgbdPipeline.from_pretrained(*config.model.model)
     wanted = pipeline("a red cube", num_images_per_prompt=2, seed=7, num_inference_steps=2, output_type="np")
     depth = cv2.imread(str(tmp_path / "001-depth.png"), cv2.IMREAD_UNCHANGED)
     assert (depth.dtype, depth.shape) == (np.uint16, (32, 32))

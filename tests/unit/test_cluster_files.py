@@ -21,6 +21,7 @@ from ldm3d.config import (
     DiffusionConfig,
     EvaluateConfig,
     GenerateConfig,
+    GeneratorConfig,
     LatentsConfig,
 )
 
@@ -170,7 +171,8 @@ def test_every_stage_has_its_command_and_each_reads_what_the_one_before_wrote(mo
     read = {given.partition("/rgbd/")[0] for config in configs[1:] for given in inputs_of(config)}
     assert read <= written
     models = [config.model for config in configs if isinstance(config, LatentsConfig | GenerateConfig)]
-    assert {getattr(model, "autoencoder", None) or model.model for model in models} <= written
+    used = [model.model if isinstance(model, GeneratorConfig) else (model.autoencoder,) for model in models]
+    assert {place for places in used for place in places} <= written
     assert {config_of(job["spec"]["entrypoint"], monkeypatch).output for job in RAY_JOBS.values()} <= written
 
 

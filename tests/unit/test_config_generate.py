@@ -40,12 +40,20 @@ def test_a_grid_is_every_combination_of_steps_and_scales():
     assert from_json(GenerateConfig, to_json(config)) == config
 
 
+def test_several_models_have_names_given_or_taken_from_their_folders():
+    models = ["sd=CompVis/stable-diffusion-v1-4", "runs/diffusion/model/", "s3://models/ldm3d-40000", "Intel/ldm3d-4c"]
+    config = parse(GenerateConfig, [*PATHS, "--model.model", *models]).config
+    assert [name for name, _ in config.model.named()] == ["sd", "diffusion", "ldm3d-40000", "ldm3d-4c"]
+    assert config.model.named()[0][1] == "CompVis/stable-diffusion-v1-4"
+    assert from_json(GenerateConfig, to_json(config)) == config
+
+
 def test_only_what_changes_rows_is_part_of_the_identity():
     first = GenerateConfig(input="in", output="out")
     moved = GenerateConfig(
         input="in2",
         output="out2",
-        model=GeneratorConfig(model="elsewhere"),  # its weights are compared instead
+        model=GeneratorConfig(model=("elsewhere",)),  # its weights are compared instead
         cluster=ActorsConfig(actors=3),
     )
     assert moved.identity() == first.identity()
@@ -62,7 +70,14 @@ def test_only_what_changes_rows_is_part_of_the_identity():
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: GeneratorConfig(model=""), "model.model"),
+        (lambda: GeneratorConfig(model=()), "model.model"),
+        (lambda: GeneratorConfig(model=("",)), "model.model"),
+        (lambda: GeneratorConfig(model="a/path"), "model.model"),
+        (lambda: GeneratorConfig(model=("runs/a/model", "old/a")), "a name for each: give NAME=MODEL"),
+        (lambda: GeneratorConfig(model=("a-b=x", "a_b=y")), "a name for each: give NAME=MODEL"),
+        (lambda: GeneratorConfig(model=("my model", "old")), "letters, digits"),
+        (lambda: GeneratorConfig(model=("..", "old")), "letters, digits"),
+        (lambda: GeneratorConfig(model=("new", "old"), revision="main"), "model.revision"),
         (lambda: CaptionsConfig(count=0), "captions.count"),
         (lambda: CaptionsConfig(per_caption=0), "captions.per_caption"),
         (lambda: CaptionsConfig(seed=-1), "captions.seed"),

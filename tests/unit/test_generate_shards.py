@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from pipelines.storage import Folder
 PER_CAPTION, BAD = 20, 3  # the place of a sample that is not finite
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-PROVENANCE = {"producer": "test", "model": {"fingerprint": "abc"}}
+PROVENANCE = {"producer": "test"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def config(tmp_path, model) -> GenerateConfig:
         input=str(tmp_path / "captions.txt"),
         output=str(tmp_path / "samples"),
         shard_samples=25,
-        model=GeneratorConfig(model=model),
+        model=GeneratorConfig(model=(model,)),
         captions=CaptionsConfig(per_caption=PER_CAPTION),
         sampling=SamplingConfig(guidance_scale=(1.0, 5.0)),
     )
@@ -89,6 +90,33 @@ def test_every_point_draws_the_same_samples_each_in_one_shard(plan):
     assert {row["caption"] for row in every} == {"a red cube", "two spheres", "a blue cube"}
 
 
+@pytest.fixture
+def several(config, model, toy_base, tmp_path) -> GenerateConfig:
+    """Two names for one model, and a model without depth."""
+    return replace(config, model=GeneratorConfig(model=(f"early={model}", f"late={model}", f"sd={toy_base}")))
+
+
+def test_of_several_models_points_have_their_names_and_one_model_is_done_after_another(config, several):
+    plan = GeneratePlan.of(several)
+    assert list(plan.grid) == [f"{name}-ddim-s{scale}-n50" for name in ("early", "late", "sd") for scale in (1, 5)]
+    assert [shard.name.rpartition("-")[0] for shard in plan.shards[::3]] == list(plan.grid)
+    early, late, sd = (plan.grid[f"{name}-ddim-s1-n50"].facts()["checkpoint"] for name in ("early", "late", "sd"))
+    assert early == late != sd
+    assert plan.identity()["model"] == {"early": early, "late": late, "sd": sd}
+    assert GeneratePlan.of(config).identity()["model"] == early
+    assert {about["channels"] for about in plan.about_models()["models"].values()} == {3, 6}
+
+
+def test_a_model_that_changes_before_it_is_handed_on_is_refused(several, toy_base, tmp_path):
+    base = shutil.copytree(toy_base, tmp_path / "base")
+    plan = GeneratePlan.of(replace(several, model=GeneratorConfig(model=(*several.model.model[:2], f"sd={base}"))))
+    assert plan.open(plan.generators[2]).fingerprint() == plan.generators[2].fingerprint
+    settings = json.loads((base / "vae/config.json").read_text())
+    (base / "vae/config.json").write_text(json.dumps(settings | {"scaling_factor": 0.5}))
+    with pytest.raises(ValueError, match="changed while it was read"):
+        plan.open(plan.generators[2])
+
+
 def test_a_plan_that_is_saved_again_is_the_same(plan):
     folder = Folder(plan.config.output)
     before = {name: folder.read(name) for name in folder.sizes()}
@@ -120,7 +148,7 @@ def test_captions_may_be_a_folder_of_parquet_files_numbered_on(tmp_path):
             {"sampling": SamplingConfig(num_inference_steps=(1001,))},
             "sampling.num_inference_steps 1001 is not for ddim",
         ),
-        ({"model": GeneratorConfig(model="/nowhere")}, "'/nowhere'"),
+        ({"model": GeneratorConfig(model=("/nowhere",))}, "'/nowhere'"),
     ],
 )
 def test_what_will_not_do_is_refused_before_work(config, change, message):
@@ -156,7 +184,7 @@ def test_an_output_around_the_captions_is_refused(config, tmp_path):
 
 
 def test_a_shard_holds_pictures_to_the_bit_and_counts_what_is_not_finite(plan):
-    rows, point = planned(plan, 3), plan.config.sampling.grid()[1]
+    rows, point = planned(plan, 3), plan.grid["ddim-s5-n50"]
     samples = drawn(rows)
     record, tables = pack("ddim-s5-n50-00000", rows, samples, point, PROVENANCE)
     assert (record.rows, record.kept, record.rejected) == (25, 24, {"generate_failed": 1})
@@ -168,14 +196,14 @@ def test_a_shard_holds_pictures_to_the_bit_and_counts_what_is_not_finite(plan):
         assert np.array_equal(decode_rgb(row["image"]["bytes"]), sample.image)
         assert np.array_equal(decode_depth(row["depth"]["bytes"]), sample.depth)
         assert (row["scheduler"], row["guidance_scale"], row["num_inference_steps"]) == ("ddim", 5.0, 50)
-        assert row["checkpoint"] == "abc"
+        assert row["checkpoint"] == plan.model.fingerprint()
     (reject,) = pa.concat_tables(tables["rejects"]).to_pylist()
     assert (reject["key"], reject["stage"]) == (rows["key"][BAD].as_py(), "generate")
     assert f"number {rows['number'][BAD]}, seed {rows['seed'][BAD]}" in reject["detail"]
 
 
 def test_of_a_model_without_depth_the_column_is_null(plan):
-    rows, point = planned(plan, 3), plan.config.sampling.grid()[1]
+    rows, point = planned(plan, 3), plan.grid["ddim-s5-n50"]
     _, tables = pack("ddim-s5-n50-00000", rows, drawn(rows, has_depth=False), point, PROVENANCE)
     found = pa.concat_tables(tables["samples"])
     assert (found.num_rows, found["depth"].null_count, found["image"].null_count) == (24, 24, 0)
@@ -187,7 +215,7 @@ def committed(plan) -> GeneratePlan:
     output = Folder(plan.config.output)
     claim(output, "run", {})
     rows = planned(plan, 1)
-    made = pack("ddim-s1-n50-00001", rows, drawn(rows), plan.config.sampling.grid()[0], PROVENANCE)
+    made = pack("ddim-s1-n50-00001", rows, drawn(rows), plan.grid["ddim-s1-n50"], PROVENANCE)
     commit_shard(output, "run", *made, {"samples": OPTIONS})
     return plan
 
@@ -196,7 +224,7 @@ def fault(plan: GeneratePlan) -> str:
     marker = json.loads(Folder(plan.config.output).read("_state/shards/ddim-s1-n50-00001.json"))
     shard = plan.shards[1]
     item = {"source": shard.source, "row_group": shard.row_group, "record": json.dumps(asdict(Record(**marker)))}
-    (found,) = check(pa.Table.from_pylist([item]), plan.config).to_pylist()
+    (found,) = check(pa.Table.from_pylist([item]), plan.grid, plan.config.output).to_pylist()
     assert found["name"] == "ddim-s1-n50-00001"
     return found["fault"]
 
@@ -223,12 +251,13 @@ def test_missing_and_doubled_samples_are_found(committed, places, found):
     assert fault(committed) == found
 
 
-def test_samples_of_another_point_are_found(committed):
-    def at_five(rows: pa.Table) -> pa.Table:
-        place = rows.column_names.index("guidance_scale")
-        return rows.set_column(place, rows.schema.field(place), pa.array([5.0] * rows.num_rows))
+@pytest.mark.parametrize(("column", "value"), [("guidance_scale", 5.0), ("checkpoint", "another")])
+def test_samples_of_another_point_or_model_are_found(committed, column, value):
+    def changed(rows: pa.Table) -> pa.Table:
+        place = rows.column_names.index(column)
+        return rows.set_column(place, rows.schema.field(place), pa.array([value] * rows.num_rows))
 
-    rewrite(committed, at_five)
+    rewrite(committed, changed)
     assert fault(committed) == "samples of another point than ddim-s1-n50"
 
 

@@ -51,6 +51,19 @@ def test_samples_are_a_set_for_each_point_that_has_any(tmp_path):
     assert found.parts[0].numbers.tolist() == [0, 1, 2]
 
 
+def test_of_several_models_each_point_has_its_own_checkpoint_and_step(tmp_path):
+    root = samples(tmp_path / "ours")
+    (root / "samples/ddim-s5-n50").rename(root / "samples/late-ddim-s5-n50")
+    marker = json.loads((root / "_SUCCESS.json").read_text())
+    marker["models"] = {"late": {"fingerprint": "def"}}
+    del marker["model"]
+    point = POINT | {"checkpoint": "def", "training_step": 400, "rows": 3}
+    (root / "_SUCCESS.json").write_text(json.dumps(marker | {"points": {"late-ddim-s5-n50": point}}))
+    found = only(root)
+    assert found.name == "ours/late-ddim-s5-n50"
+    assert (found.about["checkpoint"], found.about["training_step"]) == ("def", 400)
+
+
 def test_a_name_may_be_given(tmp_path):
     assert only(f"best={samples(tmp_path / 'ours')}").name == "best/ddim-s5-n50"
 

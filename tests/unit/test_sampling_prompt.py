@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def model(toy_base, tmp_path_factory) -> GeneratorConfig:
     folder = tmp_path_factory.mktemp("model") / "model"
     save_pipeline(folder, load_base(ModelConfig(base=str(toy_base))))
-    return GeneratorConfig(model=str(folder), precision="fp32")
+    return GeneratorConfig(model=(str(folder),), precision="fp32")
 
 
 def config(model, output, seed=5, **sampling) -> GenerateConfig:
@@ -41,7 +41,7 @@ def test_each_sample_is_a_picture_its_depth_and_both_side_by_side(model, tmp_pat
 
 
 def test_of_a_model_without_depth_there_is_only_the_picture(toy_base, tmp_path):
-    draw_prompt(config(GeneratorConfig(model=str(toy_base)), tmp_path))
+    draw_prompt(config(GeneratorConfig(model=(str(toy_base),)), tmp_path))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["000.png", "001.png"]
     assert Image.open(tmp_path / "000.png").mode == "RGB"
 
@@ -57,6 +57,19 @@ def test_every_point_of_a_grid_is_drawn_from_the_same_noise_and_numbers_go_on(mo
     again = draw_prompt(config(model, tmp_path, seed=2**32 - 1, guidance_scale=(4.0,)))["samples"]
     assert [(each["number"], each["seed"]) for each in again] == [(4, 2**32 - 1), (5, 0)]
     assert len(list(tmp_path.iterdir())) == 3 * 6
+
+
+def test_several_models_draw_one_after_another(model, toy_base, tmp_path):
+    both = GeneratorConfig(model=(f"ours={model.model[0]}", f"sd={toy_base}"), precision="fp32")
+    found = draw_prompt(config(both, tmp_path))["samples"]
+    assert [(each["number"], each["model"], each["seed"]) for each in found] == [
+        (0, "ours", 5),
+        (1, "ours", 6),
+        (2, "sd", 5),
+        (3, "sd", 6),
+    ]
+    assert (tmp_path / "001-depth.png").exists()
+    assert not (tmp_path / "002-depth.png").exists()
 
 
 def test_what_cannot_be_written_is_refused_and_a_dry_run_writes_nothing(model, tmp_path):
