@@ -46,8 +46,8 @@ def frechet(rows: FeatureRows, own: ray.ObjectRef, other: ray.ObjectRef) -> Scor
 
 
 def kernel(rows: FeatureRows, others: FeatureRows, subsets: int, size: int) -> Score:
-    """The mean over random subsets of both, and their spread; its error is of all pictures of the set, the others taken
-    as they are.
+    """The mean over random subsets of both, and their spread; the error is that of all pictures of the set, the others
+    taken as they are.
     """
     task = ray.remote(_kernel).options(max_retries=3)
     value, stderr, std, count = ray.get(task.remote(rows, others, rows.chosen, others.chosen, subsets, size))

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ray.exceptions import RayTaskError
 
 from ldm3d.config import (
     ActorsConfig,
@@ -29,6 +30,9 @@ from ldm3d.config import (
     ReportConfig,
 )
 from ldm3d.images import encode_depth, encode_rgb
+from ldm3d.measures import Batch
+from ldm3d.measures.features import features_of
+from ldm3d.measures.prepare import picture_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.schema import IMAGE
 from ldm3d.toy.clip_model import train_clip_model
@@ -134,17 +138,21 @@ def test_what_cannot_be_read_is_counted_and_said(config, made):
     assert {(row["key"], row["reason"]) for row in rejects} == {(5, "not_an_image")}
 
 
-def test_numbers_are_those_of_all_features_in_one_place(config, made):
-    """However they were grouped and added. Of fewer features than dimensions, rounding of 1e-16 becomes its root."""
-    sets = []
-    for folder in Path(config.output, "features").glob("*.inception-*"):
-        tables = [pq.read_table(file, columns=["pool"]) for file in sorted(folder.iterdir())]
-        sets.append(np.array(pa.concat_tables(tables)["pool"].to_pylist(), np.float32))
-    real = next(features for features in sets if len(features) == 40)
-    ours = [features for features in sets if len(features) == COUNT - 1]
-    distances = [frechet_distance(GaussianSums.of(features), GaussianSums.of(real)) for features in ours]
+def test_numbers_are_those_of_all_pictures_in_one_place(config, made):
+    """However they were grouped and added, up to the order of additions."""
+    network = features_of(config.inception, "cpu")
+
+    def sums(folder: str) -> GaussianSums:
+        contents = [row["bytes"] for row in pq.read_table(folder, columns=["image"])["image"].to_pylist()]
+        images = [picture_of(content, None) for content in contents if content != b"broken"]
+        names = np.arange(len(images)), np.zeros(len(images), np.int32)
+        return GaussianSums.of(np.array(network(Batch(*names, images))["pool"].to_pylist(), np.float32))
+
+    root = Path(config.input[0]).parent
+    real = sums(str(root / "real"))
     found = values(made)
-    assert sorted(distances) == pytest.approx(sorted(found[name, "fid"] for name in ("good", "worse")), rel=1e-6)
+    for name, folder in (("good", "good"), ("worse", "bad")):
+        assert found[name, "fid"] == pytest.approx(frechet_distance(sums(str(root / folder)), real), rel=1e-4)
 
 
 def test_the_report_shows_everything_and_runs_nothing(config, made):
@@ -189,6 +197,27 @@ def test_damage_is_measured_again(config, made):
     assert values(evaluate(replace(config, report=ReportConfig(shown=2)))) == values(made)
     assert target.read_bytes() == before
     assert {name for name, time in times(config.output).items() if time != others[name]} == {str(target)}
+
+
+def test_a_feature_file_that_was_overwritten_is_found_and_measured_again(config, made):
+    """Of the same size, so that its marker agrees with it."""
+    target = max(Path(config.output, "features").rglob("*inception*/*.parquet"), key=lambda file: file.stat().st_size)
+    before = target.read_bytes()
+    middle = len(before) // 2
+    target.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+    other = replace(config, report=ReportConfig(shown=4))
+    with pytest.raises(RayTaskError, match="is done again by the same command"):
+        evaluate(other)
+    assert values(evaluate(other)) == values(made)
+    assert target.read_bytes() == before
+
+
+def test_numbers_of_an_earlier_run_that_cannot_be_read_are_passed_over(config, made):
+    broken = Path(config.output, "metrics/0000.parquet")
+    broken.write_bytes(b"PAR1")
+    found = evaluate(replace(config, report=ReportConfig(shown=5)))
+    broken.unlink()
+    assert any("metrics/0000.parquet" in line for line in found["left_out"])
 
 
 def test_actors_and_batches_change_no_number(config, made, tmp_path):

@@ -19,14 +19,14 @@ from ldm3d.config import (
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.schema import IMAGE
 from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.feature_rows import Chosen
 from pipelines.protocol import protocol_hash, protocol_of
 
 PRINTS = {"inception": "a" * 64, "clip": "b" * 64, "depth": "c" * 64}
 
 
-def make(root: Path, size: int = 8, **columns: object) -> str:
-    images = [{"bytes": encode_rgb(np.full((size, size, 3), value, np.uint8)), "path": "p"} for value in range(3)]
+def make(root: Path, size: int = 8, shade: int = 0, **columns: object) -> str:
+    shades = range(shade, shade + 3)
+    images = [{"bytes": encode_rgb(np.full((size, size, 3), value, np.uint8)), "path": "p"} for value in shades]
     root.mkdir(parents=True)
     pq.write_table(pa.table({"image": pa.array(images, IMAGE), "key": [1, 2, 3], **columns}), root / "0.parquet")
     return str(root)
@@ -130,16 +130,69 @@ def test_an_output_among_the_pictures_is_refused(tmp_path):
 
 
 def test_numbers_are_comparable_where_everything_but_the_model_is_equal(tmp_path):
-    def hashes(name: str, network: str = "n", **settings: object) -> str:
+    def hashes(
+        name: str, metric: str = "fid", network: str = "n", made: dict | None = None, **settings: object
+    ) -> str:
         path = tmp_path / name
-        given = str(path) if path.exists() else make(path, size=8 + len(name))
+        given = str(path) if path.exists() else make(path, caption=["a", "b", "c"], **made or {})
         plan = EvaluatePlan.of(config(tmp_path, given, **settings))
         (own,) = plan.role("input")
-        chosen = Chosen.of(own.pictures.parts[0].keys, own.pictures.parts[0].numbers, plan.config.pictures.count)
-        return protocol_hash(protocol_of("fid", plan.config, network, own, chosen, None))
+        return protocol_hash(protocol_of(metric, plan.config, network, own, plan.chosen(own), None))
 
-    base = hashes("a")
-    assert hashes("bb") == base  # other pictures of the same keys: what is compared
-    assert hashes("a", network="m") != base
-    assert hashes("a", pictures=PicturesConfig(count=2)) != base
-    assert hashes("a", pictures=PicturesConfig(size=8)) != base
+    base, clip = hashes("one"), hashes("one", "clip")
+    assert hashes("other", made={"shade": 9}) == base  # other pictures of the same keys: what is compared
+    assert hashes("other", "clip") == clip
+    assert hashes("one", inception=InceptionConfig(kid_subsets=50, batch_size=1)) == base  # of KID alone
+    assert hashes("one", "kid", inception=InceptionConfig(kid_subsets=50)) != hashes("one", "kid")
+    assert hashes("one", network="m") != base
+    assert hashes("one", pictures=PicturesConfig(count=2)) != base
+    assert hashes("one", pictures=PicturesConfig(size=8)) != base
+    assert hashes("larger", made={"size": 16}) != base
+    make(tmp_path / "told", caption=["b", "a", "c"])
+    assert hashes("told") == base
+    assert hashes("told", "clip") != clip
+
+
+def test_shards_are_named_by_what_is_in_them_however_files_are_cut(tmp_path):
+    (tmp_path / "files").mkdir()
+    for place in range(6):
+        (tmp_path / f"files/{place}.png").write_bytes(encode_rgb(np.full((8, 8, 3), place, np.uint8)))
+
+    def shards(cut: int) -> set[str]:
+        plan = EvaluatePlan.of(config(tmp_path, str(tmp_path / "files"), shard_pictures=cut))
+        return {shard.name for task in plan.tasks(PRINTS) for shard in task.shards.values()}
+
+    assert len(shards(4) & shards(2)) == 2  # by depth and Inception, the part of the last two pictures, however cut
+    before = shards(2)
+    (tmp_path / "files/9.png").write_bytes(encode_rgb(np.full((8, 8, 3), 9, np.uint8)))
+    assert len(shards(2) & before) == len(before)  # a picture more leaves what was measured
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metrics": ("clip",)}, "nothing can be measured: CLIP similarity of bare"),
+        ({"pictures": PicturesConfig(keys="none.parquet")}, r"pictures\.keys"),
+        ({"pictures": PicturesConfig(keys="strange.parquet")}, "0 of its 3 pictures count"),
+    ],
+)
+def test_what_leaves_nothing_to_do_is_refused(tmp_path, monkeypatch, settings, message):
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(pa.table({"key": [77]}), "strange.parquet")
+    with pytest.raises(ValueError, match=message):
+        EvaluatePlan.of(config(tmp_path, make(tmp_path / "bare"), **settings))
+
+
+def test_real_pictures_need_one_size_of_samples(tmp_path):
+    sets = make(tmp_path / "small"), make(tmp_path / "large", size=16)
+    real = make(tmp_path / "real", size=20)
+    with pytest.raises(ValueError, match=r"several sizes .* --pictures\.size"):
+        EvaluatePlan.of(config(tmp_path, *sets, reference=real))
+    plan = EvaluatePlan.of(config(tmp_path, *sets, reference=real, pictures=PicturesConfig(size=8)))
+    assert {each.size for each in plan.sets} == {(8, 8)}
+
+
+def test_two_autoencoders_of_one_name_are_refused(tmp_path):
+    models = ReconstructionConfig(models=("runs/a/model", "runs/b/model"), corpus=make(tmp_path / "corpus"))
+    with pytest.raises(ValueError, match="'model' twice"):
+        EvaluatePlan.of(config(tmp_path, reconstruction=models))

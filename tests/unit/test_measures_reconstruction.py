@@ -88,7 +88,7 @@ def saved(tmp_path_factory):
 
 
 def opened(folder: object) -> AutoencoderQuality:
-    return AutoencoderQuality.from_pretrained(f"name={folder}", CONFIG, FEATURES, "cpu")
+    return AutoencoderQuality.from_pretrained(str(folder), CONFIG, FEATURES, "cpu")
 
 
 def pictures(*sizes: tuple[int, int]) -> Batch:

@@ -14,6 +14,8 @@ from ldm3d.schema import IMAGE
 from pipelines.picture_sets import PictureSet, open_sets
 from pipelines.storage import Folder
 
+SETTINGS = {"captions": {"seed": 3}, "sampling": {"eta": 0.5, "scheduler": "ddim"}, "precision": "fp32"}
+SAMPLING = {"eta": 0.5, "precision": "fp32"}  # what decides samples beside the point
 POINT = {"scheduler": "ddim", "guidance_scale": 5.0, "num_inference_steps": 50}
 
 
@@ -33,7 +35,7 @@ def samples(root: Path, rows: int = 3, checkpoint: str = "abc") -> Path:
     columns = {"key": pa.array([7] * rows), "number": pa.array(range(rows)), "caption": ["a cube"] * rows}
     output.write_tables("samples/ddim-s5-n50/00000.parquet", [table(range(rows), depth=depth, **columns)])
     points = {"ddim-s5-n50": POINT | {"rows": rows}, "ddim-s5-n9": POINT | {"rows": 0}}
-    marker = {"points": points, "settings": {"captions": {"seed": 3}}, "model": {"fingerprint": checkpoint}}
+    marker = {"points": points, "settings": SETTINGS, "model": {"fingerprint": checkpoint}}
     output.write("_SUCCESS.json", json.dumps(marker).encode())
     return root
 
@@ -47,7 +49,7 @@ def test_samples_are_a_set_for_each_point_that_has_any(tmp_path):
     found = only(samples(tmp_path / "ours"))
     assert (found.name, found.rows) == ("ours/ddim-s5-n50", 3)
     assert found.columns == {"image": "image", "caption": "caption", "depth": "depth"}
-    assert found.about == {"checkpoint": "abc", "training_step": None, "seed": 3, **POINT}
+    assert found.about == {"checkpoint": "abc", "training_step": None, "seed": 3, "sampling": SAMPLING, **POINT}
     assert found.parts[0].numbers.tolist() == [0, 1, 2]
 
 
@@ -122,6 +124,20 @@ def test_what_cannot_be_measured_is_refused(tmp_path, make, message):
         open_sets(str(tmp_path / "given"), 64, "--input")
     assert type(caught.value) is ValueError
     assert "--input" in str(caught.value)
+
+
+def test_pictures_that_change_places_in_a_file_of_the_same_size_change_it(tmp_path):
+    """The control of every metric of captions: the same pictures, captions of others."""
+    prints = set()
+    for captions in (["a", "b", "c"], ["b", "a", "c"]):
+        pq.write_table(table(range(3), caption=captions), tmp_path / "x.parquet", compression="none")
+        prints.add((only(tmp_path).fingerprint, (tmp_path / "x.parquet").stat().st_size))
+    assert len({size for _, size in prints}) == 1
+    assert len(prints) == 2
+
+
+def test_a_folder_with_an_equals_sign_further_down_has_no_name(tmp_path):
+    assert only(samples(tmp_path / "lr=1e-4" / "ours")).name == "ours/ddim-s5-n50"
 
 
 def test_files_with_different_columns_are_two_sets(tmp_path):
