@@ -106,6 +106,9 @@ class SamplingConfig:
     """Pixels; None is what the model was trained at."""
     width: int | None = None
     """Pixels; None is what the model was trained at."""
+    tile: int | None = None
+    """Pixels; larger pictures are decoded in overlapping squares of this side, which takes less memory. None decodes
+    them whole."""
     batch_size: int = 8
     """Samples per forward pass, across captions; with guidance the U-Net sees twice as many."""
 
@@ -118,7 +121,7 @@ class SamplingConfig:
         require(len(set(names)) == len(names), "sampling", names, "every point of the grid once")
         require(0 <= self.guidance_rescale <= 1, "sampling.guidance_rescale", self.guidance_rescale, "0 to 1")
         require(self.eta is None or 0 <= self.eta <= 1, "sampling.eta", self.eta, "0 to 1, or None")
-        for name in ("height", "width"):
+        for name in ("height", "width", "tile"):
             pixels = getattr(self, name)
             require(pixels is None or pixels >= 1, f"sampling.{name}", pixels, "1 or more, or None")
         require(self.batch_size >= 1, "sampling.batch_size", self.batch_size, "1 or more")

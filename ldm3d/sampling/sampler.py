@@ -57,6 +57,7 @@ class Sampler:
             guidance_scale=point.guidance_scale,
             guidance_rescale=settings.guidance_rescale,
             eta=settings.eta,
+            tile=settings.tile,
         )
 
 
