@@ -59,7 +59,8 @@ def inception_score(rows: FeatureRows, count: int) -> Score:
     splits = min(SPLITS, count)
     sums = rows.sum(_inception, ray.put(split_of(count, splits)), splits, columns=["logits"])
     value, std = sums.score()
-    return Score(value, std / splits**0.5, std, int(sums.counts.sum()))
+    stderr = std / (splits - 1) ** 0.5 if splits > 1 else None  # as torch-fidelity has it, std is of N, not N - 1
+    return Score(value, stderr, std, int(sums.counts.sum()))
 
 
 def means(rows: FeatureRows, columns: Iterable[str]) -> dict[str, Score]:

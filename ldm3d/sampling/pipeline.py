@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ldm3d.config import ModelConfig
+from ldm3d.config import LabelConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
+from ldm3d.depth import DepthEstimator
 from ldm3d.models.base import load_scheduler, load_text, load_unet
 from ldm3d.models.checkpoint import Components, fingerprint_of_network
 from ldm3d.models.source import Source
@@ -66,6 +67,7 @@ class RgbdPipeline:
         self.vae, self.unet, self.scheduler = components.vae, components.unet, components.scheduler
         self.text_encoder, self.tokenizer = components.text_encoder, components.tokenizer
         self.embeddings = TextEmbeddings(self.text_encoder, self.tokenizer)
+        self.depth_estimator: DepthEstimator | None = None
 
     @classmethod
     def from_pretrained(cls, model: str, revision: str | None = None, dtype: torch.dtype = torch.float32) -> Self:
@@ -103,6 +105,14 @@ class RgbdPipeline:
             {name: value for name, value in self.scheduler.config.items() if not name.startswith("_")},
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def load_depth_model(self, model: str = "Intel/dpt-large", revision: str | None = None) -> None:
+        """What estimates the depth of pictures that are given without: any depth model of transformers.
+
+        Raises:
+            ValueError: it does not load, or what it predicts is not known.
+        """
+        self.depth_estimator = DepthEstimator.from_pretrained(LabelConfig(depth_model=model, revision=revision))
 
     def load_lora_weights(self, weights: str, **options: Any) -> None:
         """As the method of this name of diffusers' Stable Diffusion pipelines, which does the work."""
@@ -143,7 +153,8 @@ class RgbdPipeline:
         Args:
             prompt: one, or several.
             image, depth, mask: a picture to begin with, (H, W, 3) uint8, with its depth, (H, W) uint16, for all
-                prompts; with a mask, (H, W) bool, it is drawn anew where that is True. `ldm3d.depth` estimates depth.
+                prompts; with a mask, (H, W) bool, it is drawn anew where that is True. Depth that is not given is estimated, after
+                `load_depth_model`.
             strength: see `ldm3d.sampling.image_to_rgbd`.
             negative_prompt: what guidance leads away from.
             seed: of every sample; or of the first, those after it have the numbers that follow. None draws one.
@@ -164,8 +175,13 @@ class RgbdPipeline:
             raise ValueError(f"output_type is {output_type!r}, wanted one of {', '.join(get_args(OutputType))}")
         if image is not None:
             require_depth(self)
+        if image is not None and depth is None and self.depth_estimator is not None:
+            depth = self.depth_estimator(image[None]).depth[0]
         if (image is None) != (depth is None) or (image is None and mask is not None):
-            raise ValueError("image and depth go together, and a mask with both: the model knows them as one")
+            raise ValueError(
+                "image and depth go together, and a mask with both: the model knows them as one; load_depth_model "
+                "gives what estimates depth"
+            )
         if settings.pop("generator", None) is not None:
             remedy = "give seed, a number or one a sample, which stands for torch.Generator().manual_seed(seed)"
             raise ValueError(f"generator is given, but every sample has a seed of its own: {remedy}")

@@ -19,6 +19,8 @@ from ldm3d.models.text_embeddings import TextEmbeddings
 from ldm3d.rgbd import from_tensor
 from ldm3d.sampling import decode_latents
 from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.scenes import Scene, render
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -55,6 +57,20 @@ def test_arrays_and_tensors_hold_the_same_samples(pipeline):
     assert (tensor.images.shape, tensor.depths.shape) == ((1, 3, 16, 16), (1, 1, 16, 16))
     assert np.array_equal((tensor.depths[:, 0].double() * 65_535).round().numpy(), array.depths)
     assert np.array_equal((tensor.images * 255).round().movedim(1, -1).numpy(), array.images)
+
+
+def test_depth_of_a_picture_that_comes_without_is_estimated(pipeline, tmp_path):
+    tiny_depth_model(tmp_path)
+    pipeline.load_depth_model(str(tmp_path))
+    image = render(Scene.from_seed(0), 16).image
+    depth = pipeline.depth_estimator(image[None]).depth[0]
+    settings = {"seed": 3, "strength": 0.5, "num_inference_steps": 4, "output_type": "np"}
+    alone, both = (
+        pipeline("a red cube", image=image, **settings),
+        pipeline("a red cube", image=image, depth=depth, **settings),
+    )
+    assert np.array_equal(alone.images, both.images)
+    assert np.array_equal(alone.depths, both.depths)
 
 
 def test_each_sample_is_told_by_its_prompt_and_seed_and_may_be_drawn_again(pipeline):
