@@ -153,8 +153,8 @@ class RgbdPipeline:
         Args:
             prompt: one, or several.
             image, depth, mask: a picture to begin with, (H, W, 3) uint8, with its depth, (H, W) uint16, for all
-                prompts; with a mask, (H, W) bool, it is drawn anew where that is True. Depth that is not given is estimated, after
-                `load_depth_model`.
+                prompts; with a mask, (H, W) bool, it is drawn anew where that is True. Depth that is not given is
+                estimated, after `load_depth_model`.
             strength: see `ldm3d.sampling.image_to_rgbd`.
             negative_prompt: what guidance leads away from.
             seed: of every sample; or of the first, those after it have the numbers that follow. None draws one.
