@@ -55,7 +55,7 @@ def write_features(config: EvaluateConfig) -> None:
     plan, output, random = EvaluatePlan.of(config), Folder(config.output), np.random.default_rng(0)
     claim(output, RUN, {})
     for measured in plan.sets:
-        for number, part in enumerate(measured.pictures.parts):
+        for part in measured.pictures.parts:
             count = len(part.keys)
             names = {"key": pa.array(part.keys), "number": pa.array(part.numbers)}
             for measure in measured.measures:
@@ -63,7 +63,7 @@ def write_features(config: EvaluateConfig) -> None:
                 columns = {name: _lists(values((count, width))) for name, width in WIDTHS.items()}
                 if measure == SIMILARITY:
                     columns = {"clip": pa.array(random.normal(30, 3, count))}
-                shard = plan.shard(measured, measure, number, FINGERPRINTS)
+                shard = plan.shard(measured, measure, part, FINGERPRINTS)
                 tables = {"features": [pa.table({**names, **columns})]}
                 commit_shard(output, RUN, Record(shard.name, count, count, {}, {}), tables, {"features": FLOATS})
 
@@ -78,7 +78,7 @@ def drive(config: EvaluateConfig) -> dict[str, float]:
     began = time.perf_counter()
     plan = EvaluatePlan.of(config)
     planned = time.perf_counter()
-    found = {result.metric: result for result in Results(plan, FINGERPRINTS, RUN, "").rows()}
+    found = {result.metric: result for result in Results(plan, FINGERPRINTS, FINGERPRINTS, RUN, "").rows()}
     if set(found) != set(config.metrics) or {each.num_samples for each in found.values()} != {
         plan.sets[0].pictures.rows
     }:

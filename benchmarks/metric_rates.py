@@ -9,7 +9,6 @@ peer is torch_fidelity.calculate_metrics on the PNG files, with the processes th
 weights and the matrix steps are counted. The numbers of both are printed: they are of the same pictures and weights.
 """
 
-import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import Ratio, alone, arguments, save
@@ -34,7 +34,7 @@ from pipelines.commit import claim
 from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.feature_rows import matrix
 from pipelines.measure_parts import Measuring, PartMeasurer
-from pipelines.measures import FEATURES
+from pipelines.measures import FEATURES, try_measures
 from pipelines.resources import LABEL_CALLS
 from pipelines.storage import Folder
 
@@ -75,15 +75,16 @@ def ours(root: Path, kind: str, weights: Path, threads: int) -> Score:
         )
         plan, output = EvaluatePlan.of(config), Folder(name)
         claim(output, RUN, {})
-        measurer = PartMeasurer(Measuring(plan.config, threads, RUN, {}))
-        tasks = [pa.table({"task": [task.to_json()]}) for task in plan.tasks({FEATURES: "0" * 64})]
+        prints = try_measures([FEATURES], plan.config)["fingerprints"]
+        torch.set_num_threads(threads)
+        measurer = PartMeasurer(Measuring(plan.config, threads, RUN, {}, prints))
+        tasks = [pa.table({"task": [task.to_json()]}) for task in plan.tasks(prints)]
         with ThreadPoolExecutor(LABEL_CALLS) as calls:
-            records = [json.loads(found["record"][0].as_py()) for found in calls.map(measurer, tasks)]
+            list(calls.map(measurer, tasks))
         sets = {}
         for measured in plan.sets:
-            own = measured.fingerprint(plan.config)[:12]
-            files = [file for each in records if each["name"].startswith(own) for file in each["sizes"]]
-            sets[measured.role] = pa.concat_tables([output.read_table(file) for file in files])
+            shards = [plan.shard(measured, FEATURES, part, prints) for part in measured.pictures.parts]
+            sets[measured.role] = pa.concat_tables([output.read_table(shard.file("features")) for shard in shards])
     return _numbers(sets["input"], sets["reference"])
 
 
@@ -101,7 +102,6 @@ def _numbers(drawn: pa.Table, real: pa.Table) -> Score:
 
 def peer(root: Path, kind: str, weights: Path, threads: int) -> Score:
     """torch-fidelity, as its documentation calls it."""
-    import torch
     from torch_fidelity import calculate_metrics
 
     torch.set_num_threads(threads)
