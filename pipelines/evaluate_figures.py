@@ -9,7 +9,7 @@ from ldm3d.measures import Batch
 from ldm3d.report.depth_figure import DepthRow, depth_figure
 from ldm3d.report.samples_figure import SamplesRow, Shown, samples_figure
 from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.measures import DEPTH, open_measure
+from pipelines.measures import DEPTH, open_depth
 from pipelines.resources import Pool, hide_other_gpus
 from pipelines.shown_pictures import Name, names_to_show, read_named
 
@@ -55,10 +55,10 @@ def _depth(batches: Sequence[Batch], config: EvaluateConfig, pool: Pool) -> byte
 
 def _maps(batches: list[Batch], config: EvaluateConfig) -> list[DepthRow]:
     hide_other_gpus()
-    measure = open_measure(DEPTH, config)
+    measure = open_depth(config)
     rows = []
     for batch in batches:
-        (maps,) = measure.maps(batch)  # type: ignore[attr-defined]
+        (maps,) = measure.maps(batch)
         caption = batch.captions[0] if batch.captions else ""
         rows.append(DepthRow(caption, batch.images[0], maps.reference, maps.own, maps.peer))
     return rows

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,6 +15,9 @@ from ldm3d.measures import Measure
 from pipelines.model_copy import model_copy
 from pipelines.resources import hide_other_gpus
 from pipelines.storage import Folder
+
+if TYPE_CHECKING:
+    from ldm3d.measures.depth_agreement import DepthAgreement
 
 FEATURES, SIMILARITY, DEPTH, RECONSTRUCTION = "inception", "clip", "depth", "autoencoder"
 """Names of measures; an autoencoder's is followed by a point and its place among those that are measured."""
@@ -39,7 +42,7 @@ def open_measure(name: str, config: EvaluateConfig) -> Measure:
             clip = copies.enter_context(_local(config.clip.model, "", "clip.model"))
             return similarity_of(replace(config.clip, model=clip), device)
         if kind == DEPTH:
-            return _depth(config, device, copies)
+            return open_depth(config)
         return _autoencoder(config.reconstruction.models[int(place)], config, device, copies)
 
 
@@ -68,13 +71,19 @@ def _features(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure
     return features_of(replace(config.inception, weights=weights), device)
 
 
-def _depth(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
+def open_depth(config: EvaluateConfig) -> "DepthAgreement":
+    """The measure of depth, which gives maps, too.
+
+    Raises:
+        ValueError: as `open_measure`.
+    """
     from ldm3d.measures.depth_agreement import DepthAgreement
 
-    reference = copies.enter_context(_local(config.depth.reference, "", "depth.reference"))
-    peer = config.depth.peer and copies.enter_context(_local(config.depth.peer, "", "depth.peer"))
-    measure: Measure = DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), device)
-    return measure
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with ExitStack() as copies:
+        reference = copies.enter_context(_local(config.depth.reference, "", "depth.reference"))
+        peer = config.depth.peer and copies.enter_context(_local(config.depth.peer, "", "depth.peer"))
+        return DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), device)
 
 
 def _autoencoder(model: str, config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.named import named
 
 NAME = r"\w+([.-]\w+)*"  # of a model, as folders and `datasets` take it
 
@@ -33,11 +34,7 @@ class GeneratorConfig:
 
     def named(self) -> list[tuple[str, str]]:
         """The name and place of each. One that is given none is called by its folder, or by that of `model/`."""
-        found = [re.fullmatch(r"([\w.-]+)=(.+)", given, re.DOTALL) for given in self.model]
-        return [
-            (match[1], match[2]) if match else (_called(given), given)
-            for match, given in zip(found, self.model, strict=True)
-        ]
+        return [named(given) for given in self.model]
 
 
 def _require_names(names: list[str]) -> None:
@@ -46,11 +43,6 @@ def _require_names(names: list[str]) -> None:
     require(fine, "names of model.model", names, wanted)
     distinct = len({name.replace("-", "_") for name in names}) == len(names)  # as `datasets` has splits
     require(distinct, "names of model.model", names, "a name for each: give NAME=MODEL")
-
-
-def _called(model: str) -> str:
-    parts = [part for part in re.split(r"[/\\]+", model) if part]
-    return next((part for part in reversed(parts) if part != "model"), "model")
 
 
 @dataclass(frozen=True, kw_only=True)

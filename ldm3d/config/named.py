@@ -6,11 +6,14 @@ NAMED = re.compile(r"^([\w.+-]+)=(.+)$", re.DOTALL)
 
 
 def named(given: str) -> tuple[str, str]:
-    """(name, path or id); without a name in front of it, it is called by the last part of its path.
+    """(name, path or id). Without a name it is called by its folder, or by that of `model/`.
 
     A path with a slash before its first `=` has no name: `runs/lr=1e-4/model`.
     """
     found = NAMED.match(given)
-    if found:
-        return found[1], found[2]
-    return given.rstrip("/").rpartition("/")[2], given
+    return (found[1], found[2]) if found else (_called(given), given)
+
+
+def _called(path: str) -> str:
+    parts = [part for part in re.split(r"[/\\]+", path) if part]
+    return next((part for part in reversed(parts) if part != "model"), "model")

@@ -13,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import torch
-import torch.nn.functional as F  # noqa: N812 -- the name the whole field uses
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.measures.batch import Batch
@@ -78,7 +78,7 @@ class Conse:
         """(B, H, W, 3) -> (B, D), of length 1."""
         _, scores = self.classifier(pictures)
         odds, classes = scores.softmax(1).topk(CLASSES)
-        return F.normalize((odds[..., None] * self._names[classes]).sum(1), dim=-1)
+        return functional.normalize((odds[..., None] * self._names[classes]).sum(1), dim=-1)
 
     def _sentences(self, sentences: Sequence[str]) -> Tensor:
         """(N, D), of length 1: the mean of the states of a sentence's tokens."""
@@ -88,5 +88,5 @@ class Conse:
             tokens = self.tokenizer(some, padding=True, truncation=True, return_tensors="pt").to(self.encoder.device)
             weights = tokens["attention_mask"][..., None].float()
             states = self.encoder(**tokens).last_hidden_state.float() * weights
-            found.append(F.normalize(states.sum(1) / weights.sum(1), dim=-1))
+            found.append(functional.normalize(states.sum(1) / weights.sum(1), dim=-1))
         return torch.cat(found)

@@ -3,13 +3,13 @@
 EfficientNet-Lite0, trained on ImageNet. Its distances rank as Inception's do, and are no FID.
 """
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 -- the name the whole field uses
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from ldm3d.measures.features import fingerprint_of
 from ldm3d.models.checkpoint import fingerprint_of_network
@@ -23,7 +23,8 @@ class EfficientNetLite0:
 
     widths = (1_280, 1_000)
 
-    def __init__(self, network: nn.Module, device: str) -> None:
+    def __init__(self, network: Any, device: str) -> None:
+        """`network`: of the package, with its weights."""
         self.network, self.device = network.eval().to(device), device
         self.fingerprint = fingerprint_of("efficientnet-lite0", fingerprint_of_network(network))
 
@@ -49,8 +50,8 @@ class EfficientNetLite0:
     def __call__(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) uint8 -> (B, 1280), (B, 1000) float32."""
         pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float()
-        pixels = F.interpolate(pixels, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
+        pixels = functional.interpolate(pixels, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
         with full_float32():
-            features = self.network.extract_features((pixels - 127) / 128).mean((2, 3))  # type: ignore[operator]
-            scores: Tensor = self.network._fc(features)  # type: ignore[operator]
+            features = self.network.extract_features((pixels - 127) / 128).mean((2, 3))
+            scores: Tensor = self.network._fc(features)
         return features, scores

@@ -19,7 +19,7 @@ from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.precision import full_float32
 from ldm3d.models.source import Source
 from ldm3d.models.trained import load_any_autoencoder
-from ldm3d.rgbd import DEPTH_MAX, from_tensor, to_tensor
+from ldm3d.rgbd import DEPTH_MAX, from_tensor, image_from_tensor, to_tensor
 from ldm3d.training.perceptual import SMALLEST, Perceptual
 
 FLOOR = DEPTH_MAX / 255  # levels: of one grey value in 255
@@ -126,10 +126,7 @@ class AutoencoderQuality:
         return to_tensor(pictures.images, none, 4)[:, :3]
 
     def _from_tensor(self, pixels: Tensor) -> Pictures:
-        if self.channels != 3:
-            return Pictures(*from_tensor(pixels))
-        images, _ = from_tensor(torch.cat([pixels, pixels[:, :1]], 1))
-        return Pictures(images, None)
+        return Pictures(image_from_tensor(pixels), None) if self.channels == 3 else Pictures(*from_tensor(pixels))
 
     def _figures(self, back: Pictures, pictures: Pictures) -> dict[str, Tensor]:
         """(B,) each, of those that there are."""

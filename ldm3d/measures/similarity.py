@@ -6,9 +6,9 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import torch
-import torch.nn.functional as F  # noqa: N812 -- the name the whole field uses
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.measures.batch import Batch, Measure
@@ -151,4 +151,4 @@ def _settings(part: Any) -> dict[str, str]:
 def _unit(embeddings: Any) -> Tensor:
     """Of length 1, in float32. transformers 5 wraps them."""
     tensor: Tensor = embeddings if isinstance(embeddings, Tensor) else embeddings.pooler_output
-    return F.normalize(tensor.float(), dim=-1)
+    return functional.normalize(tensor.float(), dim=-1)

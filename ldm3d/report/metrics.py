@@ -1,6 +1,6 @@
 """The closed list of metrics: what each is called, its unit, and which way is better."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -16,17 +16,20 @@ class About:
     digits: int = 3
 
 
+DEPTH = {
+    "abs_rel": About("AbsRel", "lower", 4),
+    "rmse_m": About("RMSE [m]", "lower"),
+    "delta1": About("δ1", "higher"),
+    "silog": About("SILog", "lower"),
+}
+
+
 def _depth(prefix: str, of: str) -> dict[str, About]:
     rules = {"": "", "_literal": " (no cap)"}
     return {
-        f"{prefix}{name}{rule}": About(f"{of}{title}{how}", better, digits)  # type: ignore[arg-type]
+        f"{prefix}{name}{rule}": replace(about, title=f"{of}{about.title}{how}")
         for rule, how in rules.items()
-        for name, title, better, digits in (
-            ("abs_rel", "AbsRel", "lower", 4),
-            ("rmse_m", "RMSE [m]", "lower", 3),
-            ("delta1", "δ1", "higher", 3),
-            ("silog", "SILog", "lower", 3),
-        )
+        for name, about in DEPTH.items()
     }
 
 
@@ -43,7 +46,6 @@ METRICS: dict[str, About] = {
     "lpips": About("LPIPS", "lower"),
     "depth_l1": About("depth L1", "lower", 4),  # of a range of 1
     "depth_abs_rel": About("Abs.Rel.", "lower"),  # |d' - d| / d of stored inverse depth, over d > 0
-    "depth_abs_rel_floored": About(
-        "Abs.Rel. (d ≥ 1/255)", "lower"
-    ),  # the same, d taken for at least 1/255 of its range
+    # the same, d taken for at least 1/255 of its range
+    "depth_abs_rel_floored": About("Abs.Rel. (d ≥ 1/255)", "lower"),
 }

@@ -45,8 +45,9 @@ def number(value: float, digits: int) -> str:
 
 def with_error(value: float, error: float | None, digits: int) -> str:
     """`27.82 ± 0.31`, or the value alone where the error is not known."""
-    known = error is not None and not math.isnan(error)
-    return number(value, digits) + (f" ± {number(error, digits)}" if known else "")  # type: ignore[arg-type]
+    if error is None or math.isnan(error):
+        return number(value, digits)
+    return f"{number(value, digits)} ± {number(error, digits)}"
 
 
 def signed(change: float, digits: int) -> str:

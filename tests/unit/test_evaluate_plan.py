@@ -193,6 +193,6 @@ def test_real_pictures_need_one_size_of_samples(tmp_path):
 
 
 def test_two_autoencoders_of_one_name_are_refused(tmp_path):
-    models = ReconstructionConfig(models=("runs/a/model", "runs/b/model"), corpus=make(tmp_path / "corpus"))
-    with pytest.raises(ValueError, match="'model' twice"):
+    models = ReconstructionConfig(models=("runs/a/vae", "runs/b/vae"), corpus=make(tmp_path / "corpus"))
+    with pytest.raises(ValueError, match="'vae' twice"):
         EvaluatePlan.of(config(tmp_path, reconstruction=models))

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812 -- the name the whole field uses
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 
 from ldm3d.config import LabelConfig
 from ldm3d.depth import DepthEstimator, load_depth_model
@@ -46,7 +46,7 @@ def raw(estimator: MetricDepthEstimator, images: np.ndarray) -> Any:
 def unpadded(depth: torch.Tensor) -> torch.Tensor:
     """Of ZoeDepth: to the size of the padded picture, of which 3 √(side / 2) pixels on each side are cut away."""
     above, left = 13, 15
-    return F.interpolate(depth[:, None], (40 + 2 * above, 56 + 2 * left), mode="bicubic")[
+    return functional.interpolate(depth[:, None], (40 + 2 * above, 56 + 2 * left), mode="bicubic")[
         :, 0, above:-above, left:-left
     ]
 
@@ -56,7 +56,7 @@ def test_metres_are_the_models_own_at_the_size_of_the_picture(folders, name):
     estimator = opened(folders[name])
     found = estimator(IMAGES)
     assert (found.shape, found.dtype) == ((2, 40, 56), torch.float32)
-    expected = F.interpolate(raw(estimator, IMAGES).predicted_depth[:, None], (40, 56), mode="bicubic")[:, 0]
+    expected = functional.interpolate(raw(estimator, IMAGES).predicted_depth[:, None], (40, 56), mode="bicubic")[:, 0]
     torch.testing.assert_close(found, expected)
     assert found.std() > 0.1
 
@@ -78,7 +78,7 @@ def test_depth_pro_says_inverse_depth_at_a_focal_length_of_the_width(tmp_path, u
         depth_pro(tmp_path, use_fov_model)
     estimator = opened(str(tmp_path))
     found, answer = estimator(IMAGES), raw(estimator, IMAGES)
-    inverse = F.interpolate(answer.predicted_depth[:, None], (40, 56), mode="bilinear")[:, 0]
+    inverse = functional.interpolate(answer.predicted_depth[:, None], (40, 56), mode="bilinear")[:, 0]
     if use_fov_model:
         inverse = inverse * (2 * torch.tan(torch.deg2rad(answer.field_of_view) / 2))[:, None, None]
     torch.testing.assert_close(found, 1 / inverse.clamp(1e-4, 1e4))
