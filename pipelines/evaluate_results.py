@@ -9,8 +9,9 @@ import ray
 
 from ldm3d.report.metrics import METRICS
 from ldm3d.report.result import Result
-from pipelines.evaluate_plan import EvaluatePlan, Measured
+from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.feature_rows import Chosen
+from pipelines.measured_pictures import Measured
 from pipelines.measured_set import MeasuredSet
 from pipelines.measures import DEPTH, FEATURES, SIMILARITY
 from pipelines.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of

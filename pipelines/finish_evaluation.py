@@ -8,7 +8,6 @@ A run is known by its settings, pictures and networks, so that the same evaluati
 """
 
 import json
-import logging
 import math
 from dataclasses import asdict
 from typing import Any
@@ -26,13 +25,12 @@ from ldm3d.report.verdict import Verdict, overall, verdicts
 from ldm3d.schema import conform
 from pipelines import preflight
 from pipelines.evaluate_figures import figures
-from pipelines.evaluate_plan import EvaluatePlan, Measured
+from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.measure_parts import Measuring
+from pipelines.measured_pictures import Measured
 from pipelines.protocol import metric_of
 from pipelines.resources import Pool
 from pipelines.storage import Folder, is_damage
-
-logger = logging.getLogger(__name__)
 
 NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
 

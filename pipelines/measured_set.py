@@ -7,8 +7,8 @@ import ray
 
 from pipelines.audit import AuditError
 from pipelines.commit import Shard, finished
-from pipelines.evaluate_plan import Measured
 from pipelines.feature_rows import CONTRACTS, Chosen, FeatureRows, measured_names
+from pipelines.measured_pictures import Measured
 from pipelines.storage import Folder
 
 

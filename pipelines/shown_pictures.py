@@ -6,7 +6,8 @@ import numpy as np
 
 from ldm3d.keys import rank
 from ldm3d.measures import Batch
-from pipelines.evaluate_plan import EvaluatePlan, Measured
+from pipelines.evaluate_plan import EvaluatePlan
+from pipelines.measured_pictures import Measured
 from pipelines.picture_rows import read_some
 
 Name = tuple[int, int]

@@ -4,7 +4,6 @@ Ray Train brings the workers up and together. Checkpoints are our own (`pipeline
 for whatever reason, goes on from the newest that is whole.
 """
 
-import logging
 import math
 import os
 import signal
@@ -25,8 +24,6 @@ from pipelines.board import ABSENT_S, Board, Listener
 from pipelines.commit import TakenOverError
 from pipelines.reader import BadRowError
 from pipelines.storage import Folder
-
-logger = logging.getLogger(__name__)
 
 SCRATCH = "_state/ray_train"  # what Ray Train writes for itself
 POLL_S = 0.5
