@@ -4,6 +4,7 @@ Ray Train brings the workers up and together. Checkpoints are our own (`pipeline
 for whatever reason, goes on from the newest that is whole.
 """
 
+import logging
 import math
 import os
 import signal
