@@ -32,9 +32,9 @@ from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.toy.diffusion_model import make_base_model
 from ldm3d.toy.inception_weights import make_inception_weights
 from ldm3d.toy.scenes import Scene
-from pipelines.commit import MARKERS
 from pipelines.evaluate import evaluate
 from pipelines.generate import generate
+from pipelines.storage.shards import MARKERS
 
 SHARD = 16  # pictures
 BEFORE = 4  # shards that actors may have at once: their times are those of starting, too

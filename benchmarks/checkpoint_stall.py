@@ -25,7 +25,7 @@ from benchmarks.toy_training import Observed, Toy, plan
 from pipelines.checkpoints import Checkpoints, Tensors
 from pipelines.parallel import gather
 from pipelines.reader import BatchReader
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from pipelines.validation_rows import ValidationRows
 
 WIDTH = 2_000  # of square layers: four million weights

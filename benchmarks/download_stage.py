@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ldm3d.config import CorpusConfig, DownloadConfig, ShardConfig
 from ldm3d.rejected import Rejected
 from pipelines.download import Downloader
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 THREADS = 64
 SHARD_ROWS = ShardConfig().rows

@@ -21,13 +21,13 @@ from benchmarks.measure import alone, arguments, cluster, save
 from ldm3d.config import ActorsConfig, EvaluateConfig
 from ldm3d.images import encode_rgb
 from ldm3d.schema import IMAGE
-from pipelines.commit import Record, claim, commit_shard
 from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.evaluate_results import Results
 from pipelines.measure_parts import FLOATS
 from pipelines.measures import FEATURES, SIMILARITY
 from pipelines.session import connect
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, claim, commit_shard
 
 SHARD = 64
 WIDTHS = {"pool": 2_048, "logits": 1_008}

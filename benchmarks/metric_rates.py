@@ -30,13 +30,13 @@ from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import SUBSET_SIZE, SUBSETS, kernel_distance
 from ldm3d.schema import IMAGE
-from pipelines.commit import claim
 from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.feature_rows import matrix
 from pipelines.measure_parts import Measuring, PartMeasurer
 from pipelines.measures import FEATURES, try_measures
 from pipelines.resources import LABEL_CALLS
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import claim
 
 SETS = ("drawn", "real")
 FILE_ROWS = 64  # of parquet

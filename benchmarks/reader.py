@@ -33,8 +33,8 @@ from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.images import decode_depth, decode_rgb, encode_depth
 from ldm3d.schema import conform
 from pipelines.reader import BatchReader
-from pipelines.row_groups import RowGroups
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.row_groups import RowGroups
 from pipelines.write_shards import RGBD_OPTIONS, row_groups
 
 FILE_ROWS = 256

@@ -13,7 +13,7 @@ from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.depth import DepthEstimator, DepthLabels
 from ldm3d.toy.pictures import jpeg
 from pipelines.label_depth import DepthLabeler, Estimator
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 
 def small_dpt(folder: Path, image_size: int = 128) -> None:

@@ -132,7 +132,7 @@ def _judge(error: Exception) -> tuple[int, str]:
 
     from ldm3d.training.guard import DivergedError
     from pipelines.audit import AuditError
-    from pipelines.commit import TakenOverError
+    from pipelines.storage.shards import TakenOverError
 
     match error:
         case RayTaskError():  # comes first: Ray makes it an instance of its cause's class, too

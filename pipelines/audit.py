@@ -14,9 +14,9 @@ import ray
 from numpy.typing import NDArray
 
 from ldm3d.schema import REJECT, RGBD
-from pipelines.commit import CORPUS, Record, Shard, check_owner, finished, forget, shard_file
 from pipelines.plan import Plan
-from pipelines.storage import Folder, is_damage
+from pipelines.storage.folder import Folder, is_damage
+from pipelines.storage.shards import CORPUS, Record, Shard, check_owner, finished, forget, shard_file
 
 SHARDS_A_TASK = 32  # seconds each on an object store: a task that says nothing for longer looks stuck
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ldm3d.config import LatentsConfig
 from ldm3d.schema import LATENTS, REJECT
 from pipelines.audit import audit_shards, columns_of, damage_or_raise
-from pipelines.commit import Record, Shard, shard_file
 from pipelines.encode_shards import CONTRACTS, has_flips
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, Shard, shard_file
 
 
 def audit_latents(shards: list[Shard], config: LatentsConfig, run: str) -> dict[str, Record]:

@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from ldm3d.schema import REJECT, SAMPLES
 from pipelines.audit import audit_shards, columns_of, damage_or_raise
-from pipelines.commit import Record, Shard, shard_file
 from pipelines.generate_shards import CONTRACTS
 from pipelines.sampling_grid import Grid, GridPoint, point_name
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, Shard, shard_file
 
 POINT = ("scheduler", "guidance_scale", "num_inference_steps", "checkpoint")
 

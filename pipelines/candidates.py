@@ -28,10 +28,10 @@ from ldm3d.keys import SPLITS, split_of
 from ldm3d.reason import Reason
 from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
-from pipelines.commit import Shard, check_owner
 from pipelines.metadata_input import MetadataInput
 from pipelines.plan import FILES, Plan, planned_files, save_plan
-from pipelines.storage import Folder, is_damage
+from pipelines.storage.folder import Folder, is_damage
+from pipelines.storage.shards import Shard, check_owner
 from pipelines.waiting import wait_for
 
 logger = logging.getLogger(__name__)

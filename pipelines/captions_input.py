@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ldm3d.captions import Captions, read_captions
 from ldm3d.config import CaptionsConfig
-from pipelines.storage import CONCURRENCY, Folder
+from pipelines.storage.folder import CONCURRENCY, Folder
 
 
 @dataclass(frozen=True)

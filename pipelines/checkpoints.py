@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 if TYPE_CHECKING:
     from torch import Tensor

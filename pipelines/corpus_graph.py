@@ -11,14 +11,14 @@ from typing import Any
 from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig
-from pipelines.commit import Record, Shard, finished
 from pipelines.download import Downloader
 from pipelines.label_depth import DepthLabeler
 from pipelines.progress import ShardProgress
 from pipelines.relabel import CorpusReader
 from pipelines.resources import Resources
 from pipelines.session import allow_for_slow_hosts
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, Shard, finished
 from pipelines.stream_shards import stream_shards
 from pipelines.write_shards import write_shards
 

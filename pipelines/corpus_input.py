@@ -6,12 +6,12 @@ from typing import Any
 
 from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of_folder
-from pipelines.finished_input import success_marker
 from pipelines.local_paths import absolute
 from pipelines.metadata_input import MetadataInput, read_input
-from pipelines.preflight import check_apart
 from pipelines.relabel import is_corpus, with_source_settings
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.inputs import success_marker
+from pipelines.storage.run import check_apart
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from pipelines.commit import Shard
-from pipelines.finished_input import success_marker
-from pipelines.row_groups import RowGroups
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.inputs import success_marker
+from pipelines.storage.row_groups import RowGroups
+from pipelines.storage.shards import Shard
 
 
 @dataclass(frozen=True)

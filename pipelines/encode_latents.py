@@ -14,15 +14,15 @@ from typing import Any
 import ray
 
 from ldm3d.config import LatentsConfig, to_json
-from pipelines import preflight
 from pipelines.audit_latents import audit_latents
-from pipelines.commit import check_owner
 from pipelines.encode_plan import EncodePlan, try_encoder
 from pipelines.encode_shards import CONTRACTS, Encoding, ShardEncoder
 from pipelines.finish_latents import finish, finished_summary
 from pipelines.resources import cluster_size, fit_actors
 from pipelines.session import connect
-from pipelines.storage import Folder
+from pipelines.storage import run as preflight
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import check_owner
 from pipelines.stream_shards import work_off
 from pipelines.trial import try_on_worker
 

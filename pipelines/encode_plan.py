@@ -16,9 +16,9 @@ from ldm3d.sampling.decode import pixel_factor
 from pipelines.corpus_shards import CorpusShards
 from pipelines.encode_shards import COLUMNS
 from pipelines.local_paths import absolute
-from pipelines.preflight import check_apart
 from pipelines.resources import hide_other_gpus
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.run import check_apart
 from pipelines.trained_autoencoder import open_autoencoder
 
 if TYPE_CHECKING:

@@ -17,8 +17,6 @@ import time
 from typing import Any
 
 from ldm3d.config import EvaluateConfig, to_json
-from pipelines import preflight
-from pipelines.commit import check_owner
 from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.evaluate_results import Results
 from pipelines.finish_evaluation import earlier_start, finish, finished_run
@@ -26,7 +24,9 @@ from pipelines.measure_parts import Measuring, measure_parts
 from pipelines.measures import try_measures
 from pipelines.resources import cluster_size, fit_actors
 from pipelines.session import connect
-from pipelines.storage import Folder
+from pipelines.storage import run as preflight
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import check_owner
 from pipelines.trial import try_on_worker
 
 logger = logging.getLogger(__name__)

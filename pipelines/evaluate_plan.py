@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
-from pipelines.commit import Record, Shard
 from pipelines.feature_rows import Chosen
 from pipelines.local_paths import absolute
 from pipelines.measured_pictures import Measured, Role, measured_sets
 from pipelines.picture_rows import PartRows
 from pipelines.picture_sets import Part
-from pipelines.preflight import check_apart
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.run import check_apart
+from pipelines.storage.shards import Record, Shard
 
 PRINT = 12  # hex digits of a fingerprint in the names of folders
 

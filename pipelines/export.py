@@ -16,7 +16,7 @@ from ldm3d.models.lora import merge_lora, save_lora
 from ldm3d.training.ema import UPDATES
 from ldm3d.training.reconstructor import Reconstructor
 from pipelines.diffusion_training import UNET, DiffusionStart, make_unet, scheduler_of
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 AUTOENCODER = "vae"
 LORA = "lora"

@@ -17,8 +17,8 @@ import ray
 from numpy.typing import NDArray
 
 from ldm3d.keys import rank
-from pipelines.commit import Shard, redone_if_damaged
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Shard, redone_if_damaged
 
 CONTRACTS = ("features", "rejects")  # folders of the output: of what was measured, and of pictures that were not
 GROUP_ROWS = 4_096  # a task's: sums of 2048 features are as large as so many of them

@@ -23,14 +23,14 @@ from ldm3d.report.plots import plots
 from ldm3d.report.result import Result
 from ldm3d.report.verdict import Verdict, overall, verdicts
 from ldm3d.schema import conform
-from pipelines import preflight
 from pipelines.evaluate_figures import figures
 from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.measure_parts import Measuring
 from pipelines.measured_pictures import Measured
 from pipelines.protocol import metric_of
 from pipelines.resources import Pool
-from pipelines.storage import Folder, is_damage
+from pipelines.storage import run as preflight
+from pipelines.storage.folder import Folder, is_damage
 
 NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
 

@@ -15,15 +15,15 @@ from typing import Any
 import ray
 
 from ldm3d.config import GenerateConfig, to_json
-from pipelines import preflight
 from pipelines.audit_samples import audit_samples
-from pipelines.commit import check_owner
 from pipelines.finish_samples import finish, finished_summary
 from pipelines.generate_plan import GeneratePlan, try_sampler
 from pipelines.generate_shards import CONTRACTS, Generating, ShardGenerator
 from pipelines.resources import Pool, cluster_size, fit_actors
 from pipelines.session import connect
-from pipelines.storage import Folder
+from pipelines.storage import run as preflight
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import check_owner
 from pipelines.stream_shards import work_off
 from pipelines.trial import try_on_worker
 

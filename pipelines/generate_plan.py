@@ -21,13 +21,13 @@ from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
 from ldm3d.schema import conform
 from pipelines.captions_input import CaptionsInput
-from pipelines.commit import Shard
 from pipelines.generator import Generator
 from pipelines.local_paths import absolute
-from pipelines.preflight import check_apart
 from pipelines.resources import hide_other_gpus
 from pipelines.sampling_grid import Grid, grid_of
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.run import check_apart
+from pipelines.storage.shards import Shard
 from pipelines.trained_model import open_model
 
 FILE_SHARDS = 256  # a reader of one shard reads the footer of them all

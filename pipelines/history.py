@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.mlflow_run import PICTURES, Ending, MlflowRun
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 logger = logging.getLogger(__name__)
 

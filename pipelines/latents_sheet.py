@@ -9,9 +9,9 @@ from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling.decode import decode_latents
-from pipelines.commit import Shard
 from pipelines.resources import hide_other_gpus
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Shard
 
 SHOWN = 8  # pictures
 

@@ -13,7 +13,7 @@ from ldm3d.measures.prepare import Size
 from ldm3d.rejected import Rejected
 from pipelines.measures import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
 from pipelines.picture_sets import PictureSet, open_sets
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 Role = Literal["input", "reference", "corpus"]
 TRIED = 16  # pictures of a part whose size is looked for

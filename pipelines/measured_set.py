@@ -6,10 +6,10 @@ import numpy as np
 import ray
 
 from pipelines.audit import AuditError
-from pipelines.commit import Shard, finished
 from pipelines.feature_rows import CONTRACTS, Chosen, FeatureRows, measured_names
 from pipelines.measured_pictures import Measured
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Shard, finished
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.metadata import Columns, passed_over, recognise
-from pipelines.storage import CONCURRENCY, Folder
+from pipelines.storage.folder import CONCURRENCY, Folder
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ldm3d.config import WatchConfig
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 logger = logging.getLogger(__name__)
 

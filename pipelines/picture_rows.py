@@ -13,7 +13,7 @@ from ldm3d.measures import Batch
 from ldm3d.measures.prepare import Filter, Size, depth_of, picture_of
 from ldm3d.reason import Reason
 from ldm3d.rejected import Rejected
-from pipelines.storage import CONCURRENCY, Folder
+from pipelines.storage.folder import CONCURRENCY, Folder
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from ldm3d.captions import COLUMNS
 from ldm3d.config.named import named
 from ldm3d.keys import make_key
-from pipelines.finished_input import success_marker
-from pipelines.preflight import CONFIG, SUCCESS
-from pipelines.storage import CONCURRENCY, Folder
+from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.inputs import success_marker
+from pipelines.storage.run import CONFIG, SUCCESS
 
 FILES = (".jpg", ".jpeg", ".png", ".webp")
 WANTED = "the output of `generate`, a corpus, or a folder of parquet files with a column `image`, or of picture files"

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 
-from pipelines.commit import LostRowsError, Shard
-from pipelines.storage import DamagedError, Folder, is_damage
+from pipelines.storage.folder import DamagedError, Folder, is_damage
+from pipelines.storage.shards import LostRowsError, Shard
 
 logger = logging.getLogger(__name__)
 

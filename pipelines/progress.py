@@ -7,9 +7,9 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO
 
-from pipelines.commit import Record
 from pipelines.resources import LABEL_CALLS
 from pipelines.status_line import StatusLine
+from pipelines.storage.shards import Record
 
 REASONS_SHOWN = 4
 

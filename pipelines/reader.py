@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ldm3d.data.order import BatchRows, GlobalOrder
-from pipelines.row_groups import OpenRowGroups, RowGroups
+from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 
 FETCHERS = 8  # row groups that are fetched at a time
 ROWS_AHEAD = 256  # rows that are asked for before they are decoded: an object store takes a second at times

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
-from pipelines.commit import Record, Shard, finished
-from pipelines.finished_input import success_marker
 from pipelines.plan import PLAN, Plan, load_plan
-from pipelines.preflight import CONFIG, SUCCESS
-from pipelines.storage import DamagedError, Folder
+from pipelines.storage.folder import DamagedError, Folder
+from pipelines.storage.inputs import success_marker
+from pipelines.storage.run import CONFIG, SUCCESS
+from pipelines.storage.shards import Record, Shard, finished
 
 
 def is_corpus(url: str) -> bool:

@@ -20,9 +20,9 @@ from ray.data import Dataset
 from ldm3d.config import CorpusConfig
 from ldm3d.reason import Reason
 from ldm3d.schema import CONTRACTS, conform
-from pipelines.commit import Record, commit_shard, redone_if_damaged, shard_file
 from pipelines.find_duplicates import BLOCKS, SHA256, find_duplicates
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, commit_shard, redone_if_damaged, shard_file
 from pipelines.waiting import wait_for
 from pipelines.write_shards import RGBD_OPTIONS, row_groups
 

@@ -12,7 +12,7 @@ from pipelines.autoencoder_training import AutoencoderTraining
 from pipelines.checkpoints import Checkpoint
 from pipelines.export import AUTOENCODER, export_autoencoder
 from pipelines.local_paths import absolute
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from pipelines.trainer import Worker
 from pipelines.training_data import TrainingData
 from pipelines.training_run import TrainingRun

@@ -15,11 +15,11 @@ from ldm3d.sampling.decode import pixel_factor
 from pipelines.checkpoints import Checkpoint
 from pipelines.diffusion_training import DiffusionStart, DiffusionTraining, Samples
 from pipelines.export import export_model, unet_weights
-from pipelines.finished_input import success_marker
 from pipelines.local_paths import absolute
-from pipelines.preflight import CONFIG
-from pipelines.row_groups import OpenRowGroups, RowGroups
-from pipelines.storage import DamagedError, Folder
+from pipelines.storage.folder import DamagedError, Folder
+from pipelines.storage.inputs import success_marker
+from pipelines.storage.row_groups import OpenRowGroups, RowGroups
+from pipelines.storage.run import CONFIG
 from pipelines.trained_autoencoder import open_autoencoder
 from pipelines.trainer import Worker
 from pipelines.training_data import TrainingData

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ldm3d.models.source import Source
 from ldm3d.models.trained import load_trained_autoencoder
-from pipelines.model_copy import model_copy
+from pipelines.storage.models import model_copy
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL

@@ -1,7 +1,7 @@
 """The whole model that a stage is given, wherever it is."""
 
 from ldm3d.sampling.pipeline import RgbdPipeline
-from pipelines.model_copy import model_copy
+from pipelines.storage.models import model_copy
 
 PARTS = ("", "vae", "unet", "text_encoder", "tokenizer", "scheduler")
 

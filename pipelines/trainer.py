@@ -22,9 +22,9 @@ import torch
 from ldm3d.config import LoopConfig, WorkersConfig
 from ldm3d.training.guard import DivergedError
 from pipelines.board import ABSENT_S, Board, Listener
-from pipelines.commit import TakenOverError
 from pipelines.reader import BadRowError
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import TakenOverError
 
 SCRATCH = "_state/ray_train"  # what Ray Train writes for itself
 POLL_S = 0.5

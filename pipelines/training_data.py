@@ -5,9 +5,9 @@ from typing import Self
 
 from ldm3d.config import LoopConfig
 from ldm3d.data.order import GlobalOrder
-from pipelines.finished_input import success_marker
-from pipelines.row_groups import RowGroups
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.inputs import success_marker
+from pipelines.storage.row_groups import RowGroups
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from ldm3d.config import LoopConfig
 from ldm3d.training.flops import count_flops
 from ldm3d.training.ranks import Reduce
 from pipelines.checkpoints import Checkpoints
-from pipelines.commit import TakenOverError
 from pipelines.history import History
 from pipelines.mlflow_run import Ending
 from pipelines.parallel import announced, from_first
 from pipelines.reader import Batch, BatchReader
+from pipelines.storage.shards import TakenOverError
 from pipelines.training_state import TrainingState
 
 logger = logging.getLogger(__name__)

@@ -20,15 +20,15 @@ import ray
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, to_json
 from ldm3d.training.flops import peak_flops
 from ldm3d.training.ranks import mean_over_ranks
-from pipelines import preflight
 from pipelines.checkpoints import Checkpoint, Checkpoints
-from pipelines.commit import check_owner
 from pipelines.history import History
 from pipelines.mlflow_run import MlflowRun, check_mlflow
 from pipelines.reader import BatchReader
 from pipelines.resources import cluster_size
 from pipelines.session import connect
-from pipelines.storage import Folder
+from pipelines.storage import run as preflight
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import check_owner
 from pipelines.trainer import Worker, fit, worker_count
 from pipelines.training_data import TrainingData
 from pipelines.training_loop import Loop, Trainee

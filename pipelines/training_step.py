@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from pipelines.preflight import SUCCESS
-from pipelines.storage import DamagedError, Folder
+from pipelines.storage.folder import DamagedError, Folder
+from pipelines.storage.run import SUCCESS
 
 MODEL = "model"  # in the output of `train_diffusion`, whose success marker says the step
 FILE = "training.json"  # in an exported model

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-from pipelines.row_groups import OpenRowGroups, RowGroups
+from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 
 T = TypeVar("T")
 

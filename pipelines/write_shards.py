@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from ldm3d.config import CorpusConfig
 from ldm3d.images import encode_depth
 from ldm3d.schema import IMAGE, RGBD, conform
-from pipelines.commit import Record, commit_shard
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, commit_shard
 
 PICTURES = ("image.bytes", "depth.bytes")  # encoded already: they do not shrink, and no reader filters by them
 

@@ -30,7 +30,7 @@ from ldm3d.toy.diffusion_model import make_base_model
 from ldm3d.toy.web import ToyWeb
 from ldm3d.toy.world import World, build_world
 from pipelines.rebuild_corpus import rebuild_corpus
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from tests.integration.flaky_s3 import FlakyS3
 
 

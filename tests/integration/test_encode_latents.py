@@ -28,7 +28,7 @@ from pipelines.corpus_shards import CorpusShards
 from pipelines.encode_latents import encode_latents
 from pipelines.encode_shards import COLUMNS
 from pipelines.finish_latents import finished_summary
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from pipelines.trained_autoencoder import open_autoencoder
 
 SHARDS = {"train/00000": 41, "train/00001": 9, "train/00007": 10, "val/00000": 5}

@@ -40,9 +40,9 @@ from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.diffusion_model import make_base_model
 from ldm3d.toy.held_out import write_scenes
 from ldm3d.toy.scenes import Scene, exact_depth, render
-from pipelines.commit import TakenOverError, claim
 from pipelines.evaluate import evaluate
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import TakenOverError, claim
 
 COUNT = 24
 INCEPTION = InceptionConfig(network="efficientnet-lite0", kid_subset_size=10, kid_subsets=5, batch_size=8)

@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 
 from ldm3d.config import AutoencoderConfig, WorkersConfig
 from pipelines.checkpoints import Checkpoints
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from tests.integration.driver import start, wait_until
 
 pytestmark = pytest.mark.slow

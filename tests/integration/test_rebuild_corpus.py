@@ -31,7 +31,6 @@ from ldm3d.toy.world import build_world
 from pipelines import candidates, stream_shards
 from pipelines import rebuild_corpus as stage
 from pipelines.candidates import make_plan
-from pipelines.commit import Shard, claim, finished, shard_file
 from pipelines.corpus_graph import Actors, CorpusGraph
 from pipelines.finish import has_lost_files
 from pipelines.metadata_input import read_input
@@ -41,7 +40,8 @@ from pipelines.relabel import is_corpus, relabel_plan
 from pipelines.remove_duplicates import remove_duplicates, rewrite
 from pipelines.resources import fit
 from pipelines.session import configure_data
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Shard, claim, finished, shard_file
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 

@@ -12,9 +12,9 @@ from ldm3d.metrics.inception_score import InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import kernel_distance
 from ldm3d.metrics.moments import Moments
 from pipelines import feature_rows, set_scores
-from pipelines.commit import Shard
 from pipelines.feature_rows import Chosen, FeatureRows
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Shard
 
 WIDTH, CLASSES = 12, 5
 SIZES = (30, 1, 0, 64, 17, 40, 48)  # rows of shards; every picture of one was rejected

@@ -16,7 +16,7 @@ from s3fs import S3FileSystem
 
 from ldm3d.config import CorpusConfig
 from pipelines.rebuild_corpus import rebuild_corpus
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from tests.integration.flaky_s3 import FAULTS, FlakyS3
 
 pytestmark = pytest.mark.timeout(400)  # two whole corpora are made before the first test

@@ -17,7 +17,7 @@ from ldm3d.config import AutoencoderConfig, OptimiserConfig, WorkersConfig
 from ldm3d.schema import IMAGE
 from pipelines.checkpoints import Checkpoints
 from pipelines.reader import BadRowError
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from pipelines.train_autoencoder import train_autoencoder
 from tests.integration.driver import start, wait_until
 

@@ -11,7 +11,7 @@ import torch
 
 from ldm3d.config import DiffusionConfig, WatchConfig, WorkersConfig
 from pipelines.checkpoints import Checkpoints
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from pipelines.train_diffusion import train_diffusion
 from tests.tracking_server import TrackingServer
 

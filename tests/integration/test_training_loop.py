@@ -11,8 +11,8 @@ import torch
 
 from ldm3d.config import AutoencoderConfig, WatchConfig
 from pipelines.checkpoints import Checkpoints
-from pipelines.commit import TakenOverError, claim
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import TakenOverError, claim
 from pipelines.train_autoencoder import plan
 from tests.integration.alone import Alone
 from tests.tracking_server import TrackingServer

@@ -11,10 +11,10 @@ from ldm3d.config import CorpusConfig, SelectConfig, ShardConfig
 from ldm3d.metadata import Columns
 from pipelines import candidates
 from pipelines.candidates import cut_bucket, most_shards, select_piece, write_bucket
-from pipelines.commit import Shard
 from pipelines.metadata_input import MetadataInput
 from pipelines.plan import Plan, load_plan, save_plan
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Shard
 
 ROWS = 600
 SELECT = SelectConfig(val_fraction=0.3, test_fraction=0.1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipelines.checkpoints import Checkpoints
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 
 def tensors(seed: int) -> dict[str, dict[str, torch.Tensor]]:

@@ -11,8 +11,8 @@ from jobs.command import run
 from ldm3d.config import CorpusConfig
 from ldm3d.training.guard import DivergedError
 from pipelines.audit import AuditError
-from pipelines.commit import TakenOverError
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import TakenOverError
 
 
 def ended(stage, monkeypatch, capsys, *arguments: str) -> tuple[int, str]:

@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.commit import (
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import (
     LostRowsError,
     Record,
     Shard,
@@ -14,7 +15,6 @@ from pipelines.commit import (
     redone_if_damaged,
     totals,
 )
-from pipelines.storage import Folder
 
 SHARD = Shard("train-00007", "source.parquet", 0, rows=5)
 TABLES = {"rgbd": [pa.table({"key": [1, 2, 3]})], "rejects": [pa.table({"key": [4, 5]})]}

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from ldm3d.toy.corpus import scene_rows
-from pipelines.commit import Shard
 from pipelines.corpus_shards import CorpusShards
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Shard
 
 COLUMNS = ("key", "image")
 

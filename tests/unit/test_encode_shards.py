@@ -16,9 +16,9 @@ from ldm3d.reason import Reason
 from ldm3d.rejected import Rejected
 from ldm3d.toy.corpus import scene_rows
 from pipelines.audit_latents import check
-from pipelines.commit import Record, claim, commit_shard
 from pipelines.encode_shards import OPTIONS, pack
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, claim, commit_shard
 
 COUNT, SHAPE = 70, (4, 2, 2)
 BAD = {3: Rejected(Reason.DECODE_FAILED, "half a JPEG"), 69: Rejected(Reason.ENCODE_FAILED, "NaN")}

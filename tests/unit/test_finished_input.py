@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.finished_input import success_marker
+from pipelines.storage.inputs import success_marker
 
 
 def test_what_a_finished_stage_left_is_read(tmp_path):

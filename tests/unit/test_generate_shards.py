@@ -18,10 +18,10 @@ from ldm3d.sampling import Sample
 from ldm3d.sampling.sampler import SCHEDULERS
 from pipelines.audit_samples import check
 from pipelines.captions_input import CaptionsInput
-from pipelines.commit import Record, claim, commit_shard
 from pipelines.generate_plan import GeneratePlan, try_sampler
 from pipelines.generate_shards import OPTIONS, pack
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.shards import Record, claim, commit_shard
 
 PER_CAPTION, BAD = 20, 3  # the place of a sample that is not finite
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipelines import history as module
 from pipelines.history import History
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 
 def test_a_file_that_cannot_be_written_is_logged_and_written_the_next_time(tmp_path, monkeypatch, caplog):

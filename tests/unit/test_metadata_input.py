@@ -8,7 +8,7 @@ import pytest
 
 from ldm3d.config import CorpusConfig
 from pipelines.metadata_input import read_input
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 FILES = 40
 

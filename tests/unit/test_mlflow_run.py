@@ -14,7 +14,7 @@ from ldm3d.config import AutoencoderConfig, WatchConfig
 from pipelines import mlflow_run
 from pipelines.history import History
 from pipelines.mlflow_run import MlflowRun, check_mlflow
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from tests.tracking_server import TrackingServer
 
 PARAMETERS = {"stage": "train_autoencoder", "loop": {"epochs": 3, "micro_batch": None}, "names": ["a", "b"]}
@@ -225,7 +225,7 @@ socket.socket.connect = lambda self, address: (allowed(address), connect(self, a
 
 from ldm3d.config import WatchConfig
 from pipelines.mlflow_run import MlflowRun
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 run = MlflowRun(WatchConfig(mlflow=sys.argv[1]), Folder(sys.argv[2]), {}, [{"step": 1, "loss": 0.5}])
 run.close("FINISHED")

@@ -12,7 +12,7 @@ from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.keys import make_key
 from ldm3d.schema import IMAGE
 from pipelines.picture_sets import PictureSet, open_sets
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 SETTINGS = {"captions": {"seed": 3}, "sampling": {"eta": 0.5, "scheduler": "ddim"}, "precision": "fp32"}
 SAMPLING = {"eta": 0.5, "precision": "fp32"}  # what decides samples beside the point

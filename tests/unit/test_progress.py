@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from pipelines.commit import Record
 from pipelines.progress import ShardProgress
+from pipelines.storage.shards import Record
 
 
 class Clock:

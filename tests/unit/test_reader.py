@@ -23,10 +23,10 @@ from ldm3d.data.order import GlobalOrder
 from ldm3d.data.pictures import decode_rgbd
 from ldm3d.toy.pictures import jpeg
 from ldm3d.toy.scenes import Scene, exact_depth, render
-from pipelines.commit import claim
 from pipelines.reader import BatchReader
-from pipelines.row_groups import OpenRowGroups, RowGroups
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.row_groups import OpenRowGroups, RowGroups
+from pipelines.storage.shards import claim
 from pipelines.write_shards import write_shards
 
 torch.set_num_threads(1)
@@ -324,8 +324,8 @@ def test_a_program_ends_that_leaves_a_reader_in_the_middle(corpus):
     code = f"""
 from ldm3d.data.order import GlobalOrder
 from pipelines.reader import BatchReader
-from pipelines.row_groups import RowGroups
-from pipelines.storage import Folder
+from pipelines.storage.row_groups import RowGroups
+from pipelines.storage.folder import Folder
 groups = RowGroups.of(Folder({corpus.url!r}), "rgbd/v1", "train", ("image",))
 order = GlobalOrder(group_rows=groups.rows, batch_size=8, lanes=4, shuffle_rows=12, seed=0)
 batches = iter(BatchReader(groups, order, lambda rows: rows, start=0, stop=10**9))

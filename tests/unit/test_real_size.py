@@ -26,7 +26,7 @@ from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_tokenizer, scene_words
 from pipelines import train_autoencoder, train_diffusion
 from pipelines.reader import BatchReader
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from pipelines.validation_rows import ValidationRows
 from tests.integration.alone import Alone
 

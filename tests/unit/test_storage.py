@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.storage import Folder, is_damage
+from pipelines.storage.folder import Folder, is_damage
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_every_way_to_write_a_folder_means_the_same(tmp_path, monkeypatch):
 def test_its_url_means_the_same_folder_to_a_process_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = Folder("corpus").url
-    code = f"from pipelines.storage import Folder, is_damage; Folder({url!r}).write('a', b'theirs')"
+    code = f"from pipelines.storage.folder import Folder, is_damage; Folder({url!r}).write('a', b'theirs')"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code], cwd="/", env=environment, check=True)
     assert Folder("corpus").read("a") == b"theirs"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from pipelines.training_step import training_step_of, write_training_step
 
 

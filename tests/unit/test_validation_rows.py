@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from ldm3d.toy.corpus import scene_rows
-from pipelines.row_groups import RowGroups
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.row_groups import RowGroups
 from pipelines.validation_rows import ValidationRows
 
 

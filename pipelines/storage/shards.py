@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.storage import Folder, is_damage
+from pipelines.storage.folder import Folder, is_damage
 
 RUN = "_state/run.json"
 MARKERS = "_state/shards"

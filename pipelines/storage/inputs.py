@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipelines.preflight import CONFIG, SUCCESS
-from pipelines.storage import DamagedError, Folder
+from pipelines.storage.folder import DamagedError, Folder
+from pipelines.storage.run import CONFIG, SUCCESS
 
 
 def success_marker(url: str, wanted: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.storage import CONCURRENCY, Folder
+from pipelines.storage.folder import CONCURRENCY, Folder
 
 OPEN_FILES = 256  # with their footers; a file that is opened again costs an object store two requests
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 
 READ = (".json", ".safetensors", ".txt")  # configuration, weights, and the tokenizer's merges
 
