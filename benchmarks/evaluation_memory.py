@@ -25,9 +25,9 @@ from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.evaluate_results import Results
 from pipelines.measure_parts import FLOATS
 from pipelines.measures import FEATURES, SIMILARITY
-from pipelines.session import connect
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, claim, commit_shard
+from pipelines.workers.session import connect
 
 SHARD = 64
 WIDTHS = {"pool": 2_048, "logits": 1_008}

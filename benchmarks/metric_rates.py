@@ -34,9 +34,9 @@ from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.feature_rows import matrix
 from pipelines.measure_parts import Measuring, PartMeasurer
 from pipelines.measures import FEATURES, try_measures
-from pipelines.resources import LABEL_CALLS
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import claim
+from pipelines.workers.resources import LABEL_CALLS
 
 SETS = ("drawn", "real")
 FILE_ROWS = 64  # of parquet

@@ -131,8 +131,8 @@ def _judge(error: Exception) -> tuple[int, str]:
     from ray.exceptions import RayTaskError
 
     from ldm3d.training.guard import DivergedError
-    from pipelines.audit import AuditError
     from pipelines.storage.shards import TakenOverError
+    from pipelines.workers.audit import AuditError
 
     match error:
         case RayTaskError():  # comes first: Ray makes it an instance of its cause's class, too

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ldm3d.config import LatentsConfig
 from ldm3d.schema import LATENTS, REJECT
-from pipelines.audit import audit_shards, columns_of, damage_or_raise
 from pipelines.encode_shards import CONTRACTS, has_flips
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, shard_file
+from pipelines.workers.audit import audit_shards, columns_of, damage_or_raise
 
 
 def audit_latents(shards: list[Shard], config: LatentsConfig, run: str) -> dict[str, Record]:
@@ -23,7 +23,7 @@ def audit_latents(shards: list[Shard], config: LatentsConfig, run: str) -> dict[
         The records in the markers, by shard: what they say is what the files hold.
 
     Raises:
-        AuditError, TakenOverError: as `pipelines.audit.audit`.
+        AuditError, TakenOverError: as `pipelines.workers.audit.audit`.
     """
     planned = {shard.file(contract) for shard in shards for contract in CONTRACTS}
     return audit_shards(shards, planned, partial(check, config=config), Folder(config.output), run, CONTRACTS)

@@ -7,11 +7,11 @@ from functools import partial
 import pyarrow as pa
 
 from ldm3d.schema import REJECT, SAMPLES
-from pipelines.audit import audit_shards, columns_of, damage_or_raise
 from pipelines.generate_shards import CONTRACTS
 from pipelines.sampling_grid import Grid, GridPoint, point_name
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, shard_file
+from pipelines.workers.audit import audit_shards, columns_of, damage_or_raise
 
 POINT = ("scheduler", "guidance_scale", "num_inference_steps", "checkpoint")
 
@@ -26,7 +26,7 @@ def audit_samples(shards: list[Shard], planning: set[str], grid: Grid, output: F
         The records in the markers, by shard: what they say is what the files hold.
 
     Raises:
-        AuditError, TakenOverError: as `pipelines.audit.audit`.
+        AuditError, TakenOverError: as `pipelines.workers.audit.audit`.
     """
     planned = {shard.file(contract) for shard in shards for contract in CONTRACTS} | planning
     return audit_shards(shards, planned, partial(check, grid=grid, url=output.url), output, run, CONTRACTS)

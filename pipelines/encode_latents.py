@@ -18,13 +18,13 @@ from pipelines.audit_latents import audit_latents
 from pipelines.encode_plan import EncodePlan, try_encoder
 from pipelines.encode_shards import CONTRACTS, Encoding, ShardEncoder
 from pipelines.finish_latents import finish, finished_summary
-from pipelines.resources import cluster_size, fit_actors
-from pipelines.session import connect
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
-from pipelines.stream_shards import work_off
-from pipelines.trial import try_on_worker
+from pipelines.workers.calls import try_on_worker
+from pipelines.workers.resources import cluster_size, fit_actors
+from pipelines.workers.session import connect
+from pipelines.workers.stream_shards import work_off
 
 logger = logging.getLogger(__name__)
 

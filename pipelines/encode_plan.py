@@ -16,10 +16,10 @@ from ldm3d.sampling.decode import pixel_factor
 from pipelines.corpus_shards import CorpusShards
 from pipelines.encode_shards import COLUMNS
 from pipelines.local_paths import absolute
-from pipelines.resources import hide_other_gpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import check_apart
 from pipelines.trained_autoencoder import open_autoencoder
+from pipelines.workers.resources import hide_other_gpus
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL

@@ -15,9 +15,9 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, TEXT_SHAPE, to_bytes
 from ldm3d.data.row_encoder import EncodedRows, RowEncoder
 from ldm3d.schema import LATENTS, conform
-from pipelines.resources import hide_other_gpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard
+from pipelines.workers.resources import hide_other_gpus
 from pipelines.write_shards import row_groups
 
 COLUMNS = ("key", "url", "caption", "image", "depth")

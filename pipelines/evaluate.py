@@ -22,12 +22,12 @@ from pipelines.evaluate_results import Results
 from pipelines.finish_evaluation import earlier_start, finish, finished_run
 from pipelines.measure_parts import Measuring, measure_parts
 from pipelines.measures import try_measures
-from pipelines.resources import cluster_size, fit_actors
-from pipelines.session import connect
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
-from pipelines.trial import try_on_worker
+from pipelines.workers.calls import try_on_worker
+from pipelines.workers.resources import cluster_size, fit_actors
+from pipelines.workers.session import connect
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from ldm3d.report.depth_figure import DepthRow, depth_figure
 from ldm3d.report.samples_figure import SamplesRow, Shown, samples_figure
 from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.measures import DEPTH, open_depth
-from pipelines.resources import Pool, hide_other_gpus
 from pipelines.shown_pictures import Name, names_to_show, read_named
+from pipelines.workers.resources import Pool, hide_other_gpus
 
 DEPTH_SHOWN = 3  # samples
 

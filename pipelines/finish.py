@@ -9,11 +9,11 @@ from typing import Any
 from ldm3d.card import dataset_card
 from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
-from pipelines.audit import AuditError
 from pipelines.plan import Plan, is_whole
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS
 from pipelines.storage.shards import Record, finished, totals
+from pipelines.workers.audit import AuditError
 
 CARD, SHEET = "README.md", "contact_sheet.png"
 SHOWN = 24

@@ -28,9 +28,9 @@ from pipelines.evaluate_plan import EvaluatePlan
 from pipelines.measure_parts import Measuring
 from pipelines.measured_pictures import Measured
 from pipelines.protocol import metric_of
-from pipelines.resources import Pool
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder, is_damage
+from pipelines.workers.resources import Pool
 
 NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
 

@@ -24,11 +24,11 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
 from pipelines.encode_shards import CONTRACTS, Encoding, has_flips
 from pipelines.latents_sheet import latents_sheet
-from pipelines.resources import Pool
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import CONCURRENCY, Folder
 from pipelines.storage.shards import Record, Shard, totals
 from pipelines.waiting import wait_for
+from pipelines.workers.resources import Pool
 
 CARD, SHEET = "README.md", "latents.png"
 

@@ -19,13 +19,13 @@ from pipelines.audit_samples import audit_samples
 from pipelines.finish_samples import finish, finished_summary
 from pipelines.generate_plan import GeneratePlan, try_sampler
 from pipelines.generate_shards import CONTRACTS, Generating, ShardGenerator
-from pipelines.resources import Pool, cluster_size, fit_actors
-from pipelines.session import connect
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
-from pipelines.stream_shards import work_off
-from pipelines.trial import try_on_worker
+from pipelines.workers.calls import try_on_worker
+from pipelines.workers.resources import Pool, cluster_size, fit_actors
+from pipelines.workers.session import connect
+from pipelines.workers.stream_shards import work_off
 
 logger = logging.getLogger(__name__)
 

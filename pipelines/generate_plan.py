@@ -23,12 +23,12 @@ from ldm3d.schema import conform
 from pipelines.captions_input import CaptionsInput
 from pipelines.generator import Generator
 from pipelines.local_paths import absolute
-from pipelines.resources import hide_other_gpus
 from pipelines.sampling_grid import Grid, grid_of
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Shard
 from pipelines.trained_model import open_model
+from pipelines.workers.resources import hide_other_gpus
 
 FILE_SHARDS = 256  # a reader of one shard reads the footer of them all
 REJECTS = "rejects/captions/00000.parquet"

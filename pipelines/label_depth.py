@@ -15,7 +15,7 @@ from ldm3d.config import LabelConfig
 from ldm3d.depth import DepthLabels
 from ldm3d.images import decode_rgb
 from ldm3d.reason import Reason
-from pipelines.resources import hide_other_gpus
+from pipelines.workers.resources import hide_other_gpus
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
 

@@ -9,9 +9,9 @@ from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling.decode import decode_latents
-from pipelines.resources import hide_other_gpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard
+from pipelines.workers.resources import hide_other_gpus
 
 SHOWN = 8  # pictures
 

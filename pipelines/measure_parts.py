@@ -27,11 +27,11 @@ from ldm3d.schema import conform
 from pipelines.evaluate_plan import Task
 from pipelines.feature_rows import CONTRACTS
 from pipelines.picture_rows import PartRows, read_part
-from pipelines.progress import ShardProgress
-from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard, finished
-from pipelines.stream_shards import WINDOW, says_who_took_over
+from pipelines.workers.progress import ShardProgress
+from pipelines.workers.resources import Pool, hide_other_gpus
+from pipelines.workers.stream_shards import WINDOW, says_who_took_over
 
 BATCH = 64  # pictures that are decoded at once, and handed to one measure after the other
 GPU_DECODERS = 4  # threads of an actor that holds a GPU and no CPU

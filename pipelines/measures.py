@@ -12,9 +12,9 @@ import torch
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
 from ldm3d.measures import Measure
-from pipelines.resources import hide_other_gpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import model_copy
+from pipelines.workers.resources import hide_other_gpus
 
 if TYPE_CHECKING:
     from ldm3d.measures.depth_agreement import DepthAgreement

@@ -14,7 +14,6 @@ import logging
 from typing import Any
 
 from ldm3d.config import CorpusConfig, to_json
-from pipelines.audit import audit
 from pipelines.candidates import make_plan, most_shards
 from pipelines.corpus_graph import Actors, CorpusGraph
 from pipelines.corpus_input import CorpusInput, look_at_input
@@ -22,12 +21,13 @@ from pipelines.finish import finish, has_lost_files
 from pipelines.plan import Plan, is_whole, load_plan, save_plan
 from pipelines.relabel import relabel_plan
 from pipelines.remove_duplicates import remove_duplicates
-from pipelines.resources import cluster_size, fit
-from pipelines.session import connect
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
-from pipelines.stream_shards import says_who_took_over
+from pipelines.workers.audit import audit
+from pipelines.workers.resources import cluster_size, fit
+from pipelines.workers.session import connect
+from pipelines.workers.stream_shards import says_who_took_over
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO
 
-from pipelines.status_line import StatusLine
+from pipelines.workers.status_line import StatusLine
 
 SHOWN = (
     "loss/",

@@ -24,8 +24,6 @@ from pipelines.checkpoints import Checkpoint, Checkpoints
 from pipelines.history import History
 from pipelines.mlflow_run import MlflowRun, check_mlflow
 from pipelines.reader import BatchReader
-from pipelines.resources import cluster_size
-from pipelines.session import connect
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
@@ -34,6 +32,8 @@ from pipelines.training_data import TrainingData
 from pipelines.training_loop import Loop, Trainee
 from pipelines.training_progress import TrainingProgress
 from pipelines.validation_rows import ValidationRows
+from pipelines.workers.resources import cluster_size
+from pipelines.workers.session import connect
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.fingerprint import fingerprint_of_folder
-from pipelines.resources import Pool, hide_other_gpus
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.shards import RUN, Shard, check_owner, claim, finished
-from pipelines.trial import try_on_worker
+from pipelines.workers.calls import try_on_worker
+from pipelines.workers.resources import Pool, hide_other_gpus
 
 logger = logging.getLogger(__name__)
 

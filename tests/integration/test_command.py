@@ -7,7 +7,7 @@ import ray
 
 from jobs.command import run
 from ldm3d.config import CorpusConfig
-from pipelines.session import configure_data
+from pipelines.workers.session import configure_data
 
 
 def ended(stage, monkeypatch, capsys) -> tuple[int, str]:

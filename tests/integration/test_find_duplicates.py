@@ -9,7 +9,7 @@ import ray
 from ldm3d.config import ClusterConfig
 from pipelines import find_duplicates as search
 from pipelines.find_duplicates import SHA256, find_duplicates, find_in
-from pipelines.session import configure_data
+from pipelines.workers.session import configure_data
 
 
 def random_rows(count: int) -> pa.Table:

@@ -28,7 +28,7 @@ from ldm3d.schema import REJECT, RGBD
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.scenes import render
 from ldm3d.toy.world import build_world
-from pipelines import candidates, stream_shards
+from pipelines import candidates
 from pipelines import rebuild_corpus as stage
 from pipelines.candidates import make_plan
 from pipelines.corpus_graph import Actors, CorpusGraph
@@ -38,10 +38,11 @@ from pipelines.plan import load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.relabel import is_corpus, relabel_plan
 from pipelines.remove_duplicates import remove_duplicates, rewrite
-from pipelines.resources import fit
-from pipelines.session import configure_data
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard, claim, finished, shard_file
+from pipelines.workers import stream_shards
+from pipelines.workers.resources import fit
+from pipelines.workers.session import configure_data
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 

@@ -122,8 +122,8 @@ def check_room(config: Any, nodes: Nodes) -> None:
     Raises:
         ValueError: it is refused.
     """
-    from pipelines.resources import fit, fit_actors
     from pipelines.trainer import worker_count
+    from pipelines.workers.resources import fit, fit_actors
 
     cpus, gpus = (sum(values) for values in zip(*nodes, strict=True))
     match config:

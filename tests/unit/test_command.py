@@ -10,9 +10,9 @@ import pytest
 from jobs.command import run
 from ldm3d.config import CorpusConfig
 from ldm3d.training.guard import DivergedError
-from pipelines.audit import AuditError
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError
+from pipelines.workers.audit import AuditError
 
 
 def ended(stage, monkeypatch, capsys, *arguments: str) -> tuple[int, str]:

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from pipelines.progress import ShardProgress
 from pipelines.storage.shards import Record
+from pipelines.workers.progress import ShardProgress
 
 
 class Clock:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from ldm3d.config import ActorsConfig, ClusterConfig
-from pipelines.resources import Pool, fit, fit_actors, hide_other_gpus
+from pipelines.workers.resources import Pool, fit, fit_actors, hide_other_gpus
 
 
 def held(pool: Pool) -> float:

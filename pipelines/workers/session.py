@@ -13,7 +13,7 @@ from ray.data import DataContext
 
 from ldm3d.config import ActorsConfig, ClusterConfig, CorpusConfig, WorkersConfig
 from ldm3d.fetch.duration import longest_fetch_s
-from pipelines.resources import Pool
+from pipelines.workers.resources import Pool
 
 CONNECT_S = 5.0
 

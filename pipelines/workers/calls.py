@@ -5,7 +5,7 @@ from typing import Any
 
 import ray
 
-from pipelines.resources import Pool
+from pipelines.workers.resources import Pool
 
 
 def try_on_worker(

@@ -7,9 +7,9 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO
 
-from pipelines.resources import LABEL_CALLS
-from pipelines.status_line import StatusLine
 from pipelines.storage.shards import Record
+from pipelines.workers.resources import LABEL_CALLS
+from pipelines.workers.status_line import StatusLine
 
 REASONS_SHOWN = 4
 

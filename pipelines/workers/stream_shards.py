@@ -9,10 +9,10 @@ from typing import Any
 import ray
 from ray.data import Dataset
 
-from pipelines.progress import ShardProgress
-from pipelines.resources import Pool
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, check_owner, finished
+from pipelines.workers.progress import ShardProgress
+from pipelines.workers.resources import Pool
 
 logger = logging.getLogger(__name__)
 
