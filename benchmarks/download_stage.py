@@ -2,7 +2,7 @@
 
     python -m benchmarks.download_stage URLS OUTPUT --image-size 512 --decoders 1 --decode full
 
-It drives `pipelines.download.Downloader` as an actor of the corpus stage does, shard by shard, so that it can be put
+It drives `pipelines.corpus.download.Downloader` as an actor of the corpus stage does, shard by shard, so that it can be put
 beside the img2dataset command. Prints, as JSON, when it began with the first URL and ended with the last file, in
 seconds since the epoch: starting and ending the decoders is not in between.
 """
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from ldm3d.config import CorpusConfig, DownloadConfig, ShardConfig
 from ldm3d.rejected import Rejected
-from pipelines.download import Downloader
+from pipelines.corpus.download import Downloader
 from pipelines.storage.folder import Folder
 
 THREADS = 64

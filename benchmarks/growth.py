@@ -21,7 +21,7 @@ from benchmarks.stand_ins import EmptyDownloader, FlatLabeler
 from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, SelectConfig, ShardConfig
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.world import LAION
-from pipelines.corpus_graph import Actors
+from pipelines.corpus.graph import Actors
 from pipelines.rebuild_corpus import rebuild_corpus
 
 FILES = 4

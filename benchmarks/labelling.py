@@ -29,14 +29,14 @@ from ldm3d.config import ClusterConfig, CorpusConfig, DownloadConfig, Duplicates
 from ldm3d.images import decode_rgb, encode_depth
 from ldm3d.keys import make_key
 from ldm3d.schema import IMAGE, conform
-from pipelines.corpus_graph import Actors
-from pipelines.label_depth import DECODE_THREADS
-from pipelines.plan import Plan, save_plan
+from pipelines.corpus.graph import Actors
+from pipelines.corpus.label_depth import DECODE_THREADS
+from pipelines.corpus.plan import Plan, save_plan
+from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import save_config
 from pipelines.storage.shards import Record, Shard, claim, commit_shard
-from pipelines.write_shards import RGBD_OPTIONS, row_groups
 
 SIZE = 512
 SHARD_ROWS = 256

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.depth import DepthEstimator, DepthLabels
 from ldm3d.toy.pictures import jpeg
-from pipelines.label_depth import DepthLabeler, Estimator
+from pipelines.corpus.label_depth import DepthLabeler, Estimator
 from pipelines.storage.folder import Folder
 
 

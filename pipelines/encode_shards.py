@@ -15,10 +15,10 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, TEXT_SHAPE, to_bytes
 from ldm3d.data.row_encoder import EncodedRows, RowEncoder
 from ldm3d.schema import LATENTS, conform
+from pipelines.corpus.write_shards import row_groups
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard
 from pipelines.workers.resources import hide_other_gpus
-from pipelines.write_shards import row_groups
 
 COLUMNS = ("key", "url", "caption", "image", "depth")
 CONTRACTS = ("latents", "rejects")  # folders of the output: of the rows that are kept, and of the others

@@ -14,13 +14,13 @@ import logging
 from typing import Any
 
 from ldm3d.config import CorpusConfig, to_json
-from pipelines.candidates import make_plan, most_shards
-from pipelines.corpus_graph import Actors, CorpusGraph
-from pipelines.corpus_input import CorpusInput, look_at_input
-from pipelines.finish import finish, has_lost_files
-from pipelines.plan import Plan, is_whole, load_plan, save_plan
-from pipelines.relabel import relabel_plan
-from pipelines.remove_duplicates import remove_duplicates
+from pipelines.corpus.candidates import make_plan, most_shards
+from pipelines.corpus.finish import finish, has_lost_files
+from pipelines.corpus.graph import Actors, CorpusGraph
+from pipelines.corpus.input import CorpusInput, look_at_input
+from pipelines.corpus.plan import Plan, is_whole, load_plan, save_plan
+from pipelines.corpus.relabel import relabel_plan
+from pipelines.corpus.remove_duplicates import remove_duplicates
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner

@@ -14,7 +14,7 @@ import ray
 from numpy.typing import NDArray
 
 from ldm3d.schema import REJECT, RGBD
-from pipelines.plan import Plan
+from pipelines.corpus.plan import Plan
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.storage.shards import CORPUS, Record, Shard, check_owner, finished, forget, shard_file
 

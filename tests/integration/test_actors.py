@@ -19,9 +19,9 @@ from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.decode import IsolatedDecoder
 from ldm3d.toy.faults import Content
 from ldm3d.toy.world import LAION, build_world
-from pipelines.corpus_graph import Actors
-from pipelines.download import Downloader
-from pipelines.label_depth import DepthLabeler
+from pipelines.corpus.download import Downloader
+from pipelines.corpus.graph import Actors
+from pipelines.corpus.label_depth import DepthLabeler
 from pipelines.rebuild_corpus import rebuild_corpus
 from tests.integration.poison import CRASHES, HANGS
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.plan import Plan
+from pipelines.corpus.plan import Plan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, TakenOverError, claim, commit_shard, finished
 from pipelines.workers.audit import AuditError, audit

@@ -18,9 +18,9 @@ from ray.cluster_utils import Cluster
 from benchmarks.trial import markers, rows_of, start_driver
 from ldm3d.toy.faults import Slow
 from ldm3d.toy.world import build_world
-from pipelines import candidates
-from pipelines.metadata_input import read_input
-from pipelines.plan import load_plan
+from pipelines.corpus import candidates
+from pipelines.corpus.metadata import read_input
+from pipelines.corpus.plan import load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder

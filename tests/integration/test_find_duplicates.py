@@ -7,8 +7,8 @@ import pyarrow as pa
 import ray
 
 from ldm3d.config import ClusterConfig
-from pipelines import find_duplicates as search
-from pipelines.find_duplicates import SHA256, find_duplicates, find_in
+from pipelines.corpus import find_duplicates as search
+from pipelines.corpus.find_duplicates import SHA256, find_duplicates, find_in
 from pipelines.workers.session import configure_data
 
 

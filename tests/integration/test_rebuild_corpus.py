@@ -28,16 +28,16 @@ from ldm3d.schema import REJECT, RGBD
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.scenes import render
 from ldm3d.toy.world import build_world
-from pipelines import candidates
 from pipelines import rebuild_corpus as stage
-from pipelines.candidates import make_plan
-from pipelines.corpus_graph import Actors, CorpusGraph
-from pipelines.finish import has_lost_files
-from pipelines.metadata_input import read_input
-from pipelines.plan import load_plan
+from pipelines.corpus import candidates
+from pipelines.corpus.candidates import make_plan
+from pipelines.corpus.finish import has_lost_files
+from pipelines.corpus.graph import Actors, CorpusGraph
+from pipelines.corpus.metadata import read_input
+from pipelines.corpus.plan import load_plan
+from pipelines.corpus.relabel import is_corpus, relabel_plan
+from pipelines.corpus.remove_duplicates import remove_duplicates, rewrite
 from pipelines.rebuild_corpus import rebuild_corpus
-from pipelines.relabel import is_corpus, relabel_plan
-from pipelines.remove_duplicates import remove_duplicates, rewrite
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard, claim, finished, shard_file
 from pipelines.workers import stream_shards

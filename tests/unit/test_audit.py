@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pyarrow as pa
 import pytest
 
-from pipelines.plan import Plan
+from pipelines.corpus.plan import Plan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard
 from pipelines.workers.audit import AuditError, audit, check

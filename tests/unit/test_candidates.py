@@ -9,10 +9,10 @@ import pytest
 
 from ldm3d.config import CorpusConfig, SelectConfig, ShardConfig
 from ldm3d.metadata import Columns
-from pipelines import candidates
-from pipelines.candidates import cut_bucket, most_shards, select_piece, write_bucket
-from pipelines.metadata_input import MetadataInput
-from pipelines.plan import Plan, load_plan, save_plan
+from pipelines.corpus import candidates
+from pipelines.corpus.candidates import cut_bucket, most_shards, select_piece, write_bucket
+from pipelines.corpus.metadata import MetadataInput
+from pipelines.corpus.plan import Plan, load_plan, save_plan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard
 

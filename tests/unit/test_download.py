@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from ldm3d.config import PRESETS, CorpusConfig
 from ldm3d.decode import SquareImage
 from ldm3d.fetch import Fetched
-from pipelines.download import WAITING, Downloader
+from pipelines.corpus.download import WAITING, Downloader
 
 CALLS, URLS = 4, 100
 

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import pytest
 
 from ldm3d.duplicates import NO_HASH
-from pipelines import find_duplicates as groups_of
-from pipelines.find_duplicates import FOUND, find_in
-from pipelines.remove_duplicates import is_in
+from pipelines.corpus import find_duplicates as groups_of
+from pipelines.corpus.find_duplicates import FOUND, find_in
+from pipelines.corpus.remove_duplicates import is_in
 
 
 def random_rows(count: int, seed: int) -> pa.Table:

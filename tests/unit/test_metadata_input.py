@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ldm3d.config import CorpusConfig
-from pipelines.metadata_input import read_input
+from pipelines.corpus.metadata import read_input
 from pipelines.storage.folder import Folder
 
 FILES = 40

@@ -23,11 +23,11 @@ from ldm3d.data.order import GlobalOrder
 from ldm3d.data.pictures import decode_rgbd
 from ldm3d.toy.pictures import jpeg
 from ldm3d.toy.scenes import Scene, exact_depth, render
+from pipelines.corpus.write_shards import write_shards
 from pipelines.reader import BatchReader
 from pipelines.storage.folder import Folder
 from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.storage.shards import claim
-from pipelines.write_shards import write_shards
 
 torch.set_num_threads(1)
 

@@ -7,7 +7,7 @@ neither the driver nor a worker ever holds more than a bucket.
     _state/buckets/00003.parquet      the unique candidates of a bucket, by rank
     _state/candidates/00003.parquet   those that were sampled, one row group a shard
     rejects/select/00003.parquet      the rows that a rule rejected
-    _state/plan.json, plan.parquet    the plan (pipelines.plan); written last
+    _state/plan.json, plan.parquet    the plan (pipelines.corpus.plan); written last
 """
 
 import json
@@ -28,8 +28,8 @@ from ldm3d.keys import SPLITS, split_of
 from ldm3d.reason import Reason
 from ldm3d.schema import conform
 from ldm3d.selection import drop_url_duplicates, select
-from pipelines.metadata_input import MetadataInput
-from pipelines.plan import FILES, Plan, planned_files, save_plan
+from pipelines.corpus.metadata import MetadataInput
+from pipelines.corpus.plan import FILES, Plan, planned_files, save_plan
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.storage.shards import Shard, check_owner
 from pipelines.waiting import wait_for

@@ -9,7 +9,7 @@ from typing import Any
 from ldm3d.card import dataset_card
 from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
-from pipelines.plan import Plan, is_whole
+from pipelines.corpus.plan import Plan, is_whole
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS
 from pipelines.storage.shards import Record, finished, totals

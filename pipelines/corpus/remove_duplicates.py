@@ -1,7 +1,7 @@
 """The second pass: rows that show the same picture as another row become rejects.
 
 Which rows go depends on the set of kept rows alone: of several with the same bytes, or with close perceptual hashes,
-the one with the smallest key stays (`pipelines.find_duplicates`). A row that goes never decides over another, so the
+the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row that goes never decides over another, so the
 pass can be cut short and run again at any point.
 """
 
@@ -20,11 +20,11 @@ from ray.data import Dataset
 from ldm3d.config import CorpusConfig
 from ldm3d.reason import Reason
 from ldm3d.schema import CONTRACTS, conform
-from pipelines.find_duplicates import BLOCKS, SHA256, find_duplicates
+from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
+from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard, redone_if_damaged, shard_file
 from pipelines.waiting import wait_for
-from pipelines.write_shards import RGBD_OPTIONS, row_groups
 
 SHARDS_A_TASK = 32
 

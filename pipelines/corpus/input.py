@@ -6,9 +6,9 @@ from typing import Any
 
 from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of_folder
+from pipelines.corpus.metadata import MetadataInput, read_input
+from pipelines.corpus.relabel import is_corpus, with_source_settings
 from pipelines.local_paths import absolute
-from pipelines.metadata_input import MetadataInput, read_input
-from pipelines.relabel import is_corpus, with_source_settings
 from pipelines.storage.folder import Folder
 from pipelines.storage.inputs import success_marker
 from pipelines.storage.run import check_apart

@@ -11,16 +11,16 @@ from typing import Any
 from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig
-from pipelines.download import Downloader
-from pipelines.label_depth import DepthLabeler
-from pipelines.relabel import CorpusReader
+from pipelines.corpus.download import Downloader
+from pipelines.corpus.label_depth import DepthLabeler
+from pipelines.corpus.relabel import CorpusReader
+from pipelines.corpus.write_shards import write_shards
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, finished
 from pipelines.workers.progress import ShardProgress
 from pipelines.workers.resources import Resources
 from pipelines.workers.session import allow_for_slow_hosts
 from pipelines.workers.stream_shards import stream_shards
-from pipelines.write_shards import write_shards
 
 logger = logging.getLogger(__name__)
 

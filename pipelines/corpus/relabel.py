@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
-from pipelines.plan import PLAN, Plan, load_plan
+from pipelines.corpus.plan import PLAN, Plan, load_plan
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.inputs import success_marker
 from pipelines.storage.run import CONFIG, SUCCESS
@@ -55,7 +55,7 @@ class CorpusReader:
     """Reads a shard of a corpus.
 
     INPUT   one shard: name, source
-    OUTPUT  its rows, as `pipelines.download.Downloader` gives them
+    OUTPUT  its rows, as `pipelines.corpus.download.Downloader` gives them
     Fan-out 1 shard : its rows
     """
 
