@@ -30,7 +30,7 @@ from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
 from pipelines import train_autoencoder, train_diffusion
 from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
-from pipelines.encode_shards import COLUMNS, OPTIONS, pack
+from pipelines.latents.encode_shards import COLUMNS, OPTIONS, pack
 from pipelines.storage.folder import Folder
 from pipelines.trainer import Worker
 from pipelines.training_run import TrainingRun

@@ -14,10 +14,10 @@ from typing import Any
 import ray
 
 from ldm3d.config import LatentsConfig, to_json
-from pipelines.audit_latents import audit_latents
-from pipelines.encode_plan import EncodePlan, try_encoder
-from pipelines.encode_shards import CONTRACTS, Encoding, ShardEncoder
-from pipelines.finish_latents import finish, finished_summary
+from pipelines.latents.audit import audit_latents
+from pipelines.latents.encode_shards import CONTRACTS, Encoding, ShardEncoder
+from pipelines.latents.finish import finish, finished_summary
+from pipelines.latents.plan import EncodePlan, try_encoder
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
@@ -37,7 +37,7 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
         dry_run: check and print the plan, write nothing.
 
     Returns:
-        What is in `_SUCCESS.json` (`pipelines.finish_latents`); for a dry run what is known of it.
+        What is in `_SUCCESS.json` (`pipelines.latents.finish`); for a dry run what is known of it.
 
     Raises:
         ValueError: the configuration, corpus, autoencoder, output or cluster will not do; nothing was started.

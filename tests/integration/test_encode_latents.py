@@ -24,10 +24,10 @@ from ldm3d.models.text import encode, fingerprint_of_text, tokenise
 from ldm3d.schema import IMAGE
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
-from pipelines.corpus_shards import CorpusShards
 from pipelines.encode_latents import encode_latents
-from pipelines.encode_shards import COLUMNS
-from pipelines.finish_latents import finished_summary
+from pipelines.latents.corpus_shards import CorpusShards
+from pipelines.latents.encode_shards import COLUMNS
+from pipelines.latents.finish import finished_summary
 from pipelines.storage.folder import Folder
 from pipelines.trained_autoencoder import open_autoencoder
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ldm3d.toy.corpus import scene_rows
-from pipelines.corpus_shards import CorpusShards
+from pipelines.latents.corpus_shards import CorpusShards
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard
 

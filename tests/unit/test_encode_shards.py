@@ -15,8 +15,8 @@ from ldm3d.data.row_encoder import EncodedRows
 from ldm3d.reason import Reason
 from ldm3d.rejected import Rejected
 from ldm3d.toy.corpus import scene_rows
-from pipelines.audit_latents import check
-from pipelines.encode_shards import OPTIONS, pack
+from pipelines.latents.audit import check
+from pipelines.latents.encode_shards import OPTIONS, pack
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, claim, commit_shard
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ldm3d.config import LatentsConfig
 from ldm3d.schema import LATENTS, REJECT
-from pipelines.encode_shards import CONTRACTS, has_flips
+from pipelines.latents.encode_shards import CONTRACTS, has_flips
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, shard_file
 from pipelines.workers.audit import audit_shards, columns_of, damage_or_raise

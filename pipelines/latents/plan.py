@@ -13,8 +13,8 @@ from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.latent_encoder import LatentEncoder
 from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
-from pipelines.corpus_shards import CorpusShards
-from pipelines.encode_shards import COLUMNS
+from pipelines.latents.corpus_shards import CorpusShards
+from pipelines.latents.encode_shards import COLUMNS
 from pipelines.local_paths import absolute
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import check_apart

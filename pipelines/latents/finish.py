@@ -22,8 +22,8 @@ from ldm3d.card import latents_card
 from ldm3d.config import to_json
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
-from pipelines.encode_shards import CONTRACTS, Encoding, has_flips
-from pipelines.latents_sheet import latents_sheet
+from pipelines.latents.encode_shards import CONTRACTS, Encoding, has_flips
+from pipelines.latents.sheet import latents_sheet
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import CONCURRENCY, Folder
 from pipelines.storage.shards import Record, Shard, totals
