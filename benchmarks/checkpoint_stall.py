@@ -22,11 +22,11 @@ from torch import nn
 
 from benchmarks.measure import alone, arguments, save
 from benchmarks.toy_training import Observed, Toy, plan
-from pipelines.checkpoints import Checkpoints, Tensors
-from pipelines.parallel import gather
-from pipelines.reader import BatchReader
 from pipelines.storage.folder import Folder
-from pipelines.validation_rows import ValidationRows
+from pipelines.training.checkpoints import Checkpoints, Tensors
+from pipelines.training.parallel import gather
+from pipelines.training.reader import BatchReader
+from pipelines.training.validation_rows import ValidationRows
 
 WIDTH = 2_000  # of square layers: four million weights
 USUAL = 10  # steps that tell how long one takes

@@ -33,9 +33,9 @@ from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.images import decode_depth, decode_rgb, encode_depth
 from ldm3d.schema import conform
 from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
-from pipelines.reader import BatchReader
 from pipelines.storage.folder import Folder
 from pipelines.storage.row_groups import RowGroups
+from pipelines.training.reader import BatchReader
 
 FILE_ROWS = 256
 SHUFFLED = 1024  # samples that each side shuffles among each other

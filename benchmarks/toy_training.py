@@ -32,8 +32,8 @@ from pipelines import train_autoencoder, train_diffusion
 from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
 from pipelines.latents.encode_shards import COLUMNS, OPTIONS, pack
 from pipelines.storage.folder import Folder
-from pipelines.trainer import Worker
-from pipelines.training_run import TrainingRun
+from pipelines.training.run import TrainingRun
+from pipelines.training.trainer import Worker
 
 PIXELS = 32
 LATENT_SHAPE = (4, 8, 8)

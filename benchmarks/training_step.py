@@ -27,7 +27,7 @@ from ldm3d.models.base import load_autoencoder, load_base
 from ldm3d.models.text import tokenise
 from ldm3d.training.discriminator import PatchDiscriminator
 from ldm3d.training.perceptual import Perceptual
-from pipelines.reader import BatchReader
+from pipelines.training.reader import BatchReader
 
 ALIKE = 0.1  # by how much the mean losses of both sides may differ, which draw other noise
 NEVER = 10**9

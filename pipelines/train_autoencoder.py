@@ -8,15 +8,15 @@ from typing import Any
 from ldm3d.config import AutoencoderConfig
 from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base
-from pipelines.autoencoder_training import AutoencoderTraining
-from pipelines.checkpoints import Checkpoint
-from pipelines.export import AUTOENCODER, export_autoencoder
 from pipelines.local_paths import absolute
 from pipelines.storage.folder import Folder
-from pipelines.trainer import Worker
-from pipelines.training_data import TrainingData
-from pipelines.training_run import TrainingRun
-from pipelines.validation_rows import ValidationRows
+from pipelines.training.autoencoder import AutoencoderTraining
+from pipelines.training.checkpoints import Checkpoint
+from pipelines.training.data import TrainingData
+from pipelines.training.export import AUTOENCODER, export_autoencoder
+from pipelines.training.run import TrainingRun
+from pipelines.training.trainer import Worker
+from pipelines.training.validation_rows import ValidationRows
 
 COLUMNS = ("image", "depth")
 

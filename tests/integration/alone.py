@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pipelines.trainer import Worker
+from pipelines.training.trainer import Worker
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from ldm3d.config import (
     TrainedAutoencoderConfig,
     to_json,
 )
-from pipelines.checkpoints import Checkpoint, Checkpoints
 from pipelines.encode_latents import encode_latents
 from pipelines.export_run import export_run
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.train_diffusion import plan, train_diffusion
+from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training_step import training_step_of
 from tests.integration.alone import Alone
 

@@ -10,8 +10,8 @@ import torch
 from ray.cluster_utils import Cluster
 
 from ldm3d.config import AutoencoderConfig, WorkersConfig
-from pipelines.checkpoints import Checkpoints
 from pipelines.storage.folder import Folder
+from pipelines.training.checkpoints import Checkpoints
 from tests.integration.driver import start, wait_until
 
 pytestmark = pytest.mark.slow

@@ -15,10 +15,10 @@ import torch
 
 from ldm3d.config import AutoencoderConfig, OptimiserConfig, WorkersConfig
 from ldm3d.schema import IMAGE
-from pipelines.checkpoints import Checkpoints
-from pipelines.reader import BadRowError
 from pipelines.storage.folder import Folder
 from pipelines.train_autoencoder import train_autoencoder
+from pipelines.training.checkpoints import Checkpoints
+from pipelines.training.reader import BadRowError
 from tests.integration.driver import start, wait_until
 
 STEPS = 240  # about three seconds: enough to be disturbed twice

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from ldm3d.config import DiffusionConfig, WatchConfig, WorkersConfig
-from pipelines.checkpoints import Checkpoints
 from pipelines.storage.folder import Folder
 from pipelines.train_diffusion import train_diffusion
+from pipelines.training.checkpoints import Checkpoints
 from tests.tracking_server import TrackingServer
 
 STEPS = 10

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from ldm3d.config import AutoencoderConfig, WatchConfig
-from pipelines.checkpoints import Checkpoints
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError, claim
 from pipelines.train_autoencoder import plan
+from pipelines.training.checkpoints import Checkpoints
 from tests.integration.alone import Alone
 from tests.tracking_server import TrackingServer
 

@@ -1,7 +1,7 @@
 """The driver hears of its workers, and of their absence."""
 
-from pipelines import board
-from pipelines.board import Listener, News
+from pipelines.training import board
+from pipelines.training.board import Listener, News
 
 
 def test_workers_that_are_gone_or_back_are_told_of(monkeypatch, caplog):

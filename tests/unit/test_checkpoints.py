@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines.checkpoints import Checkpoints
 from pipelines.storage.folder import Folder
+from pipelines.training.checkpoints import Checkpoints
 
 
 def tensors(seed: int) -> dict[str, dict[str, torch.Tensor]]:

@@ -122,7 +122,7 @@ def check_room(config: Any, nodes: Nodes) -> None:
     Raises:
         ValueError: it is refused.
     """
-    from pipelines.trainer import worker_count
+    from pipelines.training.trainer import worker_count
     from pipelines.workers.resources import fit, fit_actors
 
     cpus, gpus = (sum(values) for values in zip(*nodes, strict=True))

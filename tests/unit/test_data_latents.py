@@ -11,9 +11,9 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SHAPE, decode_latents_rows, to_bytes
 from ldm3d.data.order import GlobalOrder
 from ldm3d.schema import conform
-from pipelines.reader import BatchReader
 from pipelines.storage.folder import Folder
 from pipelines.storage.row_groups import RowGroups
+from pipelines.training.reader import BatchReader
 
 SHAPE = (4, 2, 3)
 COLUMNS = ("key", "caption", "mean", "std")

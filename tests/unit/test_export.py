@@ -7,8 +7,8 @@ import pytest
 from ldm3d.config import AutoencoderConfig, ModelConfig
 from ldm3d.models.base import load_autoencoder
 from ldm3d.training.reconstructor import Reconstructor
-from pipelines import export
 from pipelines.storage.folder import Folder
+from pipelines.training import export
 
 
 class Disk(Folder):

@@ -7,9 +7,9 @@ import fsspec
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pipelines import history as module
-from pipelines.history import History
 from pipelines.storage.folder import Folder
+from pipelines.training import history as module
+from pipelines.training.history import History
 
 
 def test_a_file_that_cannot_be_written_is_logged_and_written_the_next_time(tmp_path, monkeypatch, caplog):

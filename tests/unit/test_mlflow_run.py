@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from ldm3d.config import AutoencoderConfig, WatchConfig
-from pipelines import mlflow_run
-from pipelines.history import History
-from pipelines.mlflow_run import MlflowRun, check_mlflow
 from pipelines.storage.folder import Folder
+from pipelines.training import mlflow_run
+from pipelines.training.history import History
+from pipelines.training.mlflow_run import MlflowRun, check_mlflow
 from tests.tracking_server import TrackingServer
 
 PARAMETERS = {"stage": "train_autoencoder", "loop": {"epochs": 3, "micro_batch": None}, "names": ["a", "b"]}
@@ -224,7 +224,7 @@ socket.getaddrinfo = lambda host, *rest, **more: (allowed((host,)), resolve(host
 socket.socket.connect = lambda self, address: (allowed(address), connect(self, address))[1]
 
 from ldm3d.config import WatchConfig
-from pipelines.mlflow_run import MlflowRun
+from pipelines.training.mlflow_run import MlflowRun
 from pipelines.storage.folder import Folder
 
 run = MlflowRun(WatchConfig(mlflow=sys.argv[1]), Folder(sys.argv[2]), {}, [{"step": 1, "loss": 0.5}])

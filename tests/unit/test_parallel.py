@@ -12,8 +12,8 @@ from ldm3d.config import EmaConfig, WorkersConfig
 from ldm3d.training.ema import Ema
 from ldm3d.training.guard import StepGuard
 from ldm3d.training.loss_scale import LossScale
-from pipelines.parallel import announced, from_first, wrap
-from pipelines.training_state import Trained, TrainingState
+from pipelines.training.parallel import announced, from_first, wrap
+from pipelines.training.state import Trained, TrainingState
 from tests.unit.worker_processes import run_workers
 
 torch.set_num_threads(1)

@@ -24,10 +24,10 @@ from ldm3d.data.pictures import decode_rgbd
 from ldm3d.toy.pictures import jpeg
 from ldm3d.toy.scenes import Scene, exact_depth, render
 from pipelines.corpus.write_shards import write_shards
-from pipelines.reader import BatchReader
 from pipelines.storage.folder import Folder
 from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.storage.shards import claim
+from pipelines.training.reader import BatchReader
 
 torch.set_num_threads(1)
 
@@ -323,7 +323,7 @@ def test_its_threads_end_with_the_iterator(corpus, leave):
 def test_a_program_ends_that_leaves_a_reader_in_the_middle(corpus):
     code = f"""
 from ldm3d.data.order import GlobalOrder
-from pipelines.reader import BatchReader
+from pipelines.training.reader import BatchReader
 from pipelines.storage.row_groups import RowGroups
 from pipelines.storage.folder import Folder
 groups = RowGroups.of(Folder({corpus.url!r}), "rgbd/v1", "train", ("image",))

@@ -25,9 +25,9 @@ from ldm3d.models.checkpoint import Components, fingerprint_of_network, save_pip
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_tokenizer, scene_words
 from pipelines import train_autoencoder, train_diffusion
-from pipelines.reader import BatchReader
 from pipelines.storage.folder import Folder
-from pipelines.validation_rows import ValidationRows
+from pipelines.training.reader import BatchReader
+from pipelines.training.validation_rows import ValidationRows
 from tests.integration.alone import Alone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]

@@ -3,7 +3,7 @@
 import pytest
 
 from ldm3d.config import LoopConfig, WorkersConfig
-from pipelines.trainer import worker_count
+from pipelines.training.trainer import worker_count
 
 LOOP = LoopConfig(epochs=1, batch_size=32, lanes=8)
 

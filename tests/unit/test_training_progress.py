@@ -2,7 +2,7 @@
 
 import io
 
-from pipelines.training_progress import TrainingProgress
+from pipelines.training.progress import TrainingProgress
 
 
 class Clock:

@@ -6,7 +6,7 @@ import pytest
 from ldm3d.toy.corpus import scene_rows
 from pipelines.storage.folder import Folder
 from pipelines.storage.row_groups import RowGroups
-from pipelines.validation_rows import ValidationRows
+from pipelines.training.validation_rows import ValidationRows
 
 
 @pytest.fixture(scope="module")

@@ -20,18 +20,18 @@ import ray
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, to_json
 from ldm3d.training.flops import peak_flops
 from ldm3d.training.ranks import mean_over_ranks
-from pipelines.checkpoints import Checkpoint, Checkpoints
-from pipelines.history import History
-from pipelines.mlflow_run import MlflowRun, check_mlflow
-from pipelines.reader import BatchReader
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
-from pipelines.trainer import Worker, fit, worker_count
-from pipelines.training_data import TrainingData
-from pipelines.training_loop import Loop, Trainee
-from pipelines.training_progress import TrainingProgress
-from pipelines.validation_rows import ValidationRows
+from pipelines.training.checkpoints import Checkpoint, Checkpoints
+from pipelines.training.data import TrainingData
+from pipelines.training.history import History
+from pipelines.training.loop import Loop, Trainee
+from pipelines.training.mlflow_run import MlflowRun, check_mlflow
+from pipelines.training.progress import TrainingProgress
+from pipelines.training.reader import BatchReader
+from pipelines.training.trainer import Worker, fit, worker_count
+from pipelines.training.validation_rows import ValidationRows
 from pipelines.workers.resources import cluster_size
 from pipelines.workers.session import connect
 

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from ldm3d.training.ema import Ema
 from ldm3d.training.guard import StepGuard
 from ldm3d.training.loss_scale import LossScale
-from pipelines.parallel import gather, parts, spread, whole
+from pipelines.training.parallel import gather, parts, spread, whole
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Trained:
     """One network with its optimiser.
 
     network: the bare one, whose parameter names checkpoints have.
-    wrapped: what is called in training (`pipelines.parallel.wrap`).
+    wrapped: what is called in training (`pipelines.training.parallel.wrap`).
     average: of the weights, over steps; None where none is kept.
     """
 
@@ -60,7 +60,7 @@ class TrainingState:
 
         Args:
             tensors, judgement: as the methods of these names gave them; the tensors of workers but the first without
-                content (`pipelines.parallel.announced`).
+                content (`pipelines.training.parallel.announced`).
 
         Raises:
             ValueError: it is of other networks.

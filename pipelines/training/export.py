@@ -15,8 +15,8 @@ from ldm3d.models.checkpoint import Components, save_pipeline
 from ldm3d.models.lora import merge_lora, save_lora
 from ldm3d.training.ema import UPDATES
 from ldm3d.training.reconstructor import Reconstructor
-from pipelines.diffusion_training import UNET, DiffusionStart, make_unet, scheduler_of
 from pipelines.storage.folder import Folder
+from pipelines.training.diffusion import UNET, DiffusionStart, make_unet, scheduler_of
 
 AUTOENCODER = "vae"
 LORA = "lora"

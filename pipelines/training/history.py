@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.mlflow_run import PICTURES, Ending, MlflowRun
 from pipelines.storage.folder import Folder
+from pipelines.training.mlflow_run import PICTURES, Ending, MlflowRun
 
 logger = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from torch import Tensor
 from ldm3d.config import LoopConfig
 from ldm3d.training.flops import count_flops
 from ldm3d.training.ranks import Reduce
-from pipelines.checkpoints import Checkpoints
-from pipelines.history import History
-from pipelines.mlflow_run import Ending
-from pipelines.parallel import announced, from_first
-from pipelines.reader import Batch, BatchReader
 from pipelines.storage.shards import TakenOverError
-from pipelines.training_state import TrainingState
+from pipelines.training.checkpoints import Checkpoints
+from pipelines.training.history import History
+from pipelines.training.mlflow_run import Ending
+from pipelines.training.parallel import announced, from_first
+from pipelines.training.reader import Batch, BatchReader
+from pipelines.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from torch.optim import Adam, AdamW, Optimizer
 from ldm3d.config import LoopConfig, OptimiserConfig
 from ldm3d.training.learning_rate import learning_rate_factor
 from ldm3d.training.loss_scale import LossScale
-from pipelines.training_state import Trained, TrainingState
+from pipelines.training.state import Trained, TrainingState
 
 
 def make_optimiser(network: nn.Module, config: OptimiserConfig) -> Optimizer:

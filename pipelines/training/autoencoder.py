@@ -20,12 +20,12 @@ from ldm3d.training.perceptual import Perceptual
 from ldm3d.training.ranks import mean_over_ranks
 from ldm3d.training.reconstruction import reconstruction_terms
 from ldm3d.training.reconstructor import Reconstructor
-from pipelines.optimiser_step import gradients_kept, loss_scale, make_optimiser, precision_of, take_step
-from pipelines.parallel import wrap
-from pipelines.reader import Batch
-from pipelines.training_loop import Validation
-from pipelines.training_state import Trained, TrainingState
-from pipelines.validation_rows import ValidationRows
+from pipelines.training.loop import Validation
+from pipelines.training.optimiser_step import gradients_kept, loss_scale, make_optimiser, precision_of, take_step
+from pipelines.training.parallel import wrap
+from pipelines.training.reader import Batch
+from pipelines.training.state import Trained, TrainingState
+from pipelines.training.validation_rows import ValidationRows
 
 SHOWN = 8  # validation rows in an epoch's picture
 

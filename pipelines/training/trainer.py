@@ -1,6 +1,6 @@
 """A training on Ray Train: workers that start, see each other, are restarted when they die, and stop when asked.
 
-Ray Train brings the workers up and together. Checkpoints are our own (`pipelines.checkpoints`): a worker that starts,
+Ray Train brings the workers up and together. Checkpoints are our own (`pipelines.training.checkpoints`): a worker that starts,
 for whatever reason, goes on from the newest that is whole.
 """
 
@@ -21,10 +21,10 @@ import torch
 
 from ldm3d.config import LoopConfig, WorkersConfig
 from ldm3d.training.guard import DivergedError
-from pipelines.board import ABSENT_S, Board, Listener
-from pipelines.reader import BadRowError
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError
+from pipelines.training.board import ABSENT_S, Board, Listener
+from pipelines.training.reader import BadRowError
 
 SCRATCH = "_state/ray_train"  # what Ray Train writes for itself
 POLL_S = 0.5

@@ -1,0 +1,1 @@
+"""The parts of both trainings and of `export`."""
