@@ -7,7 +7,7 @@ What comes out starts another training, too: --model.base and --model.autoencode
 
 from jobs.command import run
 from ldm3d.config import ExportConfig
-from pipelines.export_run import export_run
+from pipelines.export import export_run
 
 if __name__ == "__main__":
     run(export_run, ExportConfig, __doc__)

@@ -23,7 +23,7 @@ from ldm3d.config import (
     to_json,
 )
 from pipelines.encode_latents import encode_latents
-from pipelines.export_run import export_run
+from pipelines.export import export_run
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.train_diffusion import plan, train_diffusion
