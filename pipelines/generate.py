@@ -15,10 +15,10 @@ from typing import Any
 import ray
 
 from ldm3d.config import GenerateConfig, to_json
-from pipelines.audit_samples import audit_samples
-from pipelines.finish_samples import finish, finished_summary
-from pipelines.generate_plan import GeneratePlan, try_sampler
-from pipelines.generate_shards import CONTRACTS, Generating, ShardGenerator
+from pipelines.samples.audit import audit_samples
+from pipelines.samples.finish import finish, finished_summary
+from pipelines.samples.generate_shards import CONTRACTS, Generating, ShardGenerator
+from pipelines.samples.plan import GeneratePlan, try_sampler
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
@@ -38,7 +38,7 @@ def generate(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]
         dry_run: check and print the plan, write nothing.
 
     Returns:
-        What is in `_SUCCESS.json` (`pipelines.finish_samples`); for a dry run what is known of it.
+        What is in `_SUCCESS.json` (`pipelines.samples.finish`); for a dry run what is known of it.
 
     Raises:
         ValueError: the configuration, captions, models, output or cluster will not do; nothing was started.

@@ -29,10 +29,10 @@ from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.toy.diffusion_model import make_base_model
-from pipelines.finish_samples import finished_summary
 from pipelines.generate import generate
-from pipelines.generate_plan import GeneratePlan
 from pipelines.picture_sets import open_sets
+from pipelines.samples.finish import finished_summary
+from pipelines.samples.plan import GeneratePlan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import claim
 from pipelines.trained_model import open_model

@@ -16,10 +16,10 @@ from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling import Sample
 from ldm3d.sampling.sampler import SCHEDULERS
-from pipelines.audit_samples import check
-from pipelines.captions_input import CaptionsInput
-from pipelines.generate_plan import GeneratePlan, try_sampler
-from pipelines.generate_shards import OPTIONS, pack
+from pipelines.samples.audit import check
+from pipelines.samples.captions import CaptionsInput
+from pipelines.samples.generate_shards import OPTIONS, pack
+from pipelines.samples.plan import GeneratePlan, try_sampler
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, claim, commit_shard
 

@@ -21,9 +21,9 @@ from ldm3d.config import to_json
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sample_sheet import sample_sheet
 from ldm3d.sampling import Sample
-from pipelines.generate_plan import GeneratePlan
-from pipelines.generate_shards import CONTRACTS, Generating
-from pipelines.sampling_grid import point_name
+from pipelines.samples.generate_shards import CONTRACTS, Generating
+from pipelines.samples.grid import point_name
+from pipelines.samples.plan import GeneratePlan
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, totals

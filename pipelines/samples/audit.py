@@ -7,8 +7,8 @@ from functools import partial
 import pyarrow as pa
 
 from ldm3d.schema import REJECT, SAMPLES
-from pipelines.generate_shards import CONTRACTS
-from pipelines.sampling_grid import Grid, GridPoint, point_name
+from pipelines.samples.generate_shards import CONTRACTS
+from pipelines.samples.grid import Grid, GridPoint, point_name
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, shard_file
 from pipelines.workers.audit import audit_shards, columns_of, damage_or_raise

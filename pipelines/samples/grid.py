@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ldm3d.config import SamplingConfig, SamplingPoint
-from pipelines.generator import Generator
+from pipelines.samples.generator import Generator
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from ldm3d.config import GenerateConfig, GeneratorConfig, SamplingPoint
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
 from ldm3d.schema import conform
-from pipelines.captions_input import CaptionsInput
-from pipelines.generator import Generator
 from pipelines.local_paths import absolute
-from pipelines.sampling_grid import Grid, grid_of
+from pipelines.samples.captions import CaptionsInput
+from pipelines.samples.generator import Generator
+from pipelines.samples.grid import Grid, grid_of
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Shard
