@@ -21,10 +21,10 @@ from benchmarks.measure import alone, arguments, cluster, save
 from ldm3d.config import ActorsConfig, EvaluateConfig
 from ldm3d.images import encode_rgb
 from ldm3d.schema import IMAGE
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.evaluate_results import Results
-from pipelines.measure_parts import FLOATS
-from pipelines.measures import FEATURES, SIMILARITY
+from pipelines.evaluation.measure_parts import FLOATS
+from pipelines.evaluation.networks import FEATURES, SIMILARITY
+from pipelines.evaluation.plan import EvaluatePlan
+from pipelines.evaluation.results import Results
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, claim, commit_shard
 from pipelines.workers.session import connect

@@ -30,10 +30,10 @@ from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import SUBSET_SIZE, SUBSETS, kernel_distance
 from ldm3d.schema import IMAGE
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.feature_rows import matrix
-from pipelines.measure_parts import Measuring, PartMeasurer
-from pipelines.measures import FEATURES, try_measures
+from pipelines.evaluation.feature_rows import matrix
+from pipelines.evaluation.measure_parts import Measuring, PartMeasurer
+from pipelines.evaluation.networks import FEATURES, try_measures
+from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import claim
 from pipelines.workers.resources import LABEL_CALLS

@@ -17,11 +17,11 @@ import time
 from typing import Any
 
 from ldm3d.config import EvaluateConfig, to_json
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.evaluate_results import Results
-from pipelines.finish_evaluation import earlier_start, finish, finished_run
-from pipelines.measure_parts import Measuring, measure_parts
-from pipelines.measures import try_measures
+from pipelines.evaluation.finish import earlier_start, finish, finished_run
+from pipelines.evaluation.measure_parts import Measuring, measure_parts
+from pipelines.evaluation.networks import try_measures
+from pipelines.evaluation.plan import EvaluatePlan
+from pipelines.evaluation.results import Results
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
@@ -43,7 +43,7 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
         dry_run: check and print the plan, write nothing.
 
     Returns:
-        What is in `_SUCCESS.json` (`pipelines.finish_evaluation`); for a dry run what is known of it.
+        What is in `_SUCCESS.json` (`pipelines.evaluation.finish`); for a dry run what is known of it.
 
     Raises:
         ValueError: the configuration, pictures, networks, output or cluster will not do; nothing was started.

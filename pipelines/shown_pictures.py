@@ -6,9 +6,9 @@ import numpy as np
 
 from ldm3d.keys import rank
 from ldm3d.measures import Batch
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.measured_pictures import Measured
-from pipelines.picture_rows import read_some
+from pipelines.evaluation.measured import Measured
+from pipelines.evaluation.picture_rows import read_some
+from pipelines.evaluation.plan import EvaluatePlan
 
 Name = tuple[int, int]
 """Key and number of a picture."""

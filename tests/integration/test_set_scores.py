@@ -11,8 +11,9 @@ from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums
 from ldm3d.metrics.inception_score import InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import kernel_distance
 from ldm3d.metrics.moments import Moments
-from pipelines import feature_rows, set_scores
-from pipelines.feature_rows import Chosen, FeatureRows
+from pipelines.evaluation import feature_rows
+from pipelines.evaluation import scores as set_scores
+from pipelines.evaluation.feature_rows import Chosen, FeatureRows
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard
 

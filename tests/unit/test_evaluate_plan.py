@@ -18,8 +18,8 @@ from ldm3d.config import (
 )
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.schema import IMAGE
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.protocol import protocol_hash, protocol_of
+from pipelines.evaluation.plan import EvaluatePlan
+from pipelines.evaluation.protocol import protocol_hash, protocol_of
 
 PRINTS = {"inception": "a" * 64, "clip": "b" * 64, "depth": "c" * 64}
 

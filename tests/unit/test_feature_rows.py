@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.feature_rows import Chosen
+from pipelines.evaluation.feature_rows import Chosen
 
 KEYS = np.array([5, -3, 5, 9, 7, -3], np.int64)
 NUMBERS = np.array([1, 0, 0, 0, 0, 1], np.int32)

@@ -23,11 +23,11 @@ from ldm3d.report.plots import plots
 from ldm3d.report.result import Result
 from ldm3d.report.verdict import Verdict, overall, verdicts
 from ldm3d.schema import conform
-from pipelines.evaluate_figures import figures
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.measure_parts import Measuring
-from pipelines.measured_pictures import Measured
-from pipelines.protocol import metric_of
+from pipelines.evaluation.figures import figures
+from pipelines.evaluation.measure_parts import Measuring
+from pipelines.evaluation.measured import Measured
+from pipelines.evaluation.plan import EvaluatePlan
+from pipelines.evaluation.protocol import metric_of
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.workers.resources import Pool

@@ -8,8 +8,8 @@ from ldm3d.config import EvaluateConfig
 from ldm3d.measures import Batch
 from ldm3d.report.depth_figure import DepthRow, depth_figure
 from ldm3d.report.samples_figure import SamplesRow, Shown, samples_figure
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.measures import DEPTH, open_depth
+from pipelines.evaluation.networks import DEPTH, open_depth
+from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.shown_pictures import Name, names_to_show, read_named
 from pipelines.workers.resources import Pool, hide_other_gpus
 

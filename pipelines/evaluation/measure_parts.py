@@ -24,9 +24,9 @@ from ldm3d.config import EvaluateConfig
 from ldm3d.measures import Batch, Measure
 from ldm3d.rejected import Rejected
 from ldm3d.schema import conform
-from pipelines.evaluate_plan import Task
-from pipelines.feature_rows import CONTRACTS
-from pipelines.picture_rows import PartRows, read_part
+from pipelines.evaluation.feature_rows import CONTRACTS
+from pipelines.evaluation.picture_rows import PartRows, read_part
+from pipelines.evaluation.plan import Task
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard, finished
 from pipelines.workers.progress import ShardProgress
@@ -93,7 +93,7 @@ class PartMeasurer:
         return pa.table({"record": [json.dumps(asdict(record)) for record in records]})
 
     def _measure(self, name: str) -> Measure:
-        from pipelines.measures import open_measure
+        from pipelines.evaluation.networks import open_measure
 
         if name not in self.measures:
             opened = open_measure(name, self.work.config)

@@ -20,7 +20,7 @@ from pipelines.storage.folder import CONCURRENCY, Folder
 class PartRows:
     """What of a part is measured, and how it is looked at.
 
-    url, files, columns: see `pipelines.picture_sets`.
+    url, files, columns: see `pipelines.evaluation.picture_sets`.
     key, number: of its pictures, in their order.
     size: H, W; None leaves pictures as they are.
     """

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import ray
 
-from pipelines.feature_rows import CONTRACTS, Chosen, FeatureRows, measured_names
-from pipelines.measured_pictures import Measured
+from pipelines.evaluation.feature_rows import CONTRACTS, Chosen, FeatureRows, measured_names
+from pipelines.evaluation.measured import Measured
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard, finished
 from pipelines.workers.audit import AuditError

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ldm3d.config import EvaluateConfig, to_json
-from pipelines.feature_rows import Chosen
-from pipelines.measured_pictures import Measured
+from pipelines.evaluation.feature_rows import Chosen
+from pipelines.evaluation.measured import Measured
 
 DRAWN_BY = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps")
 DRAWN_WITH = ("scheduler", "guidance_scale", "num_inference_steps", "seed", "sampling")  # the model is compared

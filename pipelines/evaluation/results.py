@@ -9,13 +9,13 @@ import ray
 
 from ldm3d.report.metrics import METRICS
 from ldm3d.report.result import Result
-from pipelines.evaluate_plan import EvaluatePlan
-from pipelines.feature_rows import Chosen
-from pipelines.measured_pictures import Measured
-from pipelines.measured_set import MeasuredSet
-from pipelines.measures import DEPTH, FEATURES, SIMILARITY
-from pipelines.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of
-from pipelines.set_scores import Score, frechet, gaussian_of, inception_score, kernel, means
+from pipelines.evaluation.feature_rows import Chosen
+from pipelines.evaluation.measured import Measured
+from pipelines.evaluation.measured_features import MeasuredSet
+from pipelines.evaluation.networks import DEPTH, FEATURES, SIMILARITY
+from pipelines.evaluation.plan import EvaluatePlan
+from pipelines.evaluation.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of
+from pipelines.evaluation.scores import Score, frechet, gaussian_of, inception_score, kernel, means
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from ldm3d.config.named import named
 from ldm3d.decode.header import read_header
 from ldm3d.measures.prepare import Size
 from ldm3d.rejected import Rejected
-from pipelines.measures import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
-from pipelines.picture_sets import PictureSet, open_sets
+from pipelines.evaluation.networks import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
+from pipelines.evaluation.picture_sets import PictureSet, open_sets
 from pipelines.storage.folder import Folder
 
 Role = Literal["input", "reference", "corpus"]

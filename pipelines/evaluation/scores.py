@@ -13,7 +13,7 @@ from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import discrepancy_and_influences, random_subsets
 from ldm3d.metrics.moments import Moments
-from pipelines.feature_rows import Chosen, FeatureRows, matrix, read_rows
+from pipelines.evaluation.feature_rows import Chosen, FeatureRows, matrix, read_rows
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
-from pipelines.feature_rows import Chosen
+from pipelines.evaluation.feature_rows import Chosen
+from pipelines.evaluation.measured import Measured, Role, measured_sets
+from pipelines.evaluation.picture_rows import PartRows
+from pipelines.evaluation.picture_sets import Part
 from pipelines.local_paths import absolute
-from pipelines.measured_pictures import Measured, Role, measured_sets
-from pipelines.picture_rows import PartRows
-from pipelines.picture_sets import Part
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Record, Shard
