@@ -114,7 +114,7 @@ def bare_loop(corpus: str, model: str) -> float:
     """Rows/s of the same model, batch size and decoding, with nothing around it."""
     import torch
 
-    from ldm3d.depth import DepthEstimator
+    from ldm3d.depth.relative import DepthEstimator
 
     torch.set_num_threads(1)
     estimate = DepthEstimator.from_pretrained(LabelConfig(depth_model=model))

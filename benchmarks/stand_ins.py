@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ldm3d.config import CorpusConfig, LabelConfig
-from ldm3d.depth import DepthEstimator, DepthLabels
+from ldm3d.depth.relative import DepthEstimator, DepthLabels
 from ldm3d.toy.pictures import jpeg
 from pipelines.corpus.label_depth import DepthLabeler, Estimator
 from pipelines.storage.folder import Folder
@@ -143,7 +143,7 @@ def network_maps(count: int, size: int, seed: int = 0) -> NDArray[np.uint16]:
     import cv2
     import torch
 
-    from ldm3d.depth import quantise, resize
+    from ldm3d.depth.relative import quantise, resize
     from ldm3d.toy.scenes import Scene, render
 
     rng = np.random.Generator(np.random.PCG64(seed))

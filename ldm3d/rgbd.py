@@ -177,11 +177,13 @@ def _widened(depth: Array) -> Array:
     """uint16 depth as int32, to calculate with."""
     xp = _namespace(depth)
     if depth.dtype != xp.uint16 and not (xp is not np and depth.dtype == xp.int32):
-        raise TypeError(f"depth must be uint16, got {depth.dtype}: quantise it first (ldm3d.depth.quantise)")
+        raise TypeError(f"depth must be uint16, got {depth.dtype}: quantise it first (ldm3d.depth.relative.quantise)")
     wide = _cast(depth, "int32")
     if depth.dtype == xp.int32 and bool(((wide < 0) | (wide > DEPTH_MAX)).any()):
         got = f"{int(wide.min())} to {int(wide.max())}"
-        raise ValueError(f"depth must be 0 to {DEPTH_MAX}, got {got}: quantise it first (ldm3d.depth.quantise)")
+        raise ValueError(
+            f"depth must be 0 to {DEPTH_MAX}, got {got}: quantise it first (ldm3d.depth.relative.quantise)"
+        )
     return wide
 
 

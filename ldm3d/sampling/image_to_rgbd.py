@@ -43,7 +43,7 @@ def image_to_rgbd(
     Args:
         model: see `Model`.
         pictures: N, of a size that the autoencoder's factor divides. Where there is no depth yet, estimate it
-            (`ldm3d.depth`): the model knows image and depth as one.
+            (`ldm3d.depth.relative`): the model knows image and depth as one.
         prompts, text, empty_text, seeds: N, see `ldm3d.sampling.text_to_rgbd`.
         strength: more than 0, 1 at most; see `Start`.
         redrawn: (N, H, W) bool, where pictures are drawn anew; image and depth stay elsewhere, to the bit. The model

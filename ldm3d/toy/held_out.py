@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth import DepthEstimator
+from ldm3d.depth.relative import DepthEstimator
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.keys import make_key
 from ldm3d.rgbd import DEPTH_MAX

@@ -1,6 +1,6 @@
 """A small metric depth estimator for scenes, in place of ZoeDepth: the DPT of `ldm3d.toy.depth_model`, for metres.
 
-Its configuration says `depth_estimation_type: metric`, by which `ldm3d.metric_depth` knows it.
+Its configuration says `depth_estimation_type: metric`, by which `ldm3d.depth.metric` knows it.
 """
 
 import time

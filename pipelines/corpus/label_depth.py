@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth import DepthLabels
+from ldm3d.depth.relative import DepthLabels
 from ldm3d.images import decode_rgb
 from ldm3d.reason import Reason
 from pipelines.workers.resources import hide_other_gpus
@@ -46,7 +46,7 @@ class DepthLabeler:
     ) -> None:
         import torch
 
-        from ldm3d.depth import DepthEstimator
+        from ldm3d.depth.relative import DepthEstimator
 
         hide_other_gpus()
         torch.set_num_threads(max(1, int(cpus)))  # more threads than CPUs is slower than one

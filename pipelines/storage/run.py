@@ -192,7 +192,7 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
 def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
     import torch
 
-    from ldm3d.depth import DepthEstimator
+    from ldm3d.depth.relative import DepthEstimator
 
     hide_other_gpus()
     torch.set_num_threads(1)

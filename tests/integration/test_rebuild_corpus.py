@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from ray.data.exceptions import ExecutionTimeoutError
 
-from ldm3d.depth import DepthEstimator
+from ldm3d.depth.relative import DepthEstimator
 from ldm3d.fingerprint import fingerprint_of_folder
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.keys import make_key

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth import DepthEstimator, dequantise, predicts, quantise, resize
+from ldm3d.depth.relative import DepthEstimator, dequantise, predicts, quantise, resize
 from ldm3d.rgbd import DEPTH_MAX
 
 

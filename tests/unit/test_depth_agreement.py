@@ -10,11 +10,11 @@ from skimage.data import stereo_motorcycle
 from transformers import DPTImageProcessor
 
 from ldm3d.config import DepthConfig, LabelConfig
-from ldm3d.depth import DepthEstimator, quantise
+from ldm3d.depth.metric import MetricDepthEstimator
+from ldm3d.depth.relative import DepthEstimator, quantise
 from ldm3d.keys import point_seeds
 from ldm3d.measures import Batch
 from ldm3d.measures.depth_agreement import DepthAgreement
-from ldm3d.metric_depth import MetricDepthEstimator
 from ldm3d.metrics.aligned_depth import score_aligned
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.metric_depth_model import tiny_metric_depth_model

@@ -6,7 +6,7 @@ import torch
 from transformers import ZoeDepthImageProcessor
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth import DepthEstimator, quantise
+from ldm3d.depth.relative import DepthEstimator, quantise
 from tests.unit.small_depth_models import depth_anything, depth_pro, dpt, glpn, metric_depth_anything, zoedepth
 
 pytestmark = pytest.mark.usefixtures("one_thread")

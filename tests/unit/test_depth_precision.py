@@ -6,7 +6,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth import DepthEstimator
+from ldm3d.depth.relative import DepthEstimator
 from ldm3d.toy.depth_model import tiny_depth_model
 
 

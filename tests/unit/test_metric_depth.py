@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth import DepthEstimator, load_depth_model
-from ldm3d.metric_depth import MetricDepthEstimator
+from ldm3d.depth.metric import MetricDepthEstimator
+from ldm3d.depth.relative import DepthEstimator, load_depth_model
 from ldm3d.models.checkpoint import fingerprint_of_network
 from tests.unit.small_depth_models import depth_anything, depth_pro, dpt, glpn, metric_depth_anything, zoedepth
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ldm3d.metric_depth import MetricDepthEstimator
+from ldm3d.depth.metric import MetricDepthEstimator
 from ldm3d.toy.depth_model import VAL_SEEDS
 from ldm3d.toy.metric_depth_model import metres, tiny_metric_depth_model, train_metric_depth_model
 from ldm3d.toy.scenes import Scene, render

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.depth import is_padded, load_depth_model, predicts
+from ldm3d.depth.relative import is_padded, load_depth_model, predicts
 from ldm3d.models.precision import full_float32
 
 

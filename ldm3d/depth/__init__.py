@@ -1,0 +1,1 @@
+"""Depth models: relative inverse depth for labels, metres for measures."""
