@@ -13,7 +13,7 @@ import ray
 from ldm3d.config import LatentsConfig
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, TEXT_SHAPE, to_bytes
-from ldm3d.data.row_encoder import EncodedRows, RowEncoder
+from ldm3d.encoding.row_encoder import EncodedRows, RowEncoder
 from ldm3d.schema import LATENTS, conform
 from pipelines.corpus.write_shards import row_groups
 from pipelines.storage.folder import Folder
@@ -63,8 +63,8 @@ class ShardEncoder:
     def __init__(self, work: Encoding) -> None:
         import torch
 
-        from ldm3d.models.caption_encoder import CaptionEncoder
-        from ldm3d.models.latent_encoder import LatentEncoder
+        from ldm3d.encoding.caption_encoder import CaptionEncoder
+        from ldm3d.encoding.latent_encoder import LatentEncoder
 
         hide_other_gpus()
         torch.set_num_threads(max(1, int(work.cpus)))  # more threads than CPUs is slower than one

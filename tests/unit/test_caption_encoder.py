@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from ldm3d.config import EncodeConfig, ModelConfig
-from ldm3d.data.row_encoder import RowEncoder
+from ldm3d.encoding.caption_encoder import CaptionEncoder
+from ldm3d.encoding.latent_encoder import LatentEncoder
+from ldm3d.encoding.row_encoder import RowEncoder
 from ldm3d.models.base import load_autoencoder, load_text
-from ldm3d.models.caption_encoder import CaptionEncoder
-from ldm3d.models.latent_encoder import LatentEncoder
 from ldm3d.models.text import encode, fingerprint_of_text, tokenise
 from ldm3d.toy.corpus import scene_rows
 

@@ -9,9 +9,9 @@ import torch
 
 from ldm3d.config import EncodeConfig, ModelConfig
 from ldm3d.data.pictures import Pictures, decode_rgbd
-from ldm3d.data.row_encoder import RowEncoder
+from ldm3d.encoding.latent_encoder import LatentEncoder
+from ldm3d.encoding.row_encoder import RowEncoder
 from ldm3d.models.base import load_autoencoder
-from ldm3d.models.latent_encoder import LatentEncoder
 from ldm3d.schema import IMAGE
 from ldm3d.toy.corpus import scene_rows
 

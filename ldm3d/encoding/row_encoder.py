@@ -14,8 +14,8 @@ from ldm3d.reason import Reason
 from ldm3d.rejected import Rejected
 
 if TYPE_CHECKING:
-    from ldm3d.models.caption_encoder import CaptionEncoder
-    from ldm3d.models.latent_encoder import LatentEncoder
+    from ldm3d.encoding.caption_encoder import CaptionEncoder
+    from ldm3d.encoding.latent_encoder import LatentEncoder
 
 DECODE_THREADS = 4  # a batch is decoded while the one before it is encoded
 

@@ -1,0 +1,1 @@
+"""Networks that turn rows into latents and captions into text embeddings."""
