@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ldm3d.config import ActorsConfig, EvaluateConfig, GenerateConfig, GeneratorConfig, presets_of
-from ldm3d.report.metrics import METRICS
+from ldm3d.results.metrics import METRICS
 from ldm3d.sample_sheet import sample_sheet
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.held_out import HeldOut, write_scenes

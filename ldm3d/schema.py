@@ -102,7 +102,7 @@ METRICS = pa.schema(  # long form, one number a row
         _field("scheduler?", pa.string()),
         _field("guidance_scale?", pa.float64()),
         _field("num_inference_steps?", pa.int32()),
-        _field("metric", pa.string()),  # a name in `ldm3d.report.metrics`
+        _field("metric", pa.string()),  # a name in `ldm3d.results.metrics`
         _field("value", pa.float64()),
         _field("stderr?", pa.float64()),  # standard error of the value
         _field("std?", pa.float64()),  # of what it is the mean of: samples; splits of inception_score, subsets of kid

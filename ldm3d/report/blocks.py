@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ldm3d.report.table import Table
-from ldm3d.report.verdict import Kind
+from ldm3d.results.verdict import Kind
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ldm3d.report.blocks import Banner, Block, Fold, Paragraph
-from ldm3d.report.metrics import METRICS
-from ldm3d.report.notation import number, plain, signed, title, with_error
-from ldm3d.report.protocol import Difference
 from ldm3d.report.result import Result
 from ldm3d.report.table import Cell, Row, Table, row
-from ldm3d.report.verdict import KINDS, Kind, Verdict, overall
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.notation import number, plain, signed, title, with_error
+from ldm3d.results.protocol import Difference
+from ldm3d.results.verdict import KINDS, Kind, Verdict, overall
 
 WORDS: dict[Kind, str] = {
     "worse": "Worse",

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ldm3d.report.blocks import Block, Document, Fold, Heading, Items, Paragraph, Picture
 from ldm3d.report.changes import changes
-from ldm3d.report.evaluation import Evaluation
-from ldm3d.report.history import Track, runs_of, tracks
-from ldm3d.report.metrics import METRICS
-from ldm3d.report.notation import plain, title, with_error
-from ldm3d.report.paper import AUTOENCODERS, DEPTH, IMAGES
 from ldm3d.report.plots import Plot, history_plots, plots, sweep_plots
 from ldm3d.report.protocols import protocols
 from ldm3d.report.table import Cell, Table, row
 from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
-from ldm3d.report.verdict import Verdict
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.history import Track, runs_of, tracks
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.notation import plain, title, with_error
+from ldm3d.results.paper import AUTOENCODERS, DEPTH, IMAGES
+from ldm3d.results.verdict import Verdict
 
 PUBLISHED = {metric for row in (*IMAGES, *DEPTH, *AUTOENCODERS) for metric in row.values}
 CAPTIONS = {

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from ldm3d.report.blocks import Banner, Block, Document, Fold, Heading, Items, Paragraph, Picture
 from ldm3d.report.clean import clean
 from ldm3d.report.document import document
-from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.table import Cell, Row, Table
-from ldm3d.report.verdict import Verdict
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.verdict import Verdict
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$])")
 FIRST = re.compile(r"^([#+\-=:]|\d+(?=[.)]))")  # begin a heading, a list, a line or a table

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ldm3d.report.metrics import METRICS
-from ldm3d.report.notation import number, short, span, title, with_error
-from ldm3d.report.paper import Published
 from ldm3d.report.result import Result
 from ldm3d.report.table import Cell, Row, Table, row
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.notation import number, short, span, title, with_error
+from ldm3d.results.paper import Published
 
 SPREAD = ("inception_score", "clip")  # whose ± in the paper is a spread: of splits, and of pictures
 SURROGATE = (

@@ -8,10 +8,10 @@ from itertools import groupby
 from ldm3d.report.blocks import Banner, Block, Document, Fold, Heading, Items, Paragraph, Picture
 from ldm3d.report.clean import clean
 from ldm3d.report.document import document
-from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.style import CSS
 from ldm3d.report.table import Cell, Row, Table
-from ldm3d.report.verdict import Verdict
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.verdict import Verdict
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 

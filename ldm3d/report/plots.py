@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ldm3d.report.drawing import Line, Panel, draw
-from ldm3d.report.evaluation import Evaluation
-from ldm3d.report.history import LAST, Track, runs_of, tracks
-from ldm3d.report.metrics import METRICS
-from ldm3d.report.notation import fact, plain, title
 from ldm3d.report.result import Result
-from ldm3d.report.series import VARIABLES, Series, sweeps
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.history import LAST, Track, runs_of, tracks
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.notation import fact, plain, title
+from ldm3d.results.series import VARIABLES, Series, sweeps
 
 FIGURES = (  # of the paper: number, metrics, variable
     (4, ("fid", "inception_score"), "guidance_scale"),

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 
 from ldm3d.report.blocks import Block, Fold, Paragraph
-from ldm3d.report.evaluation import Evaluation
-from ldm3d.report.notation import plain, title
-from ldm3d.report.protocol import flat, protocol_of
 from ldm3d.report.result import Result
 from ldm3d.report.table import Table, row
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.notation import plain, title
+from ldm3d.results.protocol import flat, protocol_of
 
 
 def protocols(evaluation: Evaluation) -> Iterator[Block]:

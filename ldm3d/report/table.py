@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ldm3d.report.notation import NONE
+from ldm3d.results.notation import NONE
 
 Mark = Literal["", "worse", "better", "same", "incomparable", "new", "published"]
 

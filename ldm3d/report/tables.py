@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.metric_table import Line, Paper, metric_table
-from ldm3d.report.notation import either, fact
-from ldm3d.report.paper import AUTOENCODERS, DEPTH, IMAGES, autoencoders_differ, depth_differ, images_differ
-from ldm3d.report.protocol import flat, protocol_of
 from ldm3d.report.result import Result
-from ldm3d.report.series import FACTS, SWEPT, VARIABLES, base, sweeps
 from ldm3d.report.table import Table
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.notation import either, fact
+from ldm3d.results.paper import AUTOENCODERS, DEPTH, IMAGES, autoencoders_differ, depth_differ, images_differ
+from ldm3d.results.protocol import flat, protocol_of
+from ldm3d.results.series import FACTS, SWEPT, VARIABLES, base, sweeps
 
 ERRORS = ("abs_rel", "rmse_m", "delta1", "silog")  # of depth
 RULES = ("", "_literal")  # for pixels beyond the reference's range

@@ -15,13 +15,13 @@ from typing import Any
 import pyarrow as pa
 
 from ldm3d.config import EvaluateConfig, to_json
-from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.markdown import markdown
-from ldm3d.report.metrics import METRICS
 from ldm3d.report.page import page
 from ldm3d.report.plots import plots
 from ldm3d.report.result import Result
-from ldm3d.report.verdict import Verdict, overall, verdicts
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.verdict import Verdict, overall, verdicts
 from ldm3d.schema import conform
 from pipelines.evaluation.figures import figures
 from pipelines.evaluation.measure_parts import Measuring

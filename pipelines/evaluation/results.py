@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import ray
 
-from ldm3d.report.metrics import METRICS
 from ldm3d.report.result import Result
+from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.feature_rows import Chosen
 from pipelines.evaluation.measured import Measured
 from pipelines.evaluation.measured_features import MeasuredSet

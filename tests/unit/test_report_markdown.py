@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 
 from ldm3d.report.clean import clean
 from ldm3d.report.markdown import markdown
-from ldm3d.report.notation import NONE
-from ldm3d.report.verdict import verdicts
+from ldm3d.results.notation import NONE
+from ldm3d.results.verdict import verdicts
 from tests.unit.report_results import evaluation, result, sweep
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from ldm3d.report.drawing import Line, Panel, draw, drawable
-from ldm3d.report.history import tracks
 from ldm3d.report.plots import history_plots, plots, sweep_plots
-from ldm3d.report.series import sweeps
+from ldm3d.results.history import tracks
+from ldm3d.results.series import sweeps
 from tests.unit.report_results import evaluation, result, sweep
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ldm3d.report.notation import NONE, number, title, with_error
 from ldm3d.report.table import Table
 from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
+from ldm3d.results.notation import NONE, number, title, with_error
 from tests.unit.report_results import DEPTH, evaluation, result, sweep
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldm3d.report.metrics import METRICS
-from ldm3d.report.verdict import Verdict, overall, verdicts
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.verdict import Verdict, overall, verdicts
 from tests.unit.report_results import result
 
 EARLIER = "2026-05-03T10:00:00+0000"

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ldm3d.report.evaluation import Evaluation
-from ldm3d.report.history import started_at
-from ldm3d.report.protocol import NAMES, protocol_of
 from ldm3d.report.result import Result
+from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.history import started_at
+from ldm3d.results.protocol import NAMES, protocol_of
 
 VARIABLES = {"guidance_scale": "guidance scale", "num_inference_steps": "steps", "training_step": "training step"}
 FACTS = ("scheduler", *VARIABLES)

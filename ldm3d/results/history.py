@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ldm3d.report.evaluation import Evaluation
 from ldm3d.report.result import Result
+from ldm3d.results.evaluation import Evaluation
 
 LAST = 20  # runs that are shown
 

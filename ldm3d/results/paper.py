@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldm3d.report.notation import either, fact, span
-from ldm3d.report.protocol import flat, protocol_of
 from ldm3d.report.result import Result
+from ldm3d.results.notation import either, fact, span
+from ldm3d.results.protocol import flat, protocol_of
 
 
 @dataclass(frozen=True)

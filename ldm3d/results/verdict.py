@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ldm3d.report.history import latest
-from ldm3d.report.metrics import METRICS
-from ldm3d.report.protocol import Difference, differences
 from ldm3d.report.result import Result
+from ldm3d.results.history import latest
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.protocol import Difference, differences
 
 Kind = Literal["worse", "better", "same", "incomparable", "new"]
 KINDS: tuple[Kind, ...] = ("worse", "better", "same", "incomparable", "new")

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ldm3d.report.metrics import METRICS
+from ldm3d.results.metrics import METRICS
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 FEW = 10_000  # pictures below which a Fréchet distance has their number in its name, for its bias goes with 1/N

@@ -1,0 +1,1 @@
+"""Numbers of an evaluation: metrics, protocols, history, verdicts, the paper's figures."""
