@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ldm3d import contact_sheet
+from ldm3d.figures import contact_sheet
 
 if TYPE_CHECKING:
     from ldm3d.sampling import Sample

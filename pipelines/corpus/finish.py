@@ -7,7 +7,7 @@ from itertools import islice, zip_longest
 from typing import Any
 
 from ldm3d.card import dataset_card
-from ldm3d.contact_sheet import Sample, contact_sheet
+from ldm3d.figures.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
 from pipelines.corpus.plan import Plan, is_whole
 from pipelines.storage.folder import Folder

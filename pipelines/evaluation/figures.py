@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import ray
 
 from ldm3d.config import EvaluateConfig
+from ldm3d.figures.depth_figure import DepthRow, depth_figure
+from ldm3d.figures.samples_figure import SamplesRow, Shown, samples_figure
 from ldm3d.measures import Batch
-from ldm3d.report.depth_figure import DepthRow, depth_figure
-from ldm3d.report.samples_figure import SamplesRow, Shown, samples_figure
 from pipelines.evaluation.networks import DEPTH, open_depth
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.shown_pictures import Name, names_to_show, read_named

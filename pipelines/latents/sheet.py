@@ -5,8 +5,8 @@ from typing import Any
 import torch
 
 from ldm3d.config import LatentsConfig
-from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.data.latents import decode_latents_rows
+from ldm3d.figures.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling.decode import decode_latents
 from pipelines.storage.folder import Folder

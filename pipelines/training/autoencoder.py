@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ldm3d.config import AutoencoderConfig
-from ldm3d.contact_sheet import Sample, contact_sheet
 from ldm3d.data.pictures import Pictures
+from ldm3d.figures.contact_sheet import Sample, contact_sheet
 from ldm3d.metrics.reconstruction import aligned, depth_l1, psnr, ssim
 from ldm3d.models.base import load_autoencoder
 from ldm3d.rgbd import DEPTH_MAX, from_tensor

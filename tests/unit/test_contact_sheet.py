@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldm3d.contact_sheet import GAP, TILE, Sample, colour_depth, contact_sheet
+from ldm3d.figures.contact_sheet import GAP, TILE, Sample, colour_depth, contact_sheet
 
 
 def sheet(*samples: Sample) -> np.ndarray:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldm3d.contact_sheet import GAP, TILE, colour_depth
-from ldm3d.report.depth_figure import VOID, DepthRow, colour_metres, depth_figure
-from ldm3d.report.samples_figure import SamplesRow, Shown, samples_figure, stretched
+from ldm3d.figures.contact_sheet import GAP, TILE, colour_depth
+from ldm3d.figures.depth_figure import VOID, DepthRow, colour_metres, depth_figure
+from ldm3d.figures.samples_figure import SamplesRow, Shown, samples_figure, stretched
 
 RED = np.full((64, 64, 3), (200, 30, 40), np.uint8)
 NEAR, FAR = colour_depth(np.array([[65_535, 0]], np.uint16))[0]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ldm3d.figures.plots import plots
 from ldm3d.report.clean import clean
 from ldm3d.report.page import page
-from ldm3d.report.plots import plots
 from ldm3d.results.notation import NONE
 from ldm3d.results.verdict import verdicts
 from tests.unit.report_results import evaluation, result, sweep

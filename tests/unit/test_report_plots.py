@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldm3d.report.drawing import Line, Panel, draw, drawable
-from ldm3d.report.plots import history_plots, plots, sweep_plots
+from ldm3d.figures.drawing import Line, Panel, draw, drawable
+from ldm3d.figures.plots import history_plots, plots, sweep_plots
 from ldm3d.results.history import tracks
 from ldm3d.results.series import sweeps
 from tests.unit.report_results import evaluation, result, sweep

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldm3d.contact_sheet import GAP, LINE, TILE, colour_depth
+from ldm3d.figures.contact_sheet import GAP, LINE, TILE, colour_depth
 from ldm3d.sample_sheet import sample_sheet
 from ldm3d.sampling import Sample
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ldm3d.config import CaptionsConfig, GenerateConfig, GeneratorConfig, ModelConfig, SamplingConfig
-from ldm3d.contact_sheet import colour_depth
+from ldm3d.figures.contact_sheet import colour_depth
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling.prompt import draw_prompt

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ldm3d.contact_sheet import GAP, LINE, TILE, colour_depth, typeface
-from ldm3d.report.picture_grid import INK, Heading, PictureRow, picture_grid
+from ldm3d.figures.contact_sheet import GAP, LINE, TILE, colour_depth, typeface
+from ldm3d.figures.picture_grid import INK, Heading, PictureRow, picture_grid
 from ldm3d.rgbd import DEPTH_MAX
 
 VOID = (150, 156, 163)  # where there is no depth: none of the scale's colours

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.contact_sheet import colour_depth
-from ldm3d.report.picture_grid import Heading, PictureRow, picture_grid
+from ldm3d.figures.contact_sheet import colour_depth
+from ldm3d.figures.picture_grid import Heading, PictureRow, picture_grid
 from ldm3d.rgbd import DEPTH_MAX
 
 

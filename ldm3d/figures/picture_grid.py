@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ldm3d.contact_sheet import GAP, LINE, TILE, cut, tile, typeface, wrap
+from ldm3d.figures.contact_sheet import GAP, LINE, TILE, cut, tile, typeface, wrap
 
 INK, SOFT, ABSENT = (31, 35, 40), (89, 99, 110), (238, 240, 242)
 STRETCH = 2.5  # of a tile: panoramas and towers are cut down to it
