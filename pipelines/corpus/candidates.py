@@ -26,8 +26,8 @@ from ray.data import Dataset
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.keys import SPLITS, split_of
 from ldm3d.reason import Reason
+from ldm3d.rows.selection import drop_url_duplicates, select
 from ldm3d.schema import conform
-from ldm3d.selection import drop_url_duplicates, select
 from pipelines.corpus.metadata import MetadataInput
 from pipelines.corpus.plan import FILES, Plan, planned_files, save_plan
 from pipelines.storage.folder import Folder, is_damage

@@ -8,7 +8,7 @@ from functools import partial
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
-from ldm3d.metadata import Columns, passed_over, recognise
+from ldm3d.rows.metadata import Columns, passed_over, recognise
 from pipelines.storage.folder import CONCURRENCY, Folder
 
 logger = logging.getLogger(__name__)
@@ -84,5 +84,5 @@ def _unread(similar: dict[str, list[str]]) -> str:
     found = "; ".join(f"{', '.join(names)} (for {field})" for field, names in similar.items())
     return (
         f"columns that look like it are not read: {found}. Name the publisher with --select.columns, rename the "
-        "columns as one names them, or add a line to ldm3d.metadata.PUBLISHERS"
+        "columns as one names them, or add a line to ldm3d.rows.metadata.PUBLISHERS"
     )

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ldm3d.captions import COLUMNS
 from ldm3d.config.named import named
 from ldm3d.keys import make_key
+from ldm3d.rows.captions import COLUMNS
 from pipelines.storage.folder import CONCURRENCY, Folder
 from pipelines.storage.inputs import success_marker
 from pipelines.storage.run import CONFIG, SUCCESS

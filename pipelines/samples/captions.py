@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from ldm3d.captions import Captions, read_captions
 from ldm3d.config import CaptionsConfig
+from ldm3d.rows.captions import Captions, read_captions
 from pipelines.storage.folder import CONCURRENCY, Folder
 
 

@@ -15,8 +15,8 @@ from typing import Any, Self
 import pyarrow as pa
 import torch
 
-from ldm3d.captions import Captions
 from ldm3d.config import GenerateConfig, GeneratorConfig, SamplingPoint
+from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
 from ldm3d.schema import conform

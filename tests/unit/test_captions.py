@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ldm3d.captions import Captions, read_captions
 from ldm3d.config import CaptionsConfig
 from ldm3d.keys import make_key
+from ldm3d.rows.captions import Captions, read_captions
 from ldm3d.schema import REJECT, conform
 
 COCO = [{"id": 37, "image_id": 9, "caption": "A red cube."}, {"id": 2, "image_id": 9, "caption": "cubes\n"}]

@@ -80,7 +80,7 @@ def recognise(names: list[str], publisher: str = "auto") -> Columns:
     known = {publisher: [columns.url, columns.caption] for publisher, columns in PUBLISHERS.items()}
     raise ValueError(
         f"no URL and caption columns recognised in {names}; wanted one of {known}. "
-        "Rename the columns, or add a line to ldm3d.metadata.PUBLISHERS."
+        "Rename the columns, or add a line to ldm3d.rows.metadata.PUBLISHERS."
     )
 
 

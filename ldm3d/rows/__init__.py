@@ -1,0 +1,1 @@
+"""Foreign rows: publishers' metadata, which of it is selected, files of captions."""
