@@ -10,7 +10,7 @@ from typing import Any
 
 from ldm3d.config import ActorsConfig, EvaluateConfig, GenerateConfig, GeneratorConfig, presets_of
 from ldm3d.results.metrics import METRICS
-from ldm3d.sample_sheet import sample_sheet
+from ldm3d.sampling.sample_sheet import sample_sheet
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.held_out import HeldOut, write_scenes
 from ldm3d.toy.metric_depth_model import train_metric_depth_model

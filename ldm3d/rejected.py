@@ -1,6 +1,6 @@
 """How a library function says that one URL or one image is not to be used."""
 
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 
 class Rejected(Exception):  # noqa: N818 -- what happened to a row, not an error

@@ -25,7 +25,7 @@ from typing import ClassVar, Self
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode.messages import STATUS, receive, send
 from ldm3d.decode.square import SquareImage
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.rejected import Rejected
 
 _LONGEST_REPLY = 2**28  # bytes

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from ldm3d.fetch.opt_out import opted_out
 from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.fetch.urls import redirect_target
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 LONGEST_PAUSE_S = 86_400.0
 _READ_BYTES = 2**16

@@ -15,7 +15,7 @@ from ldm3d.fetch.fetched import Fetched
 from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.fetch.politeness import Politeness, Standing
 from ldm3d.fetch.urls import normalise
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 Ended = Future[tuple[Outcome, float]]
 """How an exchange ended, and the seconds it took."""

@@ -19,7 +19,7 @@ from ldm3d.fetch.opener import Rules, guarded, install
 from ldm3d.fetch.outcome import Outcome
 from ldm3d.fetch.politeness import Politeness, share_of
 from ldm3d.fetch.resolver import Resolver
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 POLL_S = 0.1  # how late one call may notice that another has freed a host
 

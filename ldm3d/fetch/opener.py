@@ -22,7 +22,7 @@ from ldm3d.fetch.connection import Connection, SecureConnection
 from ldm3d.fetch.exchange import Exchange
 from ldm3d.fetch.outcome import FetchError, Outcome, classify
 from ldm3d.fetch.resolver import NotAskedError, Resolver
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 _GUARD: ContextVar["_Guard | None"] = ContextVar("_GUARD", default=None)
 

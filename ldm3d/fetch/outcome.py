@@ -6,7 +6,7 @@ import ssl
 import urllib.error
 from dataclasses import dataclass
 
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 
 @dataclass(frozen=True)

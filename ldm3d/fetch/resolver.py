@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.outcome import FetchError, Outcome
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 THREADS_PER_FETCH = 4  # one that is waited for, and three that silent servers hold: 10 s of 30 or 40 are waited
 CACHE_S = 30.0

@@ -6,7 +6,7 @@ import string
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ldm3d.fetch.outcome import FetchError, Outcome
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 MAX_CHARS = 8_192
 # What precedes the host: in a URL, and in what somebody took for one, be it without a scheme or with a slash too few.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ldm3d.config import CaptionsConfig
 from ldm3d.keys import make_key, rank, sample_seeds
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.rows.metadata import clean_captions
 
 COLUMNS = ("caption", "TEXT", "text")  # what publishers call them

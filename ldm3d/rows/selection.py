@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from ldm3d.config import SelectConfig
 from ldm3d.fetch.urls import redact
 from ldm3d.keys import make_key, rank
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.rows.metadata import Columns, adapt
 
 

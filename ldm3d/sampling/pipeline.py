@@ -23,7 +23,7 @@ from ldm3d.models.text_embeddings import TextEmbeddings
 from ldm3d.models.trained import check_scaled, load_any_autoencoder
 from ldm3d.rgbd import DEPTH_MAX
 from ldm3d.sampling.image_to_rgbd import image_to_rgbd, require_depth
-from ldm3d.sampling.latents import SEEDS
+from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.samples import Sample
 from ldm3d.sampling.step_end import StepEnd, as_callback
 from ldm3d.sampling.text_to_rgbd import text_to_rgbd

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ldm3d.config import GenerateConfig, SamplingPoint, to_json
 from ldm3d.figures.contact_sheet import colour_depth
-from ldm3d.sampling.latents import SEEDS
+from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler
 from ldm3d.sampling.samples import Sample

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ldm3d.sampling.decode import decode_latents, pixel_factor
 from ldm3d.sampling.denoise import denoise
-from ldm3d.sampling.latents import initial_noise, seeded_generators
+from ldm3d.sampling.noise import initial_noise, seeded_generators
 from ldm3d.sampling.panorama import wrapped_around
 from ldm3d.sampling.start import Start
 from ldm3d.sampling.tiles import require_tile

@@ -31,7 +31,7 @@ def text_to_rgbd(
 
     A sample depends on its own prompt and seed only. With a given `batch_size` that holds for every bit, in whatever
     order and company samples are drawn (on a CPU; on a GPU as far as its kernels are deterministic); without, or
-    between batch sizes, to rounding: see `ldm3d.sampling.latents`.
+    between batch sizes, to rounding: see `ldm3d.sampling.noise`.
 
     Args:
         model: see `Model`.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.toy import pictures
 from ldm3d.toy.faults import (
     Content,

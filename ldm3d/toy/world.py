@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from ldm3d.config import PRESETS, SelectConfig
 from ldm3d.decode import make_square
 from ldm3d.keys import make_key
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.toy import pictures
 from ldm3d.toy.catalogue import KEPT, ROW_FAULTS, WEB_FAULTS
 from ldm3d.toy.faults import Content

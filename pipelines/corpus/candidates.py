@@ -25,7 +25,7 @@ from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.keys import SPLITS, split_of
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.rows.selection import drop_url_duplicates, select
 from ldm3d.schema import conform
 from pipelines.corpus.metadata import MetadataInput

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ldm3d.config import LabelConfig
 from ldm3d.depth.relative import DepthLabels
 from ldm3d.images import decode_rgb
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from pipelines.workers.resources import hide_other_gpus
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled

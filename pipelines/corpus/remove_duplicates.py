@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.schema import CONTRACTS, conform
 from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
 from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups

@@ -19,8 +19,8 @@ from typing import Any
 from ldm3d.card import samples_card
 from ldm3d.config import to_json
 from ldm3d.images import decode_depth, decode_rgb
-from ldm3d.sample_sheet import sample_sheet
 from ldm3d.sampling import Sample
+from ldm3d.sampling.sample_sheet import sample_sheet
 from pipelines.samples.generate_shards import CONTRACTS, Generating
 from pipelines.samples.grid import point_name
 from pipelines.samples.plan import GeneratePlan

@@ -15,7 +15,7 @@ import ray
 
 from ldm3d.config import GenerateConfig
 from ldm3d.images import encode_depth, encode_rgb
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.schema import IMAGE, SAMPLES, conform
 from pipelines.corpus.write_shards import pictures, row_groups, writer_options
 from pipelines.samples.grid import Grid, GridPoint, point_name

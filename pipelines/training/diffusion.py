@@ -17,8 +17,8 @@ from ldm3d.models.base import load_scheduler, load_text, load_unet
 from ldm3d.models.lora import add_lora
 from ldm3d.models.text import EMPTY_CAPTION, tokenise
 from ldm3d.models.text import encode as encode_text
-from ldm3d.sample_sheet import sample_sheet
 from ldm3d.sampling import text_to_rgbd
+from ldm3d.sampling.sample_sheet import sample_sheet
 from ldm3d.training.denoising import DenoisingDraws, denoising_loss, draw_latents, drop_captions
 from ldm3d.training.ema import Ema
 from ldm3d.training.guard import StepGuard

@@ -14,7 +14,7 @@ import pytest
 
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode import IsolatedDecoder, isolated, make_square
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.rejected import Rejected
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from ldm3d.fetch import Fetcher
 from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.outcome import FetchError
 from ldm3d.fetch.resolver import CACHE_S, THREADS_PER_FETCH, Resolver
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 PUBLIC = "93.184.215.14"
 # fmt: off

@@ -19,7 +19,7 @@ from ldm3d.config import DownloadConfig
 from ldm3d.fetch import Fetcher
 from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.exchange import Exchange
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 
 BODY = bytes(range(256)) * 400  # 102,400 bytes
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from ldm3d.figures.contact_sheet import GAP, LINE, TILE, colour_depth
-from ldm3d.sample_sheet import sample_sheet
 from ldm3d.sampling import Sample
+from ldm3d.sampling.sample_sheet import sample_sheet
 
 RED = (200, 30, 40)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ldm3d.config import SelectConfig
 from ldm3d.keys import make_key
-from ldm3d.reason import Reason
+from ldm3d.reject import Reason
 from ldm3d.rows.metadata import PUBLISHERS, recognise
 from ldm3d.rows.selection import drop_url_duplicates, select
 
