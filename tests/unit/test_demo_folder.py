@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.demo_folder import MARKER, begin_afresh
+from jobs.demo.folder import MARKER, begin_afresh
 
 
 def test_a_demo_starts_in_an_empty_folder_and_again_over_what_it_left(tmp_path):

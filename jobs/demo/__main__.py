@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from jobs.demo_evaluation import measure
-from jobs.demo_folder import begin_afresh
-from jobs.demo_training import train
+from jobs.demo.evaluation import measure
+from jobs.demo.folder import begin_afresh
+from jobs.demo.training import train
 from ldm3d.config import PRESETS, CorpusConfig
 from ldm3d.images import decode_depth
 from ldm3d.toy.depth_model import train_depth_model

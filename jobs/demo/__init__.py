@@ -1,0 +1,1 @@
+"""The demo: every stage for real on two cores."""
