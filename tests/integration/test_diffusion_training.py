@@ -29,7 +29,7 @@ from pipelines.storage.folder import Folder
 from pipelines.train_diffusion import plan, train_diffusion
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training_step import training_step_of
-from tests.integration.alone import Alone
+from tests.builders.alone import Alone
 
 torch.set_num_threads(1)
 

@@ -14,7 +14,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError, claim
 from pipelines.train_autoencoder import plan
 from pipelines.training.checkpoints import Checkpoints
-from tests.integration.alone import Alone
+from tests.builders.alone import Alone
 from tests.tracking_server import TrackingServer
 
 torch.set_num_threads(1)

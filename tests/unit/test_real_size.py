@@ -28,7 +28,7 @@ from pipelines import train_autoencoder, train_diffusion
 from pipelines.storage.folder import Folder
 from pipelines.training.reader import BatchReader
 from pipelines.training.validation_rows import ValidationRows
-from tests.integration.alone import Alone
+from tests.builders.alone import Alone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
 

@@ -1,0 +1,64 @@
+"""The codecs of the corpus columns: depth loses nothing, and what is not depth is refused."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from ldm3d.images import decode_depth, decode_rgb, encode_depth
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("codec", ["png", "jxl"])
+def test_depth_codecs_lose_nothing(codec):
+    every = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
+    noise = np.random.default_rng(0).integers(0, 65_536, (33, 65), dtype=np.uint16)
+    for depth in (every, noise, np.zeros((1, 1), np.uint16), noise[::2, ::3]):
+        back = decode_depth(encode_depth(depth, codec))
+        assert back.dtype == np.uint16
+        np.testing.assert_array_equal(back, depth)
+
+
+def test_encoding_jpeg_xl_leaves_the_heap_whole():
+    code = """if True:
+        import numpy as np
+        from ldm3d.images import decode_depth, encode_depth
+        random = np.random.default_rng(0)
+        for side in (128, 200, 256):
+            noise = random.integers(0, 65_536, (side, side), dtype=np.uint16)
+            assert (decode_depth(encode_depth(noise, "jxl")) == noise).all()
+    """
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"MALLOC_CHECK_": "3"}, cwd=ROOT, check=True)
+
+
+def test_png_depth_opens_as_16_bit_grey_elsewhere():
+    depth = np.array([[0, 0x1234, 65_535]], np.uint16)
+    with Image.open(io.BytesIO(encode_depth(depth, "png"))) as image:
+        np.testing.assert_array_equal(np.asarray(image), depth)
+
+
+@pytest.mark.parametrize("depth", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 1), np.uint16), np.zeros((4, 4))])
+@pytest.mark.parametrize("codec", ["png", "jxl"])
+def test_depth_that_is_not_16_bit_grey_is_refused(depth, codec):
+    with pytest.raises(TypeError, match=r"must be \(H, W\) uint16, got"):
+        encode_depth(depth, codec)
+
+
+def test_what_is_not_encoded_depth_is_refused():
+    depth = np.random.default_rng(0).integers(0, 65_536, (32, 32), dtype=np.uint16)
+    shallow = cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1].tobytes()
+    for content in (b"", b"GIF89a", shallow, encode_depth(depth, "png")[:500], encode_depth(depth, "jxl")[:500]):
+        with pytest.raises(ValueError, match="depth"):
+            decode_depth(content)
+
+
+def test_rgb_that_does_not_decode_is_refused():
+    with pytest.raises(ValueError, match="does not decode"):
+        decode_rgb(b"not a JPEG")
