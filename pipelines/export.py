@@ -7,12 +7,12 @@ from typing import Any
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ExportConfig, from_json
 from pipelines.storage.folder import Folder
 from pipelines.storage.inputs import success_marker
+from pipelines.storage.models import write_training_step
 from pipelines.storage.run import CONFIG, check_apart
 from pipelines.train_diffusion import INPUT, identity_of, start_of
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training.export import export_autoencoder, export_model, unet_weights
 from pipelines.training.run import CHECKPOINTS
-from pipelines.training_step import write_training_step
 
 UNFINISHED = "_unfinished.json"  # in an output for as long as it is being written: of which run
 

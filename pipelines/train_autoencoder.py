@@ -8,8 +8,8 @@ from typing import Any
 from ldm3d.config import AutoencoderConfig
 from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base
-from pipelines.local_paths import absolute
 from pipelines.storage.folder import Folder
+from pipelines.storage.models import absolute
 from pipelines.training.autoencoder import AutoencoderTraining
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData

@@ -12,12 +12,11 @@ from ldm3d.models.base import check_base, fingerprint_of_base, load_text, load_u
 from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
-from pipelines.local_paths import absolute
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.inputs import success_marker
+from pipelines.storage.models import MODEL, absolute, open_autoencoder
 from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.storage.run import CONFIG
-from pipelines.trained_autoencoder import open_autoencoder
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
 from pipelines.training.diffusion import DiffusionStart, DiffusionTraining, Samples
@@ -25,7 +24,6 @@ from pipelines.training.export import export_model, unet_weights
 from pipelines.training.run import TrainingRun
 from pipelines.training.trainer import Worker
 from pipelines.training.validation_rows import ValidationRows
-from pipelines.training_step import MODEL
 
 INPUT = "the output of encode_latents, or a finished corpus"
 LATENTS = ("key", "caption", "mean", "std")

@@ -8,9 +8,9 @@ from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.corpus.metadata import MetadataInput, read_input
 from pipelines.corpus.relabel import is_corpus, with_source_settings
-from pipelines.local_paths import absolute
 from pipelines.storage.folder import Folder
 from pipelines.storage.inputs import success_marker
+from pipelines.storage.models import absolute
 from pipelines.storage.run import check_apart
 
 

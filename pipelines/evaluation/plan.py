@@ -15,8 +15,8 @@ from pipelines.evaluation.feature_rows import Chosen
 from pipelines.evaluation.measured import Measured, Role, measured_sets
 from pipelines.evaluation.picture_rows import PartRows
 from pipelines.evaluation.picture_sets import Part
-from pipelines.local_paths import absolute
 from pipelines.storage.folder import Folder
+from pipelines.storage.models import absolute
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Record, Shard
 

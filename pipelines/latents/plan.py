@@ -15,10 +15,9 @@ from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
 from pipelines.latents.corpus_shards import CorpusShards
 from pipelines.latents.encode_shards import COLUMNS
-from pipelines.local_paths import absolute
 from pipelines.storage.folder import Folder
+from pipelines.storage.models import absolute, open_autoencoder
 from pipelines.storage.run import check_apart
-from pipelines.trained_autoencoder import open_autoencoder
 from pipelines.workers.resources import hide_other_gpus
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ldm3d.sampling.pipeline import RgbdPipeline
-from pipelines.trained_model import open_model
-from pipelines.training_step import training_step_of
+from pipelines.storage.models import open_model, training_step_of
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,13 @@ from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
 from ldm3d.schema import conform
-from pipelines.local_paths import absolute
 from pipelines.samples.captions import CaptionsInput
 from pipelines.samples.generator import Generator
 from pipelines.samples.grid import Grid, grid_of
 from pipelines.storage.folder import Folder
+from pipelines.storage.models import absolute, open_model
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Shard
-from pipelines.trained_model import open_model
 from pipelines.workers.resources import hide_other_gpus
 
 FILE_SHARDS = 256  # a reader of one shard reads the footer of them all

@@ -1,11 +1,22 @@
 """A model on an object store as a local folder, for as long as it takes to load it."""
 
+from typing import TYPE_CHECKING
+
+from ldm3d.models.source import Source
+from ldm3d.models.trained import load_trained_autoencoder
+from ldm3d.sampling.pipeline import RgbdPipeline
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.storage.folder import Folder
+from pipelines.storage.folder import DamagedError, Folder
+from pipelines.storage.run import SUCCESS
 
 READ = (".json", ".safetensors", ".txt")  # configuration, weights, and the tokenizer's merges
 
@@ -39,3 +50,85 @@ def _copy(model: Folder, part: str, target: Path) -> None:
     (target / part).mkdir(exist_ok=True)
     for name in names:
         (target / name).write_bytes(model.read(name))
+
+
+MODEL = "model"  # in the output of `train_diffusion`, whose success marker says the step
+
+
+FILE = "training.json"  # in an exported model
+
+
+def write_training_step(output: Folder, step: int) -> None:
+    """Leave the step in the folder of a model."""
+    output.write(FILE, json.dumps({"step": step}).encode())
+
+
+def training_step_of(model: str) -> int | None:
+    """The step of an export, or of `model/` in the output of a training; None where nothing says it, and of a hub id.
+
+    Args:
+        model: a folder, local or s3://, or a hub id.
+
+    Raises:
+        ValueError: what says it cannot be read.
+    """
+    if "://" not in model and not Path(model).is_dir():
+        return None
+    run, _, name = model.rstrip("/").rpartition("/")
+    try:
+        exported = _number(Folder(model), FILE, "step")
+        return _number(Folder(run or "/"), SUCCESS, "steps") if exported is None and name == MODEL else exported
+    except DamagedError as error:
+        raise ValueError(f"model.model {model!r}: {error}: mend or remove what says its training step") from error
+
+
+def _number(folder: Folder, file: str, name: str) -> int | None:
+    try:
+        found = folder.read_json(file).get(name)
+    except (FileNotFoundError, PermissionError):  # some stores deny what is not there
+        return None
+    return found if isinstance(found, int) else None
+
+
+SETTING = "model.autoencoder"
+
+
+def open_autoencoder(model: str, revision: str | None = None) -> "AutoencoderKL":
+    """A trained autoencoder in float32, on the CPU.
+
+    Args:
+        model: a folder, local or s3://, with the autoencoder in `vae/`; or a hub id.
+        revision: of a hub's.
+
+    Raises:
+        ValueError: there is none that will do.
+    """
+    if "://" not in model:
+        return load_trained_autoencoder(Source(SETTING, model, revision))
+    with model_copy(model, ("vae",), SETTING) as folder:
+        return load_trained_autoencoder(Source(f"{SETTING} {model!r}, copied to", folder))
+
+
+PARTS = ("", "vae", "unet", "text_encoder", "tokenizer", "scheduler")
+
+
+def open_model(model: str, revision: str | None = None) -> RgbdPipeline:
+    """A trained model in float32, on the CPU.
+
+    Args:
+        model: a folder in diffusers layout, local or s3://, or a hub id.
+        revision: of a hub's.
+
+    Raises:
+        ValueError: there is none that will do.
+    """
+    if "://" not in model:
+        return RgbdPipeline.from_pretrained(model, revision)
+    with model_copy(model, PARTS, "model.model") as folder:
+        return RgbdPipeline.from_pretrained(folder)
+
+
+def absolute(name: str) -> str:
+    """The absolute path of a local file or folder; a hub id, URL or keyword as it is."""
+    path = Path(name)
+    return str(path.absolute()) if path.exists() else name

@@ -26,9 +26,9 @@ from pipelines.encode_latents import encode_latents
 from pipelines.export import export_run
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
+from pipelines.storage.models import training_step_of
 from pipelines.train_diffusion import plan, train_diffusion
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
-from pipelines.training_step import training_step_of
 from tests.builders.alone import Alone
 
 torch.set_num_threads(1)

@@ -29,7 +29,7 @@ from pipelines.latents.corpus_shards import CorpusShards
 from pipelines.latents.encode_shards import COLUMNS
 from pipelines.latents.finish import finished_summary
 from pipelines.storage.folder import Folder
-from pipelines.trained_autoencoder import open_autoencoder
+from pipelines.storage.models import open_autoencoder
 
 SHARDS = {"train/00000": 41, "train/00001": 9, "train/00007": 10, "val/00000": 5}
 BROKEN, PLACE = "train/00001", 3  # a row whose picture does not decode

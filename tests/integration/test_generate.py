@@ -34,9 +34,8 @@ from pipelines.generate import generate
 from pipelines.samples.finish import finished_summary
 from pipelines.samples.plan import GeneratePlan
 from pipelines.storage.folder import Folder
+from pipelines.storage.models import open_model, write_training_step
 from pipelines.storage.shards import claim
-from pipelines.trained_model import open_model
-from pipelines.training_step import write_training_step
 
 ROOT = Path(__file__).parents[2]
 POINTS = ["ddim-s1-n2", "ddim-s1-n3", "ddim-s4-n2", "ddim-s4-n3"]

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from ldm3d.config import ModelConfig
 from ldm3d.models.base import load_autoencoder, load_base
 from ldm3d.models.checkpoint import fingerprint_of_network, save_pipeline
-from pipelines.trained_autoencoder import open_autoencoder
+from pipelines.storage.models import open_autoencoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WEIGHTS = "vae/diffusion_pytorch_model.safetensors"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipelines.storage.folder import Folder
-from pipelines.training_step import training_step_of, write_training_step
+from pipelines.storage.models import training_step_of, write_training_step
 
 
 def test_an_export_says_its_step(tmp_path):
