@@ -32,7 +32,7 @@ from pipelines.corpus.metadata import MetadataInput
 from pipelines.corpus.plan import FILES, Plan, planned_files, save_plan
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.storage.shards import Shard, check_owner
-from pipelines.waiting import wait_for
+from pipelines.workers.calls import wait_for
 
 logger = logging.getLogger(__name__)
 

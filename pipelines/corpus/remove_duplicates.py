@@ -24,7 +24,7 @@ from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
 from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard, redone_if_damaged, shard_file
-from pipelines.waiting import wait_for
+from pipelines.workers.calls import wait_for
 
 SHARDS_A_TASK = 32
 

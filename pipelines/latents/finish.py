@@ -27,7 +27,7 @@ from pipelines.latents.sheet import latents_sheet
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import CONCURRENCY, Folder
 from pipelines.storage.shards import Record, Shard, totals
-from pipelines.waiting import wait_for
+from pipelines.workers.calls import wait_for
 from pipelines.workers.resources import Pool
 
 CARD, SHEET = "README.md", "latents.png"

@@ -1,5 +1,7 @@
 """A first call of a network before work starts, on a worker like those that will run it."""
 
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,3 +34,18 @@ def try_on_worker(
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise (cause if type(cause) is ValueError else ValueError(f"{name} failed: {cause}")) from error
+
+
+logger = logging.getLogger(__name__)
+
+
+def wait_for(task: ray.ObjectRef, name: str, patience_s: float) -> Any:
+    """What a task returns. While it does not, a line every `patience_s` seconds says what is waited for."""
+    began = time.monotonic()
+    while not ray.wait([task], timeout=patience_s)[0]:
+        logger.warning(
+            "%s: no end after %.0f s; `ray status` tells whether the cluster has a CPU for it",
+            name,
+            time.monotonic() - began,
+        )
+    return ray.get(task)

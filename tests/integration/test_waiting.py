@@ -4,7 +4,7 @@ import time
 
 import ray
 
-from pipelines.waiting import wait_for
+from pipelines.workers.calls import wait_for
 
 
 def test_a_task_is_waited_for_to_its_end_with_word_of_it(cluster, caplog):
