@@ -14,6 +14,7 @@ import logging
 from typing import Any
 
 from ldm3d.config import CorpusConfig, to_json
+from pipelines.corpus.audit import audit
 from pipelines.corpus.candidates import make_plan, most_shards
 from pipelines.corpus.finish import finish, has_lost_files
 from pipelines.corpus.graph import Actors, CorpusGraph
@@ -21,11 +22,11 @@ from pipelines.corpus.input import CorpusInput, look_at_input
 from pipelines.corpus.plan import Plan, is_whole, load_plan, save_plan
 from pipelines.corpus.relabel import relabel_plan
 from pipelines.corpus.remove_duplicates import remove_duplicates
+from pipelines.corpus.resources import fit
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import check_owner
-from pipelines.workers.audit import audit
-from pipelines.workers.resources import cluster_size, fit
+from pipelines.workers.resources import cluster_size
 from pipelines.workers.session import connect
 from pipelines.workers.stream_shards import says_who_took_over
 

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ray.data import Dataset
+from ray.data import DataContext, Dataset
 
 from ldm3d.config import CorpusConfig
+from ldm3d.fetch.duration import longest_fetch_s
 from pipelines.corpus.download import Downloader
 from pipelines.corpus.label_depth import DepthLabeler
 from pipelines.corpus.relabel import CorpusReader
+from pipelines.corpus.resources import Resources
 from pipelines.corpus.write_shards import write_shards
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, finished
 from pipelines.workers.progress import ShardProgress
-from pipelines.workers.resources import Resources
-from pipelines.workers.session import allow_for_slow_hosts
+from pipelines.workers.resources import Pool
 from pipelines.workers.stream_shards import stream_shards
 
 logger = logging.getLogger(__name__)
@@ -86,3 +87,19 @@ class CorpusGraph:
         )
         write = partial(write_shards, config=config, run=self.run, provenance=self.provenance)
         return labelled.map_batches(write, batch_size=None, batch_format="pyarrow", **self.resources.write.arguments())
+
+
+def allow_for_slow_hosts(config: CorpusConfig, urls: list[str], download: Pool) -> None:
+    """Do not take it for a hang when a slow host, asked politely, delays every shard that is under way.
+
+    Args:
+        urls: of one shard. Any other is like it: shards are random samples of the metadata.
+    """
+    longest_s = longest_fetch_s(urls, config.download, download.actors or 1, download.calls)
+    if longest_s > config.cluster.no_progress_timeout_s:
+        DataContext.get_current().execution_no_progress_timeout_s = longest_s
+        logger.info(
+            "the no-progress time-out is %.0f s: so long may a shard take with the limits of threads, hosts and "
+            "deadlines. Hosts with many URLs are slow: see --download.per-host and --download.deadline-s",
+            longest_s,
+        )

@@ -23,7 +23,7 @@ def audit_latents(shards: list[Shard], config: LatentsConfig, run: str) -> dict[
         The records in the markers, by shard: what they say is what the files hold.
 
     Raises:
-        AuditError, TakenOverError: as `pipelines.workers.audit.audit`.
+        AuditError, TakenOverError: as `pipelines.corpus.audit.audit`.
     """
     planned = {shard.file(contract) for shard in shards for contract in CONTRACTS}
     return audit_shards(shards, planned, partial(check, config=config), Folder(config.output), run, CONTRACTS)

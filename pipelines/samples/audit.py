@@ -26,7 +26,7 @@ def audit_samples(shards: list[Shard], planning: set[str], grid: Grid, output: F
         The records in the markers, by shard: what they say is what the files hold.
 
     Raises:
-        AuditError, TakenOverError: as `pipelines.workers.audit.audit`.
+        AuditError, TakenOverError: as `pipelines.corpus.audit.audit`.
     """
     planned = {shard.file(contract) for shard in shards for contract in CONTRACTS} | planning
     return audit_shards(shards, planned, partial(check, grid=grid, url=output.url), output, run, CONTRACTS)

@@ -11,14 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ldm3d.config import CorpusConfig, LabelConfig
-from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.shards import RUN, Shard, check_owner, claim, finished
-from pipelines.workers.calls import try_on_worker
-from pipelines.workers.resources import Pool, hide_other_gpus
 
 logger = logging.getLogger(__name__)
 
@@ -143,22 +137,6 @@ def code_version() -> str:
         return f"sources:{digest.hexdigest()[:16]}"
 
 
-def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
-    """
-    Raises:
-        ValueError: the depth model is another one than that which the output was begun with.
-    """
-    before, now = (
-        {name: value for name, value in facts.items() if name != "depth_model"}  # a path, which may change
-        for facts in (output.read_json(CONFIG)["labels"], labels)
-    )
-    if changed := _changes(before, now, "labels"):
-        raise ValueError(
-            f"--output {output.url!r} was begun with another depth model: {'; '.join(changed)}. "
-            "Give that one (--label.revision for one of a hub), or another output."
-        )
-
-
 def _changes(before: Any, now: Any, name: str = "") -> list[str]:
     """What differs between two JSON values, a line each."""
     if isinstance(before, dict) and isinstance(now, dict):
@@ -173,38 +151,3 @@ def _changes(before: Any, now: Any, name: str = "") -> list[str]:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
-    """Load the depth model on a worker like those that will label, and label one image there.
-
-    Returns:
-        What is known of the labels: model, revision, meaning.
-
-    Raises:
-        ValueError: the model does not load, does not label, or no worker is free to try.
-    """
-    patience_s = config.cluster.no_progress_timeout_s
-    arguments = config.label, config.download.image_size
-    return try_on_worker(_try_model, *arguments, pool=pool, patience_s=patience_s, name="the depth model")
-
-
-def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
-    import torch
-
-    from ldm3d.depth.relative import DepthEstimator
-
-    hide_other_gpus()
-    torch.set_num_threads(1)
-    estimator = DepthEstimator.from_pretrained(config)
-    estimator(np.zeros((1, size, size, 3), np.uint8))
-    found = estimator.model.config
-    return {
-        "depth_model": config.depth_model,
-        "depth_model_type": found.model_type,
-        "depth_model_revision": getattr(found, "_commit_hash", None)
-        or fingerprint_of_folder(Path(config.depth_model)),
-        "depth_meaning": "relative inverse depth, larger = nearer",
-        "depth_raw": "depth_min + depth / 65535 * (depth_max - depth_min)",
-        "depth_inverted_from_metric": estimator.inverts,
-    }

@@ -11,9 +11,8 @@ from typing import Any
 import ray
 from ray.data import ActorPoolStrategy
 
-from ldm3d.config import ActorsConfig, ClusterConfig
+from ldm3d.config import ActorsConfig
 
-DOWNLOAD_CALLS = 4  # shards at a time: the slowest URL of one is waited for while others are fetched and decoded
 LABEL_CALLS = 2  # one shard on the device, one on its way to or from it
 
 
@@ -46,18 +45,6 @@ class Pool:
         return f"{self.name}: {self.actors} actors of {each}" if self.actors else f"{self.name}: tasks of {each}"
 
 
-@dataclass(frozen=True)
-class Resources:
-    """The parts of the corpus graph, fitted to a cluster."""
-
-    download: Pool
-    label: Pool
-    write: Pool
-
-    def __str__(self) -> str:
-        return "; ".join(str(pool) for pool in (self.download, self.label, self.write))
-
-
 def cluster_size() -> tuple[float, float]:
     """(CPUs, GPUs) that the connected cluster has in all."""
     total = ray.cluster_resources()
@@ -68,30 +55,6 @@ def hide_other_gpus() -> None:
     """Let a worker that reserved no GPU see none. Ray leaves it its machine's, and torch would take the first."""
     if ray.is_initialized() and not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-
-
-def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
-    """Give label actors the GPUs (or their CPUs), downloads two thirds of the other CPUs, the rest to tasks.
-
-    Raises:
-        ValueError: what was asked for does not fit in the cluster with a share of a CPU left for writing.
-    """
-    label = _device_pool("label", config.label_actors, config.label_cpus, config.label_gpus, gpus, flags="label-")
-    left = max(0.0, cpus - label.cpus * (label.actors or 1))
-    write = Pool("write", cpus=_round(min(1.0, left / 3)))
-    share = left * 2 / 3  # decoding a 512-pixel row costs about twice what encoding its depth costs
-    each = config.download_cpus if share >= config.download_cpus or config.download_actors else _round(share)
-    actors = config.download_actors or max(1, int(share // max(each, 0.01)))
-    download = Pool("download", each, actors=actors, calls=DOWNLOAD_CALLS)
-    held = download.cpus * (download.actors or 1)
-    if write.cpus < 0.1 or held > left - write.cpus + 1e-6:
-        wanted = label.cpus * (label.actors or 1) + held
-        raise ValueError(
-            f"the graph does not fit: {label} and {download} would hold {wanted:g} of {cpus:g} CPUs, and writing "
-            "needs a share of one. Add CPUs, or lower --cluster.label-cpus, --cluster.label-actors, "
-            "--cluster.download-cpus or --cluster.download-actors."
-        )
-    return Resources(download, label, write)
 
 
 def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Pool:

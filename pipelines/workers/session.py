@@ -11,9 +11,7 @@ from contextlib import contextmanager
 import ray
 from ray.data import DataContext
 
-from ldm3d.config import ActorsConfig, ClusterConfig, CorpusConfig, WorkersConfig
-from ldm3d.fetch.duration import longest_fetch_s
-from pipelines.workers.resources import Pool
+from ldm3d.config import ActorsConfig, ClusterConfig, WorkersConfig
 
 CONNECT_S = 5.0
 
@@ -60,22 +58,6 @@ def configure_data(config: ActorsConfig | ClusterConfig) -> None:
     context.execution_no_progress_timeout_s = config.no_progress_timeout_s  # Ray's default is 30 minutes of silence
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # else it warns that bars are off
-
-
-def allow_for_slow_hosts(config: CorpusConfig, urls: list[str], download: Pool) -> None:
-    """Do not take it for a hang when a slow host, asked politely, delays every shard that is under way.
-
-    Args:
-        urls: of one shard. Any other is like it: shards are random samples of the metadata.
-    """
-    longest_s = longest_fetch_s(urls, config.download, download.actors or 1, download.calls)
-    if longest_s > config.cluster.no_progress_timeout_s:
-        DataContext.get_current().execution_no_progress_timeout_s = longest_s
-        logger.info(
-            "the no-progress time-out is %.0f s: so long may a shard take with the limits of threads, hosts and "
-            "deadlines. Hosts with many URLs are slow: see --download.per-host and --download.deadline-s",
-            longest_s,
-        )
 
 
 def _check_answers(address: str) -> None:

@@ -3,10 +3,11 @@
 import pyarrow as pa
 import pytest
 
+from pipelines.corpus.audit import audit
 from pipelines.corpus.plan import Plan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, TakenOverError, claim, commit_shard, finished
-from pipelines.workers.audit import AuditError, audit
+from pipelines.workers.audit import AuditError
 
 SHARDS = [Shard(f"{split}-00000", f"_state/candidates/{split}.parquet", 0, rows=4) for split in ("train", "val")]
 

@@ -19,13 +19,14 @@ from benchmarks.trial import markers, rows_of, start_driver
 from ldm3d.toy.faults import Slow
 from ldm3d.toy.world import build_world
 from pipelines.corpus import candidates
+from pipelines.corpus.audit import audit
 from pipelines.corpus.metadata import read_input
 from pipelines.corpus.plan import load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError, claim, commit_shard, finished
-from pipelines.workers.audit import AuditError, audit
+from pipelines.workers.audit import AuditError
 
 SHARDS = {"rows": 8, "row_group_rows": 8}
 POLITE = {"per_host": 2}

@@ -37,11 +37,11 @@ from pipelines.corpus.metadata import read_input
 from pipelines.corpus.plan import load_plan
 from pipelines.corpus.relabel import is_corpus, relabel_plan
 from pipelines.corpus.remove_duplicates import remove_duplicates, rewrite
+from pipelines.corpus.resources import fit
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard, claim, finished, shard_file
 from pipelines.workers import stream_shards
-from pipelines.workers.resources import fit
 from pipelines.workers.session import configure_data
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests

@@ -122,8 +122,9 @@ def check_room(config: Any, nodes: Nodes) -> None:
     Raises:
         ValueError: it is refused.
     """
+    from pipelines.corpus.resources import fit
     from pipelines.training.trainer import worker_count
-    from pipelines.workers.resources import fit, fit_actors
+    from pipelines.workers.resources import fit_actors
 
     cpus, gpus = (sum(values) for values in zip(*nodes, strict=True))
     match config:

@@ -6,10 +6,11 @@ from dataclasses import asdict, replace
 import pyarrow as pa
 import pytest
 
+from pipelines.corpus.audit import audit, check
 from pipelines.corpus.plan import Plan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard
-from pipelines.workers.audit import AuditError, audit, check
+from pipelines.workers.audit import AuditError
 
 SHARD = Shard("val-00007", "_state/candidates/00000.parquet", 1, rows=5)
 KEPT, REJECTED = [11, 12, 13], [14, 15]

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from ldm3d.config import ActorsConfig, ClusterConfig
-from pipelines.workers.resources import Pool, fit, fit_actors, hide_other_gpus
+from pipelines.corpus.resources import fit
+from pipelines.workers.resources import Pool, fit_actors, hide_other_gpus
 
 
 def held(pool: Pool) -> float:

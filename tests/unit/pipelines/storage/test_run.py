@@ -2,8 +2,9 @@
 
 import pytest
 
+from pipelines.corpus.depth_model import check_same_model
 from pipelines.storage.folder import Folder
-from pipelines.storage.run import check_apart, check_output, check_same_model, read_marker, save_config
+from pipelines.storage.run import check_apart, check_output, read_marker, save_config
 
 LABELS = {"depth_model": "Intel/dpt-large", "depth_model_revision": "bc15f29", "depth_inverted_from_metric": False}
 

@@ -7,8 +7,9 @@ import pytest
 import ray
 
 from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig
+from pipelines.corpus.graph import allow_for_slow_hosts
 from pipelines.workers.resources import Pool
-from pipelines.workers.session import allow_for_slow_hosts, configure_data, connect
+from pipelines.workers.session import configure_data, connect
 
 
 @pytest.fixture
