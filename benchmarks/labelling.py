@@ -32,9 +32,10 @@ from ldm3d.schema import IMAGE, conform
 from pipelines.corpus.graph import Actors
 from pipelines.corpus.label_depth import DECODE_THREADS
 from pipelines.corpus.plan import Plan, save_plan
-from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
+from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import row_groups
 from pipelines.storage.run import save_config
 from pipelines.storage.shards import Record, Shard, claim, commit_shard
 

@@ -32,8 +32,9 @@ from ldm3d.data.order import GlobalOrder
 from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.images import decode_depth, decode_rgb, encode_depth
 from ldm3d.schema import conform
-from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
+from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import row_groups
 from pipelines.storage.row_groups import RowGroups
 from pipelines.training.reader import BatchReader
 

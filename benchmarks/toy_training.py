@@ -29,9 +29,10 @@ from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
 from pipelines import train_autoencoder, train_diffusion
-from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
+from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.latents.encode_shards import COLUMNS, OPTIONS, pack
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import row_groups
 from pipelines.training.run import TrainingRun
 from pipelines.training.trainer import Worker
 

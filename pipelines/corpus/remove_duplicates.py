@@ -21,8 +21,9 @@ from ldm3d.config import CorpusConfig
 from ldm3d.reject import Reason
 from ldm3d.schema import CONTRACTS, conform
 from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
-from pipelines.corpus.write_shards import RGBD_OPTIONS, row_groups
+from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import row_groups
 from pipelines.storage.shards import Record, commit_shard, redone_if_damaged, shard_file
 from pipelines.workers.calls import wait_for
 

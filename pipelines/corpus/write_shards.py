@@ -11,26 +11,10 @@ import pyarrow.compute as pc
 
 from ldm3d.config import CorpusConfig
 from ldm3d.images import encode_depth
-from ldm3d.schema import IMAGE, RGBD, conform
+from ldm3d.schema import RGBD, conform
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import pictures, row_groups, writer_options
 from pipelines.storage.shards import Record, commit_shard
-
-PICTURES = ("image.bytes", "depth.bytes")  # encoded already: they do not shrink, and no reader filters by them
-
-
-def writer_options(schema: pa.Schema, few_values: list[str]) -> dict[str, Any]:
-    """Arguments of the parquet writer for rows with pictures. `few_values`: columns worth a dictionary."""
-    leaves = [
-        name
-        for field in schema
-        for name in ([f"{field.name}.bytes", f"{field.name}.path"] if field.type == IMAGE else [field.name])
-    ]
-    return {
-        "compression": {name: "none" if name in PICTURES else "zstd" for name in leaves},
-        "use_dictionary": few_values,
-        "write_statistics": [name for name in leaves if name not in PICTURES],
-    }
-
 
 RGBD_OPTIONS = writer_options(RGBD, ["nsfw", "split"])
 
@@ -89,15 +73,3 @@ def square_map(raw: bytes) -> np.ndarray:
     values = np.frombuffer(raw, np.uint16)
     side = round(len(values) ** 0.5)
     return values.reshape(side, side)
-
-
-def row_groups(table: pa.Table, size: int) -> list[pa.Table]:
-    """A table cut into row groups of `size` rows; none where it is empty."""
-    return [table.slice(start, size) for start in range(0, table.num_rows, max(1, size))]
-
-
-def pictures(contents: list[bytes], names: list[str]) -> pa.StructArray:
-    """Encoded pictures and their names as a column of `IMAGE`."""
-    return pa.StructArray.from_arrays(
-        [pa.array(contents, pa.binary()), pa.array(names, pa.string())], fields=list(IMAGE)
-    )

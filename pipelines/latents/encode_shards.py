@@ -15,8 +15,8 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, TEXT_SHAPE, to_bytes
 from ldm3d.encoding.row_encoder import EncodedRows, RowEncoder
 from ldm3d.schema import LATENTS, conform
-from pipelines.corpus.write_shards import row_groups
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import row_groups
 from pipelines.storage.shards import Record, commit_shard
 from pipelines.workers.resources import hide_other_gpus
 

@@ -17,9 +17,9 @@ from ldm3d.config import GenerateConfig
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.reject import Reason
 from ldm3d.schema import IMAGE, SAMPLES, conform
-from pipelines.corpus.write_shards import pictures, row_groups, writer_options
 from pipelines.samples.grid import Grid, GridPoint, point_name
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import pictures, row_groups, writer_options
 from pipelines.storage.shards import Record, commit_shard
 from pipelines.workers.resources import hide_other_gpus
 
