@@ -9,8 +9,8 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.inputs import success_marker
 from pipelines.storage.models import write_training_step
 from pipelines.storage.run import CONFIG, check_apart
-from pipelines.train_diffusion import INPUT, identity_of, start_of
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
+from pipelines.training.diffusion_start import INPUT, identity_of, start_of
 from pipelines.training.export import export_autoencoder, export_model, unet_weights
 from pipelines.training.run import CHECKPOINTS
 

@@ -1,20 +1,18 @@
 """The U-Net's training on one worker: its networks, its step, its look at the validation split."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from ldm3d.config import DiffusionConfig, ModelConfig
+from ldm3d.config import DiffusionConfig
 from ldm3d.data.captioned import Captioned
 from ldm3d.data.latents import Latents
 from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import Posterior, encode
-from ldm3d.models.base import load_scheduler, load_text, load_unet
-from ldm3d.models.lora import add_lora
+from ldm3d.models.base import load_text
 from ldm3d.models.text import EMPTY_CAPTION, tokenise
 from ldm3d.models.text import encode as encode_text
 from ldm3d.sampling import text_to_rgbd
@@ -24,6 +22,7 @@ from ldm3d.training.ema import Ema
 from ldm3d.training.guard import StepGuard
 from ldm3d.training.noise_schedule import NoiseSchedule
 from ldm3d.training.ranks import mean_over_ranks
+from pipelines.training.diffusion_start import DiffusionStart, make_unet, scheduler_of
 from pipelines.training.loop import Validation
 from pipelines.training.optimiser_step import gradients_kept, loss_scale, make_optimiser, precision_of, take_step
 from pipelines.training.parallel import wrap
@@ -32,30 +31,10 @@ from pipelines.training.state import Trained, TrainingState
 from pipelines.training.validation_rows import ValidationRows
 
 if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    pass
 
 Samples = Captioned[Latents | Pictures]
 UNET = "unet"
-
-
-@dataclass(frozen=True)
-class DiffusionStart:
-    """What a training starts from, beside its configuration.
-
-    model: the base, with as many channels as the autoencoder has.
-    vae: the trained autoencoder, its configuration's scaling factor the one to train with.
-    captions: of the samples that show how far training is.
-    text_is_stored: the data holds encoded captions.
-    sample_size: side of the data's latents, which the trained U-Net is then known to draw; None where nobody says it.
-    """
-
-    model: ModelConfig
-    vae: "AutoencoderKL"
-    captions: tuple[str, ...]
-    text_is_stored: bool
-    sample_size: int | None
 
 
 class DiffusionTraining:
@@ -170,20 +149,3 @@ class DiffusionTraining:
 
 def _frozen(network: Any, device: torch.device) -> Any:
     return network.to(device).eval().requires_grad_(False)
-
-
-def make_unet(config: DiffusionConfig, start: DiffusionStart) -> "UNet2DConditionModel":
-    """The base's U-Net, with low-rank updates where these are trained."""
-    unet = load_unet(start.model)
-    if start.sample_size:
-        unet.register_to_config(sample_size=start.sample_size)
-    if config.lora.rank:
-        add_lora(unet, config.lora, config.loop.seed)
-    return unet
-
-
-def scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler":
-    """The base's, which says what the trained U-Net predicts."""
-    scheduler = load_scheduler(model)
-    scheduler.register_to_config(prediction_type=NoiseSchedule.of(scheduler, config.loss.prediction).prediction)
-    return scheduler

@@ -16,7 +16,8 @@ from ldm3d.models.lora import merge_lora, save_lora
 from ldm3d.training.ema import UPDATES
 from ldm3d.training.reconstructor import Reconstructor
 from pipelines.storage.folder import Folder
-from pipelines.training.diffusion import UNET, DiffusionStart, make_unet, scheduler_of
+from pipelines.training.diffusion import UNET
+from pipelines.training.diffusion_start import DiffusionStart, make_unet, scheduler_of
 
 AUTOENCODER = "vae"
 LORA = "lora"
