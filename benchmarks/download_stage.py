@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ldm3d.config import CorpusConfig, DownloadConfig, ShardConfig
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Rejected
 from pipelines.corpus.download import Downloader
 from pipelines.storage.folder import Folder
 

@@ -24,8 +24,8 @@ from ldm3d.config import (
 )
 from ldm3d.encoding.latent_encoder import LatentEncoder
 from ldm3d.encoding.row_encoder import RowEncoder
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import load_autoencoder
-from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
 from pipelines import train_autoencoder, train_diffusion

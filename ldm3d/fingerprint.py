@@ -1,6 +1,15 @@
 """A name for what is in the folder of a local model, wherever the folder lies."""
 
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    pass
+
 import hashlib
+import json
 from pathlib import Path
 
 READ = (".safetensors", ".bin", ".json")  # weights and settings: what `from_pretrained` reads
@@ -13,3 +22,17 @@ def fingerprint_of_folder(folder: Path) -> str:
         with file.open("rb") as content:
             digest.update(f"{file.name}:{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
     return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def fingerprint_of(*parts: object) -> str:
+    """Hex, of plain values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint_of_network(network: nn.Module) -> str:
+    """SHA-256, in hex, of the names, types, shapes and bytes of all weights, however they are laid out and stored."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(network.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -7,8 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ldm3d.images import decode_depth, decode_rgb
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 from ldm3d.rgbd import to_tensor
 
 if TYPE_CHECKING:

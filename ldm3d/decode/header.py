@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ldm3d.config import DownloadConfig, SelectConfig
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # none of them holds a program
 

@@ -25,8 +25,7 @@ from typing import ClassVar, Self
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode.messages import STATUS, receive, send
 from ldm3d.decode.square import SquareImage
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 _LONGEST_REPLY = 2**28  # bytes
 _START_S = 120.0  # imports from a slow disk

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode.messages import STATUS, has_hung_up, receive, send
 from ldm3d.decode.square import SquareImage, make_square
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 Work = Callable[[bytes, DownloadConfig, SelectConfig], SquareImage]
 

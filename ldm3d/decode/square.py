@@ -20,8 +20,7 @@ from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode.header import ImageHeader, check_header, read_header
 from ldm3d.decode.pixels import decode_upright, is_scalable
 from ldm3d.duplicates import perceptual_hash
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 _HASH_SIDE = 64  # pixels of the square's thumbnail, of which a perceptual hash sees 32
 _PACKED = struct.Struct("!iiq")  # width, height, perceptual hash; the JPEG follows

@@ -10,8 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ldm3d.data.pictures import Pictures, decode_square
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 if TYPE_CHECKING:
     from ldm3d.encoding.caption_encoder import CaptionEncoder

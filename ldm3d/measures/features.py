@@ -1,7 +1,5 @@
 """Features and class scores of pictures: what FID, KID and the Inception Score are made of."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -73,11 +71,6 @@ def same_size(images: Sequence[NDArray[np.uint8]], most: int) -> Iterator[list[i
         by_size.setdefault(image.shape, []).append(place)
     for places in by_size.values():
         yield from (places[start : start + most] for start in range(0, len(places), most))
-
-
-def fingerprint_of(*parts: object) -> str:
-    """Hex, of plain values."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _lists(values: NDArray[np.float32]) -> pa.Array:

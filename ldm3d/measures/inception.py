@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ldm3d.measures.features import fingerprint_of
-from ldm3d.models.checkpoint import fingerprint_of_network
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.models.precision import full_float32
 
 SIDE = 299  # pixels that it sees

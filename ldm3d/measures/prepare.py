@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from ldm3d.decode.header import read_header
 from ldm3d.decode.pixels import decode_upright
 from ldm3d.images import decode_depth, decode_rgb
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 Size = tuple[int, int]
 """Height and width, pixels."""

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldm3d.config import ReconstructionConfig
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.measures.batch import Batch, Measure
-from ldm3d.measures.features import fingerprint_of, same_size
+from ldm3d.measures.features import same_size
 from ldm3d.metrics.reconstruction import SSIM_WINDOW, depth_abs_rel, depth_l1, psnr, ssim
 from ldm3d.models.autoencoder import decode, encode
-from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.precision import full_float32
 from ldm3d.models.source import Source
 from ldm3d.models.trained import load_any_autoencoder

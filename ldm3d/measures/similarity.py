@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldm3d.config import ClipConfig
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.measures.batch import Batch, Measure
-from ldm3d.measures.features import fingerprint_of
-from ldm3d.models.checkpoint import fingerprint_of_network
 
 COLUMNS = pa.schema([("clip", pa.float64())])
 CACHED = 100_000  # captions: 300 MB of ViT-L/14's

@@ -3,7 +3,6 @@
 Weights are stored as safetensors only: loading a checkpoint never runs code that it holds.
 """
 
-import hashlib
 import json
 import shutil
 import uuid
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 if TYPE_CHECKING:
@@ -54,15 +52,6 @@ def save_pipeline(folder: str | Path, components: Components) -> None:
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def fingerprint_of_network(network: nn.Module) -> str:
-    """SHA-256, in hex, of the names, types, shapes and bytes of all weights, however they are laid out and stored."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(network.state_dict().items()):
-        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
-        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _write(folder: Path, components: Components) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ldm3d.models.checkpoint import fingerprint_of_network
+from ldm3d.fingerprint import fingerprint_of_network
 
 if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer

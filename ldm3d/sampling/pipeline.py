@@ -15,8 +15,9 @@ from PIL import Image
 from ldm3d.config import LabelConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
 from ldm3d.depth.relative import DepthEstimator
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import load_scheduler, load_text, load_unet
-from ldm3d.models.checkpoint import Components, fingerprint_of_network
+from ldm3d.models.checkpoint import Components
 from ldm3d.models.source import Source
 from ldm3d.models.text import EMPTY_CAPTION, fingerprint_of_text
 from ldm3d.models.text_embeddings import TextEmbeddings

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ldm3d.config import CorpusConfig
 from ldm3d.decode import IsolatedDecoder, SquareImage
 from ldm3d.fetch import Fetched, Fetcher
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Rejected
 from pipelines.storage.folder import Folder
 
 WAITING = 64  # fetched bodies of an actor that may wait for its decoder, so that a slow one bounds memory

@@ -22,7 +22,7 @@ import ray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.measures import Batch, Measure
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Rejected
 from ldm3d.schema import conform
 from pipelines.evaluation.feature_rows import CONTRACTS
 from pipelines.evaluation.picture_rows import PartRows, read_part

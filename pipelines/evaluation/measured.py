@@ -10,7 +10,7 @@ from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
 from ldm3d.decode.header import read_header
 from ldm3d.measures.prepare import Size
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Rejected
 from pipelines.evaluation.networks import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
 from pipelines.evaluation.picture_sets import PictureSet, open_sets
 from pipelines.storage.folder import Folder

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from ldm3d.measures import Batch
 from ldm3d.measures.prepare import Filter, Size, depth_of, picture_of
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 from pipelines.storage.folder import CONCURRENCY, Folder
 
 

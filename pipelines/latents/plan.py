@@ -8,9 +8,9 @@ import torch
 from ldm3d.config import EncodeConfig, LatentsConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
 from ldm3d.encoding.latent_encoder import LatentEncoder
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.images import decode_rgb
 from ldm3d.models.base import load_text
-from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
 from pipelines.latents.corpus_shards import CorpusShards

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldm3d.config import DiffusionConfig, ModelConfig
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import check_base, fingerprint_of_base, load_scheduler, load_text, load_unet, load_unet_config
-from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.lora import add_lora
 from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor

@@ -18,8 +18,8 @@ from ldm3d.config import ActorsConfig, EncodeConfig, LatentsConfig, ModelConfig,
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import decode_latents_rows, decode_text_rows
 from ldm3d.data.pictures import decode_rgbd
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import load_autoencoder, load_text
-from ldm3d.models.checkpoint import fingerprint_of_network
 from ldm3d.models.text import encode, fingerprint_of_text, tokenise
 from ldm3d.schema import IMAGE
 from ldm3d.toy.corpus import scene_rows

@@ -19,9 +19,10 @@ from ldm3d.config import (
     PerceptualConfig,
     SamplesConfig,
 )
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models import stable_diffusion
 from ldm3d.models.base import load_autoencoder, load_base, load_unet
-from ldm3d.models.checkpoint import Components, fingerprint_of_network, save_pipeline
+from ldm3d.models.checkpoint import Components, save_pipeline
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_tokenizer, scene_words
 from pipelines import train_autoencoder, train_diffusion

@@ -14,8 +14,7 @@ import pytest
 
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode import IsolatedDecoder, isolated, make_square
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 ROOT = Path(__file__).parents[4]
 CONFIG = DownloadConfig(image_size=32, decode_timeout_s=10)

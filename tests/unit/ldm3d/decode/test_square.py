@@ -20,8 +20,7 @@ from ldm3d.decode.header import read_header
 from ldm3d.decode.square import prepare
 from ldm3d.duplicates import hamming, perceptual_hash
 from ldm3d.images import decode_rgb
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 CONFIG = DownloadConfig(image_size=64)
 ANY = SelectConfig()

@@ -9,8 +9,7 @@ from PIL import Image
 
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.measures.prepare import depth_of, middle, picture_of
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 

@@ -9,9 +9,10 @@ from diffusers import PNDMScheduler
 from safetensors.torch import load_file, save_file
 
 from ldm3d.config import ModelConfig
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.autoencoder import encode, widen
 from ldm3d.models.base import check_base, load_autoencoder, load_base, load_scheduler, load_text, load_unet
-from ldm3d.models.checkpoint import fingerprint_of_network, save_pipeline
+from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.models.text import encode as encode_text
 from ldm3d.models.text import tokenise
 

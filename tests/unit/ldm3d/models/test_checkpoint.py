@@ -12,9 +12,10 @@ from safetensors import safe_open
 from transformers import CLIPTokenizer
 
 from ldm3d.config import ModelConfig
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.autoencoder import decode, encode
 from ldm3d.models.base import load_base
-from ldm3d.models.checkpoint import fingerprint_of_network, save_pipeline
+from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.models.text import encode as encode_text
 from ldm3d.models.text import tokenise
 from ldm3d.toy.diffusion_model import make_tokenizer

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ldm3d.config import ModelConfig
+from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import load_autoencoder, load_base
-from ldm3d.models.checkpoint import fingerprint_of_network, save_pipeline
+from ldm3d.models.checkpoint import save_pipeline
 from pipelines.storage.models import open_autoencoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")

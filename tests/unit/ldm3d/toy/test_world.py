@@ -17,8 +17,7 @@ from ldm3d.config import PRESETS, DuplicatesConfig
 from ldm3d.decode import make_square
 from ldm3d.duplicates import hamming
 from ldm3d.keys import make_key
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 from ldm3d.rows.metadata import recognise
 from ldm3d.rows.selection import drop_url_duplicates, select
 from ldm3d.toy.catalogue import KEPT, ROW_FAULTS, WEB_FAULTS

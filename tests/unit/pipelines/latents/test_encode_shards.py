@@ -12,8 +12,7 @@ from ldm3d.config import LatentsConfig
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.encoding.row_encoder import EncodedRows
-from ldm3d.reject import Reason
-from ldm3d.rejected import Rejected
+from ldm3d.reject import Reason, Rejected
 from ldm3d.toy.corpus import scene_rows
 from pipelines.latents.audit import check
 from pipelines.latents.encode_shards import OPTIONS, pack
