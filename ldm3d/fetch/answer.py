@@ -5,9 +5,9 @@ import io
 import re
 import time
 from collections.abc import Set
+from email.message import Message
 from email.utils import parsedate_to_datetime
 
-from ldm3d.fetch.opt_out import opted_out
 from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.fetch.urls import redirect_target
 from ldm3d.reject import Reason
@@ -74,3 +74,36 @@ def _retry_after(value: str | None) -> float | None:
     except Exception:  # dates fail in many ways, and this one was made by a stranger
         return None
     return min(max(wait_s, 0.0), LONGEST_PAUSE_S)
+
+
+# Rules with a value after a colon, which are not agents (developers.google.com/search/docs/crawling-indexing).
+_RULES_WITH_VALUE = {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
+
+
+_AGENT = re.compile(r"[\w.*/-]+")
+
+
+def opted_out(headers: Message, agent: str | None, directives: Set[str]) -> bool:
+    """Whether any X-Robots-Tag line carries one of `directives` for everyone, or for `agent`.
+
+    img2dataset's own check, which runs besides this one, splits a line at its first colon, and so does not see the
+    `noai` of `noai, max-snippet: 20` or of `otherbot: noindex, ldm3d: noai`. Here an agent's name holds for what
+    follows it, up to the next name; what cannot be read as a name counts as addressed to everyone.
+
+    Args:
+        headers: of a final answer or of a redirect.
+        agent: our name in lower case, or None.
+        directives: forbidding rules in lower case.
+    """
+    return any(_forbids(str(line), agent, directives) for line in headers.get_all("X-Robots-Tag", []))
+
+
+def _forbids(line: str, agent: str | None, directives: Set[str]) -> bool:
+    addressed = None
+    for rule in line.lower().split(","):
+        name, colon, _ = (part.strip() for part in rule.partition(":"))
+        if colon and name not in _RULES_WITH_VALUE and _AGENT.fullmatch(name):
+            addressed = name
+        if rule.rpartition(":")[2].strip() in directives and addressed in (None, "*", agent):
+            return True
+    return False

@@ -11,8 +11,7 @@ from dataclasses import replace
 from ldm3d.config import DownloadConfig
 from ldm3d.fetch.backlog import Backlog, Job
 from ldm3d.fetch.exchange import Exchange
-from ldm3d.fetch.fetched import Fetched
-from ldm3d.fetch.outcome import FetchError, Outcome
+from ldm3d.fetch.outcome import Fetched, FetchError, Outcome
 from ldm3d.fetch.politeness import Politeness, Standing
 from ldm3d.fetch.urls import normalise
 from ldm3d.reject import Reason

@@ -14,9 +14,8 @@ from ldm3d.config import DownloadConfig
 from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.dispatcher import Dispatcher, Ended
 from ldm3d.fetch.exchange import Exchange, Watchdog
-from ldm3d.fetch.fetched import Fetched
 from ldm3d.fetch.opener import Rules, guarded, install
-from ldm3d.fetch.outcome import Outcome
+from ldm3d.fetch.outcome import Fetched, Outcome
 from ldm3d.fetch.politeness import Politeness, share_of
 from ldm3d.fetch.resolver import Resolver
 from ldm3d.reject import Reason

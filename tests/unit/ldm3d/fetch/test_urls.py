@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldm3d.fetch.opt_out import opted_out
+from ldm3d.fetch.answer import opted_out
 from ldm3d.fetch.outcome import FetchError
 from ldm3d.fetch.urls import MAX_CHARS, host_of, normalise, redact, redirect_target
 from ldm3d.reject import Reason
