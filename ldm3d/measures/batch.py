@@ -46,3 +46,6 @@ class Measure(Protocol):
 
     def __call__(self, batch: Batch) -> pa.Table:
         """N rows of `columns`, in the order of the batch; NaN where a picture cannot be measured."""
+
+
+COLUMNS = pa.schema([("clip", pa.float64())])

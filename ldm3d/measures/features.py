@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.config import InceptionConfig
-from ldm3d.measures.batch import Batch, Measure
+from ldm3d.measures.batch import Batch
 
 
 class FeatureNetwork(Protocol):
@@ -48,20 +47,6 @@ class Features:
                 values[places] = answer.float().cpu().numpy()
         columns = [_lists(values) for values in found]
         return pa.Table.from_arrays(columns, schema=self.columns)
-
-
-def features_of(config: InceptionConfig, device: str) -> Measure:
-    """
-    Raises:
-        ValueError: the weights cannot be had, or are not what they should be.
-    """
-    if config.network == "inception":
-        from ldm3d.measures.inception import Inception
-
-        return Features(Inception.load(config.weights, config.resize, device), config.batch_size)
-    from ldm3d.measures.efficientnet import EfficientNetLite0
-
-    return Features(EfficientNetLite0.load(device), config.batch_size)
 
 
 def same_size(images: Sequence[NDArray[np.uint8]], most: int) -> Iterator[list[int]]:

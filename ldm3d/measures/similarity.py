@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
-from ldm3d.measures.batch import Batch, Measure
+from ldm3d.measures.batch import COLUMNS, Batch
 
-COLUMNS = pa.schema([("clip", pa.float64())])
 CACHED = 100_000  # captions: 300 MB of ViT-L/14's
 LONGEST = 16  # times the short side; the whole of a longer picture, resized, might not fit into memory
 BYTES = 512  # tokens that any tokenizer of CLIP's kind has: each byte, within a word and at its end
@@ -99,18 +98,6 @@ class ClipSimilarity:
             found = _unit(self.model.get_text_features(**ids)).cpu().numpy()
             self.captions |= dict(zip(some, found, strict=True))
         return np.stack([self.captions[caption] for caption in captions])
-
-
-def similarity_of(config: ClipConfig, device: str) -> Measure:
-    """
-    Raises:
-        ValueError: the networks cannot be had.
-    """
-    if config.model == "conse":
-        from ldm3d.measures.conse import Conse
-
-        return Conse.load(config, device)
-    return ClipSimilarity.from_pretrained(config, device)
 
 
 def _mismatch(model: Any, missing: set[str], processor: Any, tokenizer: Any) -> str | None:

@@ -37,7 +37,7 @@ def open_measure(name: str, config: EvaluateConfig) -> Measure:
         if kind == FEATURES:
             return _features(config, device, copies)
         if kind == SIMILARITY:
-            from ldm3d.measures.similarity import similarity_of
+            from ldm3d.measures.opened import similarity_of
 
             clip = copies.enter_context(_local(config.clip.model, "", "clip.model"))
             return similarity_of(replace(config.clip, model=clip), device)
@@ -65,7 +65,7 @@ def try_measures(names: list[str], config: EvaluateConfig) -> dict[str, Any]:
 
 
 def _features(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
-    from ldm3d.measures.features import features_of
+    from ldm3d.measures.opened import features_of
 
     weights = copies.enter_context(_local_file(config.inception.weights))
     return features_of(replace(config.inception, weights=weights), device)

@@ -31,7 +31,7 @@ from ldm3d.config import (
 )
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.measures import Batch
-from ldm3d.measures.features import features_of
+from ldm3d.measures.opened import features_of
 from ldm3d.measures.prepare import picture_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.schema import IMAGE

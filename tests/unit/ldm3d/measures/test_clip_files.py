@@ -14,7 +14,8 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
 from ldm3d.config import ClipConfig
-from ldm3d.measures.similarity import ClipSimilarity, similarity_of
+from ldm3d.measures.opened import similarity_of
+from ldm3d.measures.similarity import ClipSimilarity
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -17,7 +17,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from ldm3d.config import InceptionConfig
 from ldm3d.images import encode_rgb
 from ldm3d.measures import Batch, Measure
-from ldm3d.measures.features import features_of
+from ldm3d.measures.opened import features_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.metrics.inception_score import InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import kernel_distance

@@ -11,7 +11,8 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from ldm3d.config import ClipConfig
 from ldm3d.measures import Batch
-from ldm3d.measures.similarity import ClipSimilarity, similarity_of
+from ldm3d.measures.opened import similarity_of
+from ldm3d.measures.similarity import ClipSimilarity
 from ldm3d.toy.diffusion_model import make_tokenizer
 
 WORDS = ["a", "blue", "cube", "on", "red", "sphere"]

@@ -6,8 +6,7 @@ import pytest
 
 from ldm3d.config import ClipConfig, InceptionConfig
 from ldm3d.measures import Batch
-from ldm3d.measures.features import features_of
-from ldm3d.measures.similarity import similarity_of
+from ldm3d.measures.opened import features_of, similarity_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.metrics.inception_score import InceptionScoreSums
 from ldm3d.metrics.kernel_distance import kernel_distance

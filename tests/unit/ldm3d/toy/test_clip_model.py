@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from ldm3d.config import ClipConfig
 from ldm3d.measures import Batch
-from ldm3d.measures.similarity import similarity_of
+from ldm3d.measures.opened import similarity_of
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.scenes import Scene, render
 
