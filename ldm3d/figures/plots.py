@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ldm3d.figures.drawing import Line, Panel, draw
-from ldm3d.report.result import Result
-from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.history import LAST, Track, runs_of, tracks
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import fact, plain, title

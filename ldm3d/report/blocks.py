@@ -1,9 +1,10 @@
 """What a report consists of, before it is HTML or Markdown."""
 
+import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from ldm3d.report.table import Table
+from ldm3d.results.notation import NONE
 from ldm3d.results.verdict import Kind
 
 
@@ -64,3 +65,57 @@ class Document:
     title: str
     subtitle: str
     blocks: tuple[Block, ...]
+
+
+Mark = Literal["", "worse", "better", "same", "incomparable", "new", "published"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """text, and what stands below it in small print. mark: how it is coloured."""
+
+    text: str = NONE
+    small: str = ""
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """published: it is the paper's."""
+
+    cells: tuple[Cell, ...]
+    published: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    columns: headings. labels: how many columns, from the left, are words; the others are numbers.
+    notes: sentences below it. differs: what is known to differ where published rows stand beside ours.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    title: str = ""
+    labels: int = 1
+    notes: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+
+
+def row(*cells: Cell | str, published: bool = False) -> Row:
+    return Row(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in cells), published)
+
+
+UNSEEN = "\N{REPLACEMENT CHARACTER}"
+
+
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the direction of what follows
+
+
+def clean(text: str) -> str:
+    """Without control characters, halves of surrogate pairs, which UTF-8 does not have, and turns of direction."""
+    return "".join(letter if letter in "\n\t" or not _unfit(letter) else UNSEEN for letter in text)
+
+
+def _unfit(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Cs") or letter in TURNING

@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from ldm3d.report.blocks import Banner, Block, Fold, Paragraph
-from ldm3d.report.result import Result
-from ldm3d.report.table import Cell, Row, Table, row
+from ldm3d.report.blocks import Banner, Block, Cell, Fold, Paragraph, Row, Table, row
+from ldm3d.results.evaluation import Result
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import number, plain, signed, title, with_error
 from ldm3d.results.protocol import Difference

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ldm3d.figures.plots import Plot, history_plots, plots, sweep_plots
-from ldm3d.report.blocks import Block, Document, Fold, Heading, Items, Paragraph, Picture
+from ldm3d.report.blocks import Block, Cell, Document, Fold, Heading, Items, Paragraph, Picture, Table, row
 from ldm3d.report.changes import changes
 from ldm3d.report.provenance import protocols
-from ldm3d.report.table import Cell, Table, row
 from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
 from ldm3d.results.evaluation import Evaluation
 from ldm3d.results.history import Track, runs_of, tracks

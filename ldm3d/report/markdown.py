@@ -4,10 +4,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
-from ldm3d.report.blocks import Banner, Block, Document, Fold, Heading, Items, Paragraph, Picture
-from ldm3d.report.clean import clean
+from ldm3d.report.blocks import (
+    Banner,
+    Block,
+    Cell,
+    Document,
+    Fold,
+    Heading,
+    Items,
+    Paragraph,
+    Picture,
+    Row,
+    Table,
+    clean,
+)
 from ldm3d.report.document import document
-from ldm3d.report.table import Cell, Row, Table
 from ldm3d.results.evaluation import Evaluation
 from ldm3d.results.verdict import Verdict
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ldm3d.report.result import Result
-from ldm3d.report.table import Cell, Row, Table, row
+from ldm3d.report.blocks import Cell, Row, Table, row
+from ldm3d.results.evaluation import Result
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import number, short, span, title, with_error
 from ldm3d.results.paper import Published

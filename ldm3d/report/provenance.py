@@ -3,10 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from ldm3d.report.blocks import Block, Fold, Paragraph
-from ldm3d.report.result import Result
-from ldm3d.report.table import Table, row
-from ldm3d.results.evaluation import Evaluation
+from ldm3d.report.blocks import Block, Fold, Paragraph, Table, row
+from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.notation import plain, title
 from ldm3d.results.protocol import flat, protocol_of
 

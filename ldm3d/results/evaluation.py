@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ldm3d.report.result import Result
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -28,3 +26,25 @@ class Evaluation:
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: dict[str, bytes] = field(default_factory=dict)
     surrogate: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """See `ldm3d.schema.METRICS` for its fields."""
+
+    run: str
+    started: str
+    pictures: str
+    checkpoint: str | None = None
+    training_step: int | None = None
+    scheduler: str | None = None
+    guidance_scale: float | None = None
+    num_inference_steps: int | None = None
+    metric: str
+    value: float
+    stderr: float | None = None
+    std: float | None = None
+    num_samples: int
+    excluded: int = 0
+    protocol: str
+    config: str

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ldm3d.report.result import Result
-from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.evaluation import Evaluation, Result
 
 LAST = 20  # runs that are shown
 

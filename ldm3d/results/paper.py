@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ldm3d.report.result import Result
+from ldm3d.results.evaluation import Result
 from ldm3d.results.notation import either, fact, span
 from ldm3d.results.protocol import flat, protocol_of
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from ldm3d.report.result import Result
+from ldm3d.results.evaluation import Result
 
 NAMES = "names"  # of networks, which protocols keep for people: what decides is the hash of the weights
 

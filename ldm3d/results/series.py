@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ldm3d.report.result import Result
-from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.history import started_at
 from ldm3d.results.protocol import NAMES, protocol_of
 

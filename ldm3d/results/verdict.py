@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ldm3d.report.result import Result
+from ldm3d.results.evaluation import Result
 from ldm3d.results.history import latest
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.protocol import Difference, differences

@@ -18,8 +18,7 @@ from ldm3d.config import EvaluateConfig, to_json
 from ldm3d.figures.plots import plots
 from ldm3d.report.markdown import markdown
 from ldm3d.report.page import page
-from ldm3d.report.result import Result
-from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.verdict import Verdict, overall, verdicts
 from ldm3d.schema import conform

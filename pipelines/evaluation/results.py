@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import ray
 
-from ldm3d.report.result import Result
+from ldm3d.results.evaluation import Result
 from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.feature_rows import Chosen
 from pipelines.evaluation.measured import Measured

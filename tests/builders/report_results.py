@@ -4,8 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from ldm3d.report.result import Result
-from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.evaluation import Evaluation, Result
 
 STARTED = "2026-05-04T10:00:00+0000"
 NETWORKS = {

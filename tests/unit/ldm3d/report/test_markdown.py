@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ldm3d.report.clean import clean
+from ldm3d.report.blocks import clean
 from ldm3d.report.markdown import markdown
 from ldm3d.results.notation import NONE
 from ldm3d.results.verdict import verdicts

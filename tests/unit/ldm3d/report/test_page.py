@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldm3d.figures.plots import plots
-from ldm3d.report.clean import clean
+from ldm3d.report.blocks import clean
 from ldm3d.report.page import page
 from ldm3d.results.notation import NONE
 from ldm3d.results.verdict import verdicts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ldm3d.report.table import Table
+from ldm3d.report.blocks import Table
 from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
 from ldm3d.results.notation import NONE, number, title, with_error
 from tests.builders.report_results import DEPTH, evaluation, result, sweep
