@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import encode
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.sampling.denoise import Callback
-from ldm3d.sampling.samples import Model, Sample, draw_samples
+from ldm3d.sampling.samples import Model, Sample, _joined, denoised_batches, draw_samples
 from ldm3d.sampling.start import Start
 
 
@@ -144,3 +145,30 @@ def _require_fitting(pictures: Pictures, prompts: int, redrawn: NDArray[np.bool_
         raise ValueError(f"{size}, wanted multiples of {factor}, the autoencoder's factor: resize or crop them")
     if redrawn is not None and (redrawn.shape != depth or redrawn.dtype != np.bool_):
         raise ValueError(f"redrawn is {redrawn.shape} {redrawn.dtype}, wanted {depth} bool, True where to draw anew")
+
+
+def image_to_latents(
+    model: Model,
+    pictures: Pictures,
+    text: Tensor,
+    empty_text: Tensor,
+    seeds: Sequence[int],
+    *,
+    strength: float = 0.8,
+    redrawn: NDArray[np.bool_] | None = None,
+    batch_size: int | None = None,
+    panorama: bool = False,
+    **settings: Any,
+) -> Tensor:
+    """What `image_to_rgbd` decodes, as `text_to_latents` gives it. Where nothing is drawn anew it is as encoded.
+
+    Args:
+        model, pictures, text, empty_text, seeds, strength, redrawn, batch_size, panorama: see `image_to_rgbd`.
+        settings: of `denoise`.
+
+    Raises:
+        ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
+    """
+    shape, start = beginnings(model, pictures, len(seeds), strength, redrawn)
+    fixed: dict[str, Any] = {"shape": shape, "batch_size": batch_size, "panorama": panorama}
+    return _joined(denoised_batches(model, text, empty_text, seeds, start=start, **fixed, **settings), len(seeds))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from ldm3d.config import LabelConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
@@ -23,12 +24,11 @@ from ldm3d.models.text import EMPTY_CAPTION, fingerprint_of_text
 from ldm3d.models.text_embeddings import TextEmbeddings
 from ldm3d.models.trained import check_scaled, load_any_autoencoder
 from ldm3d.rgbd import DEPTH_MAX
-from ldm3d.sampling.image_to_rgbd import image_to_rgbd, require_depth
+from ldm3d.sampling.denoise import Callback
+from ldm3d.sampling.image_to_rgbd import image_to_latents, image_to_rgbd, require_depth
 from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.samples import Sample
-from ldm3d.sampling.step_end import StepEnd, as_callback
-from ldm3d.sampling.text_to_rgbd import text_to_rgbd
-from ldm3d.sampling.to_latents import image_to_latents, text_to_latents
+from ldm3d.sampling.text_to_rgbd import text_to_latents, text_to_rgbd
 
 OutputType = Literal["pil", "np", "pt", "latent"]
 
@@ -231,3 +231,27 @@ def _as(kind: OutputType, samples: list[Sample]) -> tuple[Any, Any]:
         return np.stack(images), np.stack(depths) if depths else None
     colour = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
     return colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX if depths else None
+
+
+StepEnd = Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]
+
+
+def as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:
+    """
+    Args:
+        inputs: diffusers' `callback_on_step_end_tensor_inputs`; None is what the callback asks for, or the latents.
+
+    Raises:
+        ValueError: it asks for anything but `latents`.
+    """
+    wanted = list(getattr(step_end, "tensor_inputs", None) or ["latents"] if inputs is None else inputs)
+    if wanted not in ([], ["latents"]):
+        raise ValueError(
+            f"callback_on_step_end asks for {', '.join(wanted)}, wanted latents alone: they may be changed"
+        )
+
+    def callback(step: int, timestep: Tensor, latents: Tensor) -> Tensor | None:
+        given = {"latents": latents} if wanted else {}
+        return (step_end(pipeline, step, timestep, given) or {}).get("latents")
+
+    return callback

@@ -1,11 +1,12 @@
 """Samples: what sampling needs, what it gives, and drawing them batch by batch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -151,3 +152,7 @@ def _require_fitting(model: Model) -> None:
         raise ValueError(f"{channels}: want as many; a U-Net made for inpainting (9) cannot draw from text alone")
     if pixel not in (6, 4, 3):
         raise ValueError(f"the autoencoder has {pixel} output channels, wanted 6 or 4 of RGBD, or 3 of RGB alone")
+
+
+def _joined(batches: Iterable[tuple[list[int], Tensor]], count: int) -> Tensor:
+    return torch.cat([latents for _, latents in batches])[:count]

@@ -1,12 +1,13 @@
 """Text to RGBD: what training pictures and generation draw samples with."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.sampling.denoise import Callback
-from ldm3d.sampling.samples import Model, Sample, draw_samples
+from ldm3d.sampling.samples import Model, Sample, _joined, denoised_batches, draw_samples
 
 
 def text_to_rgbd(
@@ -79,3 +80,33 @@ def latent_shape(model: Model, height: int | None, width: int | None) -> tuple[i
         if pixels < factor or pixels % factor:
             raise ValueError(f"{name} is {pixels} pixels, wanted a multiple of {factor}, the autoencoder's factor")
     return model.unet.config.in_channels, height // factor, width // factor
+
+
+def text_to_latents(
+    model: Model,
+    text: Tensor,
+    empty_text: Tensor,
+    seeds: Sequence[int],
+    *,
+    height: int | None = None,
+    width: int | None = None,
+    batch_size: int | None = None,
+    panorama: bool = False,
+    **settings: Any,
+) -> Tensor:
+    """What `text_to_rgbd` decodes: (N, C, h, w) float32, scaled as the U-Net knows them.
+
+    Divided by `vae.config.scaling_factor` they are the autoencoder's own, as `ldm3d.models.autoencoder.decode` and the
+    corpus of latents have them. `ldm3d.sampling.decode_latents` divides by itself.
+
+    Args:
+        model, text, empty_text, seeds, height, width, batch_size, panorama: see `text_to_rgbd`.
+        settings: of `denoise`.
+
+    Raises:
+        ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
+    """
+    shape = latent_shape(model, height, width)
+    fixed: dict[str, Any] = {"shape": shape, "batch_size": batch_size, "panorama": panorama}
+    batches = denoised_batches(model, text, empty_text, seeds, start=lambda rows: None, **fixed, **settings)
+    return _joined(batches, len(seeds))
