@@ -2,9 +2,9 @@
 
     python -m benchmarks.download_stage URLS OUTPUT --image-size 512 --decoders 1 --decode full
 
-It drives `pipelines.corpus.download.Downloader` as an actor of the corpus stage does, shard by shard, so that it can be put
-beside the img2dataset command. Prints, as JSON, when it began with the first URL and ended with the last file, in
-seconds since the epoch: starting and ending the decoders is not in between.
+It drives `pipelines.corpus.download.Downloader` as an actor of the corpus stage does, shard by shard, so that it can
+be put beside the img2dataset command. Prints, as JSON, when it began with the first URL and ended with the last file,
+in seconds since the epoch: starting and ending the decoders is not in between.
 """
 
 import argparse

@@ -1,16 +1,11 @@
-"""A name for what is in the folder of a local model, wherever the folder lies."""
-
-from typing import TYPE_CHECKING
-
-import torch
-from torch import nn
-
-if TYPE_CHECKING:
-    pass
+"""Names for content: of a model's folder, of a network's weights, of plain values."""
 
 import hashlib
 import json
 from pathlib import Path
+
+import torch
+from torch import nn
 
 READ = (".safetensors", ".bin", ".json")  # weights and settings: what `from_pretrained` reads
 

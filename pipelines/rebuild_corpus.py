@@ -16,6 +16,7 @@ from typing import Any
 from ldm3d.config import CorpusConfig, to_json
 from pipelines.corpus.audit import audit
 from pipelines.corpus.candidates import make_plan, most_shards
+from pipelines.corpus.depth_model import check_same_model, try_model
 from pipelines.corpus.finish import finish, has_lost_files
 from pipelines.corpus.graph import Actors, CorpusGraph
 from pipelines.corpus.input import CorpusInput, look_at_input
@@ -59,9 +60,9 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
     gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
     resources = fit(config.cluster, *cluster_size())
     logger.info("%s", resources)
-    facts = preflight.try_model(config, resources.label)
+    facts = try_model(config, resources.label)
     if begun:
-        preflight.check_same_model(output, facts)
+        check_same_model(output, facts)
     if dry_run:
         return {**_extent(given, output), "resources": str(resources), **facts, "config": to_json(config)}
     run = preflight.begin(output, given.identity, to_json(config), facts)

@@ -1,1 +1,5 @@
 """Tests. A package, as a dependency brings one of this name, too."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]

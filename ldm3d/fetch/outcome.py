@@ -1,4 +1,4 @@
-"""How one exchange with a server ended, and what that means: keep, follow, retry or reject."""
+"""What became of one URL, and what an exception of the fetch means for it."""
 
 import http.client
 import socket

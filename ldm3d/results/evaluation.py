@@ -1,7 +1,29 @@
-"""Everything that a report is made of."""
+"""What one run of an evaluation found."""
 
 from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """See `ldm3d.schema.METRICS` for its fields."""
+
+    run: str
+    started: str
+    pictures: str
+    checkpoint: str | None = None
+    training_step: int | None = None
+    scheduler: str | None = None
+    guidance_scale: float | None = None
+    num_inference_steps: int | None = None
+    metric: str
+    value: float
+    stderr: float | None = None
+    std: float | None = None
+    num_samples: int
+    excluded: int = 0
+    protocol: str
+    config: str
 
 
 @dataclass(frozen=True)
@@ -26,25 +48,3 @@ class Evaluation:
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: dict[str, bytes] = field(default_factory=dict)
     surrogate: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """See `ldm3d.schema.METRICS` for its fields."""
-
-    run: str
-    started: str
-    pictures: str
-    checkpoint: str | None = None
-    training_step: int | None = None
-    scheduler: str | None = None
-    guidance_scale: float | None = None
-    num_inference_steps: int | None = None
-    metric: str
-    value: float
-    stderr: float | None = None
-    std: float | None = None
-    num_samples: int
-    excluded: int = 0
-    protocol: str
-    config: str

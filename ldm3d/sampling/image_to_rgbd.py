@@ -13,7 +13,7 @@ from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import encode
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.sampling.denoise import Callback
-from ldm3d.sampling.samples import Model, Sample, _joined, denoised_batches, draw_samples
+from ldm3d.sampling.samples import Model, Sample, denoised_batches, draw_samples, joined
 from ldm3d.sampling.start import Start
 
 
@@ -171,4 +171,4 @@ def image_to_latents(
     """
     shape, start = beginnings(model, pictures, len(seeds), strength, redrawn)
     fixed: dict[str, Any] = {"shape": shape, "batch_size": batch_size, "panorama": panorama}
-    return _joined(denoised_batches(model, text, empty_text, seeds, start=start, **fixed, **settings), len(seeds))
+    return joined(denoised_batches(model, text, empty_text, seeds, start=start, **fixed, **settings), len(seeds))

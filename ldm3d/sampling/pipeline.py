@@ -30,6 +30,11 @@ from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.samples import Sample
 from ldm3d.sampling.text_to_rgbd import text_to_latents, text_to_rgbd
 
+StepEnd = Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]
+"""Called after each step with the pipeline, the step's index from 0, its timestep and `{"latents": latents}`;
+`latents` in what it returns replace them."""
+
+
 OutputType = Literal["pil", "np", "pt", "latent"]
 
 
@@ -231,9 +236,6 @@ def _as(kind: OutputType, samples: list[Sample]) -> tuple[Any, Any]:
         return np.stack(images), np.stack(depths) if depths else None
     colour = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
     return colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX if depths else None
-
-
-StepEnd = Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]
 
 
 def as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:

@@ -154,5 +154,5 @@ def _require_fitting(model: Model) -> None:
         raise ValueError(f"the autoencoder has {pixel} output channels, wanted 6 or 4 of RGBD, or 3 of RGB alone")
 
 
-def _joined(batches: Iterable[tuple[list[int], Tensor]], count: int) -> Tensor:
+def joined(batches: Iterable[tuple[list[int], Tensor]], count: int) -> Tensor:
     return torch.cat([latents for _, latents in batches])[:count]

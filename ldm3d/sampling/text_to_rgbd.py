@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.sampling.denoise import Callback
-from ldm3d.sampling.samples import Model, Sample, _joined, denoised_batches, draw_samples
+from ldm3d.sampling.samples import Model, Sample, denoised_batches, draw_samples, joined
 
 
 def text_to_rgbd(
@@ -109,4 +109,4 @@ def text_to_latents(
     shape = latent_shape(model, height, width)
     fixed: dict[str, Any] = {"shape": shape, "batch_size": batch_size, "panorama": panorama}
     batches = denoised_batches(model, text, empty_text, seeds, start=lambda rows: None, **fixed, **settings)
-    return _joined(batches, len(seeds))
+    return joined(batches, len(seeds))

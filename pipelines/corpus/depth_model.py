@@ -8,7 +8,7 @@ import numpy as np
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.storage.folder import Folder
-from pipelines.storage.run import CONFIG, _changes
+from pipelines.storage.run import CONFIG, changes
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import Pool, hide_other_gpus
 
@@ -22,7 +22,7 @@ def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
         {name: value for name, value in facts.items() if name != "depth_model"}  # a path, which may change
         for facts in (output.read_json(CONFIG)["labels"], labels)
     )
-    if changed := _changes(before, now, "labels"):
+    if changed := changes(before, now, "labels"):
         raise ValueError(
             f"--output {output.url!r} was begun with another depth model: {'; '.join(changed)}. "
             "Give that one (--label.revision for one of a hub), or another output."

@@ -1,8 +1,8 @@
 """The second pass: rows that show the same picture as another row become rejects.
 
 Which rows go depends on the set of kept rows alone: of several with the same bytes, or with close perceptual hashes,
-the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row that goes never decides over another, so the
-pass can be cut short and run again at any point.
+the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row that goes never decides over another,
+so the pass can be cut short and run again at any point.
 """
 
 import json

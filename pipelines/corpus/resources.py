@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ldm3d.config import ClusterConfig
-from pipelines.workers.resources import Pool, _device_pool, _round
+from pipelines.workers.resources import Pool, device_pool, rounded_down
 
 DOWNLOAD_CALLS = 4  # shards at a time: the slowest URL of one is waited for while others are fetched and decoded
 
@@ -26,11 +26,11 @@ def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
     Raises:
         ValueError: what was asked for does not fit in the cluster with a share of a CPU left for writing.
     """
-    label = _device_pool("label", config.label_actors, config.label_cpus, config.label_gpus, gpus, flags="label-")
+    label = device_pool("label", config.label_actors, config.label_cpus, config.label_gpus, gpus, flags="label-")
     left = max(0.0, cpus - label.cpus * (label.actors or 1))
-    write = Pool("write", cpus=_round(min(1.0, left / 3)))
+    write = Pool("write", cpus=rounded_down(min(1.0, left / 3)))
     share = left * 2 / 3  # decoding a 512-pixel row costs about twice what encoding its depth costs
-    each = config.download_cpus if share >= config.download_cpus or config.download_actors else _round(share)
+    each = config.download_cpus if share >= config.download_cpus or config.download_actors else rounded_down(share)
     actors = config.download_actors or max(1, int(share // max(each, 0.01)))
     download = Pool("download", each, actors=actors, calls=DOWNLOAD_CALLS)
     held = download.cpus * (download.actors or 1)

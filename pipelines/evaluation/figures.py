@@ -16,6 +16,8 @@ from pipelines.evaluation.picture_rows import read_some
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.workers.resources import Pool, hide_other_gpus
 
+Name = tuple[int, int]
+"""Key and number of a picture."""
 DEPTH_SHOWN = 3  # samples
 
 
@@ -70,9 +72,6 @@ def _maps(batches: list[Batch], config: EvaluateConfig) -> list[DepthRow]:
 def _short(model: str) -> str:
     """A model's name without where it is."""
     return model.rstrip("/").rpartition("/")[2]
-
-
-Name = tuple[int, int]
 
 
 def names_to_show(plan: EvaluatePlan, sets: Sequence[Measured], count: int, seed: int) -> list[Name]:

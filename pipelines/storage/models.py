@@ -1,24 +1,27 @@
-"""A model on an object store as a local folder, for as long as it takes to load it."""
-
-from typing import TYPE_CHECKING
-
-from ldm3d.models.source import Source
-from ldm3d.models.trained import load_trained_autoencoder
-from ldm3d.sampling.pipeline import RgbdPipeline
-
-if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+"""Trained models wherever they are stored: opened, and the training step that they are of."""
 
 import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ldm3d.models.source import Source
+from ldm3d.models.trained import load_trained_autoencoder
+from ldm3d.sampling.pipeline import RgbdPipeline
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.run import SUCCESS
 
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+
 READ = (".json", ".safetensors", ".txt")  # configuration, weights, and the tokenizer's merges
+PARTS = ("", "vae", "unet", "text_encoder", "tokenizer", "scheduler")
+AUTOENCODER = "model.autoencoder"  # the setting, for messages
+MODEL = "model"  # in the output of `train_diffusion`, whose success marker says the step
+TRAINING_STEP = "training.json"  # in an exported model
 
 
 @contextmanager
@@ -52,15 +55,9 @@ def _copy(model: Folder, part: str, target: Path) -> None:
         (target / name).write_bytes(model.read(name))
 
 
-MODEL = "model"  # in the output of `train_diffusion`, whose success marker says the step
-
-
-FILE = "training.json"  # in an exported model
-
-
 def write_training_step(output: Folder, step: int) -> None:
     """Leave the step in the folder of a model."""
-    output.write(FILE, json.dumps({"step": step}).encode())
+    output.write(TRAINING_STEP, json.dumps({"step": step}).encode())
 
 
 def training_step_of(model: str) -> int | None:
@@ -76,7 +73,7 @@ def training_step_of(model: str) -> int | None:
         return None
     run, _, name = model.rstrip("/").rpartition("/")
     try:
-        exported = _number(Folder(model), FILE, "step")
+        exported = _number(Folder(model), TRAINING_STEP, "step")
         return _number(Folder(run or "/"), SUCCESS, "steps") if exported is None and name == MODEL else exported
     except DamagedError as error:
         raise ValueError(f"model.model {model!r}: {error}: mend or remove what says its training step") from error
@@ -90,9 +87,6 @@ def _number(folder: Folder, file: str, name: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
-SETTING = "model.autoencoder"
-
-
 def open_autoencoder(model: str, revision: str | None = None) -> "AutoencoderKL":
     """A trained autoencoder in float32, on the CPU.
 
@@ -104,12 +98,9 @@ def open_autoencoder(model: str, revision: str | None = None) -> "AutoencoderKL"
         ValueError: there is none that will do.
     """
     if "://" not in model:
-        return load_trained_autoencoder(Source(SETTING, model, revision))
-    with model_copy(model, ("vae",), SETTING) as folder:
-        return load_trained_autoencoder(Source(f"{SETTING} {model!r}, copied to", folder))
-
-
-PARTS = ("", "vae", "unet", "text_encoder", "tokenizer", "scheduler")
+        return load_trained_autoencoder(Source(AUTOENCODER, model, revision))
+    with model_copy(model, ("vae",), AUTOENCODER) as folder:
+        return load_trained_autoencoder(Source(f"{AUTOENCODER} {model!r}, copied to", folder))
 
 
 def open_model(model: str, revision: str | None = None) -> RgbdPipeline:

@@ -47,7 +47,7 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
         raise ValueError(f"--output {output.url!r} holds a {CONFIG} that is not of this project; give an empty folder")
     if (made_by := before.get("stage")) and made_by != identity.get("stage"):
         raise ValueError(f"--output {output.url!r} was made by {made_by}; give another output")
-    if changed := list(_changes(before, identity)):
+    if changed := list(changes(before, identity)):
         raise ValueError(
             f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "
             "Run with the old one to finish it, or give another output."
@@ -137,13 +137,13 @@ def code_version() -> str:
         return f"sources:{digest.hexdigest()[:16]}"
 
 
-def _changes(before: Any, now: Any, name: str = "") -> list[str]:
+def changes(before: Any, now: Any, name: str = "") -> list[str]:
     """What differs between two JSON values, a line each."""
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             line
             for key in sorted(before.keys() | now.keys())
-            for line in _changes(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+            for line in changes(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
         ]
     return [] if before == now else [f"{name} was {_short(before)}, is {_short(now)}"]
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 
+INPUT = "the output of encode_latents, or a finished corpus"
+
+
 @dataclass(frozen=True)
 class DiffusionStart:
     """What a training starts from, beside its configuration.
@@ -53,9 +56,6 @@ def scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler"
     scheduler = load_scheduler(model)
     scheduler.register_to_config(prediction_type=NoiseSchedule.of(scheduler, config.loss.prediction).prediction)
     return scheduler
-
-
-INPUT = "the output of encode_latents, or a finished corpus"
 
 
 def identity_of(start: DiffusionStart) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A training on Ray Train: workers that start, see each other, are restarted when they die, and stop when asked.
 
-Ray Train brings the workers up and together. Checkpoints are our own (`pipelines.training.checkpoints`): a worker that starts,
-for whatever reason, goes on from the newest that is whole.
+Ray Train brings the workers up and together. Checkpoints are our own (`pipelines.training.checkpoints`): a worker that
+starts, for whatever reason, goes on from the newest that is whole.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""A first call of a network before work starts, on a worker like those that will run it."""
+"""Single calls on workers: a first one that shows whether a network runs there, and long ones that are waited for."""
 
 import logging
 import time
@@ -8,6 +8,8 @@ from typing import Any
 import ray
 
 from pipelines.workers.resources import Pool
+
+logger = logging.getLogger(__name__)
 
 
 def try_on_worker(
@@ -34,9 +36,6 @@ def try_on_worker(
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise (cause if type(cause) is ValueError else ValueError(f"{name} failed: {cause}")) from error
-
-
-logger = logging.getLogger(__name__)
 
 
 def wait_for(task: ray.ObjectRef, name: str, patience_s: float) -> Any:

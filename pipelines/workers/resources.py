@@ -65,7 +65,7 @@ def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Poo
     Raises:
         ValueError: what was asked for does not fit in the cluster.
     """
-    pool = _device_pool(name, config.actors, config.cpus, config.gpus, gpus, flags="")
+    pool = device_pool(name, config.actors, config.cpus, config.gpus, gpus, flags="")
     if pool.cpus * (pool.actors or 1) > cpus:
         raise ValueError(
             f"the stage does not fit: {pool}, but the cluster has {cpus:g} CPUs. "
@@ -74,7 +74,7 @@ def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Poo
     return pool
 
 
-def _device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: float, gpus: float, flags: str) -> Pool:
+def device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: float, gpus: float, flags: str) -> Pool:
     """GPU actors hold no CPU, so that they never keep the other operators from starting."""
     if gpus == 0 or gpus_each == 0:
         return Pool(name, cpus_each, actors=actors or 1, calls=LABEL_CALLS)
@@ -87,6 +87,6 @@ def _device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: flo
     return pool
 
 
-def _round(cpus: float) -> float:
+def rounded_down(cpus: float) -> float:
     """Ray counts CPUs in ten-thousandths; hundredths are plenty."""
     return int(cpus * 100) / 100

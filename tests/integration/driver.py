@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ldm3d.config import AutoencoderConfig
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 
 

@@ -43,6 +43,7 @@ from ldm3d.toy.scenes import Scene, exact_depth, render
 from pipelines.evaluate import evaluate
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError, claim
+from tests import ROOT
 
 COUNT = 24
 INCEPTION = InceptionConfig(network="efficientnet-lite0", kid_subset_size=10, kid_subsets=5, batch_size=8)
@@ -249,7 +250,7 @@ def test_a_model_that_got_worse_ends_with_a_code_of_its_own(config, made, tmp_pa
     done = subprocess.run(
         [sys.executable, "-m", "jobs.evaluate", *line.split(), *network.split()],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

@@ -36,8 +36,8 @@ from pipelines.samples.plan import GeneratePlan
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import open_model, write_training_step
 from pipelines.storage.shards import claim
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 POINTS = ["ddim-s1-n2", "ddim-s1-n3", "ddim-s4-n2", "ddim-s4-n3"]
 CAPTIONS = [
     {"id": 37, "image_id": 9, "caption": "A red cube under a day sky"},

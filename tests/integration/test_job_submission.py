@@ -17,8 +17,8 @@ import pytest
 
 from benchmarks.trial import rows_of
 from ldm3d.toy.world import build_world
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +23,8 @@ from ldm3d.config import (
     GeneratorConfig,
     LatentsConfig,
 )
+from tests import ROOT
 
-ROOT = Path(__file__).parents[3]
 CLUSTER = ROOT / "cluster"
 AWS = yaml.safe_load((CLUSTER / "ray-up/aws.yaml").read_text())
 KUBERAY = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((CLUSTER / "kuberay").glob("*.yaml"))}

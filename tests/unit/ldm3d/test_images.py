@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +11,7 @@ import pytest
 from PIL import Image
 
 from ldm3d.images import decode_depth, decode_rgb, encode_depth
-
-ROOT = Path(__file__).parents[3]
+from tests import ROOT
 
 
 @pytest.mark.parametrize("codec", ["png", "jxl"])

@@ -15,8 +15,8 @@ import pytest
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode import IsolatedDecoder, isolated, make_square
 from ldm3d.reject import Reason, Rejected
+from tests import ROOT
 
-ROOT = Path(__file__).parents[4]
 CONFIG = DownloadConfig(image_size=32, decode_timeout_s=10)
 HURRIED = DownloadConfig(image_size=32, decode_timeout_s=0.5)
 ANY = SelectConfig()

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.storage.folder import Folder, is_damage
+from tests import ROOT
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_its_url_means_the_same_folder_to_a_process_elsewhere(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     url = Folder("corpus").url
     code = f"from pipelines.storage.folder import Folder, is_damage; Folder({url!r}).write('a', b'theirs')"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd="/", env=environment, check=True)
     assert Folder("corpus").read("a") == b"theirs"
 

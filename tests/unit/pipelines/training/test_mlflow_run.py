@@ -15,10 +15,10 @@ from pipelines.storage.folder import Folder
 from pipelines.training import mlflow_run
 from pipelines.training.history import History
 from pipelines.training.mlflow_run import MlflowRun, check_mlflow
+from tests import ROOT
 from tests.tracking_server import TrackingServer
 
 PARAMETERS = {"stage": "train_autoencoder", "loop": {"epochs": 3, "micro_batch": None}, "names": ["a", "b"]}
-ROOT = Path(__file__).parents[4]
 PNG = b"\x89PNG"
 
 

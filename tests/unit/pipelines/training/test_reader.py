@@ -28,6 +28,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.storage.shards import claim
 from pipelines.training.reader import BatchReader
+from tests import ROOT
 
 torch.set_num_threads(1)
 
@@ -331,7 +332,7 @@ order = GlobalOrder(group_rows=groups.rows, batch_size=8, lanes=4, shuffle_rows=
 batches = iter(BatchReader(groups, order, lambda rows: rows, start=0, stop=10**9))
 print(next(batches).step)
 """
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
     )
