@@ -83,7 +83,7 @@ def make_corpus(folder: Path, rows: int) -> None:
         shards.append(Shard(record.name, "", None, count))
     save_plan(Plan(shards, rows, {}), output)
     config = CorpusConfig(input="", output="", download=DownloadConfig(image_size=SIZE))
-    save_config(output, {}, to_json(config), {}, "benchmark")
+    save_config(output, {}, to_json(config))
     output.write("_SUCCESS.json", json.dumps({"rows_kept": rows}).encode())
 
 

@@ -1,77 +1,93 @@
 """The latents stage: a finished corpus -> posteriors of a frozen autoencoder -> committed shards, on Ray Data.
 
-    check    corpus and autoencoder, output, cluster, a batch on a worker    (encode_plan, trial)
+    check    corpus and autoencoder, output, cluster, a batch on a worker    (plan)
     stream   shard -> ShardEncoder                                           (encode_shards)
-    finish   audit, scale, card, picture, success marker                     (audit_latents, finish_latents)
+    finish   audit, scale, card, picture, success marker                     (audit, finish)
 
-Killed anywhere and run again, it does what is left. docs/training.md says what is promised.
+Kill it at any point and run the same command again: it resumes where it stopped. docs/training.md says what is
+promised. The parts are in `pipelines/latents/`.
 """
 
-import gc
 import logging
 from typing import Any
 
 import ray
 
-from ldm3d.config import LatentsConfig, to_json
-from pipelines.latents.audit import audit_latents
+from ldm3d.config import LatentsConfig
+from pipelines.latents.audit import audit_of
 from pipelines.latents.encode_shards import CONTRACTS, Encoding, ShardEncoder
 from pipelines.latents.finish import finish, finished_summary
 from pipelines.latents.plan import EncodePlan, try_encoder
-from pipelines.storage import run as preflight
-from pipelines.storage.folder import Folder
+from pipelines.storage.paths import with_absolute_paths
+from pipelines.storage.run import code_version
 from pipelines.storage.shards import check_owner
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
-from pipelines.workers.session import connect
+from pipelines.workers.stage import Stage, run_stage
 from pipelines.workers.stream_shards import work_off
 
 logger = logging.getLogger(__name__)
 
 
 def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """Encode a corpus, or do what is left of it.
+    """Encode a corpus, or resume where an earlier run stopped.
 
     Args:
-        config: everything; see `ldm3d.config`.
-        dry_run: check and print the plan, write nothing.
+        config: all settings; see `ldm3d.config`.
+        dry_run: check everything and return the plan, write nothing.
 
     Returns:
-        What is in `_SUCCESS.json` (`pipelines.latents.finish`); for a dry run what is known of it.
+        What is in `_SUCCESS.json` (`pipelines.latents.finish`); for a dry run what is known so far.
 
     Raises:
-        ValueError: the configuration, corpus, autoencoder, output or cluster will not do; nothing was started.
+        ValueError: invalid configuration, corpus, autoencoder, output or cluster. Raised before any work starts.
         AuditError: the output does not hold every row exactly once.
         TakenOverError: another run was started on the same output.
     """
-    plan = EncodePlan.of(config)
-    config, output = plan.config, Folder(plan.config.output)
-    encoders = {"autoencoder": plan.about_autoencoder(), "text": plan.about_text()}
-    identity = config.identity() | plan.corpus.identity | {"stage": "encode_latents"}
-    identity |= {name: about and about["fingerprint"] for name, about in encoders.items()}
-    begun = preflight.check_output(output, identity)
-    if begun and (summary := finished_summary(output, plan.corpus.shards)):
-        logger.info("%s is finished: %d pictures", output.url, summary["rows_kept"])
+    return run_stage(_EncodeLatents(EncodePlan.of(with_absolute_paths(config))), dry_run=dry_run)
+
+
+class _EncodeLatents(Stage):
+    def __init__(self, plan: EncodePlan) -> None:
+        self.plan, self.config = plan, plan.config
+        self.encoders = {"autoencoder": plan.about_autoencoder(), "text": plan.about_text()}
+        self.identity = self.config.identity() | plan.corpus.identity | {"stage": "encode_latents"}
+        self.identity |= {name: about and about["fingerprint"] for name, about in self.encoders.items()}
+
+    def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
+        return finished_summary(self.output, self.plan.corpus.shards)
+
+    def prepare(self, *, begun: bool) -> dict[str, Any]:
+        self.pool = fit_actors("encode", self.config.cluster, *cluster_size())
+        self.weights = ray.put(self.plan.vae)  # workers may not reach the place that the weights came from
+        self.text = self.plan.text and ray.put(self.plan.text)
+        arguments = self.weights, self.config.encode, self.plan.image_size
+        patience_s = self.config.cluster.no_progress_timeout_s
+        facts = try_on_worker(try_encoder, *arguments, pool=self.pool, patience_s=patience_s, name="the autoencoder")
+        logger.info("%s; %s", self.pool, facts)
+        self.latent_shape = tuple(facts["latent_shape"])
+        return {"resources": str(self.pool), **facts}
+
+    def extent(self) -> dict[str, Any]:
+        return {"rows_read": self.plan.rows}
+
+    def work(self, owner: str) -> dict[str, Any]:
+        plan, shards, output = self.plan, self.plan.corpus.shards, self.output
+        provenance = {"producer": "encode_latents", "config": self.identity, "code": code_version(), **self.encoders}
+        job = Encoding(
+            self.config,
+            self.weights,
+            self.text,
+            plan.image_size,
+            self.latent_shape,
+            self.pool.cpus,
+            owner,
+            provenance,
+        )
+        work_off(ShardEncoder, job, shards, CONTRACTS, self.pool, doing="encoding")
+        records = audit_of(self.config).run(shards, owner)
+        check_owner(output, owner)
+        summary = finish(job, shards, records, self.pool)
+        kept = summary["rows_kept"]
+        logger.info("%s: %d pictures, %d rejected", output.url, kept, plan.rows - kept)
         return summary
-    connect(config.cluster)
-    gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
-    pool = fit_actors("encode", config.cluster, *cluster_size())
-    weights = ray.put(plan.vae)  # the workers need not reach the place that they are from
-    text = plan.text and ray.put(plan.text)
-    patience_s = config.cluster.no_progress_timeout_s
-    facts = try_on_worker(
-        try_encoder, weights, config.encode, plan.image_size, pool=pool, patience_s=patience_s, name="the autoencoder"
-    )
-    logger.info("%s; %s", pool, facts)
-    if dry_run:
-        return {"rows_read": plan.rows, "resources": str(pool), **facts, "config": to_json(config)}
-    run = preflight.begin(output, identity, to_json(config), {})
-    code = preflight.code_version()
-    provenance = {"producer": "encode_latents", "config": identity, "code": code, **encoders}
-    work = Encoding(config, weights, text, plan.image_size, tuple(facts["latent_shape"]), pool.cpus, run, provenance)
-    work_off(ShardEncoder, work, plan.corpus.shards, CONTRACTS, pool, doing="encoding")
-    records = audit_latents(plan.corpus.shards, config, run)
-    check_owner(output, run)
-    summary = finish(work, plan.corpus.shards, records, pool)
-    logger.info("%s: %d pictures, %d rejected", output.url, summary["rows_kept"], plan.rows - summary["rows_kept"])
-    return summary

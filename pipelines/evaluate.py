@@ -9,21 +9,21 @@ An output is kept for many runs: features are computed once for a set and a netw
 the next to be compared with. Killed anywhere and run again, it does what is left. docs/evaluate.md says the rest.
 """
 
-import gc
 import hashlib
-import json
 import logging
 import time
 from typing import Any
 
 from ldm3d.config import EvaluateConfig, to_json
+from ldm3d.fingerprint import fingerprint_of
 from pipelines.evaluation.finish import earlier_start, finish, finished_run
 from pipelines.evaluation.measure_parts import Measuring, measure_parts
 from pipelines.evaluation.networks import try_measures
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.results import Results
-from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
+from pipelines.storage.paths import with_absolute_paths
+from pipelines.storage.run import begin, check_output, code_version
 from pipelines.storage.shards import check_owner
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
@@ -50,11 +50,10 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
         AuditError: the output holds features of something else.
         TakenOverError: another run was started on the same output.
     """
-    plan = EvaluatePlan.of(config)
+    plan = EvaluatePlan.of(with_absolute_paths(config))
     config, output = plan.config, Folder(plan.config.output)
-    preflight.check_output(output, IDENTITY)
+    check_output(output, IDENTITY)
     connect(config.cluster)
-    gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
     pool = fit_actors("measure", config.cluster, *cluster_size())
     patience_s = config.cluster.no_progress_timeout_s
     tried = try_on_worker(
@@ -69,8 +68,8 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
     if summary := finished_run(output, run, config):
         logger.info("%s: run %s is finished", output.url, run)
         return summary
-    owner = preflight.begin(output, IDENTITY, to_json(config), {})
-    provenance = {"producer": "evaluate", "code": preflight.code_version()}
+    owner = begin(output, IDENTITY, to_json(config))
+    provenance = {"producer": "evaluate", "code": code_version()}
     work = Measuring(config, pool.cpus, owner, provenance, fingerprints)
     measure_parts(work, plan.tasks(fingerprints), pool)
     results = Results(plan, fingerprints, tried["networks"], run, earlier_start(output, run) or started)
@@ -86,8 +85,7 @@ def _run_of(plan: EvaluatePlan, fingerprints: dict[str, str]) -> str:
     names = ("metrics", "pictures", "inception", "clip", "depth")
     deciding = {name: {k: v for k, v in _dict(settings[name]).items() if k not in PACING} for name in names}
     keys = hashlib.sha256(plan.keys.tobytes()).hexdigest() if plan.keys is not None else None
-    known = [sets, fingerprints, plan.autoencoders, deciding, keys]
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    return fingerprint_of(sets, fingerprints, plan.autoencoders, deciding, keys)[:16]
 
 
 def _dict(value: Any) -> dict[str, Any]:

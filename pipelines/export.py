@@ -6,7 +6,7 @@ from typing import Any
 
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ExportConfig, from_json
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import success_marker
+from pipelines.storage.inputs import require_finished
 from pipelines.storage.models import write_training_step
 from pipelines.storage.run import CONFIG, check_apart
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
@@ -37,7 +37,7 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
     _require_free(output, run)
     checkpoint = _checkpoint(Checkpoints(Folder(f"{run.url}/{CHECKPOINTS}")), config.step)
     if isinstance(settings, DiffusionConfig):
-        start = start_of(settings, success_marker(settings.input, INPUT), captions=())
+        start = start_of(settings, require_finished(settings.input, INPUT), captions=())
         _require_same(run, identity_of(start))
         weights = unet_weights(checkpoint.tensors, average=config.weights == "average")
         write = partial(export_model, settings, start, weights, output)

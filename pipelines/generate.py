@@ -1,102 +1,102 @@
 """The generation stage: captions -> pictures with depth of a trained model -> committed shards, on Ray Data.
 
-    check    captions, models, output, cluster, a batch on a worker   (captions_input, generate_plan, trial)
-    plan     which samples are in which shard                         (generate_plan)
+    check    captions, models, output, cluster, a batch on a worker   (captions, plan)
+    plan     which samples are in which shard                         (plan)
     stream   shard -> ShardGenerator                                  (generate_shards)
-    finish   audit, card, pictures, success marker                    (audit_samples, finish_samples)
+    finish   audit, card, pictures, success marker                    (audit, finish)
 
-Killed anywhere and run again, it does what is left. docs/generate.md says what is promised.
+Kill it at any point and run the same command again: it resumes where it stopped. docs/generate.md says what is
+promised. The parts are in `pipelines/samples/`.
 """
 
-import gc
 import logging
 from typing import Any
 
 import ray
 
-from ldm3d.config import GenerateConfig, to_json
-from pipelines.samples.audit import audit_samples
+from ldm3d.config import GenerateConfig
+from pipelines.samples.audit import audit_of
 from pipelines.samples.finish import finish, finished_summary
 from pipelines.samples.generate_shards import CONTRACTS, Generating, ShardGenerator
 from pipelines.samples.plan import GeneratePlan, try_sampler
-from pipelines.storage import run as preflight
-from pipelines.storage.folder import Folder
+from pipelines.storage.paths import with_absolute_paths
+from pipelines.storage.run import code_version
 from pipelines.storage.shards import check_owner
 from pipelines.workers.calls import try_on_worker
-from pipelines.workers.resources import Pool, cluster_size, fit_actors
-from pipelines.workers.session import connect
+from pipelines.workers.resources import cluster_size, fit_actors
+from pipelines.workers.stage import Stage, run_stage
 from pipelines.workers.stream_shards import work_off
 
 logger = logging.getLogger(__name__)
 
 
 def generate(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """Draw samples for captions, or do what is left of it.
+    """Draw samples for captions, or resume where an earlier run stopped.
 
     Args:
-        config: everything; see `ldm3d.config`.
-        dry_run: check and print the plan, write nothing.
+        config: all settings; see `ldm3d.config`.
+        dry_run: check everything and return the plan, write nothing.
 
     Returns:
-        What is in `_SUCCESS.json` (`pipelines.samples.finish`); for a dry run what is known of it.
+        What is in `_SUCCESS.json` (`pipelines.samples.finish`); for a dry run what is known so far.
 
     Raises:
-        ValueError: the configuration, captions, models, output or cluster will not do; nothing was started.
+        ValueError: invalid configuration, captions, models, output or cluster. Raised before any work starts.
         AuditError: the output does not hold every sample exactly once.
         TakenOverError: another run was started on the same output.
     """
-    plan = GeneratePlan.of(config)
-    config, output = plan.config, Folder(plan.config.output)
-    identity = plan.identity()
-    begun = preflight.check_output(output, identity)
-    if begun and (summary := finished_summary(output, plan.shards)):
-        logger.info("%s is finished: %d samples", output.url, summary["rows_kept"])
+    return run_stage(_Generate(GeneratePlan.of(with_absolute_paths(config))), dry_run=dry_run)
+
+
+class _Generate(Stage):
+    def __init__(self, plan: GeneratePlan) -> None:
+        self.plan, self.config, self.identity = plan, plan.config, plan.identity()
+
+    def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
+        return finished_summary(self.output, self.plan.shards)
+
+    def prepare(self, *, begun: bool) -> dict[str, Any]:
+        self.pool = fit_actors("generate", self.config.cluster, *cluster_size())
+        facts = self._share_models()
+        logger.info("%s; %s", self.pool, facts)
+        self.image_size = facts["image_size"]
+        return {"resources": str(self.pool), **facts}
+
+    def extent(self) -> dict[str, Any]:
+        return {"rows_read": sum(shard.rows for shard in self.plan.shards), "captions": self.plan.captions.about()}
+
+    def work(self, owner: str) -> dict[str, Any]:
+        plan, output = self.plan, self.output
+        plan.save()
+        provenance = {"producer": "generate", "config": self.identity, "code": code_version()}
+        job = Generating(self.config, plan.grid, self.models, self.pool.cpus, owner, provenance)
+        work_off(ShardGenerator, job, plan.shards, CONTRACTS, self.pool, doing="sampling")
+        records = audit_of(output, plan.grid).run(plan.shards, owner, plan.files())
+        check_owner(output, owner)
+        summary = finish(job, plan, records, {"image_size": self.image_size})
+        kept = summary["rows_kept"]
+        logger.info("%s: %d samples, %d rejected", output.url, kept, summary["rows_read"] - kept)
         return summary
-    connect(config.cluster)
-    gc.collect()  # to which Ray Data leaves the actors of a run of this process that failed, and their GPUs
-    pool = fit_actors("generate", config.cluster, *cluster_size())
-    models, facts = _shared(plan, pool)
-    logger.info("%s; %s", pool, facts)
-    if dry_run:
-        rows = sum(shard.rows for shard in plan.shards)
-        return {
-            "rows_read": rows,
-            "captions": plan.captions.about(),
-            "resources": str(pool),
-            **facts,
-            "config": to_json(config),
-        }
-    run = preflight.begin(output, identity, to_json(config), {})
-    plan.save()
-    provenance = {"producer": "generate", "config": identity, "code": preflight.code_version()}
-    work = Generating(config, plan.grid, models, pool.cpus, run, provenance)
-    work_off(ShardGenerator, work, plan.shards, CONTRACTS, pool, doing="sampling")
-    records = audit_samples(plan.shards, plan.files(), plan.grid, output, run)
-    check_owner(output, run)
-    summary = finish(work, plan, records, {"image_size": facts["image_size"]})
-    rejected = summary["rows_read"] - summary["rows_kept"]
-    logger.info("%s: %d samples, %d rejected", output.url, summary["rows_kept"], rejected)
-    return summary
 
+    def _share_models(self) -> dict[str, Any]:
+        """Put the models into the object store, as workers may not reach the places that they came from, and try
+        each on a worker. Returns what is known of their samples.
 
-def _shared(plan: GeneratePlan, pool: Pool) -> tuple[dict[str, ray.ObjectRef], dict[str, Any]]:
-    """Models in the object store, by fingerprint, as workers need not reach the places that they are from; and what is
-    known of their samples. Each is tried on a worker.
-
-    Raises:
-        ValueError: one does not draw, or they draw pictures of different sizes.
-    """
-    shared, tried = {}, {}
-    for generator in plan.generators:
-        model = ray.put(plan.open(generator))
-        patience_s, name = plan.config.cluster.no_progress_timeout_s, f"the model {generator.name}".rstrip()
-        tried[generator.name] = try_on_worker(
-            try_sampler, model, plan.config, pool=pool, patience_s=patience_s, name=name
-        )
-        shared[generator.fingerprint] = model
-    sizes = {name: facts["image_size"] for name, facts in tried.items()}
-    if len({tuple(size) for size in sizes.values()}) > 1:
-        raise ValueError(
-            f"models draw pictures of several sizes, {sizes}: give --sampling.height and --sampling.width"
-        )
-    return shared, next(iter(tried.values()))
+        Raises:
+            ValueError: a model does not draw, or models draw pictures of different sizes.
+        """
+        plan, tried = self.plan, {}
+        self.models: dict[str, ray.ObjectRef] = {}
+        for generator in plan.generators:
+            model = ray.put(plan.open(generator))
+            patience_s, name = self.config.cluster.no_progress_timeout_s, f"the model {generator.name}".rstrip()
+            tried[generator.name] = try_on_worker(
+                try_sampler, model, self.config, pool=self.pool, patience_s=patience_s, name=name
+            )
+            self.models[generator.fingerprint] = model
+        sizes = {name: facts["image_size"] for name, facts in tried.items()}
+        if len({tuple(size) for size in sizes.values()}) > 1:
+            raise ValueError(
+                f"models draw pictures of several sizes, {sizes}: give --sampling.height and --sampling.width"
+            )
+        return next(iter(tried.values()))

@@ -1,6 +1,5 @@
 """Fine-tune the autoencoder on an RGBD corpus, on Ray Train: equation 1 of the paper."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from ldm3d.config import AutoencoderConfig
 from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base
 from pipelines.storage.folder import Folder
-from pipelines.storage.models import absolute
+from pipelines.storage.paths import with_absolute_paths
 from pipelines.training.autoencoder import AutoencoderTraining
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
@@ -35,7 +34,7 @@ def train_autoencoder(config: AutoencoderConfig, *, dry_run: bool = False) -> di
         ValueError: the configuration, corpus, base model, output or cluster will not do; nothing was started.
         DivergedError: losses or gradients were not finite for too many steps in a row.
     """
-    config = _with_absolute_paths(config)
+    config = with_absolute_paths(config)
     check_base(config.model)
     weights = config.loss.perceptual.weights
     if weights not in ("torchvision", "random") and not Path(weights).is_file():
@@ -68,11 +67,3 @@ def _trainee(
 
 def _finish(config: AutoencoderConfig, checkpoint: Checkpoint) -> None:
     export_autoencoder(config, checkpoint.tensors["autoencoder"], Folder(config.output))
-
-
-def _with_absolute_paths(config: AutoencoderConfig) -> AutoencoderConfig:
-    """Workers may run in another folder than the driver."""
-    model, perceptual = config.model, config.loss.perceptual
-    model = replace(model, base=absolute(model.base))
-    loss = replace(config.loss, perceptual=replace(perceptual, weights=absolute(perceptual.weights)))
-    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model, loss=loss)

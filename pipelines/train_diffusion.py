@@ -9,8 +9,9 @@ from ldm3d.data.captioned import decode_captioned
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.data.pictures import decode_rgbd
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import success_marker
-from pipelines.storage.models import MODEL, absolute
+from pipelines.storage.inputs import require_finished
+from pipelines.storage.models import MODEL
+from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
@@ -40,12 +41,12 @@ def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[s
             started.
         DivergedError: losses or gradients were not finite for too many steps in a row.
     """
-    return plan(_with_absolute_paths(config)).run(dry_run=dry_run)
+    return plan(with_absolute_paths(config)).run(dry_run=dry_run)
 
 
 def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
     """The training of a configuration whose paths are absolute."""
-    about = success_marker(config.input, INPUT)
+    about = require_finished(config.input, INPUT)
     is_encoded = "latent_shape" in about
     columns: tuple[str, ...] = LATENTS if is_encoded else PICTURES
     if about.get("text"):
@@ -89,10 +90,3 @@ def _trainee(
 
 def _finish(config: DiffusionConfig, start: DiffusionStart, checkpoint: Checkpoint) -> None:
     export_model(config, start, unet_weights(checkpoint.tensors), Folder(f"{config.output}/{MODEL}"))
-
-
-def _with_absolute_paths(config: DiffusionConfig) -> DiffusionConfig:
-    """Workers may run in another folder than the driver."""
-    autoencoder = config.model.autoencoder
-    model = replace(config.model, base=absolute(config.model.base), autoencoder=autoencoder and absolute(autoencoder))
-    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)

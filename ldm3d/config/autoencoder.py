@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.places import FolderUrl, ModelPlace
 from ldm3d.config.training import PACING, LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
@@ -13,7 +14,7 @@ class PerceptualConfig:
 
     network: Literal["vgg", "alex", "squeeze"] = "vgg"
     """Backbone; latent diffusion uses VGG-16."""
-    weights: str = "torchvision"
+    weights: ModelPlace = "torchvision"
     """Backbone weights: `torchvision` downloads them once, a path loads them, `random` draws them from a seed."""
     rgb_weight: float = 1.0
     """Weight of the LPIPS of the picture."""
@@ -67,9 +68,9 @@ class AutoencoderLossConfig:
 class AutoencoderConfig:
     """Fine-tune the autoencoder on RGBD: checkpoints, pictures of each epoch, the finished model."""
 
-    input: str
+    input: FolderUrl
     """A finished RGBD corpus; local or s3://."""
-    output: str
+    output: FolderUrl
     """Folder of the run; local or s3://."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: AutoencoderLossConfig = field(default_factory=AutoencoderLossConfig)

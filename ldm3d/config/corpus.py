@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.places import FolderUrl, ModelPlace
 
 ARROW_BYTES = 2**31 - 1  # that an array of `binary`, which is the type of image columns, can hold
 PICTURE_BYTES_A_PIXEL = 3  # noise takes 2.5 as a JPEG of quality 100 and 2.8 as lossless depth, all else takes less
@@ -142,7 +143,7 @@ class DownloadConfig:
 class LabelConfig:
     """The depth estimator, and how its output is stored."""
 
-    depth_model: str = "Intel/dpt-large"
+    depth_model: ModelPlace = "Intel/dpt-large"
     """Any transformers depth-estimation model, by hub id or local path."""
     revision: str | None = None
     """Commit of the model on the hub; None takes its main branch."""
@@ -219,9 +220,9 @@ class ClusterConfig:
 class CorpusConfig:
     """Rebuild the RGBD corpus: metadata -> images -> depth labels -> packed parquet."""
 
-    input: str
+    input: FolderUrl
     """LAION-style metadata (a parquet file or a folder of them), or an existing corpus to relabel; local or s3://."""
-    output: str
+    output: FolderUrl
     """Folder of the corpus; local or s3://."""
     select: SelectConfig = field(default_factory=SelectConfig)
     download: DownloadConfig = field(default_factory=DownloadConfig)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.places import FolderUrl, ModelPlace
 from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 
@@ -11,11 +12,11 @@ from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConf
 class DiffusionModelConfig:
     """Where the model starts: a base, whose U-Net is trained, and an autoencoder that was trained before."""
 
-    base: str = "CompVis/stable-diffusion-v1-4"
+    base: ModelPlace = "CompVis/stable-diffusion-v1-4"
     """Stable Diffusion v1.x or 2.x in diffusers layout, or an LDM3D checkpoint, by hub id or path."""
     revision: str | None = None
     """Commit of the base on the hub; None takes its main branch."""
-    autoencoder: str | None = None
+    autoencoder: ModelPlace | None = None
     """Output of `train_autoencoder`, or any model with a `vae/` of 6 or 4 channels, by path or hub id. None takes the
     one that the latents were made with."""
     latent_scale: Literal["checkpoint", "measured"] = "checkpoint"
@@ -100,10 +101,10 @@ class SamplesConfig:
 class DiffusionConfig:
     """Fine-tune the U-Net on the latents of a frozen autoencoder: checkpoints, samples, the finished model."""
 
-    input: str
+    input: FolderUrl
     """Latents, as `encode_latents` writes them, or a finished RGBD corpus, whose pictures are then encoded in every
     step; local or s3://."""
-    output: str
+    output: FolderUrl
     """Folder of the run; local or s3://."""
     model: DiffusionModelConfig = field(default_factory=DiffusionModelConfig)
     loss: DenoisingLossConfig = field(default_factory=DenoisingLossConfig)

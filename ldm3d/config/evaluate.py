@@ -6,6 +6,7 @@ from typing import Literal
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.autoencoder import PerceptualConfig
 from ldm3d.config.checks import require, require_finite
+from ldm3d.config.places import FolderUrl, ModelPlace, NamedModelPlace
 
 Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder"]
 
@@ -38,7 +39,7 @@ class InceptionConfig:
     """`inception` is torch-fidelity's Inception v3 of 2015-12-05, that of published numbers. `efficientnet-lite0` is a
     surrogate that a Python package brings: real features without a download, never to be compared with published
     numbers."""
-    weights: str = "torch-fidelity"
+    weights: ModelPlace = "torch-fidelity"
     """Of `inception`: `torch-fidelity` takes its file from TORCH_HOME, or downloads it once and checks its hash; or a
     path of such a state dict, local or s3://."""
     resize: Literal["tf1", "clean"] = "tf1"
@@ -61,7 +62,7 @@ class InceptionConfig:
 class ClipConfig:
     """The network that says how well pictures go with their captions."""
 
-    model: str = "openai/clip-vit-large-patch14"
+    model: ModelPlace = "openai/clip-vit-large-patch14"
     """A CLIP of transformers, by path or hub id; or `conse`, a surrogate made of EfficientNet-Lite0 and MiniLM that
     Python packages bring, never to be compared with published numbers."""
     revision: str | None = None
@@ -80,11 +81,11 @@ class ClipConfig:
 class DepthConfig:
     """What depth is compared with (paper, section 4.3)."""
 
-    reference: str = "Intel/zoedepth-nyu"
+    reference: ModelPlace = "Intel/zoedepth-nyu"
     """A metric depth model of transformers, by path or hub id: what it sees in a picture is taken for true."""
     reference_revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
-    peer: str | None = "Intel/dpt-large"
+    peer: ModelPlace | None = "Intel/dpt-large"
     """A depth model whose answer for the same pictures is scored beside the samples' own depth; None for none."""
     peer_revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
@@ -109,7 +110,7 @@ class DepthConfig:
 class ReconstructionConfig:
     """How autoencoders are measured."""
 
-    models: tuple[str, ...] = ()
+    models: tuple[NamedModelPlace, ...] = ()
     """Models whose autoencoder is measured: LDM3D's of 6 or 4 channels, or Stable Diffusion's of 3; each a path or hub
     id, or NAME=PATH."""
     corpus: str | None = None
@@ -159,7 +160,7 @@ class EvaluateConfig:
     """Sets of pictures to measure: outputs of `generate`, a set for each point of their grids; or a folder of parquet
     files with a column `image` (and `caption`, `key`, `depth`), or of PNG and JPEG files. Each may be NAME=PATH; its
     name is that of the folder otherwise. Local or s3://."""
-    output: str
+    output: FolderUrl
     """Folder of the evaluation; local or s3://. Another run on the same folder reuses the features that are there, and
     is compared with the runs before."""
     reference: str | None = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ldm3d.config.checks import require
+from ldm3d.config.places import FolderUrl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,9 +12,9 @@ class ExportConfig:
     """A training checkpoint as a folder in diffusers layout. Training starts from such a folder: `--model.base` of
     `train_diffusion`, `--model.autoencoder` where an autoencoder is wanted."""
 
-    input: str
+    input: FolderUrl
     """Output of `train_autoencoder` or `train_diffusion`, finished or not; local or s3://."""
-    output: str
+    output: FolderUrl
     """A new folder, or the one of an export that was interrupted; local or s3://."""
     step: int | None = None
     """Which of the run's checkpoints; None takes the newest that is whole."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, to_json
 from ldm3d.config.named import named
+from ldm3d.config.places import FolderUrl, NamedModelPlace
 
 NAME = r"\w+([.-]\w+)*"  # of a model, as folders and `datasets` take it
 
@@ -15,7 +16,7 @@ NAME = r"\w+([.-]\w+)*"  # of a model, as folders and `datasets` take it
 class GeneratorConfig:
     """The model, or several."""
 
-    model: tuple[str, ...] = ("Intel/ldm3d",)
+    model: tuple[NamedModelPlace, ...] = ("Intel/ldm3d",)
     """`model/` of `train_diffusion`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable Diffusion v1.x or
     2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several are
     part of the grid, say the checkpoints of a training; NAME=MODEL names one."""
@@ -131,10 +132,10 @@ class SamplingConfig:
 class GenerateConfig:
     """Draw pictures with depth: for files of captions on a cluster, or for one prompt right here."""
 
-    input: str | None = None
+    input: FolderUrl | None = None
     """Captions: a parquet file with a column `caption`, or a folder of them; COCO's captions, .json; or text, .txt, a
     caption a line; local or s3://."""
-    output: str
+    output: FolderUrl
     """Folder of the samples; local or s3://."""
     prompt: str | None = None
     """One caption in place of --input: pictures are written as PNG files, without a cluster."""

@@ -5,13 +5,14 @@ from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.places import FolderUrl, ModelPlace
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedAutoencoderConfig:
     """The autoencoder."""
 
-    autoencoder: str = "Intel/ldm3d"
+    autoencoder: ModelPlace = "Intel/ldm3d"
     """Output of `train_autoencoder`, local or s3://, or an LDM3D model by path or hub id: whatever has a `vae/` of 6
     or 4 channels. The driver reads it and hands it to the actors."""
     revision: str | None = None
@@ -25,7 +26,7 @@ class TrainedAutoencoderConfig:
 class TextConfig:
     """Whether captions are encoded too, once, in place of once in every step of the training."""
 
-    base: str | None = None
+    base: ModelPlace | None = None
     """Stable Diffusion v1.x or 2.x, or LDM3D, by hub id or path: what its text encoder makes of each caption is stored
     with the latent, float16, 115 KiB a row for v1. None stores captions alone."""
     revision: str | None = None
@@ -53,9 +54,9 @@ class EncodeConfig:
 class LatentsConfig:
     """Encode an RGBD corpus: mean and standard deviation of each picture's latent, for training the U-Net."""
 
-    input: str
+    input: FolderUrl
     """A finished RGBD corpus; local or s3://."""
-    output: str
+    output: FolderUrl
     """Folder of the latents; local or s3://."""
     flips: bool = False
     """Store the mirror image of each training picture too."""

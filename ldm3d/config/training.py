@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ldm3d.config.checks import require
+from ldm3d.config.places import ModelPlace
 
 _SERVER = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
 
@@ -13,7 +14,7 @@ _SERVER = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@
 class ModelConfig:
     """Where the model starts."""
 
-    base: str = "CompVis/stable-diffusion-v1-4"
+    base: ModelPlace = "CompVis/stable-diffusion-v1-4"
     """Stable Diffusion v1.x or 2.x in diffusers layout, or an LDM3D checkpoint, by hub id or path."""
     revision: str | None = None
     """Commit of the base on the hub; None takes its main branch."""

@@ -64,14 +64,14 @@ def most_shards(rows: int, config: CorpusConfig) -> int:
     return min(wanted, wanted // config.shards.rows + splits * buckets)
 
 
-def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run: str) -> Plan:
+def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, owner: str) -> Plan:
     """Select, order, sample, split and shard on the cluster; the plan is in `output` afterwards.
 
     Raises:
         ValueError: metadata files are damaged; says which.
         TakenOverError: the output belongs to another run, whose plan was left alone.
     """
-    check_owner(output, run)
+    check_owner(output, owner)
     for stale in ("_state/buckets", *FILES):
         output.delete(stale)
     buckets = max(1, -(-metadata.rows // BUCKET_ROWS))
@@ -97,7 +97,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, run
     used = [(row["bucket"], cut) for row, cut in zip(found, cuts, strict=True) if cut]
     shards = _cut_into_shards(used, config, output)
     plan = Plan(shards, metadata.rows, dict(sorted(rejected.items())), planned_files(output))
-    check_owner(output, run)
+    check_owner(output, owner)
     output.delete("_state/buckets")
     save_plan(plan, output)
     return plan

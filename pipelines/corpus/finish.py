@@ -9,10 +9,10 @@ from typing import Any
 from ldm3d.card import dataset_card
 from ldm3d.figures.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
-from pipelines.corpus.plan import Plan, is_whole
+from pipelines.corpus.plan import CONTRACTS, Plan, is_whole
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS
-from pipelines.storage.shards import Record, finished, totals
+from pipelines.storage.shards import Record, finished, split_and_number, totals
 from pipelines.workers.audit import AuditError
 
 CARD, SHEET = "README.md", "contact_sheet.png"
@@ -22,12 +22,11 @@ SHOWN = 24
 def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, Any], facts: dict[str, Any]) -> None:
     """Write what a person reads, then `_SUCCESS.json`."""
     summary = summarise(plan, records)
-    for name in output.drafts():
-        output.delete(name)
+    output.delete_drafts()
     if summary["rows_kept"]:
         output.write(SHEET, _sheet(output, records))
     output.write(CARD, dataset_card(summary, config, facts, _content_name(records)).encode())
-    output.write(SUCCESS, json.dumps(summary | {"labels": facts}, indent=2).encode())
+    output.write_json(SUCCESS, summary | {"labels": facts})
 
 
 def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
     splits: Counter[str] = Counter()
     for record in records:
         if record.kept:
-            splits[record.name.rsplit("-", 1)[0]] += record.kept
+            splits[record.split] += record.kept
     return {
         "rows_read": plan.rows_read,
         "rows_kept": kept,
@@ -74,7 +73,7 @@ def _sheet(output: Folder, records: list[Record]) -> bytes:
 
 
 def _smallest_first(record: Record) -> tuple[int, str]:
-    split, number = record.name.rsplit("-", 1)
+    split, number = split_and_number(record.name)
     return int(number), split
 
 
@@ -84,5 +83,5 @@ def has_lost_files(output: Folder, plan: Plan, summary: dict[str, Any]) -> bool:
     return (
         not all(output.exists(name) for name in shown)
         or not is_whole(plan, output)
-        or len(finished(output, plan.shards)) < len(plan.shards)
+        or len(finished(output, plan.shards, CONTRACTS)) < len(plan.shards)
     )

@@ -14,6 +14,7 @@ from ldm3d.config import CorpusConfig
 from ldm3d.fetch.duration import longest_fetch_s
 from pipelines.corpus.download import Downloader
 from pipelines.corpus.label_depth import DepthLabeler
+from pipelines.corpus.plan import CONTRACTS
 from pipelines.corpus.relabel import CorpusReader
 from pipelines.corpus.resources import Resources
 from pipelines.corpus.write_shards import write_shards
@@ -44,14 +45,14 @@ class CorpusGraph:
     config: CorpusConfig
     resources: Resources
     actors: Actors
-    run: str
+    owner: str
     provenance: dict[str, Any]
     relabels: bool
 
     def work_off(self, shards: list[Shard]) -> dict[str, Record]:
         """Process the shards that are not done yet. Returns the records of all."""
         output = Folder(self.config.output)
-        records = finished(output, shards)
+        records = finished(output, shards, CONTRACTS)
         pending = [shard for shard in shards if shard.name not in records]
         logger.info("%d of %d shards to do", len(pending), len(shards))
         if not pending:
@@ -61,7 +62,7 @@ class CorpusGraph:
             urls = output.read_table(sample.source, columns=["url"], row_group=sample.row_group)["url"].to_pylist()
             allow_for_slow_hosts(self.config, urls, self.resources.download)
         with ShardProgress(sum(shard.rows for shard in pending), self.resources.label.actors or 1) as progress:
-            for record in stream_shards(pending, self._graph, output, self.run):
+            for record in stream_shards(pending, self._graph, output, self.owner):
                 records[record.name] = record
                 progress.add(record)
         return records
@@ -85,7 +86,7 @@ class CorpusGraph:
             batch_format="pyarrow",
             **self.resources.label.arguments(),
         )
-        write = partial(write_shards, config=config, run=self.run, provenance=self.provenance)
+        write = partial(write_shards, config=config, owner=self.owner, provenance=self.provenance)
         return labelled.map_batches(write, batch_size=None, batch_format="pyarrow", **self.resources.write.arguments())
 
 

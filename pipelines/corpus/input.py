@@ -1,6 +1,6 @@
 """What a corpus is made of, looked at before any work: foreign metadata, or a corpus to relabel; and its settings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,8 @@ from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.corpus.metadata import MetadataInput, read_input
 from pipelines.corpus.relabel import is_corpus, with_source_settings
-from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import success_marker
-from pipelines.storage.models import absolute
+from pipelines.storage.inputs import require_finished
+from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import check_apart
 
 
@@ -34,29 +33,28 @@ def look_at_input(config: CorpusConfig) -> CorpusInput:
     Raises:
         ValueError: the input does not exist, cannot be read, or does not serve; or input and output overlap.
     """
-    config = replace(config, input=Folder(config.input).url, output=Folder(config.output).url)
+    config = with_absolute_paths(config)
     check_apart(config.input, config.output)
     content: dict[str, Any]
     try:
         if is_corpus(config.input):
             config, metadata = with_source_settings(config), None
-            content = {"corpus": success_marker(config.input, "a finished corpus")}
+            content = {"corpus": require_finished(config.input, "a finished corpus")}
         else:
             metadata = read_input(config)
             content = {"files": [list(file) for file in metadata.files]}
     except OSError as error:
         raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
     try:
-        config, settings = _with_local_model(config)
+        settings = _settings(config)
     except OSError as error:
         raise ValueError(f"label.depth_model {config.label.depth_model!r} cannot be read: {error}") from error
     return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})
 
 
-def _with_local_model(config: CorpusConfig) -> tuple[CorpusConfig, dict[str, Any]]:
-    """The absolute path of a model that is a folder, and the settings in which its content stands for that."""
+def _settings(config: CorpusConfig) -> dict[str, Any]:
+    """The settings that decide which rows come out. The content of a local model stands for its path."""
     settings, model = config.identity(), Path(config.label.depth_model)
-    if not model.is_dir():  # a model of a hub: `preflight.check_same_model` knows its commit
-        return config, settings
-    settings["label"]["depth_model"] = fingerprint_of_folder(model)
-    return replace(config, label=replace(config.label, depth_model=absolute(config.label.depth_model))), settings
+    if model.is_dir():  # of a model on a hub, `depth_model.check_same_model` knows the commit
+        settings["label"]["depth_model"] = fingerprint_of_folder(model)
+    return settings

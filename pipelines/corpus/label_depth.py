@@ -73,7 +73,7 @@ class DepthLabeler:
             depth=pa.array(depth, pa.large_binary()),
             depth_min=pa.array(numbers[0]),
             depth_max=pa.array(numbers[1]),
-            label_seconds=pa.array(numbers[2]),
+            device_seconds=pa.array(numbers[2]),
             reason=pa.array(reason, pa.string()),
             stage=pa.array(stage, pa.string()),
             detail=pa.array(detail, pa.string()),

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
-from pipelines.corpus.plan import PLAN, Plan, load_plan
+from pipelines.corpus.plan import CONTRACTS, PLAN, Plan, load_plan
 from pipelines.storage.folder import DamagedError, Folder
-from pipelines.storage.inputs import success_marker
+from pipelines.storage.inputs import require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
 from pipelines.storage.shards import Record, Shard, finished
 
@@ -39,8 +39,11 @@ def relabel_plan(corpus: Folder) -> Plan:
     plan = load_plan(corpus)
     if plan is None:
         raise ValueError(f"--input {corpus.url!r} has no {PLAN}, by which shards are known: put its _state/ back")
-    records = finished(corpus, plan.shards).values()
-    kept, wanted = sum(record.kept for record in records), success_marker(corpus.url, "a finished corpus")["rows_kept"]
+    records = finished(corpus, plan.shards, CONTRACTS).values()
+    kept, wanted = (
+        sum(record.kept for record in records),
+        require_finished(corpus.url, "a finished corpus")["rows_kept"],
+    )
     if kept != wanted:
         raise ValueError(
             f"--input {corpus.url!r} says that it holds {wanted} rows, but shards of {kept} are whole; "

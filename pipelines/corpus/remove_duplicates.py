@@ -5,10 +5,9 @@ the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row 
 so the pass can be cut short and run again at any point.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -30,7 +29,7 @@ from pipelines.workers.calls import wait_for
 SHARDS_A_TASK = 32
 
 
-def remove_duplicates(config: CorpusConfig, run: str, records: dict[str, Record]) -> dict[str, Record]:
+def remove_duplicates(config: CorpusConfig, owner: str, records: dict[str, Record]) -> dict[str, Record]:
     """Records of a complete corpus -> its records without duplicates."""
     filled = [record for record in records.values() if record.kept]
     if not filled:
@@ -41,9 +40,9 @@ def remove_duplicates(config: CorpusConfig, run: str, records: dict[str, Record]
     found = find_duplicates(hashes, count, config.duplicates.max_distance)
     if wait_for(found, "finding duplicates", config.cluster.no_progress_timeout_s).num_rows == 0:
         return records
-    shards = _by_tasks([{"record": json.dumps(asdict(record))} for record in filled])
-    moved = shards.map_batches(partial(move_duplicates, config=config, run=run, found=found), **BLOCKS)
-    changed = [Record(**json.loads(row["record"])) for row in moved.iter_rows()]
+    shards = _by_tasks([{"record": record.to_json()} for record in filled])
+    moved = shards.map_batches(partial(move_duplicates, config=config, owner=owner, found=found), **BLOCKS)
+    changed = [Record.from_json(row["record"]) for row in moved.iter_rows()]
     return records | {record.name: record for record in changed}
 
 
@@ -62,18 +61,18 @@ def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
 
 
 def move_duplicates(
-    shards: pa.Table, config: CorpusConfig, run: str, found: "ray.ObjectRef[pa.Table]"
+    shards: pa.Table, config: CorpusConfig, owner: str, found: "ray.ObjectRef[pa.Table]"
 ) -> Iterator[pa.Table]:
     """Records of shards -> the records of those that hold a duplicate, after it moved from their rgbd to rejects."""
     duplicates = ray.get(found)
     for line in shards["record"].to_pylist():
-        record = Record(**json.loads(line))
+        record = Record.from_json(line)
         with redone_if_damaged(Folder(config.output), record.name):
-            changed = rewrite(record, config, run, duplicates)
-        yield pa.table({"record": pa.array([json.dumps(asdict(changed))] if changed else [], pa.string())})
+            changed = rewrite(record, config, owner, duplicates)
+        yield pa.table({"record": pa.array([changed.to_json()] if changed else [], pa.string())})
 
 
-def rewrite(record: Record, config: CorpusConfig, run: str, duplicates: pa.Table) -> Record | None:
+def rewrite(record: Record, config: CorpusConfig, owner: str, duplicates: pa.Table) -> Record | None:
     """Move a shard's duplicates, commit it, and return its record; None where it holds none.
 
     May be done again at any point: some or all of them are among the rejects already, if a task before died.
@@ -94,7 +93,7 @@ def rewrite(record: Record, config: CorpusConfig, run: str, duplicates: pa.Table
         "rgbd": row_groups(kept, config.shards.row_group_rows),
     }
     changed = replace(record, kept=kept.num_rows, rejected=reasons, sizes={})
-    return commit_shard(output, run, changed, tables, {"rgbd": RGBD_OPTIONS})
+    return commit_shard(output, owner, changed, tables, {"rgbd": RGBD_OPTIONS})
 
 
 def _rows(output: Folder, shard: str, contract: str, columns: list[str] | None = None) -> pa.Table:

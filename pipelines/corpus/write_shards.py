@@ -1,8 +1,6 @@
 """Labelled rows -> committed shards of the packed corpus."""
 
-import json
 from collections import Counter
-from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +17,7 @@ from pipelines.storage.shards import Record, commit_shard
 RGBD_OPTIONS = writer_options(RGBD, ["nsfw", "split"])
 
 
-def write_shards(rows: pa.Table, *, config: CorpusConfig, run: str, provenance: dict[str, Any]) -> pa.Table:
+def write_shards(rows: pa.Table, *, config: CorpusConfig, owner: str, provenance: dict[str, Any]) -> pa.Table:
     """Encode depth and commit shards.
 
     INPUT   whole shards: a block may hold several, but never a part of one
@@ -30,8 +28,8 @@ def write_shards(rows: pa.Table, *, config: CorpusConfig, run: str, provenance: 
     for name in pc.unique(rows["shard"]).to_pylist():
         shard = rows.filter(pc.equal(rows["shard"], name))
         record, tables = _pack(name, shard, config, provenance)
-        records.append(commit_shard(output, run, record, tables, {"rgbd": RGBD_OPTIONS}))
-    return pa.table({"record": [json.dumps(asdict(record)) for record in records]})
+        records.append(commit_shard(output, owner, record, tables, {"rgbd": RGBD_OPTIONS}))
+    return pa.table({"record": [record.to_json() for record in records]})
 
 
 def _pack(
@@ -46,7 +44,7 @@ def _pack(
         kept=kept.num_rows,
         rejected=dict(Counter(rejects["reason"].to_pylist())),
         sizes={},
-        label_seconds=float(pc.sum(rows["label_seconds"]).as_py() or 0.0),
+        device_seconds=float(pc.sum(rows["label_seconds"]).as_py() or 0.0),
     )
     rgbd = conform(_with_pictures(kept, config.label.depth_codec), "rgbd/v1", provenance)
     return record, {

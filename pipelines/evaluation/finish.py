@@ -7,7 +7,6 @@
 A run is known by its settings, pictures and networks, so that the same evaluation again replaces itself.
 """
 
-import json
 import math
 from dataclasses import asdict
 from typing import Any
@@ -27,8 +26,8 @@ from pipelines.evaluation.measure_parts import Measuring
 from pipelines.evaluation.measured import Measured
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import metric_of
-from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder, is_damage
+from pipelines.storage.run import SUCCESS, own_marker
 from pipelines.workers.resources import Pool
 
 NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
@@ -37,8 +36,7 @@ NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures
 def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Pool) -> dict[str, Any]:
     """Write numbers and report, then `_SUCCESS.json`. Returns what is in it."""
     output, run, started = Folder(work.config.output), results[0].run, results[0].started
-    for name in output.drafts():
-        output.delete(name)
+    output.delete_drafts()
     history, lost = earlier_results(output, run)
     found = Evaluation(
         title=work.config.report.title,
@@ -73,13 +71,13 @@ def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Poo
         "shown_with": to_json(work.config)["report"],
         "report": f"{output.url}/{REPORT}",
     }
-    output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
+    output.write_json(SUCCESS, summary)
     return summary
 
 
 def finished_run(output: Folder, run: str, config: EvaluateConfig) -> dict[str, Any] | None:
     """What the success marker says; None where it is of another run or report, or something is missing."""
-    summary = preflight.read_marker(output)
+    summary = own_marker(output)
     if summary is None or summary.get("run") != run or summary.get("shown_with") != to_json(config)["report"]:
         return None
     return summary if all(output.exists(name) for name in (_file(run), REPORT, TWIN)) else None

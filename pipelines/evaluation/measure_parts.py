@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -44,7 +44,7 @@ class Measuring:
 
     config: EvaluateConfig
     cpus: float
-    run: str
+    owner: str
     provenance: dict[str, Any]
     fingerprints: dict[str, str]
 
@@ -90,7 +90,7 @@ class PartMeasurer:
             self._commit(shard, rows[name], rejected, len(part.key), device_s / len(shards))
             for name, shard in shards.items()
         ]
-        return pa.table({"record": [json.dumps(asdict(record)) for record in records]})
+        return pa.table({"record": [record.to_json() for record in records]})
 
     def _measure(self, name: str) -> Measure:
         from pipelines.evaluation.networks import open_measure
@@ -110,10 +110,10 @@ class PartMeasurer:
     ) -> Record:
         reasons = Counter(str(why.reason) for _, _, why in rejected)
         kept = sum(table.num_rows for table in rows)
-        record = Record(shard, count, kept, dict(reasons), {}, label_seconds=device_s)
+        record = Record(shard, count, kept, dict(reasons), {}, device_seconds=device_s)
         features = [pa.concat_tables(rows).combine_chunks()] if rows else []
         tables = {"features": features, "rejects": [_rejects(rejected)] if rejected else []}
-        return commit_shard(self.output, self.work.run, record, tables, {"features": FLOATS})
+        return commit_shard(self.output, self.work.owner, record, tables, {"features": FLOATS})
 
 
 def measure_parts(work: Measuring, tasks: list[Task], pool: Pool) -> None:
@@ -129,7 +129,7 @@ def measure_parts(work: Measuring, tasks: list[Task], pool: Pool) -> None:
 
 
 def _stream(tasks: list[Task], work: Measuring, pool: Pool) -> Iterator[Record]:
-    with says_who_took_over(Folder(work.config.output), work.run):
+    with says_who_took_over(Folder(work.config.output), work.owner):
         for start in range(0, len(tasks), WINDOW):
             items = [{"task": task.to_json()} for task in tasks[start : start + WINDOW]]
             blocks = ray.data.from_items(items, override_num_blocks=len(items))
@@ -137,7 +137,7 @@ def _stream(tasks: list[Task], work: Measuring, pool: Pool) -> Iterator[Record]:
                 PartMeasurer, fn_constructor_args=[work], batch_size=1, batch_format="pyarrow", **pool.arguments()
             )
             for row in graph.iter_rows():
-                yield Record(**json.loads(row["record"]))
+                yield Record.from_json(row["record"])
 
 
 def _size(size: list[int] | None) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from ldm3d.config.named import named
 from ldm3d.keys import make_key
 from ldm3d.rows.captions import COLUMNS
 from pipelines.storage.folder import CONCURRENCY, Folder
-from pipelines.storage.inputs import success_marker
+from pipelines.storage.inputs import require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
 
 FILES = (".jpg", ".jpeg", ".png", ".webp")
@@ -99,7 +99,7 @@ def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]
             read = "" if url == given else f" ({given!r} was read as NAME=PATH)"
             raise ValueError(f"{setting} {url!r} is no folder{read}; give {WANTED}")
         if folder.exists(SUCCESS) or folder.exists(CONFIG):
-            return list(_finished(name, folder, success_marker(url, WANTED)))
+            return list(_finished(name, folder, require_finished(url, WANTED)))
         return [_of_files(name, folder, shard_pictures)]
     except OSError as error:
         raise ValueError(f"{setting} {url!r} cannot be read: {error}") from error

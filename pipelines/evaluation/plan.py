@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Self
 
 import numpy as np
@@ -16,7 +16,6 @@ from pipelines.evaluation.measured import Measured, Role, measured_sets
 from pipelines.evaluation.picture_rows import PartRows
 from pipelines.evaluation.picture_sets import Part
 from pipelines.storage.folder import Folder
-from pipelines.storage.models import absolute
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Record, Shard
 
@@ -41,7 +40,6 @@ class Task:
 @dataclass(frozen=True)
 class EvaluatePlan:
     """
-    config: with absolute paths, as workers may run in another folder than the driver.
     sets: each once, even where it is given twice.
     left_out: what was asked for and the input does not allow, a sentence each.
     keys: of the pictures that may count; None are all.
@@ -60,7 +58,6 @@ class EvaluatePlan:
         """
         if not config.input and not config.reconstruction.models:
             raise ValueError("--input is missing: give sets of pictures, or autoencoders (--reconstruction.models)")
-        config = _absolute(config)
         sets = measured_sets(config)
         for given in (*config.input, config.reference, config.reconstruction.corpus):
             if given is not None:
@@ -134,33 +131,6 @@ class EvaluatePlan:
                 known = tasks.setdefault(place, Task(self.rows_of(measured, part), {}))
                 known.shards.update(shards)
         return [task for task in tasks.values() if task.shards]
-
-
-def _absolute(config: EvaluateConfig) -> EvaluateConfig:
-    """Where workers find what the settings name."""
-    perceptual = config.reconstruction.perceptual
-    depth = replace(
-        config.depth,
-        reference=absolute(config.depth.reference),
-        peer=config.depth.peer and absolute(config.depth.peer),
-    )
-    return replace(
-        config,
-        output=Folder(config.output).url,
-        inception=replace(config.inception, weights=absolute(config.inception.weights)),
-        clip=replace(config.clip, model=absolute(config.clip.model)),
-        depth=depth,
-        reconstruction=replace(
-            config.reconstruction,
-            models=tuple(_absolute_named(model) for model in config.reconstruction.models),
-            perceptual=replace(perceptual, weights=absolute(perceptual.weights)),
-        ),
-    )
-
-
-def _absolute_named(model: str) -> str:
-    name, path = named(model)
-    return f"{name}={absolute(path)}"
 
 
 def _left_out(config: EvaluateConfig, sets: list[Measured]) -> Iterator[str]:

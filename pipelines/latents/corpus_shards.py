@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import success_marker
+from pipelines.storage.inputs import require_finished
 from pipelines.storage.row_groups import RowGroups
 from pipelines.storage.shards import Shard
 
@@ -35,7 +35,7 @@ class CorpusShards:
         """
         corpus = Folder(url)
         try:
-            summary = success_marker(url, "a finished corpus")
+            summary = require_finished(url, "a finished corpus")
             splits = sorted({PurePosixPath(name).parts[1] for name in corpus.sizes("rgbd", ".parquet")})
             found = {split: RowGroups.of(corpus, "rgbd/v1", split, columns) for split in splits}
         except OSError as error:

@@ -1,6 +1,5 @@
 """Shards of a corpus -> committed shards of latents, on GPU actors."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -46,7 +45,7 @@ class Encoding:
     image_size: int
     latent_shape: tuple[int, int, int]
     cpus: float
-    run: str
+    owner: str
     provenance: dict[str, Any]
 
 
@@ -83,8 +82,8 @@ class ShardEncoder:
         rows = self.corpus.read_table(shard["source"], columns=list(COLUMNS))
         encoded = self.encode(rows, flips=has_flips(shard["name"], self.work.config))
         record, tables = pack(shard["name"], rows, encoded, self.work.provenance)
-        record = commit_shard(self.output, self.work.run, record, tables, {"latents": OPTIONS})
-        return pa.table({"record": [json.dumps(asdict(record))]})
+        record = commit_shard(self.output, self.work.owner, record, tables, {"latents": OPTIONS})
+        return pa.table({"record": [record.to_json()]})
 
 
 def has_flips(shard: str, config: LatentsConfig) -> bool:
@@ -109,7 +108,7 @@ def pack(
         kept=len(good),
         rejected=dict(Counter(reasons)),
         sizes={},
-        label_seconds=encoded.device_s,
+        device_seconds=encoded.device_s,
     )
     rejects = rows.select(["key", "url"]).take(pa.array(bad, pa.int64()))
     for column, values in (

@@ -24,8 +24,8 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
 from pipelines.latents.encode_shards import CONTRACTS, Encoding, has_flips
 from pipelines.latents.sheet import latents_sheet
-from pipelines.storage import run as preflight
 from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.run import SUCCESS, whole_summary
 from pipelines.storage.shards import Record, Shard, totals
 from pipelines.workers.calls import wait_for
 from pipelines.workers.resources import Pool
@@ -36,8 +36,7 @@ CARD, SHEET = "README.md", "latents.png"
 def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool: Pool) -> dict[str, Any]:
     """Write what a person reads, then `_SUCCESS.json`. Returns what is in it."""
     output = Folder(work.config.output)
-    for name in output.drafts():
-        output.delete(name)
+    output.delete_drafts()
     summary = _summary(work, output, list(records.values()))
     if summary["rows_kept"]:
         most = max(shards, key=lambda shard: (records[shard.name].kept, shard.name))
@@ -46,15 +45,13 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
         output.write(SHEET, wait_for(sheet, "drawing the picture", work.config.cluster.no_progress_timeout_s))
     name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
     output.write(CARD, latents_card(summary, to_json(work.config), name).encode())
-    output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
+    output.write_json(SUCCESS, summary)
     return summary
 
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
     """What the success marker says; None where there is something left to do."""
-    return preflight.finished_summary(
-        output, shards, CONTRACTS, lambda summary: (CARD, SHEET) if summary["rows_kept"] else (CARD,)
-    )
+    return whole_summary(output, shards, CONTRACTS, lambda summary: (CARD, SHEET) if summary["rows_kept"] else (CARD,))
 
 
 def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str, Any]:
@@ -62,7 +59,7 @@ def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str,
     splits: Counter[str] = Counter()
     for record in records:
         if record.kept:
-            splits[record.name.rsplit("-", 1)[0]] += record.kept * (2 if has_flips(record.name, work.config) else 1)
+            splits[record.split] += record.kept * (2 if has_flips(record.name, work.config) else 1)
     std = _sums(output, records).std
     return {
         "rows_read": read,

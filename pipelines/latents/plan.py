@@ -1,6 +1,6 @@
 """What a run of `encode_latents` works on, all of it checked before anything starts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -16,7 +16,7 @@ from ldm3d.sampling.decode import pixel_factor
 from pipelines.latents.corpus_shards import CorpusShards
 from pipelines.latents.encode_shards import COLUMNS
 from pipelines.storage.folder import Folder
-from pipelines.storage.models import absolute, open_autoencoder
+from pipelines.storage.models import open_autoencoder
 from pipelines.storage.run import check_apart
 from pipelines.workers.resources import hide_other_gpus
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 class EncodePlan:
     """A corpus and an autoencoder that fit each other.
 
-    config: with absolute paths, as workers may run in another folder than the driver.
     text: encodes captions, where these are to be stored encoded.
     image_size: side S of the pictures, in pixels.
     """
@@ -46,7 +45,6 @@ class EncodePlan:
         Raises:
             ValueError: corpus, autoencoder or text encoder will not do, or they do not fit each other.
         """
-        config = _with_absolute_paths(config)
         check_apart(config.input, config.output)
         corpus = CorpusShards.of(config.input, COLUMNS)
         vae = open_autoencoder(config.model.autoencoder, config.model.revision)
@@ -106,12 +104,6 @@ def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> 
         "device": encoder.vae.device.type,
         "precision": str(encoder.vae.dtype).removeprefix("torch."),
     }
-
-
-def _with_absolute_paths(config: LatentsConfig) -> LatentsConfig:
-    model = replace(config.model, autoencoder=absolute(config.model.autoencoder))
-    text = replace(config.text, base=config.text.base and absolute(config.text.base))
-    return replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model, text=text)
 
 
 def _text(config: LatentsConfig, vae: Any) -> "tuple[CLIPTextModel, CLIPTokenizer] | None":

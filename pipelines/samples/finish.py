@@ -24,8 +24,8 @@ from ldm3d.sampling.sample_sheet import sample_sheet
 from pipelines.samples.generate_shards import CONTRACTS, Generating
 from pipelines.samples.grid import point_name
 from pipelines.samples.plan import GeneratePlan
-from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
+from pipelines.storage.run import SUCCESS, whole_summary
 from pipelines.storage.shards import Record, Shard, totals
 
 CARD, SHEETS = "README.md", "pictures"
@@ -39,8 +39,7 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
         facts: more of it that is known.
     """
     output = Folder(work.config.output)
-    for name in output.drafts():
-        output.delete(name)
+    output.delete_drafts()
     summary = _summary(work, list(records.values())) | plan.about_models()
     summary |= {"captions": plan.captions.about()} | facts
     for point in _with_rows(summary):
@@ -48,13 +47,13 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
         output.write(_sheet_file(point), _sheet(output, first, point))
     name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
     output.write(CARD, samples_card(summary, to_json(work.config), name).encode())
-    output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
+    output.write_json(SUCCESS, summary)
     return summary
 
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
     """What the success marker says; None where there is something left to do."""
-    return preflight.finished_summary(
+    return whole_summary(
         output, shards, CONTRACTS, lambda summary: [CARD, *(_sheet_file(point) for point in _with_rows(summary))]
     )
 

@@ -1,7 +1,6 @@
 """Shards of samples to be made -> committed shards of samples, on GPU actors."""
 
 import gc
-import json
 import threading
 import time
 from collections import Counter
@@ -44,7 +43,7 @@ class Generating:
     grid: Grid
     models: dict[str, ray.ObjectRef]
     cpus: float
-    run: str
+    owner: str
     provenance: dict[str, Any]
 
 
@@ -74,9 +73,9 @@ class ShardGenerator:
         with self.device:
             samples, device_s = self._drawn(rows, point)
         record, tables = pack(shard["name"], rows, samples, point, self.work.provenance)
-        record = replace(record, label_seconds=device_s)
-        record = commit_shard(self.output, self.work.run, record, tables, {"samples": OPTIONS})
-        return pa.table({"record": [json.dumps(asdict(record))]})
+        record = replace(record, device_seconds=device_s)
+        record = commit_shard(self.output, self.work.owner, record, tables, {"samples": OPTIONS})
+        return pa.table({"record": [record.to_json()]})
 
     def _drawn(self, rows: pa.Table, point: GridPoint) -> "tuple[list[Sample], float]":
         """Samples, and the seconds that they took. A function of its own, as whoever holds a model keeps it alive."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from ldm3d.config import SamplingConfig, SamplingPoint
 from pipelines.samples.generator import Generator
+from pipelines.storage.shards import split_and_number
 
 
 @dataclass(frozen=True)
@@ -38,4 +39,4 @@ def grid_of(generators: Iterable[Generator], config: SamplingConfig) -> Grid:
 
 def point_name(shard: str) -> str:
     """The name of the point that a shard is of."""
-    return shard.rpartition("-")[0]
+    return split_and_number(shard)[0]

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pyarrow as pa
 import torch
 
-from ldm3d.config import GenerateConfig, GeneratorConfig, SamplingPoint
+from ldm3d.config import GenerateConfig, SamplingPoint
 from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
@@ -24,7 +24,7 @@ from pipelines.samples.captions import CaptionsInput
 from pipelines.samples.generator import Generator
 from pipelines.samples.grid import Grid, grid_of
 from pipelines.storage.folder import Folder
-from pipelines.storage.models import absolute, open_model
+from pipelines.storage.models import open_model
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Shard
 from pipelines.workers.resources import hide_other_gpus
@@ -37,7 +37,6 @@ REJECTS = "rejects/captions/00000.parquet"
 class GeneratePlan:
     """Captions and models that will do.
 
-    config: with absolute paths, as workers may run in another folder than the driver.
     model: the only one, or the first.
     shards: of every point of the grid, those of one after those of another.
     """
@@ -57,10 +56,8 @@ class GeneratePlan:
         """
         if config.input is None:
             raise ValueError("--input is missing: give a file of captions, or one caption as --prompt")
-        model = _with_absolute_paths(config.model)
-        config = replace(config, input=Folder(config.input).url, output=Folder(config.output).url, model=model)
-        check_apart(str(config.input), config.output)
-        captions = CaptionsInput.of(str(config.input), config.captions)
+        check_apart(config.input, config.output)
+        captions, model = CaptionsInput.of(config.input, config.captions), config.model
         generators, first = [], None
         for name, place in model.named():
             opened = open_model(place, model.revision)
@@ -143,13 +140,6 @@ def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
         raise ValueError(
             f"sampling.num_inference_steps {point.num_inference_steps} is not for {point.scheduler}: {error}"
         ) from error
-
-
-def _with_absolute_paths(config: GeneratorConfig) -> GeneratorConfig:
-    """Workers may run in another folder than the driver."""
-    several = len(config.model) > 1
-    models = [f"{name}={absolute(place)}" if several else absolute(place) for name, place in config.named()]
-    return replace(config, model=tuple(models))
 
 
 def _shards(grid: Grid, samples: int, config: GenerateConfig) -> Iterator[Shard]:

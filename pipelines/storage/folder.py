@@ -129,6 +129,10 @@ class Folder:
             else:
                 self.fs.pipe_file(self.path(name), content)
 
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Put a JSON object in place, indented for people."""
+        self.write(name, json.dumps(value, indent=2).encode())
+
     @contextmanager
     def place(self, name: str) -> Iterator[Path]:
         """A local path for what writes files alone: what is there when the `with` ends without an error is put in
@@ -170,6 +174,11 @@ class Folder:
     def drafts(self) -> list[str]:
         """Files of ours that never were put in place, as their writers were killed."""
         return [name for name in self.sizes("", ".tmp") if DRAFT.search(name)]
+
+    def delete_drafts(self) -> None:
+        """Delete the drafts that killed writers left."""
+        for name in self.drafts():
+            self.delete(name)
 
     def _delete_file(self, name: str) -> None:
         with suppress(FileNotFoundError), self._named(name):

@@ -6,7 +6,7 @@ from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.run import CONFIG, SUCCESS
 
 
-def success_marker(url: str, wanted: str) -> dict[str, Any]:
+def require_finished(url: str, wanted: str) -> dict[str, Any]:
     """What the success marker of an input says.
 
     Args:

@@ -117,9 +117,3 @@ def open_model(model: str, revision: str | None = None) -> RgbdPipeline:
         return RgbdPipeline.from_pretrained(model, revision)
     with model_copy(model, PARTS, "model.model") as folder:
         return RgbdPipeline.from_pretrained(folder)
-
-
-def absolute(name: str) -> str:
-    """The absolute path of a local file or folder; a hub id, URL or keyword as it is."""
-    path = Path(name)
-    return str(path.absolute()) if path.exists() else name

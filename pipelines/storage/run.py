@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 CONFIG = "config.json"
 SUCCESS = "_SUCCESS.json"
 PROBE = "_state/probe"
+ROOT = Path(__file__).parents[2]  # of this code: where ldm3d, pipelines and jobs are
 
 
 def check_output(output: Folder, identity: dict[str, Any]) -> bool:
@@ -69,61 +70,69 @@ def check_apart(given: str, made: str) -> None:
         raise ValueError(f"--output {made!r} and --input {given!r} overlap; give separate folders")
 
 
-def begin(output: Folder, identity: dict[str, Any], config: dict[str, Any], labels: dict[str, Any]) -> str:
-    """Make a new run the owner of an output that `check_output` has let pass. Returns its name.
+def begin(
+    output: Folder, identity: dict[str, Any], config: dict[str, Any], about: dict[str, Any] | None = None
+) -> str:
+    """Make a new run the owner of an output that `check_output` has let pass.
 
-    The success marker goes, of what is mended too: until it is whole, nobody is to take it for finished.
+    The success marker is deleted, also when a finished output is only repaired: until the output is whole again,
+    nobody may take it for finished.
+
+    Args:
+        about: what else to keep in `config.json`, beside identity and configuration.
+
+    Returns:
+        The run's name, as `check_owner` takes it.
 
     Raises:
-        ValueError: another run has begun here meanwhile, with another configuration.
-        TakenOverError: the output belongs to another run by now.
+        ValueError: meanwhile another run has begun here, with another configuration.
+        TakenOverError: the output already belongs to another run.
     """
-    run = uuid.uuid4().hex
-    claim(output, run, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
+    owner = uuid.uuid4().hex
+    claim(output, owner, {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host": socket.gethostname()})
     check_output(output, identity)
-    check_owner(output, run)
+    check_owner(output, owner)
     output.delete(SUCCESS)
-    save_config(output, identity, config, labels, code_version())
-    return run
+    save_config(output, identity, config, about)
+    return owner
 
 
-def read_marker(output: Folder) -> dict[str, Any] | None:
-    """What the success marker says; None where there is none, or a damaged one, which is then written again."""
+def own_marker(output: Folder) -> dict[str, Any] | None:
+    """Read the success marker of an output of ours. None where it is absent or damaged: the run then writes it."""
     try:
         return output.read_json(SUCCESS)
     except FileNotFoundError:
         return None
     except DamagedError as error:
-        logger.warning("%s: what is left is done again", error)
+        logger.warning("%s: the output is checked and completed again", error)
         return None
 
 
-def finished_summary(
+def whole_summary(
     output: Folder, shards: list[Shard], contracts: tuple[str, str], shown: Callable[[dict[str, Any]], Iterable[str]]
 ) -> dict[str, Any] | None:
-    """What the success marker says; None where there is something left to do.
+    """Read the success marker of an output that is whole. None where work is left.
 
     Args:
-        contracts: folders of the rows that are kept, and of the others.
-        shown: what the marker says -> the files for people that have to be there.
+        contracts: the folders of kept and of rejected rows.
+        shown: the marker's content -> the files for people that must be there.
     """
-    summary = read_marker(output)
+    summary = own_marker(output)
     if summary is None or len(finished(output, shards, contracts)) < len(shards):
         return None
     return summary if all(output.exists(name) for name in shown(summary)) else None
 
 
 def save_config(
-    output: Folder, identity: dict[str, Any], config: dict[str, Any], labels: dict[str, Any], code: str
+    output: Folder, identity: dict[str, Any], config: dict[str, Any], about: dict[str, Any] | None = None
 ) -> None:
-    """What an output is made with, beside it."""
-    content = {"identity": identity, "config": config, "labels": labels, "code": code}
-    output.write(CONFIG, json.dumps(content, indent=2).encode())
+    """Write what an output is made with into its `config.json`."""
+    output.write_json(CONFIG, {"identity": identity, "config": config, "code": code_version(), **(about or {})})
 
 
 def code_version() -> str:
     """The git revision this code runs from; a hash of the sources where there is none, as in a submitted job."""
-    root = Path(__file__).parent.parent
+    root = ROOT
     try:
         if not (root / ".git").exists():  # git would find the repository of whoever has copied this into theirs
             raise FileNotFoundError

@@ -15,8 +15,8 @@ run's name there stops writing.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -24,7 +24,6 @@ from pipelines.storage.folder import Folder, is_damage
 
 RUN = "_state/run.json"
 MARKERS = "_state/shards"
-CORPUS = ("rgbd", "rejects")  # folders of a corpus: of the rows that are kept, and of the others
 
 
 class TakenOverError(RuntimeError):
@@ -37,15 +36,14 @@ class LostRowsError(RuntimeError):
 
 @dataclass(frozen=True)
 class Shard:
-    """A fixed set of input rows, processed and committed together.
-
-    name: `<split>-<number>`; source: the file with its rows, relative to `folder`; row_group: which of the file's row
-    groups holds them, None for all; rows: how many they are.
-    """
+    """A fixed set of input rows, processed and committed together."""
 
     name: str
+    """`<split>-<number>`"""
     source: str
+    """The file that holds its rows, relative to the stage's input or output."""
     row_group: int | None
+    """The row group of that file; None for the whole file."""
     rows: int
 
     def file(self, contract: str) -> str:
@@ -55,14 +53,21 @@ class Shard:
 
 @dataclass(frozen=True)
 class Record:
-    """The marker of a finished shard: rows = kept + the sum of rejected; sizes in bytes by file."""
+    """The marker of a finished shard. Every row that was read is kept or rejected.
+
+    Raises:
+        LostRowsError: the counts do not add up.
+    """
 
     name: str
     rows: int
     kept: int
     rejected: dict[str, int]
+    """Counts by reason."""
     sizes: dict[str, int]
-    label_seconds: float = 0.0
+    """Bytes by file, relative to the output."""
+    device_seconds: float = 0.0
+    """Time that the accelerator spent on the shard."""
 
     def __post_init__(self) -> None:
         if self.rows != self.kept + sum(self.rejected.values()):
@@ -71,30 +76,57 @@ class Record:
                 "rows were lost or doubled, which is a fault of this program"
             )
 
+    @property
+    def split(self) -> str:
+        return split_and_number(self.name)[0]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError, TypeError, LostRowsError: it is not a record.
+        """
+        values = json.loads(text)
+        if "label_seconds" in values:  # the name in markers of earlier versions
+            values["device_seconds"] = values.pop("label_seconds")
+        return cls(**values)
+
+
+def split_and_number(name: str) -> tuple[str, str]:
+    """Take the name of a shard apart: `train-00042` is ("train", "00042")."""
+    split, _, number = name.rpartition("-")
+    return split, number
+
 
 def shard_file(name: str, contract: str) -> str:
-    split, number = name.rsplit("-", 1)
+    """Where the rows of a contract go, relative to the output."""
+    split, number = split_and_number(name)
     return f"{contract}/{split}/{number}.parquet"
 
 
-def claim(output: Folder, run: str, about: dict[str, Any]) -> None:
-    """Make `run` the owner of an output; whoever owned it before can commit no more."""
-    output.write(RUN, json.dumps({"run": run, **about}, indent=2).encode())
+def claim(output: Folder, owner: str, about: dict[str, Any]) -> None:
+    """Make a run the owner of an output. Whoever owned it before can commit nothing more."""
+    output.write_json(RUN, {"run": owner, **about})
 
 
-def check_owner(output: Folder, run: str) -> None:
-    """
+def check_owner(output: Folder, owner: str) -> None:
+    """Check that an output still belongs to a run.
+
     Raises:
-        TakenOverError: the output belongs to another run.
+        TakenOverError: it belongs to another one.
     """
-    owner = json.loads(output.read(RUN))
-    if owner["run"] != run:
-        raise TakenOverError(f"{output.url} was taken over by run {owner['run']} (started {owner.get('started')})")
+    found = json.loads(output.read(RUN))
+    if found["run"] != owner:
+        raise TakenOverError(f"{output.url} was taken over by run {found['run']} (started {found.get('started')})")
 
 
 def commit_shard(
     output: Folder,
-    run: str,
+    owner: str,
     record: Record,
     tables: dict[str, list[pa.Table]],
     options: dict[str, dict[str, Any]] | None = None,
@@ -109,7 +141,7 @@ def commit_shard(
     Raises:
         TakenOverError: the output belongs to another run; nothing, or only files without a marker, was written.
     """
-    check_owner(output, run)
+    check_owner(output, owner)
     sizes = {}
     for contract, groups in tables.items():
         name = shard_file(record.name, contract)
@@ -117,13 +149,13 @@ def commit_shard(
             sizes[name] = output.write_tables(name, groups, **(options or {}).get(contract, {}))
         else:
             output.delete(name)
-    done = Record(**{**asdict(record), "sizes": sizes})
-    check_owner(output, run)
-    output.write(f"{MARKERS}/{done.name}.json", json.dumps(asdict(done)).encode())
+    done = replace(record, sizes=sizes)
+    check_owner(output, owner)
+    output.write(f"{MARKERS}/{done.name}.json", done.to_json().encode())
     return done
 
 
-def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str] = CORPUS) -> dict[str, Record]:
+def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str]) -> dict[str, Record]:
     """The records of the shards that are done, by name; files of other shards are left for them to replace."""
     markers = output.sizes(MARKERS, ".json")
     present = {name: size for contract in contracts for name, size in output.sizes(contract, ".parquet").items()}
@@ -132,7 +164,7 @@ def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str] = C
     records = {}
     for content in output.read_many(names):
         try:
-            record = Record(**json.loads(content))
+            record = Record.from_json(content)
         except (ValueError, TypeError, LostRowsError):
             continue  # a damaged marker is no marker
         if record.name not in wanted:  # it was renamed

@@ -6,7 +6,7 @@ from typing import Self
 from ldm3d.config import LoopConfig
 from ldm3d.data.order import GlobalOrder
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import success_marker
+from pipelines.storage.inputs import require_finished
 from pipelines.storage.row_groups import RowGroups
 
 
@@ -29,7 +29,7 @@ class TrainingData:
             ValueError: the rows are not finished, have no such splits, or are fewer than a batch.
         """
         folder = Folder(url)
-        success_marker(url, f"a finished folder of {contract}")
+        require_finished(url, f"a finished folder of {contract}")
         try:
             train, validation = (RowGroups.of(folder, contract, split, columns) for split in ("train", "val"))
         except OSError as error:

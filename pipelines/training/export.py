@@ -85,8 +85,7 @@ def _written(output: Folder, index: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)
         output.delete(index)
-        for name in output.drafts():
-            output.delete(name)
+        output.delete_drafts()
         files = {str(file.relative_to(scratch)) for file in Path(scratch).rglob("*") if file.is_file()}
         for name in (*sorted(files - {index}), index):
             output.write(name, Path(scratch, name).read_bytes())

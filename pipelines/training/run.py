@@ -7,7 +7,6 @@
 Killed anywhere and run again, it goes on from the last checkpoint.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ import ray
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, to_json
 from ldm3d.training.flops import peak_flops
 from ldm3d.training.ranks import mean_over_ranks
-from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
+from pipelines.storage.run import SUCCESS, begin, check_apart, check_output, own_marker
 from pipelines.storage.shards import check_owner
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training.data import TrainingData
@@ -77,9 +76,9 @@ class TrainingRun(Generic[T]):
             TakenOverError: another run was started on the same output.
         """
         config, output, total = self.config, Folder(self.config.output), self.total_steps
-        preflight.check_apart(config.input, config.output)
+        check_apart(config.input, config.output)
         identity = {"stage": self.stage, "data": self.data.fingerprint, **self.identity}
-        if preflight.check_output(output, identity) and (summary := self._summary(output, dry_run)):
+        if check_output(output, identity) and (summary := self._summary(output, dry_run)):
             return summary
         check_mlflow(config.watch)
         connect(config.workers)
@@ -89,7 +88,7 @@ class TrainingRun(Generic[T]):
         logger.info("%d steps of %d samples on %d workers", total, config.loop.batch_size, workers)
         if dry_run:
             return plan | {"config": to_json(config)}
-        name = preflight.begin(output, identity, to_json(config), {})
+        name = begin(output, identity, to_json(config), {})
         use_gpus = gpus > 0 and config.workers.gpus > 0
         run = ray.put(self)  # once for all workers: networks may be part of it
         with TrainingProgress(total) as progress:
@@ -138,7 +137,7 @@ class TrainingRun(Generic[T]):
 
     def _summary(self, output: Folder, dry_run: bool) -> dict[str, Any] | None:
         """What the success marker says; None without one. A model that has lost files is written again."""
-        summary = preflight.read_marker(output)
+        summary = own_marker(output)
         if summary is None:
             return None
         if output.sizes(self.model) == summary["files"]:
@@ -147,7 +146,7 @@ class TrainingRun(Generic[T]):
         logger.info("%s was finished, but files of its model are missing or changed since", output.url)
         if dry_run:
             return summary
-        output.delete(preflight.SUCCESS)
+        output.delete(SUCCESS)
         return self._finished(output, summary["steps"])
 
     def _finished(self, output: Folder, steps: int) -> dict[str, Any]:
@@ -161,7 +160,7 @@ class TrainingRun(Generic[T]):
             "validation": next(filter(None, reversed(found)), {}),
             "files": output.sizes(self.model),
         }
-        output.write(preflight.SUCCESS, json.dumps(summary, indent=2).encode())
+        output.write_json(SUCCESS, summary)
         return summary
 
 

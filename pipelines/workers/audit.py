@@ -1,81 +1,122 @@
-"""The proof at the end: every planned row is in the output exactly once, kept in its split or rejected."""
+"""The proof at the end of a stage: every planned row is in the output exactly once, kept or rejected."""
 
-import json
+import math
 import posixpath
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import pyarrow as pa
 import ray
 
+from ldm3d.schema import REJECT
 from pipelines.storage.folder import Folder, is_damage
-from pipelines.storage.shards import CORPUS, Record, Shard, check_owner, finished, forget
+from pipelines.storage.shards import Record, Shard, check_owner, finished, forget, shard_file
 
 SHARDS_A_TASK = 32  # seconds each on an object store: a task that says nothing for longer looks stuck
+REJECTS = "rejects"  # folder of the rejected rows of every stage
+Fault = Callable[[pa.Table, pa.Table, pa.Table, Record], str]
+"""The planned, kept and rejected rows of a shard, and its record -> what is wrong with them; "" where nothing is."""
 
 
 class AuditError(RuntimeError):
     """Shards whose files do not hold exactly their planned rows."""
 
 
-def audit_shards(
-    shards: list[Shard],
-    planned: set[str],
-    check: Callable[[pa.Table], pa.Table],
-    output: Folder,
-    run: str,
-    contracts: tuple[str, str] = CORPUS,
-) -> dict[str, Record]:
-    """What `audit` does, for any stage.
+@dataclass(frozen=True)
+class Audit:
+    """How the shards of a stage are checked: from which columns, and by which rule."""
 
-    Args:
-        planned: the files that may be in the folders of `contracts`.
-        check: shards (source; row_group, -1 for the whole file; record, JSON) -> name, fault: "" where it is right.
-        contracts: of the rows that are kept, and of the others.
-    """
-    found = [name for contract in contracts for name in output.sizes(contract)]
-    if strange := [name for name in found if name not in planned and not posixpath.basename(name).startswith(".")]:
-        raise AuditError(f"{output.url} holds files that are not in its plan, as {strange[0]}: take them away")
-    records = finished(output, shards, contracts)  # whose files have the sizes that the markers say
-    wrong = {shard.name: "no marker that agrees with its files" for shard in shards if shard.name not in records}
-    wrong |= _faults([shard for shard in shards if shard.name in records], records, check)
-    if wrong:
-        check_owner(output, run)
-        forget(output, list(wrong))
-        first = ", ".join(f"{name}: {fault}" for name, fault in sorted(wrong.items())[:5])
-        raise AuditError(
-            f"{len(wrong)} of {len(shards)} shards do not hold exactly their planned rows ({first}). "
-            "Something else wrote to the output; run the same command again to redo them."
-        )
-    return records
+    source: str
+    """URL of the folder in which the shards' planned rows are."""
+    output: str
+    """URL of the output."""
+    contract: str
+    """Folder of the kept rows."""
+    schema: pa.Schema
+    """Of the kept rows."""
+    planned_columns: tuple[str, ...]
+    kept_columns: tuple[str, ...]
+    fault: Fault
 
+    def run(self, shards: list[Shard], owner: str, other_files: Iterable[str] = ()) -> dict[str, Record]:
+        """Compare the files of an output with the plan and the markers, shard by shard, on the cluster.
 
-def _faults(shards: list[Shard], records: dict[str, Record], check: Callable[[pa.Table], pa.Table]) -> dict[str, str]:
-    """What is wrong with the rows of shards, by name; nothing is said of those that are right."""
-    if not shards:
-        return {}
-    items = [
-        {
-            "source": shard.source,
-            "row_group": -1 if shard.row_group is None else shard.row_group,
-            "record": json.dumps(asdict(records[shard.name])),
-        }
-        for shard in shards
-    ]
-    blocks = ray.data.from_items(items, override_num_blocks=-(-len(items) // SHARDS_A_TASK))
-    checked = blocks.map_batches(check, batch_size=None, batch_format="pyarrow")
-    return {row["name"]: row["fault"] for row in checked.iter_rows() if row["fault"]}
+        Args:
+            other_files: files beside those of the shards that may be in the folders of kept and rejected rows.
+
+        Returns:
+            The records in the markers, by shard: the files hold what they say.
+
+        Raises:
+            AuditError: files differ from the plan. The markers of those shards are deleted, so that the next run
+                makes the shards again.
+            TakenOverError: the output belongs to another run.
+        """
+        output, contracts = Folder(self.output), (self.contract, REJECTS)
+        planned = {shard.file(contract) for shard in shards for contract in contracts} | set(other_files)
+        found = [name for contract in contracts for name in output.sizes(contract)]
+        if strange := [name for name in found if name not in planned and not posixpath.basename(name).startswith(".")]:
+            raise AuditError(f"{output.url} holds files that are not in its plan, such as {strange[0]}: remove them")
+        records = finished(output, shards, contracts)  # the sizes of their files are right
+        wrong = {shard.name: "no marker that agrees with its files" for shard in shards if shard.name not in records}
+        wrong |= self._faults([shard for shard in shards if shard.name in records], records)
+        if wrong:
+            check_owner(output, owner)
+            forget(output, list(wrong))
+            first = ", ".join(f"{name}: {fault}" for name, fault in sorted(wrong.items())[:5])
+            raise AuditError(
+                f"{len(wrong)} of {len(shards)} shards do not hold exactly their planned rows ({first}). "
+                "Something else wrote to the output; run the same command again to redo them."
+            )
+        return records
+
+    def _faults(self, shards: list[Shard], records: dict[str, Record]) -> dict[str, str]:
+        """Find what is wrong with the rows of shards, by name. Shards without a fault are left out."""
+        if not shards:
+            return {}
+        items = [
+            {
+                "source": shard.source,
+                "row_group": -1 if shard.row_group is None else shard.row_group,
+                "record": records[shard.name].to_json(),
+            }
+            for shard in shards
+        ]
+        blocks = ray.data.from_items(items, override_num_blocks=math.ceil(len(items) / SHARDS_A_TASK))
+        checked = blocks.map_batches(self.check, batch_size=None, batch_format="pyarrow")
+        return {row["name"]: row["fault"] for row in checked.iter_rows() if row["fault"]}
+
+    def check(self, shards: pa.Table) -> pa.Table:
+        """Check the rows of some shards.
+
+        INPUT   source; row_group, -1 for the whole file; record, the JSON of the marker
+        OUTPUT  name, fault: "" for a shard that is right
+        Fan-out 1:1
+        """
+        source, output = Folder(self.source), Folder(self.output)
+        found = []
+        for row in shards.to_pylist():
+            record, group = Record.from_json(row["record"]), None if row["row_group"] < 0 else row["row_group"]
+            planned = source.read_table(row["source"], columns=list(self.planned_columns), row_group=group)
+            try:
+                kept = _columns(output, shard_file(record.name, self.contract), self.schema, self.kept_columns)
+                rejected = _columns(output, shard_file(record.name, REJECTS), REJECT, ("key", "reason"))
+                fault = self.fault(planned, kept, rejected, record)
+            except (OSError, pa.ArrowException) as error:
+                fault = damage_or_raise(error)
+            found.append({"name": record.name, "fault": fault})
+        return pa.Table.from_pylist(found, pa.schema([("name", pa.string()), ("fault", pa.string())]))
 
 
 def damage_or_raise(error: Exception) -> str:
-    """What is wrong with a file that was read and found broken; whatever else a store fails with is raised again."""
+    """Describe the damage of a file that could be read but is broken. Any other failure of a store is raised again."""
     if not is_damage(error):
         raise error
     return f"damaged: {' '.join(str(error).split())}"
 
 
-def columns_of(output: Folder, name: str, schema: pa.Schema, columns: list[str]) -> pa.Table:
-    """Columns of a file, empty where it is absent, as it is without rows."""
+def _columns(output: Folder, name: str, schema: pa.Schema, columns: tuple[str, ...]) -> pa.Table:
+    """Read columns of a file. A file that is absent has no rows."""
     if not output.exists(name):
         return schema.empty_table().select(columns)
-    return output.read_table(name, columns=columns)
+    return output.read_table(name, columns=list(columns))

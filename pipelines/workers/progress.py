@@ -26,15 +26,15 @@ class ShardProgress:
     def __init__(
         self,
         rows: int,
-        label_actors: int,
+        actors: int,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         work: str = "labelling",
     ) -> None:
         self.work = work
         self.rows = rows
-        self.label_actors = label_actors
-        self.enough = 1 + 4 * LABEL_CALLS * label_actors
+        self.actors = actors
+        self.enough = 1 + 4 * LABEL_CALLS * actors
         self.clock = clock
         self.status = StatusLine(rows, stream, clock)
         self.done = self.kept = self.shards = 0
@@ -42,7 +42,7 @@ class ShardProgress:
         self.began = self.latest = clock()
         self.first: float | None = None
         self.rows_since_first = 0
-        self.label_s_since_first = 0.0
+        self.device_s_since_first = 0.0
 
     def __enter__(self) -> Self:
         self.status.__enter__()
@@ -66,7 +66,7 @@ class ShardProgress:
             self.first = self.latest
         else:
             self.rows_since_first += record.rows
-            self.label_s_since_first += record.label_seconds
+            self.device_s_since_first += record.device_seconds
         self.status.show(self.done, self.line())
 
     @property
@@ -79,9 +79,9 @@ class ShardProgress:
     @property
     def busy_share(self) -> float | None:
         """Share of the label actors' time spent in the model, [0, 1]; None before there is anything to say."""
-        if self.steady_s is None or not self.label_s_since_first:
+        if self.steady_s is None or not self.device_s_since_first:
             return None
-        return min(1.0, self.label_s_since_first / (self.steady_s * self.label_actors))
+        return min(1.0, self.device_s_since_first / (self.steady_s * self.actors))
 
     @property
     def rows_per_s(self) -> float:

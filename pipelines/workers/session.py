@@ -1,5 +1,6 @@
 """The connection to Ray, and how Ray Data is set for this project."""
 
+import gc
 import logging
 import os
 import signal
@@ -35,6 +36,8 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
                 ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
         except ConnectionError as error:
             raise ValueError(f"no Ray cluster at {address!r}: {error}") from error
+    # Ray Data leaves the actors of a failed run of this process, and their GPUs, to the garbage collector.
+    gc.collect()
     if not isinstance(config, WorkersConfig):
         configure_data(config)
 

@@ -1,6 +1,5 @@
 """Shards through a graph of Ray Data, each as far as its marker."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ WINDOW = 25_000
 
 
 def stream_shards(
-    shards: list[Shard], graph: Callable[[Dataset], Dataset], output: Folder, run: str
+    shards: list[Shard], graph: Callable[[Dataset], Dataset], output: Folder, owner: str
 ) -> Iterator[Record]:
     """The records of shards, as they are committed.
 
@@ -32,14 +31,14 @@ def stream_shards(
     Raises:
         TakenOverError: the output belongs to another run.
     """
-    with says_who_took_over(output, run):
+    with says_who_took_over(output, owner):
         for start in range(0, len(shards), WINDOW):
             items = [
                 {"name": s.name, "source": s.source, "row_group": -1 if s.row_group is None else s.row_group}
                 for s in shards[start : start + WINDOW]
             ]
             for row in graph(ray.data.from_items(items, override_num_blocks=len(items))).iter_rows():
-                yield Record(**json.loads(row["record"]))
+                yield Record.from_json(row["record"])
 
 
 def work_off(
@@ -49,7 +48,7 @@ def work_off(
 
     Args:
         actor: made of `work`, called with one shard at a time, gives its record.
-        work: what a run's actors are told; has `config` and `run`.
+        work: what a run's actors are told; has `config` and `owner`.
         contracts: folders of the rows that are kept, and of the others.
         doing: what progress is told of.
     """
@@ -64,15 +63,15 @@ def work_off(
         )
 
     with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work=doing) as progress:
-        for record in stream_shards(pending, graph, output, work.run):
+        for record in stream_shards(pending, graph, output, work.owner):
             progress.add(record)
 
 
 @contextmanager
-def says_who_took_over(output: Folder, run: str) -> Iterator[None]:
+def says_who_took_over(output: Folder, owner: str) -> Iterator[None]:
     """Where a task fails for it, the TakenOverError says more than the task that found it out."""
     try:
         yield
     except ray.exceptions.RayTaskError:
-        check_owner(output, run)
+        check_owner(output, owner)
         raise

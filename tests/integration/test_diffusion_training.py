@@ -24,9 +24,9 @@ from ldm3d.config import (
 )
 from pipelines.encode_latents import encode_latents
 from pipelines.export import export_run
-from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import training_step_of
+from pipelines.storage.run import save_config
 from pipelines.train_diffusion import plan, train_diffusion
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from tests.builders.alone import Alone
@@ -182,7 +182,7 @@ def test_low_rank_updates_are_all_that_is_stored_and_fit_diffusers(config, tmp_p
 def interrupted(config: DiffusionConfig, output: Path) -> tuple[DiffusionConfig, Checkpoint]:
     """A training as a user leaves it after three steps."""
     train = replace(config, output=str(output))
-    preflight.save_config(Folder(train.output), plan(train).identity, to_json(train), {}, "")
+    save_config(Folder(train.output), plan(train).identity, to_json(train))
     return train, run(train, output, stop_at=3)
 
 
@@ -198,10 +198,10 @@ def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path
     again = replace(config, model=replace(config.model, base=str(output), autoencoder=str(output)))
     assert plan(again).total_steps == 2 * STEPS_PER_EPOCH
     moved = replace(train, model=replace(train.model, base=str(tmp_path / "average")))
-    preflight.save_config(Folder(train.output), plan(train).identity, to_json(moved), {}, "")
+    save_config(Folder(train.output), plan(train).identity, to_json(moved))
     with pytest.raises(ValueError, match="trained with another base than is there now"):
         export_run(ExportConfig(input=train.output, output=str(tmp_path / "new")))
-    preflight.save_config(Folder(train.output), plan(train).identity, to_json(train), {}, "")
+    save_config(Folder(train.output), plan(train).identity, to_json(train))
     with pytest.raises(ValueError, match="is not empty"):
         export_run(ExportConfig(input=train.output, output=str(output)))
     with pytest.raises(ValueError, match=r"--step 4: the run has checkpoints of the steps \[2, 3\]"):

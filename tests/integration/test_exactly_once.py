@@ -18,13 +18,14 @@ from ray.cluster_utils import Cluster
 from benchmarks.trial import markers, rows_of, start_driver
 from ldm3d.toy.faults import Slow
 from ldm3d.toy.world import build_world
+from pipelines import rebuild_corpus as stage
 from pipelines.corpus import candidates
-from pipelines.corpus.audit import audit
+from pipelines.corpus.audit import audit_of
 from pipelines.corpus.metadata import read_input
-from pipelines.corpus.plan import load_plan
+from pipelines.corpus.plan import CONTRACTS, load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
-from pipelines.storage import run as preflight
 from pipelines.storage.folder import Folder
+from pipelines.storage.run import save_config
 from pipelines.storage.shards import TakenOverError, claim, commit_shard, finished
 from pipelines.workers.audit import AuditError
 
@@ -143,7 +144,7 @@ def test_lost_and_damaged_state_is_done_again_in_place(world, make_config, undis
 def test_a_run_that_was_taken_over_commits_nothing_more(undisturbed, tmp_path):
     output = Folder(str(tmp_path / "corpus"))
     plan = load_plan(Folder(str(undisturbed)))
-    record = next(iter(finished(Folder(str(undisturbed)), plan.shards).values()))
+    record = next(iter(finished(Folder(str(undisturbed)), plan.shards, CONTRACTS).values()))
     claim(output, "new", {})
     with pytest.raises(TakenOverError, match="run new"):
         commit_shard(output, "old", record, {"rgbd": [], "rejects": []})
@@ -174,7 +175,7 @@ def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(world, make
     output = Folder(config.output)
     done, plan = markers(tmp_path / "corpus"), load_plan(output)
     assert 0 < len(done) < len(plan.shards)
-    assert {f"{name}.json" for name in finished(output, plan.shards)} == done.keys()
+    assert {f"{name}.json" for name in finished(output, plan.shards, CONTRACTS)} == done.keys()
     rows = rows_of(tmp_path / "corpus")["rgbd"]
     assert [row for row in rows_of(undisturbed)["rgbd"] if row in rows] == rows
     assert not output.exists("_SUCCESS.json")
@@ -184,10 +185,10 @@ def test_of_two_runs_begun_at_once_with_other_settings_the_later_is_refused(worl
     config, output = make_config(world, tmp_path / "corpus", shards=SHARDS), Folder(str(tmp_path / "corpus"))
 
     def tried_meanwhile(*_):
-        preflight.save_config(output, {"select": "other"}, {}, {}, "")
+        save_config(output, {"select": "other"}, {})
         return {}
 
-    monkeypatch.setattr(preflight, "try_model", tried_meanwhile)
+    monkeypatch.setattr(stage, "try_model", tried_meanwhile)
     with pytest.raises(ValueError, match="begun with another configuration"):
         rebuild_corpus(config)
     assert json.loads(output.read("config.json"))["identity"] == {"select": "other"}
@@ -220,11 +221,11 @@ def test_the_audit_finds_doubled_and_missing_rows(undisturbed, tmp_path):
     output = Folder(str(tmp_path / "corpus"))
     plan = load_plan(output)
     run = json.loads(output.read("_state/run.json"))["run"]
-    audit(plan, output, output, run)
+    audit_of(output, output).run(plan.shards, run, plan.files)
     name = next(shard.name for shard in plan.shards if output.exists(shard.file("rgbd")))
     file = f"rgbd/{name.replace('-', '/')}.parquet"
     table = output.read_table(file)
     output.write_tables(file, [table, table.slice(0, 1)])
     with pytest.raises(AuditError, match="again to redo"):
-        audit(plan, output, output, run)
-    assert name not in finished(output, plan.shards)
+        audit_of(output, output).run(plan.shards, run, plan.files)
+    assert name not in finished(output, plan.shards, CONTRACTS)

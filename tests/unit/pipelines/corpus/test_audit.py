@@ -1,12 +1,11 @@
 """The audit finds whatever is not exactly the plan."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
-from pipelines.corpus.audit import audit, check
+from pipelines.corpus.audit import audit_of
 from pipelines.corpus.plan import Plan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard
@@ -39,8 +38,8 @@ def write(folder: Folder, kept: list[int], rejected: list[int], split: str = "va
 
 
 def fault(output: Folder, record: Record = RECORD) -> str:
-    item = {"source": [SHARD.source], "row_group": [SHARD.row_group], "record": [json.dumps(asdict(record))]}
-    found = check(pa.table(item), output.url, output.url).to_pylist()
+    item = {"source": [SHARD.source], "row_group": [SHARD.row_group], "record": [record.to_json()]}
+    found = audit_of(output, output).check(pa.table(item)).to_pylist()
     assert [row["name"] for row in found] == [SHARD.name]
     return found[0]["fault"]
 
@@ -99,7 +98,7 @@ PLAN = Plan([SHARD], 8, {"nsfw": 3}, {"rejects/select/00000.parquet": 0})
 def test_a_file_that_is_not_in_the_plan_is_refused_by_name(output, stray):
     output.write(stray, b"")
     with pytest.raises(AuditError) as caught:
-        audit(PLAN, output, output, "run")
+        audit_of(output, output).run(PLAN.shards, "owner", PLAN.files)
     assert stray in str(caught.value)
 
 
@@ -109,4 +108,4 @@ def test_rejects_of_the_selection_and_what_killed_writers_left_are_no_strangers(
     output.write("rejects/select/00000.parquet", b"")
     output.write(f"rgbd/val/.00007.parquet.{'0' * 32}.tmp", b"")
     output.write("rgbd/.DS_Store", b"")
-    assert audit(replace(PLAN, shards=[], rows_read=3), output, output, "run") == {}
+    assert audit_of(output, output).run([], "owner", PLAN.files) == {}

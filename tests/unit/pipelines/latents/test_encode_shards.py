@@ -1,7 +1,6 @@
 """Every row of a shard is latents or a reject, and what is not so is found."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +13,10 @@ from ldm3d.data.latents import decode_latents_rows
 from ldm3d.encoding.row_encoder import EncodedRows
 from ldm3d.reject import Reason, Rejected
 from ldm3d.toy.corpus import scene_rows
-from pipelines.latents.audit import check
+from pipelines.latents.audit import audit_of
 from pipelines.latents.encode_shards import OPTIONS, pack
 from pipelines.storage.folder import Folder
-from pipelines.storage.shards import Record, claim, commit_shard
+from pipelines.storage.shards import claim, commit_shard
 
 COUNT, SHAPE = 70, (4, 2, 2)
 BAD = {3: Rejected(Reason.DECODE_FAILED, "half a JPEG"), 69: Rejected(Reason.ENCODE_FAILED, "NaN")}
@@ -41,7 +40,7 @@ def test_a_shard_counts_pictures_and_its_files_hold_all_views_of_those_that_are_
     record, tables = pack("train-00001", rows, encoded, {"producer": "test"})
     assert (record.rows, record.kept) == (COUNT, COUNT - 2)
     assert record.rejected == {"decode_failed": 1, "encode_failed": 1}
-    assert record.label_seconds == 1.5
+    assert record.device_seconds == 1.5
     latents = pa.concat_tables(tables["latents"])
     assert latents["key"].to_pylist() == 2 * rows["key"].take(GOOD).to_pylist()
     assert latents["caption"].to_pylist() == 2 * rows["caption"].take(GOOD).to_pylist()
@@ -86,9 +85,9 @@ def config(tmp_path, rows, encoded) -> LatentsConfig:
 
 
 def fault(config: LatentsConfig) -> str:
-    marker = json.loads(Folder(config.output).read("_state/shards/train-00001.json"))
-    item = {"source": "rgbd/train/00001.parquet", "row_group": -1, "record": json.dumps(asdict(Record(**marker)))}
-    (found,) = check(pa.Table.from_pylist([item]), config).to_pylist()
+    marker = Folder(config.output).read("_state/shards/train-00001.json").decode()
+    item = {"source": "rgbd/train/00001.parquet", "row_group": -1, "record": marker}
+    (found,) = audit_of(config).check(pa.Table.from_pylist([item])).to_pylist()
     assert found["name"] == "train-00001"
     return found["fault"]
 

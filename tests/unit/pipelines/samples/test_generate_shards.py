@@ -3,7 +3,7 @@
 import copy
 import json
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,12 @@ from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling import Sample
 from ldm3d.sampling.sampler import SCHEDULERS
-from pipelines.samples.audit import check
+from pipelines.samples.audit import audit_of
 from pipelines.samples.captions import CaptionsInput
 from pipelines.samples.generate_shards import OPTIONS, pack
 from pipelines.samples.plan import GeneratePlan, try_sampler
 from pipelines.storage.folder import Folder
-from pipelines.storage.shards import Record, claim, commit_shard
+from pipelines.storage.shards import claim, commit_shard
 
 PER_CAPTION, BAD = 20, 3  # the place of a sample that is not finite
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -221,10 +221,10 @@ def committed(plan) -> GeneratePlan:
 
 
 def fault(plan: GeneratePlan) -> str:
-    marker = json.loads(Folder(plan.config.output).read("_state/shards/ddim-s1-n50-00001.json"))
+    marker = Folder(plan.config.output).read("_state/shards/ddim-s1-n50-00001.json").decode()
     shard = plan.shards[1]
-    item = {"source": shard.source, "row_group": shard.row_group, "record": json.dumps(asdict(Record(**marker)))}
-    (found,) = check(pa.Table.from_pylist([item]), plan.grid, plan.config.output).to_pylist()
+    item = {"source": shard.source, "row_group": shard.row_group, "record": marker}
+    (found,) = audit_of(Folder(plan.config.output), plan.grid).check(pa.Table.from_pylist([item])).to_pylist()
     assert found["name"] == "ddim-s1-n50-00001"
     return found["fault"]
 

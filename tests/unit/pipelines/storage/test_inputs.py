@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipelines.storage.inputs import success_marker
+from pipelines.storage.inputs import require_finished
 
 
 def test_what_a_finished_stage_left_is_read(tmp_path):
     (tmp_path / "_SUCCESS.json").write_text('{"rows_kept": 3}')
-    assert success_marker(str(tmp_path), "a corpus") == {"rows_kept": 3}
+    assert require_finished(str(tmp_path), "a corpus") == {"rows_kept": 3}
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_anything_else_is_refused_for_what_it_is(tmp_path, files, message):
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(content)
     with pytest.raises(ValueError, match=message):
-        success_marker(str(folder), "a corpus")
+        require_finished(str(folder), "a corpus")

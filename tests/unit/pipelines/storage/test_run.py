@@ -1,10 +1,16 @@
-"""An output goes on with the model it was begun with."""
+"""An output is continued only with what it was begun with, and keeps the version of the code that made it."""
+
+import re
+import shutil
+import subprocess
 
 import pytest
 
 from pipelines.corpus.depth_model import check_same_model
+from pipelines.storage import run
 from pipelines.storage.folder import Folder
-from pipelines.storage.run import check_apart, check_output, read_marker, save_config
+from pipelines.storage.run import check_apart, check_output, own_marker, save_config
+from tests import ROOT
 
 LABELS = {"depth_model": "Intel/dpt-large", "depth_model_revision": "bc15f29", "depth_inverted_from_metric": False}
 
@@ -12,7 +18,7 @@ LABELS = {"depth_model": "Intel/dpt-large", "depth_model_revision": "bc15f29", "
 @pytest.fixture
 def output(tmp_path) -> Folder:
     folder = Folder(str(tmp_path))
-    save_config(folder, {}, {}, LABELS, "")
+    save_config(folder, {}, {}, {"labels": LABELS})
     return folder
 
 
@@ -24,7 +30,7 @@ def test_a_folder_with_a_configuration_of_others_is_refused(tmp_path):
 
 def test_the_output_of_another_stage_is_named(tmp_path):
     folder = Folder(str(tmp_path))
-    save_config(folder, {"stage": "encode_latents", "flips": False}, {}, {}, "")
+    save_config(folder, {"stage": "encode_latents", "flips": False}, {})
     with pytest.raises(ValueError, match=r"was made by encode_latents; give another output$"):
         check_output(folder, {"stage": "train_diffusion"})
 
@@ -71,7 +77,7 @@ def test_a_damaged_configuration_is_refused_and_a_damaged_marker_is_none(tmp_pat
     with pytest.raises(ValueError, match=r"config\.json is damaged .*: put it back as it was, or give another output"):
         check_output(folder, {})
     folder.write("_SUCCESS.json", b"")
-    assert read_marker(folder) is None
+    assert own_marker(folder) is None
     assert "_SUCCESS.json is damaged" in caplog.text
 
 
@@ -82,3 +88,22 @@ def test_the_same_commit_by_another_name_is_the_same_model(output):
 def test_another_commit_of_a_hub_is_refused_with_both(output):
     with pytest.raises(ValueError, match=r'depth_model_revision was "bc15f29", is "0000000"\. .*--label\.revision'):
         check_same_model(output, LABELS | {"depth_model_revision": "0000000"})
+
+
+def test_the_code_version_is_that_of_this_repository():
+    """A version of another folder would not change with the code: it stands in the provenance of every row."""
+    assert (run.ROOT / "pipelines/storage/run.py").samefile(run.__file__)
+    described = subprocess.check_output(["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True).strip()
+    assert run.code_version() == described
+
+
+def test_without_git_the_code_version_changes_with_any_source_file(tmp_path, monkeypatch):
+    for room in ("ldm3d", "pipelines", "jobs"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    before = run.code_version()
+    assert re.fullmatch(r"sources:[0-9a-f]{16}", before)
+    for file in ("ldm3d/rgbd.py", "pipelines/training/loop.py", "jobs/demo/__main__.py"):
+        (tmp_path / file).write_text((tmp_path / file).read_text() + "# changed\n")
+        assert run.code_version() != before
+        before = run.code_version()

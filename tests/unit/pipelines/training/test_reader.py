@@ -92,7 +92,7 @@ def template(tmp_path_factory) -> Path:
     first = 0
     for shard, count in SHARDS.items():
         rows = labelled(shard, list(range(first, first + count)))
-        write_shards(rows, config=config, run="run", provenance={})
+        write_shards(rows, config=config, owner="run", provenance={})
         first += count
     return root
 

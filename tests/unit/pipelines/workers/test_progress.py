@@ -20,14 +20,14 @@ def clock() -> Clock:
     return Clock()
 
 
-def record(number: int, label_seconds: float = 0.0) -> Record:
-    return Record(f"train-{number:05d}", 10, 7, {"timeout": 2, "nsfw": 1}, {}, label_seconds)
+def record(number: int, device_seconds: float = 0.0) -> Record:
+    return Record(f"train-{number:05d}", 10, 7, {"timeout": 2, "nsfw": 1}, {}, device_seconds)
 
 
-def add(progress: ShardProgress, clock: Clock, shards: int, each_s: float, label_seconds: float = 0.0) -> None:
+def add(progress: ShardProgress, clock: Clock, shards: int, each_s: float, device_seconds: float = 0.0) -> None:
     for _ in range(shards):
         clock.now += each_s
-        progress.add(record(progress.shards, label_seconds))
+        progress.add(record(progress.shards, device_seconds))
 
 
 def test_a_line_holds_counts_rates_and_reasons():
@@ -40,15 +40,15 @@ def test_a_line_holds_counts_rates_and_reasons():
 
 def test_busy_share_is_of_the_time_since_the_first_shard(clock):
     progress = ShardProgress(1_000, 2, io.StringIO(), clock)
-    add(progress, clock, 1, each_s=100.0, label_seconds=100.0)  # start-up is not labelling
-    add(progress, clock, 16, each_s=10.0, label_seconds=5.0)  # of two actors' 20 s
+    add(progress, clock, 1, each_s=100.0, device_seconds=100.0)  # start-up is not labelling
+    add(progress, clock, 16, each_s=10.0, device_seconds=5.0)  # of two actors' 20 s
     assert progress.busy_share == pytest.approx(0.25)
     assert "labelling busy 25%" in progress.line()
 
 
 def test_over_a_few_shards_no_busy_share_is_shown(clock):
     progress = ShardProgress(1_000, 2, io.StringIO(), clock)
-    add(progress, clock, 16, each_s=1.0, label_seconds=2.0)  # 15 since the first: fewer than 4 x 2 calls x 2 actors
+    add(progress, clock, 16, each_s=1.0, device_seconds=2.0)  # 15 since the first: fewer than 4 x 2 calls x 2 actors
     assert progress.busy_share is None
     assert "busy" not in progress.line()
 
@@ -74,7 +74,7 @@ def test_before_the_first_shard_nothing_is_known_of_the_time_left(clock):
 
 def test_shards_that_are_finished_at_one_moment_are_no_rate(clock):
     progress = ShardProgress(1_000, 1, io.StringIO(), clock)
-    add(progress, clock, 50, each_s=0.0, label_seconds=1.0)
+    add(progress, clock, 50, each_s=0.0, device_seconds=1.0)
     assert (progress.steady_s, progress.busy_share) == (None, None)
     assert "500/1,000 rows" in progress.line()
 

@@ -1,0 +1,18 @@
+"""Types of settings that name a place. `pipelines.storage.paths` makes local ones absolute before workers see them."""
+
+import enum
+from typing import Annotated
+
+
+class Place(enum.Enum):
+    FOLDER = enum.auto()
+    MODEL = enum.auto()
+    NAMED_MODEL = enum.auto()
+
+
+FolderUrl = Annotated[str, Place.FOLDER]
+"""A folder, local or on an object store."""
+ModelPlace = Annotated[str, Place.MODEL]
+"""A local file or folder, a URL, a hub id, or a keyword such as `torchvision`."""
+NamedModelPlace = Annotated[str, Place.NAMED_MODEL]
+"""The same, or NAME=PLACE."""

@@ -1,0 +1,52 @@
+"""Local paths of a configuration, made absolute: workers may run in another folder than the driver."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from ldm3d.config.named import NAMED
+from ldm3d.config.places import Place
+from pipelines.storage.folder import Folder
+
+Config = TypeVar("Config")
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """Return a config, and the configs in it, with absolute paths in the fields that `ldm3d.config.places` marks."""
+    hints = get_type_hints(type(config), include_extras=True)
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(config):  # type: ignore[arg-type]
+        value, place = getattr(config, field.name), _place_in(hints[field.name])
+        if dataclasses.is_dataclass(value):
+            changes[field.name] = with_absolute_paths(value)
+        elif isinstance(value, str) and place:
+            changes[field.name] = MADE_ABSOLUTE[place](value)
+        elif isinstance(value, tuple) and place:
+            changes[field.name] = tuple(MADE_ABSOLUTE[place](each) for each in value)
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+
+
+def absolute(name: str) -> str:
+    """Return the absolute path of a local file or folder; a hub id, URL or keyword as it is."""
+    path = Path(name)
+    return str(path.absolute()) if path.exists() else name
+
+
+def _absolute_named(given: str) -> str:
+    found = NAMED.match(given)
+    return f"{found[1]}={absolute(found[2])}" if found else absolute(given)
+
+
+MADE_ABSOLUTE: dict[Place, Callable[[str], str]] = {
+    Place.FOLDER: lambda url: Folder(url).url,
+    Place.MODEL: absolute,
+    Place.NAMED_MODEL: _absolute_named,
+}
+
+
+def _place_in(hint: Any) -> Place | None:
+    """Find the mark of a type, such as that of `FolderUrl | None` or `tuple[NamedModelPlace, ...]`."""
+    if isinstance(hint, Place):
+        return hint
+    return next((place for part in get_args(hint) if (place := _place_in(part))), None)
