@@ -158,11 +158,11 @@ def cluster(cpus: int = 2, gpus: int = 0) -> Iterator[str]:
         ray.shutdown()
 
 
-def arguments(about: str | None, **sizes: int) -> argparse.Namespace:
-    """The command line of a benchmark: whole numbers with defaults, `repeats` among them."""
+def arguments(about: str | None, **defaults: int | str) -> argparse.Namespace:
+    """The command line of a benchmark: numbers and texts with defaults, `repeats` among them."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    for name, default in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     return parser.parse_args()
 
 

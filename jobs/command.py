@@ -127,6 +127,8 @@ def _exit(code: int, line: str) -> NoReturn:
 
 def _judge(error: Exception) -> tuple[int, str]:
     """The exit code and what to say for an exception; one that nobody foresaw is raised again."""
+    if type(error) is ValueError:  # not its subclasses: JSON, Arrow and Unicode errors are bugs or damage
+        return REFUSED, str(error)
     from ray.data.exceptions import ExecutionTimeoutError
     from ray.exceptions import RayTaskError
 
@@ -135,13 +137,11 @@ def _judge(error: Exception) -> tuple[int, str]:
     from pipelines.workers.audit import AuditError
 
     match error:
-        case RayTaskError():  # comes first: Ray makes it an instance of its cause's class, too
+        case RayTaskError():  # first, as Ray makes it an instance of its cause's class, too
             print(error, file=sys.stderr)  # the trace in the worker
             return FAILED, f"a task failed: {_cause(error)}"
         case AuditError() | TakenOverError():
             return CONTESTED, str(error)
-        case ValueError() if type(error) is ValueError:  # JSON, Arrow and Unicode errors are ValueErrors, too
-            return REFUSED, str(error)
         case DivergedError():
             return FAILED, str(error)
         case OSError():

@@ -7,9 +7,19 @@
 Killed anywhere, run it again: it does what is left.
 """
 
+from typing import Any
+
 from jobs.command import run
 from ldm3d.config import LatentsConfig
-from pipelines.encode_latents import encode_latents
+
+
+def main(config: LatentsConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    from pipelines.encode_latents import (
+        encode_latents,  # seconds of imports, which --help and a wrong flag do not wait for
+    )
+
+    return encode_latents(config, dry_run=dry_run)
+
 
 if __name__ == "__main__":
-    run(encode_latents, LatentsConfig, __doc__)
+    run(main, LatentsConfig, __doc__)

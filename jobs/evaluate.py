@@ -9,9 +9,17 @@
 Killed anywhere, run it again: it does what is left. Exit code 4: done, and a metric got worse than in the run before.
 """
 
+from typing import Any
+
 from jobs.command import run
 from ldm3d.config import EvaluateConfig
-from pipelines.evaluate import evaluate
+
+
+def main(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    from pipelines.evaluate import evaluate  # seconds of imports, which --help and a wrong flag do not wait for
+
+    return evaluate(config, dry_run=dry_run)
+
 
 if __name__ == "__main__":
-    run(evaluate, EvaluateConfig, __doc__)
+    run(main, EvaluateConfig, __doc__)

@@ -5,9 +5,17 @@
 What comes out starts another training, too: --model.base and --model.autoencoder take such folders.
 """
 
+from typing import Any
+
 from jobs.command import run
 from ldm3d.config import ExportConfig
-from pipelines.export import export_run
+
+
+def main(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    from pipelines.export import export_run  # seconds of imports, which --help and a wrong flag do not wait for
+
+    return export_run(config, dry_run=dry_run)
+
 
 if __name__ == "__main__":
-    run(export_run, ExportConfig, __doc__)
+    run(main, ExportConfig, __doc__)

@@ -6,9 +6,19 @@
 Killed or finished, run it again: it does what is left, or nothing. An existing corpus as input is labelled anew.
 """
 
+from typing import Any
+
 from jobs.command import run
 from ldm3d.config import CorpusConfig
-from pipelines.rebuild_corpus import rebuild_corpus
+
+
+def main(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    from pipelines.rebuild_corpus import (
+        rebuild_corpus,  # seconds of imports, which --help and a wrong flag do not wait for
+    )
+
+    return rebuild_corpus(config, dry_run=dry_run)
+
 
 if __name__ == "__main__":
-    run(rebuild_corpus, CorpusConfig, __doc__)
+    run(main, CorpusConfig, __doc__)

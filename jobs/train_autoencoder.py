@@ -6,9 +6,19 @@
 Killed, stopped or finished, run it again: it goes on from its last checkpoint, or says that it is done.
 """
 
+from typing import Any
+
 from jobs.command import run
 from ldm3d.config import AutoencoderConfig
-from pipelines.train_autoencoder import train_autoencoder
+
+
+def main(config: AutoencoderConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    from pipelines.train_autoencoder import (
+        train_autoencoder,  # seconds of imports, which --help and a wrong flag do not wait for
+    )
+
+    return train_autoencoder(config, dry_run=dry_run)
+
 
 if __name__ == "__main__":
-    run(train_autoencoder, AutoencoderConfig, __doc__)
+    run(main, AutoencoderConfig, __doc__)

@@ -6,9 +6,19 @@
 Killed, stopped or finished, run it again: it goes on from its last checkpoint, or says that it is done.
 """
 
+from typing import Any
+
 from jobs.command import run
 from ldm3d.config import DiffusionConfig
-from pipelines.train_diffusion import train_diffusion
+
+
+def main(config: DiffusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    from pipelines.train_diffusion import (
+        train_diffusion,  # seconds of imports, which --help and a wrong flag do not wait for
+    )
+
+    return train_diffusion(config, dry_run=dry_run)
+
 
 if __name__ == "__main__":
-    run(train_diffusion, DiffusionConfig, __doc__)
+    run(main, DiffusionConfig, __doc__)

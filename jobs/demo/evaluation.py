@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jobs.demo.parts import Countdown
 from ldm3d.config import ActorsConfig, EvaluateConfig, GenerateConfig, GeneratorConfig, presets_of
 from ldm3d.results.metrics import METRICS
 from ldm3d.sampling.sample_sheet import sample_sheet
@@ -27,7 +28,7 @@ MODELS = {"trained": "diffusion", "briefly": "diffusion_briefly"}
 RANKED = ("fid", "kid", "clip", "abs_rel")  # metrics that have to tell these two apart
 
 
-def measure(root: Path) -> dict[str, Any]:
+def measure(root: Path, countdown: Countdown) -> dict[str, Any]:
     """Samples of both models, and an evaluation of both and of the autoencoder. Returns what summary.json holds of it.
 
     Args:
@@ -36,28 +37,29 @@ def measure(root: Path) -> dict[str, Any]:
     Raises:
         RuntimeError: a metric takes the worse model for the better.
     """
-    _train_networks(root / "models")
-    write_scenes(root / "held_out/captions", 0, DRAWN)
-    write_scenes(root / "held_out/real", DRAWN, REAL)
-    for name, model in MODELS.items():
-        _draw(root, name, root / model / "model")
+    with countdown.part("train small stand-ins for CLIP and for a metric depth model"):
+        _train_networks(root / "models")
+    with countdown.part("draw samples of both models"):
+        write_scenes(root / "held_out/captions", 0, DRAWN)
+        write_scenes(root / "held_out/real", DRAWN, REAL)
+        for name, model in MODELS.items():
+            _draw(root, name, root / model / "model")
     point = presets_of(GenerateConfig)["toy"]["sampling"].grid()[0].name
     drawn = HeldOut.read(root / "samples/trained/samples" / point, DRAWN)
     (root / SAMPLES).write_bytes(sample_sheet(drawn.samples[:SHOWN], "captions that training has not seen"))
-    found = evaluate(_config(root))
-    figures = _figures(found["results"])
-    _require_ranking(figures, point)
-    return {"samples": drawn.figures() | drawn.depth_figures(root / "models/depth"), "evaluate": figures}
+    with countdown.part("evaluate both models and the autoencoder"):
+        figures = _figures(evaluate(_config(root))["results"])
+        _require_ranking(figures, point)
+        samples = drawn.figures() | drawn.depth_figures(root / "models/depth")
+    return {"samples": samples, "evaluate": figures}
 
 
 def _train_networks(models: Path) -> None:
     """What takes the place of CLIP and ZoeDepth."""
-    print("training a small CLIP on scenes and captions (half a minute)", flush=True)
     clip = train_clip_model(models / "clip", CLIP_STEPS)
-    print(f"  finds the caption of {clip.recall:.0%} of 64 held-out scenes, {clip.seconds:.0f} s", flush=True)
-    print("training a small metric depth model on scenes (half a minute)", flush=True)
+    print(f"  CLIP finds the caption of {clip.recall:.0%} of 64 held-out scenes", flush=True)
     depth = train_metric_depth_model(models / "metric_depth", DEPTH_STEPS)
-    print(f"  AbsRel on held-out scenes {depth.abs_rel:.4f}, {depth.seconds:.0f} s", flush=True)
+    print(f"  metric depth: AbsRel on held-out scenes {depth.abs_rel:.4f}", flush=True)
 
 
 def _draw(root: Path, name: str, model: Path) -> None:

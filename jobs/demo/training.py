@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jobs.demo.parts import Countdown
 from ldm3d.config import (
     AutoencoderConfig,
     DiffusionConfig,
@@ -21,7 +22,7 @@ WORKERS = WorkersConfig(workers=2)
 BRIEF_EPOCHS = 4  # of a second U-Net, which is to be worse
 
 
-def train(root: Path) -> dict[str, Any]:
+def train(root: Path, countdown: Countdown) -> dict[str, Any]:
     """Corpus -> autoencoder -> latents -> U-Net, and another that is worse. Returns what summary.json holds of these.
 
     Args:
@@ -30,26 +31,25 @@ def train(root: Path) -> dict[str, Any]:
     base, corpus = root / "models/base", str(root / "scenes/corpus")
     make_base_model(base)
     autoencoder = presets_of(AutoencoderConfig)["toy"]
-    trained = train_autoencoder(
-        AutoencoderConfig(
-            input=corpus,
-            output=str(root / "autoencoder"),
-            workers=WORKERS,
-            **autoencoder | {"model": replace(autoencoder["model"], base=str(base))},
+    with countdown.part("train the autoencoder"):
+        trained = train_autoencoder(
+            AutoencoderConfig(
+                input=corpus,
+                output=str(root / "autoencoder"),
+                workers=WORKERS,
+                **autoencoder | {"model": replace(autoencoder["model"], base=str(base))},
+            )
         )
-    )
-    _require_finished(trained)
-    encode_latents(
-        LatentsConfig(
-            input=corpus,
-            output=str(root / "latents"),
-            **presets_of(LatentsConfig)["toy"]
-            | {"model": TrainedAutoencoderConfig(autoencoder=str(root / "autoencoder"))},
-        )
-    )
+        _require_finished(trained)
+    with countdown.part("encode latents"):
+        model = TrainedAutoencoderConfig(autoencoder=str(root / "autoencoder"))
+        latents = presets_of(LatentsConfig)["toy"] | {"model": model}
+        encode_latents(LatentsConfig(input=corpus, output=str(root / "latents"), **latents))
     epochs = presets_of(DiffusionConfig)["toy"]["loop"].epochs
-    for output, passes in (("diffusion", epochs), ("diffusion_briefly", BRIEF_EPOCHS)):
-        _require_finished(train_diffusion(_diffusion(root, output, passes)))
+    with countdown.part("train the U-Net"):
+        _require_finished(train_diffusion(_diffusion(root, "diffusion", epochs)))
+    with countdown.part("train a second U-Net briefly, for the metrics to rank below"):
+        _require_finished(train_diffusion(_diffusion(root, "diffusion_briefly", BRIEF_EPOCHS)))
     return {"autoencoder": {name: round(trained["validation"][name], 4) for name in ("psnr_db", "depth_l1")}}
 
 

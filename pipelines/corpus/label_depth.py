@@ -31,7 +31,7 @@ class DepthLabeler:
 
     INPUT   image: S x S JPEG, one S for all; reason: "" for rows that are still good
     OUTPUT  depth: the bytes of S x S uint16, larger = nearer, empty where rejected; depth_min, depth_max: float32;
-            label_seconds: float32, the device time of the row
+            device_seconds: float32, the device time of the row
     Fan-out 1:1; a row that cannot be labelled keeps its place and carries a reason.
 
     Two calls may run at once: while the device works on one shard, the one before it is handed over to Ray and the
@@ -58,7 +58,7 @@ class DepthLabeler:
     def __call__(self, rows: pa.Table) -> pa.Table:
         good = np.flatnonzero(pc.equal(rows["reason"], "").to_numpy())
         depth: list[bytes] = [b""] * rows.num_rows
-        numbers = np.zeros((3, rows.num_rows), np.float32)  # depth_min, depth_max, label_seconds
+        numbers = np.zeros((3, rows.num_rows), np.float32)  # depth_min, depth_max, device_seconds
         reason, stage, detail = (rows[name].to_pylist() for name in ("reason", "stage", "detail"))
         for places, labels, seconds in self._labels(good, rows["image"].take(good).to_pylist()):
             numbers[:, places] = labels.raw_min, labels.raw_max, np.full(len(places), seconds / len(places))

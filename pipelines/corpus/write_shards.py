@@ -44,7 +44,7 @@ def _pack(
         kept=kept.num_rows,
         rejected=dict(Counter(rejects["reason"].to_pylist())),
         sizes={},
-        device_seconds=float(pc.sum(rows["label_seconds"]).as_py() or 0.0),
+        device_seconds=float(pc.sum(rows["device_seconds"]).as_py() or 0.0),
     )
     rgbd = conform(_with_pictures(kept, config.label.depth_codec), "rgbd/v1", provenance)
     return record, {

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -13,6 +15,7 @@ from ldm3d.training.guard import DivergedError
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError
 from pipelines.workers.audit import AuditError
+from tests import ROOT
 
 
 def ended(stage, monkeypatch, capsys, *arguments: str) -> tuple[int, str]:
@@ -127,3 +130,23 @@ def test_a_result_is_printed_as_json(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", "--dry-run"])
     run(lambda config, dry_run: {"input": config.input, "dry_run": dry_run}, CorpusConfig, None)
     assert capsys.readouterr().out == '{\n  "input": "in",\n  "dry_run": true\n}\n'
+
+
+def test_help_and_a_refused_flag_load_neither_ray_nor_torch():
+    """They are answered in a fraction of a second: `benchmarks.command_line` measures it."""
+    jobs = sorted(file.stem for file in (ROOT / "jobs").glob("*.py") if file.stem not in ("__init__", "command"))
+    assert "rebuild_corpus" in jobs
+    code = (
+        "import runpy, sys\n"
+        f"for job in {jobs}:\n"
+        "    for flags, wanted in ((['--help'], 0), (['--output', 'out', '--no-such-flag'], 2)):\n"
+        "        sys.argv = [job, *flags]\n"
+        "        try:\n"
+        "            runpy.run_module(f'jobs.{job}', run_name='__main__')\n"
+        "        except SystemExit as ended:\n"
+        "            assert ended.code == wanted, (job, flags, ended.code)\n"
+        "assert not {'ray', 'torch', 'pyarrow', 'diffusers'} & sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("--preset") >= len(jobs)

@@ -61,7 +61,7 @@ def labelled(shard: str, keys: list[int]) -> pa.Table:
         "original_width": SIZE,
         "original_height": SIZE,
         "sha256": "",
-        "label_seconds": 0.0,
+        "device_seconds": 0.0,
         "stage": "download",
         "detail": "",
     }
