@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ldm3d.config import flat
+
 
 def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[str, Any], name: str) -> str:
     """The README.md of a corpus, with the front matter by which Hugging Face `datasets` finds its splits.
@@ -48,7 +50,7 @@ Each is a row of `rejects/` with its URL, stage and reason (rows left out by sam
 
 ## Settings
 
-{_table(_flat(config))}
+{_table(flat(config))}
 
 ## Licence
 
@@ -99,7 +101,7 @@ be {summary["scaling_factor_measured"]}.
 
 ## Settings
 
-{_table(_flat(config))}
+{_table(flat(config))}
 """
 
 
@@ -142,7 +144,7 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
 
 ## Model
 
-{_table(_flat(models) if len(models) > 1 else next(iter(models.values())))}
+{_table(flat(models) if len(models) > 1 else next(iter(models.values())))}
 
 ## Rejected rows
 
@@ -153,7 +155,7 @@ are rows of the input without a caption.
 
 ## Settings
 
-{_table(_flat(config))}
+{_table(flat(config))}
 """
 
 
@@ -194,14 +196,6 @@ def _histogram(rejected: dict[str, int], read: int) -> str:
     reasons = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
     lines = "\n".join(f"| {reason} | {count:,} | {count / max(1, read):.1%} |" for reason, count in reasons)
     return f"| reason | rows | share of all read |\n|---|---|---|\n{lines}"
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}"""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _table(values: dict[str, Any]) -> str:

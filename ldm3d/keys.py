@@ -5,6 +5,7 @@ A key is a hash of the URL alone, so it means the same in every run, file and or
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,3 +63,19 @@ def point_seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer]) -> NDArra
 def _seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer], salt: int) -> NDArray[np.int64]:
     of_keys = rank(keys, salt) + numbers.astype(np.uint64)
     return (rank(of_keys.view(np.int64), salt) >> np.uint64(32)).astype(np.int64)
+
+
+def positions_of(wanted: NDArray[Any], among: NDArray[Any]) -> NDArray[np.intp]:
+    """Where each of some values stands in a sorted array.
+
+    Args:
+        wanted: (N,) in any order.
+        among: (M,) ascending and distinct, of the same dtype; there may be a hundred million.
+
+    Returns:
+        (N,): -1 where a value is not among them.
+    """
+    if len(among) == 0:
+        return np.full(len(wanted), -1)
+    at = np.searchsorted(among, wanted).clip(max=len(among) - 1)
+    return np.where(among[at] == wanted, at, -1)

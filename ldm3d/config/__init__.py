@@ -6,7 +6,7 @@ docstring under a field is its help text. Ranges are checked when an object is m
 
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
-from ldm3d.config.checks import from_json, to_json
+from ldm3d.config.checks import flat, from_json, to_json
 from ldm3d.config.corpus import (
     ClusterConfig,
     CorpusConfig,
@@ -80,6 +80,7 @@ __all__ = [
     "TrainedAutoencoderConfig",
     "WatchConfig",
     "WorkersConfig",
+    "flat",
     "from_json",
     "presets_of",
     "to_json",

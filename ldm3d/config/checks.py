@@ -29,6 +29,15 @@ def to_json(config: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name nested values by their dotted path: {"a": {"b": 1}} -> {"a.b": 1}. An empty dict stays a value."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        is_nested = isinstance(value, dict) and value
+        found |= flat(value, f"{prefix}{name}.") if is_nested else {prefix + name: value}
+    return found
+
+
 def from_json(config_class: type[Config], values: dict[str, Any]) -> Config:
     """The config that `to_json` made values of.
 

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 
+from ldm3d.config import flat
 from ldm3d.report.blocks import Block, Fold, Paragraph, Table, row
 from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.notation import plain, title
-from ldm3d.results.protocol import flat, protocol_of
+from ldm3d.results.protocol import protocol_of
 
 
 def protocols(evaluation: Evaluation) -> Iterator[Block]:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from ldm3d.config import flat
 from ldm3d.report.blocks import Table
 from ldm3d.report.metric_table import Line, Paper, metric_table
 from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.notation import either, fact
 from ldm3d.results.paper import AUTOENCODERS, DEPTH, IMAGES, autoencoders_differ, depth_differ, images_differ
-from ldm3d.results.protocol import flat, protocol_of
+from ldm3d.results.protocol import protocol_of
 from ldm3d.results.series import FACTS, SWEPT, VARIABLES, base, sweeps
 
 ERRORS = ("abs_rel", "rmse_m", "delta1", "silog")  # of depth

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ldm3d.config import flat
 from ldm3d.results.evaluation import Result
 from ldm3d.results.notation import either, fact, span
-from ldm3d.results.protocol import flat, protocol_of
+from ldm3d.results.protocol import protocol_of
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
+from ldm3d.config import flat
 from ldm3d.results.evaluation import Result
 
 NAMES = "names"  # of networks, which protocols keep for people: what decides is the hash of the weights
@@ -23,15 +24,6 @@ def protocol_of(result: Result) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {"config": result.config}
-
-
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}"""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        inner = isinstance(value, dict) and value
-        found |= flat(value, f"{prefix}{name}.") if inner else {prefix + name: value}
-    return found
 
 
 def differences(was: Result, now: Result) -> tuple[Difference, ...]:

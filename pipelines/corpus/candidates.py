@@ -12,6 +12,7 @@ neither the driver nor a worker ever holds more than a bucket.
 
 import json
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -58,7 +59,7 @@ SEEN = 5
 
 def most_shards(rows: int, config: CorpusConfig) -> int:
     """So many shards at most come of so many metadata rows: full ones, and in each bucket a short one a split."""
-    buckets, select = -(-rows // BUCKET_ROWS), config.select
+    buckets, select = math.ceil(rows / BUCKET_ROWS), config.select
     splits = 1 + (select.val_fraction > 0) + (select.test_fraction > 0)
     wanted = rows if select.sample is None else min(rows, select.sample)
     return min(wanted, wanted // config.shards.rows + splits * buckets)
@@ -74,7 +75,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
     check_owner(output, owner)
     for stale in ("_state/buckets", *FILES):
         output.delete(stale)
-    buckets = max(1, -(-metadata.rows // BUCKET_ROWS))
+    buckets = max(1, math.ceil(metadata.rows / BUCKET_ROWS))
     files = _pieces(metadata)
     pieces = ray.data.from_items(files, override_num_blocks=len(files))
     read = partial(select_piece, metadata=metadata, config=config.select, buckets=buckets)

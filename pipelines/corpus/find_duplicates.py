@@ -12,6 +12,7 @@ CPU-hours. (Grouped by one piece of max_distance + 1, rows would move 4 times, b
 At the end one task holds what was found: 17 bytes for a row of equal bytes, some 200 for a row or pair of equal looks.
 """
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from itertools import combinations
@@ -33,7 +34,7 @@ from ldm3d.duplicates import (
     near_duplicate_pairs,
     settle,
 )
-from ldm3d.keys import rank
+from ldm3d.keys import positions_of, rank
 
 GROUP_ROWS = 1_000_000  # what one task takes, in 10 s and half a gigabyte
 SHA256 = pa.binary(32)
@@ -56,7 +57,7 @@ def find_duplicates(rows: Dataset, count: int, max_distance: int) -> "ray.Object
         By rising key: key, of a rejected row; kept, of the row that stays in its stead; same: they are of the same
         bytes, and do not only look alike.
     """
-    groups = -(-count // GROUP_ROWS)
+    groups = math.ceil(count / GROUP_ROWS)
     if groups == 1:
         return _find_at_once.remote(rows.to_arrow_refs(), max_distance)
     by_bytes = rows.map_batches(partial(group_by_bytes, groups=groups), **BLOCKS)
@@ -90,7 +91,7 @@ def judge_bytes(rows: pa.Table) -> pa.Table:
     keys = rows["key"].to_numpy()
     same = choose_byte_duplicates(keys, rows["sha256"].to_pylist())
     kept, order = keys.copy(), np.argsort(keys)
-    kept[order[np.searchsorted(keys, same[:, 0], sorter=order)]] = same[:, 1]
+    kept[order[positions_of(same[:, 0], keys[order])]] = same[:, 1]
     return pa.table({"key": keys, "perceptual_hash": rows["perceptual_hash"], "kept": kept})
 
 

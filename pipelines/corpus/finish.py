@@ -1,13 +1,12 @@
 """The end of a corpus: counts, dataset card, contact sheet, and the success marker that is written last."""
 
-import hashlib
-import json
 from collections import Counter
 from itertools import islice, zip_longest
 from typing import Any
 
 from ldm3d.card import dataset_card
 from ldm3d.figures.contact_sheet import Sample, contact_sheet
+from ldm3d.fingerprint import fingerprint_of
 from ldm3d.images import decode_depth, decode_rgb
 from pipelines.corpus.plan import CONTRACTS, Plan, is_whole
 from pipelines.storage.folder import Folder
@@ -54,7 +53,7 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
 def _content_name(records: list[Record]) -> str:
     """16 hex digits that change with the files of a corpus."""
     sizes = sorted(size for record in records for size in record.sizes.items())
-    return hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:16]
+    return fingerprint_of(sizes)[:16]
 
 
 def _sheet(output: Folder, records: list[Record]) -> bytes:

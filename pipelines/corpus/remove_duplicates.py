@@ -5,6 +5,7 @@ the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row 
 so the pass can be cut short and run again at any point.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,10 +14,10 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import ray
-from numpy.typing import NDArray
 from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig
+from ldm3d.keys import positions_of
 from ldm3d.reject import Reason
 from ldm3d.schema import CONTRACTS, conform
 from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
@@ -47,7 +48,7 @@ def remove_duplicates(config: CorpusConfig, owner: str, records: dict[str, Recor
 
 
 def _by_tasks(shards: list[dict[str, str]]) -> Dataset:
-    return ray.data.from_items(shards, override_num_blocks=-(-len(shards) // SHARDS_A_TASK))
+    return ray.data.from_items(shards, override_num_blocks=math.ceil(len(shards) / SHARDS_A_TASK))
 
 
 def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
@@ -80,10 +81,10 @@ def rewrite(record: Record, config: CorpusConfig, owner: str, duplicates: pa.Tab
     output = Folder(config.output)
     keys, found = _rows(output, record.name, "rgbd", ["key"])["key"].to_numpy(), duplicates["key"].to_numpy()
     rejects = _rows(output, record.name, "rejects")
-    if not is_in(keys, found).any() and not is_in(rejects["key"].to_numpy(), found).any():
+    if (positions_of(keys, found) < 0).all() and (positions_of(rejects["key"].to_numpy(), found) < 0).all():
         return None
     rgbd = _rows(output, record.name, "rgbd")
-    goes = is_in(keys, found)
+    goes = positions_of(keys, found) >= 0
     moved = _as_rejects(rgbd.filter(pa.array(goes)), duplicates)
     stayed = rejects.filter(pa.array(~np.isin(rejects["key"].to_numpy(), moved["key"].to_numpy())))
     rejects, kept = pa.concat_tables([stayed, moved]), rgbd.filter(pa.array(~goes))
@@ -106,7 +107,7 @@ def _rows(output: Folder, shard: str, contract: str, columns: list[str] | None =
 
 def _as_rejects(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
     """Duplicates of one shard -> their reject rows."""
-    at = np.searchsorted(duplicates["key"].to_numpy(), rows["key"].to_numpy())
+    at = positions_of(rows["key"].to_numpy(), duplicates["key"].to_numpy())
     found = duplicates.take(pa.array(at))
     reasons = [Reason.DUPLICATE_BYTES if same else Reason.NEAR_DUPLICATE for same in found["same"].to_pylist()]
     columns = {
@@ -117,11 +118,3 @@ def _as_rejects(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
     for name, values in columns.items():
         rows = rows.append_column(name, pa.array(values, pa.string()))
     return conform(rows, "reject/v1")
-
-
-def is_in(keys: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(N,): which keys are among `ordered`, of which there may be a hundred million."""
-    if len(ordered) == 0:
-        return np.zeros(len(keys), bool)
-    at = np.searchsorted(ordered, keys).clip(max=len(ordered) - 1)
-    return np.asarray(ordered[at] == keys)

@@ -10,7 +10,6 @@
     text                                   base, revision, fingerprint, shape [L, D]; null without encoded captions
 """
 
-import hashlib
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from ldm3d.card import latents_card
 from ldm3d.config import to_json
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
+from ldm3d.fingerprint import fingerprint_of
 from pipelines.latents.encode_shards import CONTRACTS, Encoding, has_flips
 from pipelines.latents.sheet import latents_sheet
 from pipelines.storage.folder import CONCURRENCY, Folder
@@ -43,7 +43,7 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
         draw = ray.remote(latents_sheet).options(num_cpus=pool.cpus, num_gpus=pool.gpus)
         sheet = draw.remote(work.vae, work.config, most)
         output.write(SHEET, wait_for(sheet, "drawing the picture", work.config.cluster.no_progress_timeout_s))
-    name = hashlib.sha256(json.dumps(work.provenance["config"]).encode()).hexdigest()[:16]
+    name = fingerprint_of(work.provenance["config"])[:16]
     output.write(CARD, latents_card(summary, to_json(work.config), name).encode())
     output.write_json(SUCCESS, summary)
     return summary

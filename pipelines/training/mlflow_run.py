@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from ldm3d.config import WatchConfig
+from ldm3d.config import WatchConfig, flat
 from pipelines.storage.folder import Folder
 
 logger = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class MlflowRun:
         client.update_run(name, status="RUNNING")
         missing = [
             Param(key, str(value)[:MOST_CHARACTERS])
-            for key, value in _flat(self.parameters).items()
+            for key, value in flat(self.parameters).items()
             if key not in run.data.params
         ]
         for start in range(0, len(missing), MOST_PARAMETERS):
@@ -214,14 +214,6 @@ def _existing(client: Any, run_id: str | None) -> Any:
             raise
         return None
     return run if run.info.lifecycle_stage == "active" else None
-
-
-def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested settings by one name: `loop.epochs`."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {before + name: value}
-    return flat
 
 
 def _now_ms() -> int:

@@ -13,10 +13,10 @@ from tests import ROOT
 
 # Each floor imports from those below it, and within a folder.
 FLOORS = (
-    ("config", "schema", "reject", "rgbd", "duplicates", "card", "metrics", "results", "fingerprint"),
-    ("keys", "fetch", "decode", "models", "training", "figures"),
-    ("images", "depth", "rows", "report"),
-    ("data", "measures"),
+    ("config", "schema", "reject", "rgbd", "duplicates", "metrics", "fingerprint"),
+    ("card", "keys", "fetch", "decode", "models", "training", "results"),
+    ("images", "depth", "rows", "figures"),
+    ("data", "measures", "report"),
     ("encoding", "sampling"),
     ("toy",),
 )

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from ldm3d.config import SelectConfig
-from ldm3d.keys import make_key, rank, split_of
+from ldm3d.keys import make_key, positions_of, rank, split_of
 
 KEYS = np.array([make_key(f"http://example.org/{i}.jpg") for i in range(20_000)], np.int64)
 
@@ -36,3 +36,9 @@ def test_the_split_does_not_follow_the_sampling_order():
     splits = split_of(KEYS, SelectConfig(val_fraction=0.2))
     first = np.argsort(rank(KEYS, 0))[:2_000]
     assert 0.15 < (splits[first] == "val").mean() < 0.25
+
+
+def test_positions_are_those_in_the_sorted_array():
+    keys = np.array([-5, -1, 3, 9])
+    assert positions_of(np.array([3, 4, -5, 10, -9]), keys).tolist() == [2, -1, 0, -1, -1]
+    assert positions_of(np.array([3]), keys[:0]).tolist() == [-1]

@@ -11,7 +11,6 @@ import pytest
 from ldm3d.duplicates import NO_HASH
 from pipelines.corpus import find_duplicates as groups_of
 from pipelines.corpus.find_duplicates import FOUND, find_in
-from pipelines.corpus.remove_duplicates import is_in
 
 
 def random_rows(count: int, seed: int) -> pa.Table:
@@ -73,9 +72,3 @@ def test_rows_without_duplicates_or_hashes_are_all_kept():
     digests = pa.array([b"a" * 32, b"b" * 32], pa.binary(32))
     flat = pa.table({"key": [3, 1], "perceptual_hash": [NO_HASH] * 2, "sha256": digests})
     assert found_in_groups(flat, 2, 3).equals(FOUND.empty_table())
-
-
-def test_found_keys_are_looked_up():
-    keys = np.array([-5, -1, 3, 9])
-    assert is_in(np.array([3, 4, -5, 10, -9]), keys).tolist() == [True, False, True, False, False]
-    assert is_in(np.array([3]), keys[:0]).tolist() == [False]
