@@ -36,7 +36,7 @@ from pipelines.evaluation.networks import FEATURES, try_measures
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import claim
-from pipelines.workers.resources import LABEL_CALLS
+from pipelines.workers.resources import DEVICE_CALLS
 
 SETS = ("drawn", "real")
 FILE_ROWS = 64  # of parquet
@@ -79,7 +79,7 @@ def ours(root: Path, kind: str, weights: Path, threads: int) -> Score:
         torch.set_num_threads(threads)
         measurer = PartMeasurer(Measuring(plan.config, threads, RUN, {}, prints))
         tasks = [pa.table({"task": [task.to_json()]}) for task in plan.tasks(prints)]
-        with ThreadPoolExecutor(LABEL_CALLS) as calls:
+        with ThreadPoolExecutor(DEVICE_CALLS) as calls:
             list(calls.map(measurer, tasks))
         sets = {}
         for measured in plan.sets:

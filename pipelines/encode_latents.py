@@ -24,7 +24,7 @@ from pipelines.storage.shards import check_owner
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
 from pipelines.workers.stage import Stage, run_stage
-from pipelines.workers.stream_shards import work_off
+from pipelines.workers.stream_shards import process_shards
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class _EncodeLatents(Stage):
             owner,
             provenance,
         )
-        work_off(ShardEncoder, job, shards, CONTRACTS, self.pool, doing="encoding")
+        process_shards(ShardEncoder, job, shards, CONTRACTS, self.pool, doing="encoding")
         records = audit_of(self.config).run(shards, owner)
         check_owner(output, owner)
         summary = finish(job, shards, records, self.pool)

@@ -25,7 +25,7 @@ from pipelines.storage.shards import check_owner
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
 from pipelines.workers.stage import Stage, run_stage
-from pipelines.workers.stream_shards import work_off
+from pipelines.workers.stream_shards import process_shards
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class _Generate(Stage):
         plan.save()
         provenance = {"producer": "generate", "config": self.identity, "code": code_version()}
         job = Generating(self.config, plan.grid, self.models, self.pool.cpus, owner, provenance)
-        work_off(ShardGenerator, job, plan.shards, CONTRACTS, self.pool, doing="sampling")
+        process_shards(ShardGenerator, job, plan.shards, CONTRACTS, self.pool, doing="sampling")
         records = audit_of(output, plan.grid).run(plan.shards, owner, plan.files())
         check_owner(output, owner)
         summary = finish(job, plan, records, {"image_size": self.image_size})

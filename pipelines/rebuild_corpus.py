@@ -19,7 +19,7 @@ from pipelines.corpus.candidates import make_plan, most_shards
 from pipelines.corpus.depth_model import check_same_model, try_model
 from pipelines.corpus.finish import finish, has_lost_files
 from pipelines.corpus.graph import Actors, CorpusGraph
-from pipelines.corpus.input import CorpusInput, look_at_input
+from pipelines.corpus.input import CorpusInput, check_input
 from pipelines.corpus.plan import Plan, is_whole, load_plan, save_plan
 from pipelines.corpus.relabel import relabel_plan
 from pipelines.corpus.remove_duplicates import remove_duplicates
@@ -50,7 +50,7 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         AuditError: the output does not hold every row exactly once.
         TakenOverError: another run was started on the same output.
     """
-    return run_stage(_RebuildCorpus(look_at_input(config), actors or Actors()), dry_run=dry_run)
+    return run_stage(_RebuildCorpus(check_input(config), actors or Actors()), dry_run=dry_run)
 
 
 class _RebuildCorpus(Stage):
@@ -92,7 +92,7 @@ class _RebuildCorpus(Stage):
             plan = self._make_plan(owner)
         provenance = {"producer": "rebuild_corpus", "config": self.given.settings, "code": code_version()}
         provenance |= self.labels
-        records = CorpusGraph(config, self.resources, self.actors, owner, provenance, relabels).work_off(plan.shards)
+        records = CorpusGraph(config, self.resources, self.actors, owner, provenance, relabels).process(plan.shards)
         if config.duplicates.remove:
             with says_who_took_over(output, owner):
                 records = remove_duplicates(config, owner, records)

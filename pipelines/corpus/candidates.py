@@ -1,11 +1,11 @@
 """Planning a corpus: metadata rows -> candidates in shards, the same ones for the same input and settings.
 
-Rows are ordered by rank (a hash of their key), which makes a sample a prefix, puts equal URLs next to each other and
-spreads hosts over shards. The order is made by a range partition: each bucket of ranks is sorted by one task, so that
-neither the driver nor a worker ever holds more than a bucket.
+Rows are ordered by rank (a hash of their key), so that a sample is a prefix, equal URLs are neighbours, and hosts are
+spread over the shards. A range partition makes the order: one task sorts each bucket of ranks, and neither the driver
+nor a worker ever holds more than a bucket.
 
     _state/buckets/00003.parquet      the unique candidates of a bucket, by rank
-    _state/candidates/00003.parquet   those that were sampled, one row group a shard
+    _state/candidates/00003.parquet   the sampled ones, one row group a shard
     rejects/select/00003.parquet      the rows that a rule rejected
     _state/plan.json, plan.parquet    the plan (pipelines.corpus.plan); written last
 """
@@ -32,6 +32,7 @@ from ldm3d.schema import conform
 from pipelines.corpus.metadata import MetadataInput
 from pipelines.corpus.plan import FILES, Plan, planned_files, save_plan
 from pipelines.storage.folder import Folder, is_damage
+from pipelines.storage.parquet import with_columns
 from pipelines.storage.shards import Shard, check_owner
 from pipelines.workers.calls import wait_for
 
@@ -48,7 +49,7 @@ COUNTS = pa.schema(
         ("seen", pa.list_(pa.string())),
     ]
 )
-JUDGED = {  # the column that a rule looks at
+JUDGED = {  # the column that a rule reads
     Reason.NSFW: "nsfw",
     Reason.LOW_SIMILARITY: "similarity",
     Reason.CAPTION_TOO_SHORT: "caption",
@@ -58,7 +59,7 @@ SEEN = 5
 
 
 def most_shards(rows: int, config: CorpusConfig) -> int:
-    """So many shards at most come of so many metadata rows: full ones, and in each bucket a short one a split."""
+    """Upper bound on the number of shards: full shards, plus one short shard per split in each bucket."""
     buckets, select = math.ceil(rows / BUCKET_ROWS), config.select
     splits = 1 + (select.val_fraction > 0) + (select.test_fraction > 0)
     wanted = rows if select.sample is None else min(rows, select.sample)
@@ -66,10 +67,10 @@ def most_shards(rows: int, config: CorpusConfig) -> int:
 
 
 def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, owner: str) -> Plan:
-    """Select, order, sample, split and shard on the cluster; the plan is in `output` afterwards.
+    """Select, order, sample, split and shard the metadata on the cluster, and save the plan in `output`.
 
     Raises:
-        ValueError: metadata files are damaged; says which.
+        ValueError: metadata files are damaged. The message names them.
         TakenOverError: the output belongs to another run, whose plan was left alone.
     """
     check_owner(output, owner)
@@ -85,8 +86,8 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
     found = sorted(_each_bucket(judged, buckets, write, patience_s), key=lambda row: row["bucket"])
     if damaged := sorted(line for row in found for line in row["damaged"]):
         raise ValueError(
-            f"--input: {'; '.join(damaged)}: damaged inside. Get such files again; to go without them, take them away "
-            "and give an empty --output"
+            f"--input: {'; '.join(damaged)}: damaged. Download these files again; to do without them, remove them and "
+            "give an empty --output"
         )
     rejected: Counter[str] = Counter()
     for row in found:
@@ -107,7 +108,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
 def _each_bucket(
     judged: Dataset, buckets: int, write: Callable[[pa.Table], pa.Table], patience_s: float
 ) -> list[dict[str, Any]]:
-    """Call `write` with all rows of each bucket, a task each. A shuffle takes seconds: one bucket goes without."""
+    """Call `write` on all rows of each bucket, one task a bucket. A single bucket needs no shuffle, which takes seconds."""
     if buckets > 1:
         groups = judged.groupby("bucket", num_partitions=buckets)
         return list(groups.map_groups(write, batch_format="pyarrow").take_all())
@@ -117,10 +118,10 @@ def _each_bucket(
 
 
 def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig, buckets: int) -> Iterator[pa.Table]:
-    """One metadata file -> its rows judged, with the bucket that their rank falls in. Streams, a few MB at a time.
+    """Stream one metadata file: its rows, judged, with the bucket that their rank falls in, a few MB at a time.
 
-    `damaged` is null, but in a row that stands for a file that broke off: Ray Data would keep only the trace of an
-    exception, which does not tell a damaged input from a failing store.
+    The column `damaged` is null, except in one row that stands for a file that broke off. An exception would not do:
+    Ray Data keeps only its trace, which does not tell a damaged input from a failing store.
     """
 
     def judged(table: pa.Table, damage: str | None = None) -> pa.Table:
@@ -146,7 +147,7 @@ def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig,
 
 
 def write_bucket(rows: pa.Table, output_url: str, config: SelectConfig) -> pa.Table:
-    """All rows of a bucket -> its files, and one row of counts."""
+    """Write the files of a bucket from all of its rows. Returns one row of counts."""
     output, bucket = Folder(output_url), rows["bucket"][0].as_py()
     if damaged := rows["damaged"].drop_null().to_pylist():
         return _counts(bucket, 0, {}, damaged=damaged)
@@ -165,7 +166,7 @@ def write_bucket(rows: pa.Table, output_url: str, config: SelectConfig) -> pa.Ta
 
 
 def _seen(rejects: pa.Table) -> list[str]:
-    """A few values that a rule rejected all rows for, the most frequent ones; none where there were several rules."""
+    """The most frequent values of the column whose rule rejected all rows. None where there were several rules."""
     reasons = set(rejects["reason"].to_pylist())
     if len(reasons) != 1 or (name := JUDGED.get(Reason(*reasons))) is None:
         return []
@@ -175,8 +176,8 @@ def _seen(rejects: pa.Table) -> list[str]:
 def _warn_of_a_rule_that_rejects_all(found: list[dict[str, Any]], rejected: dict[str, int]) -> None:
     if len(rejected) == 1 and not any(row["selected"] for row in found):
         values = sorted({value for row in found for value in row["seen"]})[:SEEN]
-        about = f"; there are values like {', '.join(values)}" if values else ""
-        logger.warning("every row is rejected, as %s%s. See --select in --help", *rejected, about)
+        about = f"; the column holds values such as {', '.join(values)}" if values else ""
+        logger.warning("every row is rejected as %s%s. See --select in --help", *rejected, about)
 
 
 def _counts(
@@ -187,7 +188,11 @@ def _counts(
 
 
 def _cut_into_shards(used: list[tuple[int, int]], config: CorpusConfig, output: Folder) -> list[Shard]:
-    """Buckets and how many of their first rows are sampled -> shards, numbered within their split in rank order."""
+    """Cut buckets into shards, numbered within their split in rank order.
+
+    Args:
+        used: bucket, and how many of its first rows are sampled.
+    """
     if not used:
         return []
     items = ray.data.from_items([{"bucket": b, "cut": c} for b, c in used], override_num_blocks=len(used))
@@ -206,13 +211,13 @@ def _cut_into_shards(used: list[tuple[int, int]], config: CorpusConfig, output: 
 
 
 def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
-    """The sampled rows of a bucket -> its candidates file, one row group a shard, each shard of one split."""
+    """Write the candidates file of a bucket: the sampled rows, one row group a shard, each shard of one split."""
     output, bucket, cut = Folder(output_url), item["bucket"][0].as_py(), item["cut"][0].as_py()
     rows = output.read_table(f"_state/buckets/{bucket:05d}.parquet").slice(0, cut)
     groups, splits = [], []
     for split in SPLITS:
         part = rows.filter(pc.equal(rows["split"], split))
-        starts = range(0, part.num_rows, shard_rows)  # all but the last are full: Ray Data joins small blocks
+        starts = range(0, part.num_rows, shard_rows)  # all but the last are full, as Ray Data joins small blocks
         groups += [conform(part.slice(start, shard_rows), "candidate/v1") for start in starts]
         splits += [split] * len(starts)
     output.write_tables(f"_state/candidates/{bucket:05d}.parquet", groups)
@@ -223,12 +228,12 @@ def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
 
 
 def _pieces(metadata: MetadataInput) -> list[dict[str, str]]:
-    """A file each; of one without rows there would be a block without columns."""
+    """One piece a file. A file without rows is left out, as it would be a block without columns."""
     return [{"file": name} for name, _, rows in metadata.files if rows]
 
 
 def _cuts(selected: list[int], sample: int | None) -> list[int]:
-    """How many rows of each bucket are among the first `sample`; all where there is no sample."""
+    """Count the rows of each bucket that are among the first `sample`. All are, where there is no sample."""
     if sample is None:
         return selected
     before = np.concatenate([[0], np.cumsum(selected)[:-1]])
@@ -236,8 +241,7 @@ def _cuts(selected: list[int], sample: int | None) -> list[int]:
 
 
 def _with(table: pa.Table, name: str, values: object) -> pa.Table:
-    """`table` with a column of strings added, or replaced where there is one; a single value is repeated."""
+    """Add or replace a column of strings. A single value is repeated."""
     if values is None or isinstance(values, str):
         values = [values] * table.num_rows
-    column, index = pa.array(values, pa.string()), table.schema.get_field_index(name)
-    return table.append_column(name, column) if index < 0 else table.set_column(index, name, column)
+    return with_columns(table, **{name: pa.array(values, pa.string())})

@@ -1,4 +1,4 @@
-"""The depth model that labels: does it load where it will run, and is it the one that the output was begun with."""
+"""Checks of the depth model: it runs on a worker, and is the one that the output was begun with."""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,13 @@ from pipelines.workers.resources import Pool, hide_other_gpus
 
 
 def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
-    """
+    """Check that the depth model is the one that the output was begun with.
+
+    Args:
+        labels: what `try_model` returned.
+
     Raises:
-        ValueError: the depth model is another one than that which the output was begun with.
+        ValueError: it is another one.
     """
     before, now = (
         {name: value for name, value in facts.items() if name != "depth_model"}  # a path, which may change
@@ -25,7 +29,7 @@ def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
     if changed := changes(before, now, "labels"):
         raise ValueError(
             f"--output {output.url!r} was begun with another depth model: {'; '.join(changed)}. "
-            "Give that one (--label.revision for one of a hub), or another output."
+            "Give that model (--label.revision for one on a hub), or another output."
         )
 
 
@@ -36,7 +40,7 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
         What is known of the labels: model, revision, meaning.
 
     Raises:
-        ValueError: the model does not load, does not label, or no worker is free to try.
+        ValueError: the model does not load or does not label, or no worker is free.
     """
     patience_s = config.cluster.no_progress_timeout_s
     arguments = config.label, config.download.image_size

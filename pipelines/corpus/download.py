@@ -1,4 +1,4 @@
-"""Candidates -> square images: fetched politely, decoded in isolation, every failure a reject with its reason."""
+"""Candidates -> square images: fetched politely, decoded in isolation. Every failure is a reject with its reason."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from ldm3d.fetch import Fetched, Fetcher
 from ldm3d.reject import Rejected
 from pipelines.storage.folder import Folder
 
-WAITING = 64  # fetched bodies of an actor that may wait for its decoder, so that a slow one bounds memory
+WAITING = 64  # fetched bodies of an actor that may wait for its decoder: a bound on memory where decoding is slow
 NOTHING: dict[str, Any] = {
     "image": b"",
     "original_width": 0,
@@ -44,11 +44,17 @@ class Downloader:
 
     INPUT   one shard: name, source, row_group
     OUTPUT  its rows: the candidate's columns; image: S x S JPEG, empty where rejected; stage, reason, detail
-    Fan-out 1 shard : its rows, in their order
+    Fan-out 1 shard : its rows, in order
     """
 
     def __init__(self, config: CorpusConfig, actors: int, cpus: float, calls: int) -> None:
-        """`calls`: how many shards may be in work at a time, each in a thread of its own."""
+        """Start the decoder processes.
+
+        Args:
+            actors: downloaders in all, which share the limits on a host.
+            cpus: of this actor.
+            calls: shards that may be processed at a time, each in its own thread.
+        """
         self.candidates = Folder(config.output)
         self.fetcher = Fetcher(config.download, share_of_host=actors, calls=calls)
         self.decoder = IsolatedDecoder(config.download, config.select, processes=max(1, int(cpus)))
@@ -65,7 +71,7 @@ class Downloader:
         return table.replace_schema_metadata(None)
 
     def _images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Outcomes by index as they come: decoding runs while other URLs are still being fetched."""
+        """Yield outcomes by index as they come. Images are decoded while other URLs are still being fetched."""
         decoding: dict[Future[SquareImage], Fetched] = {}
         done: SimpleQueue[Future[SquareImage]] = SimpleQueue()
         for fetched in self.fetcher.fetch_all(urls):

@@ -1,15 +1,15 @@
-"""Which rows of a corpus are duplicates: in one task, or past what a task should hold, in groups on the cluster.
+"""Finding the duplicates of a corpus: in one task, or in groups on the cluster where they are too many for a task.
 
-    bytes   rows of equal sha256 are grouped: of each group the row of the smallest key stays
+    bytes   rows are grouped by sha256: in each group the row with the smallest key stays
     looks   the rows that stay are grouped by two pieces of their perceptual hash at a time. Cut into max_distance + 2
-            pieces, hashes of look-alikes agree in at least two, so that every pair of them meets in some group
+            pieces, the hashes of look-alikes agree in at least two, so every pair of look-alikes meets in some group
 
-The second way is that of Manku, Jain and Das Sarma, "Detecting Near-Duplicates for Web Crawling" (2007). It moves
-each row once for every two pieces, 10 times for a distance of 3 and 36 for 7: of 400 M rows, 20 GB for bytes and 100
-for looks go through Ray's object store, which spills to disk. A million rows take 90 CPU-seconds, so that 400 take 10
-CPU-hours. (Grouped by one piece of max_distance + 1, rows would move 4 times, but each meet 12,000 others.)
+The grouping by looks follows Manku, Jain and Das Sarma, "Detecting Near-Duplicates for Web Crawling" (2007). It moves
+each row once for every two pieces: 10 times for a distance of 3, 36 times for 7. For 400 M rows, 20 GB for bytes
+and 100 GB for looks go through Ray's object store, which spills to disk. A million rows take 90 CPU-seconds, and 400 M
+rows 10 CPU-hours. (Grouped by one piece of max_distance + 1, each row would move 4 times, but meet 12,000 others.)
 
-At the end one task holds what was found: 17 bytes for a row of equal bytes, some 200 for a row or pair of equal looks.
+In the end one task holds all findings: 17 bytes for a row of equal bytes, about 200 for a row or pair of equal looks.
 """
 
 import math
@@ -41,12 +41,12 @@ SHA256 = pa.binary(32)
 FOUND = pa.schema([("key", pa.int64()), ("kept", pa.int64()), ("same", pa.bool_())])
 BLOCKS: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow"}
 
-Pairs = NDArray[np.int64]  # (P, 2): the key of a row, and of the row that it is like
+Pairs = NDArray[np.int64]  # (P, 2): the key of a row, and the key of the row that it resembles
 Refs = list["ray.ObjectRef[pa.Table]"]
 
 
 def find_duplicates(rows: Dataset, count: int, max_distance: int) -> "ray.ObjectRef[pa.Table]":
-    """The rows to reject; which they are depends on the set of rows alone.
+    """Find the rows to reject. The result depends on the set of rows alone.
 
     Args:
         rows: key, perceptual_hash: int64; sha256: 32 bytes.
@@ -54,8 +54,8 @@ def find_duplicates(rows: Dataset, count: int, max_distance: int) -> "ray.Object
         max_distance: bits in which perceptual hashes of look-alikes may differ.
 
     Returns:
-        By rising key: key, of a rejected row; kept, of the row that stays in its stead; same: they are of the same
-        bytes, and do not only look alike.
+        Sorted by key: key, of a rejected row; kept, the key of the row that stays instead; same: true for equal bytes,
+        false for rows that only look alike.
     """
     groups = math.ceil(count / GROUP_ROWS)
     if groups == 1:
@@ -73,7 +73,7 @@ def _each_group(rows: Dataset, groups: int, work: Any) -> Dataset:
 
 
 def find_in(rows: pa.Table, max_distance: int) -> pa.Table:
-    """`find_duplicates` of a table."""
+    """Find the duplicates in a table, as `find_duplicates` does."""
     keys, hashes = rows["key"].to_numpy(), rows["perceptual_hash"].to_numpy()
     same = choose_byte_duplicates(keys, rows["sha256"].to_pylist())
     other = ~np.isin(keys, same[:, 0])
@@ -81,13 +81,13 @@ def find_in(rows: pa.Table, max_distance: int) -> pa.Table:
 
 
 def group_by_bytes(rows: pa.Table, groups: int) -> pa.Table:
-    """Rows -> the same with the group that their digest falls in."""
+    """Add the group that a row's digest falls in."""
     words = np.frombuffer(b"".join(rows["sha256"].to_pylist()), np.uint64)
     return rows.append_column("group", pa.array((words[::4] % np.uint64(groups)).astype(np.int32)))
 
 
 def judge_bytes(rows: pa.Table) -> pa.Table:
-    """All rows of a group -> key, perceptual_hash, and kept: the key of the row that stays, its own where it does."""
+    """Judge all rows of a group: key, perceptual_hash, and kept, the key of the row that stays: its own or another."""
     keys = rows["key"].to_numpy()
     same = choose_byte_duplicates(keys, rows["sha256"].to_pylist())
     kept, order = keys.copy(), np.argsort(keys)
@@ -96,39 +96,39 @@ def judge_bytes(rows: pa.Table) -> pa.Table:
 
 
 def group_by_looks(rows: pa.Table, groups: int, max_distance: int) -> Iterator[pa.Table]:
-    """Judged rows -> those that stay and have a hash, once for every two pieces of it, with the group of the two."""
+    """Repeat each row that stays and has a hash, once for every two pieces of it, with the group of the two pieces."""
     rows = rows.filter(pc.and_(pc.equal(rows["key"], rows["kept"]), pc.not_equal(rows["perceptual_hash"], NO_HASH)))
     pieces = bands(rows["perceptual_hash"].to_numpy(), max_distance + 1)
     for place, (one, other) in enumerate(_places(max_distance)):
         both = (pieces[:, one] << np.uint64(32)) | pieces[:, other]
-        drawn = rank(both.view(np.int64), seed=place) % np.uint64(groups)  # as they are, they would crowd some groups
+        drawn = rank(both.view(np.int64), seed=place) % np.uint64(groups)  # unhashed pieces would crowd some groups
         group = pa.array((place * groups + drawn).astype(np.int32))
         yield pa.table({"key": rows["key"], "perceptual_hash": rows["perceptual_hash"], "group": group})
 
 
 def compare_looks(rows: pa.Table, groups: int, max_distance: int) -> pa.Table:
-    """All rows of a group -> its look-alikes, by later and earlier key; same: of one hash, and the first of it."""
+    """Find the look-alikes in a group, by later and earlier key. same: of equal hash, with the first of that hash."""
     keys, hashes = rows["key"].to_numpy(), rows["perceptual_hash"].to_numpy()
     same = equal_hashes(keys, hashes)
     distinct = ~np.isin(keys, same[:, 0])
     pairs = near_duplicate_pairs(keys[distinct], hashes[distinct], max_distance)
-    in_first_place = rows["group"][0].as_py() < groups  # its groups hold every row, so the others need not tell
+    in_first_place = rows["group"][0].as_py() < groups  # its groups hold every row, so the others need not report
     return _table(same if in_first_place else same[:0], pairs[:, ::-1])
 
 
 def _places(max_distance: int) -> list[tuple[int, int]]:
-    """Every two of the max_distance + 2 pieces of a hash."""
+    """List the pairs of the max_distance + 2 pieces of a hash."""
     return list(combinations(range(max_distance + 2), 2))
 
 
 def rejected(judged: pa.Table) -> pa.Table:
-    """Judged rows -> those that go."""
+    """Select the judged rows that go."""
     rejects = judged.filter(pc.not_equal(judged["key"], judged["kept"]))
     return _table(_pairs(rejects), np.empty((0, 2), np.int64))
 
 
 def join(rejects: pa.Table, alike: pa.Table) -> pa.Table:
-    """What the groups of bytes and of looks found -> the rows to reject."""
+    """Join what the groups of bytes and of looks found into the rows to reject."""
     same_hash, near = alike.filter(alike["same"]), alike.filter(pc.invert(alike["same"]))
     return _found(_pairs(rejects), settle(_pairs(same_hash), _pairs(near)[:, ::-1]))
 

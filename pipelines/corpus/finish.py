@@ -1,4 +1,4 @@
-"""The end of a corpus: counts, dataset card, contact sheet, and the success marker that is written last."""
+"""The end of a corpus: counts, dataset card, contact sheet and, last, the success marker."""
 
 from collections import Counter
 from itertools import islice, zip_longest
@@ -19,7 +19,7 @@ SHOWN = 24
 
 
 def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Write what a person reads, then `_SUCCESS.json`."""
+    """Write the card and the contact sheet, then `_SUCCESS.json`."""
     summary = summarise(plan, records)
     output.delete_drafts()
     if summary["rows_kept"]:
@@ -29,7 +29,7 @@ def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, 
 
 
 def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
-    """Counts of a complete corpus.
+    """Count the rows of a complete corpus.
 
     Raises:
         AuditError: rows read differ from rows kept and rejected.
@@ -51,13 +51,13 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
 
 
 def _content_name(records: list[Record]) -> str:
-    """16 hex digits that change with the files of a corpus."""
+    """Return 16 hex digits that change with the files of a corpus."""
     sizes = sorted(size for record in records for size in record.sizes.items())
     return fingerprint_of(sizes)[:16]
 
 
 def _sheet(output: Folder, records: list[Record]) -> bytes:
-    """The contact sheet of some kept rows: of each shard the first, then of each the second, and so on."""
+    """Draw the contact sheet: the first kept row of each shard, then the second of each, and so on."""
     files = [name for record in sorted(records, key=_smallest_first) for name in record.sizes if "rgbd/" in name]
     columns = ["image", "depth", "caption"]
     shards = [output.read_table(name, columns=columns, row_group=0).slice(0, SHOWN) for name in files[:SHOWN]]
@@ -77,7 +77,7 @@ def _smallest_first(record: Record) -> tuple[int, str]:
 
 
 def has_lost_files(output: Folder, plan: Plan, summary: dict[str, Any]) -> bool:
-    """Whether files of a finished corpus are missing or were changed."""
+    """Check whether files of a finished corpus are missing or have changed."""
     shown = (CARD, SHEET) if summary["rows_kept"] else (CARD,)
     return (
         not all(output.exists(name) for name in shown)

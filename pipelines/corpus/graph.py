@@ -1,6 +1,6 @@
 """The graph of the corpus stage on Ray Data: shard -> Downloader -> DepthLabeler -> write_shards.
 
-A block is a shard all the way. Where a corpus is relabelled, `CorpusReader` takes the place of the downloader.
+A block is a shard all the way. When a corpus is relabelled, `CorpusReader` takes the place of `Downloader`.
 """
 
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Actors:
-    """The classes that do the work, with the contracts written there. Benchmarks measure the graph with stand-ins."""
+    """The classes of the actors. Benchmarks measure the graph with stand-ins of the same contracts."""
 
     download: type = Downloader
     label: type = DepthLabeler
@@ -37,24 +37,23 @@ class Actors:
 
 @dataclass(frozen=True)
 class CorpusGraph:
-    """
-    provenance: what is known of how rows are made, for the metadata of their files.
-    relabels: rows are read from the corpus that is the input.
-    """
+    """The graph, ready to run."""
 
     config: CorpusConfig
     resources: Resources
     actors: Actors
     owner: str
     provenance: dict[str, Any]
+    """How rows are made, for the metadata of their files."""
     relabels: bool
+    """Read rows from the corpus that is the input, and download nothing."""
 
-    def work_off(self, shards: list[Shard]) -> dict[str, Record]:
-        """Process the shards that are not done yet. Returns the records of all."""
+    def process(self, shards: list[Shard]) -> dict[str, Record]:
+        """Process the shards that are not done yet. Returns the records of all shards."""
         output = Folder(self.config.output)
         records = finished(output, shards, CONTRACTS)
         pending = [shard for shard in shards if shard.name not in records]
-        logger.info("%d of %d shards to do", len(pending), len(shards))
+        logger.info("%d of %d shards left", len(pending), len(shards))
         if not pending:
             return records
         if not self.relabels:
@@ -68,7 +67,7 @@ class CorpusGraph:
         return records
 
     def _graph(self, shards: Dataset) -> Dataset:
-        """Blocks of one shard each -> the records of their shards, committed."""
+        """Map blocks of one shard each to the records of their shards, committed."""
         config, download = self.config, self.resources.download
         images = shards.map_batches(
             CorpusReader if self.relabels else self.actors.download,
@@ -82,7 +81,7 @@ class CorpusGraph:
         labelled = images.map_batches(
             self.actors.label,
             fn_constructor_args=[config.label, config.cluster.label_cpus],
-            batch_size=config.shards.rows,  # Ray joins a smaller block, which a split's last shard is, to the next
+            batch_size=config.shards.rows,  # Ray joins a smaller block, such as a split's last shard, to the next
             batch_format="pyarrow",
             **self.resources.label.arguments(),
         )
@@ -91,16 +90,16 @@ class CorpusGraph:
 
 
 def allow_for_slow_hosts(config: CorpusConfig, urls: list[str], download: Pool) -> None:
-    """Do not take it for a hang when a slow host, asked politely, delays every shard that is under way.
+    """Raise Ray's no-progress timeout when rate-limited hosts may legitimately delay every shard in flight.
 
     Args:
-        urls: of one shard. Any other is like it: shards are random samples of the metadata.
+        urls: of one shard. Shards are random samples of the metadata, so any other is like it.
     """
     longest_s = longest_fetch_s(urls, config.download, download.actors or 1, download.calls)
     if longest_s > config.cluster.no_progress_timeout_s:
         DataContext.get_current().execution_no_progress_timeout_s = longest_s
         logger.info(
-            "the no-progress time-out is %.0f s: so long may a shard take with the limits of threads, hosts and "
-            "deadlines. Hosts with many URLs are slow: see --download.per-host and --download.deadline-s",
+            "the no-progress timeout is %.0f s, the longest that a shard may take within the limits of threads, hosts "
+            "and deadlines. Hosts with many URLs are slow: see --download.per-host and --download.deadline-s",
             longest_s,
         )

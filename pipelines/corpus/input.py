@@ -1,4 +1,4 @@
-"""What a corpus is made of, looked at before any work: foreign metadata, or a corpus to relabel; and its settings."""
+"""The input of a corpus, checked before any work: foreign metadata or a corpus to relabel, and the settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +15,23 @@ from pipelines.storage.run import check_apart
 
 @dataclass(frozen=True)
 class CorpusInput:
-    """
-    config: the settings that hold, with absolute paths: workers may run in another folder than the driver.
-    metadata: None where a corpus is relabelled.
-    settings: those that decide which rows come out, as JSON values; a local model by its content.
-    identity: the settings, and what the input holds: all that decides which rows come out.
-    """
+    """What a run makes a corpus from."""
 
     config: CorpusConfig
+    """The effective settings, with absolute paths."""
     metadata: MetadataInput | None
+    """None where a corpus is relabelled."""
     settings: dict[str, Any]
+    """The settings that decide which rows come out, as JSON values; a local model by its content."""
     identity: dict[str, Any]
+    """The settings and the content of the input: all that decides which rows come out."""
 
 
-def look_at_input(config: CorpusConfig) -> CorpusInput:
-    """
+def check_input(config: CorpusConfig) -> CorpusInput:
+    """Check the input, and work out what decides which rows come out.
+
     Raises:
-        ValueError: the input does not exist, cannot be read, or does not serve; or input and output overlap.
+        ValueError: the input does not exist, cannot be read, or does not suffice; or input and output overlap.
     """
     config = with_absolute_paths(config)
     check_apart(config.input, config.output)

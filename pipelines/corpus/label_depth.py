@@ -15,13 +15,14 @@ from ldm3d.config import LabelConfig
 from ldm3d.depth.relative import DepthLabels
 from ldm3d.images import decode_rgb
 from ldm3d.reject import Reason
+from pipelines.storage.parquet import with_columns
 from pipelines.workers.resources import hide_other_gpus
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
 
 
 class Estimator(Protocol):
-    """N x S x S x 3 uint8 RGB -> labels."""
+    """Labels a batch: N x S x S x 3 uint8 RGB."""
 
     def __call__(self, images: NDArray[np.uint8]) -> DepthLabels: ...
 
@@ -34,8 +35,8 @@ class DepthLabeler:
             device_seconds: float32, the device time of the row
     Fan-out 1:1; a row that cannot be labelled keeps its place and carries a reason.
 
-    Two calls may run at once: while the device works on one shard, the one before it is handed over to Ray and the
-    next is decoded. Which shard the device works on is one thread's at a time.
+    Two calls may run at once: while the device works on one shard, the previous one is handed to Ray and the next one
+    is decoded. A lock gives the device to one call at a time.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class DepthLabeler:
                 else:
                     reason[place], stage[place] = str(Reason.DEPTH_FAILED), "label"
                     detail[place] = "the depth map holds values that are not finite"
-        return _replace(
+        return with_columns(
             rows,
             depth=pa.array(depth, pa.large_binary()),
             depth_min=pa.array(numbers[0]),
@@ -82,10 +83,10 @@ class DepthLabeler:
     def _labels(
         self, good: NDArray[np.int64], images: list[bytes]
     ) -> list[tuple[NDArray[np.int64], DepthLabels, float]]:
-        """(places, labels, seconds on the device) a batch. The next batch is decoded meanwhile.
+        """Label batch by batch, while the next batch is decoded. Returns (places, labels, seconds on the device).
 
-        Every batch has the full size, the last one padded: in floating point a row depends on the shape of its batch,
-        though not on its neighbours, and so a label depends on its own image alone.
+        The last batch is padded to the full size: in floating point a label depends on the shape of its batch, but not
+        on its neighbours. So with one shape it depends on its own image alone.
         """
         found = []
         ahead = self._decode(images[: self.batch_size])
@@ -99,19 +100,11 @@ class DepthLabeler:
         return found
 
     def _decode(self, images: list[bytes]) -> Future[NDArray[np.uint8]]:
-        """Starts at once; OpenCV lets go of the interpreter lock."""
+        """Start to decode a batch in threads: OpenCV releases the interpreter lock."""
         return self.stacker.submit(_stack, self.decoders.map(decode_rgb, images), self.batch_size)
 
 
 def _stack(images: Iterator[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
-    """Pictures of one size -> (size, S, S, 3), the last picture repeated where they are fewer; empty where none is."""
+    """Stack pictures to (size, S, S, 3), repeating the last one where they are fewer. Empty where there are none."""
     batch = list(images)
     return np.stack(batch + batch[-1:] * (size - len(batch))) if batch else np.empty(0, np.uint8)
-
-
-def _replace(table: pa.Table, **columns: pa.Array) -> pa.Table:
-    """`table` with columns added, or replaced where they exist."""
-    for name, values in columns.items():
-        index = table.schema.get_field_index(name)
-        table = table.append_column(name, values) if index < 0 else table.set_column(index, name, values)
-    return table

@@ -1,4 +1,4 @@
-"""The metadata a corpus is made from, looked at before any work: files, row counts, columns."""
+"""The metadata that a corpus is made from, checked before any work: files, row counts, columns."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +16,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MetadataInput:
-    """The metadata files, as they are now. `files`: (name, size in bytes, rows) in name order."""
+    """The metadata files, as they are now."""
 
     url: str
     files: list[tuple[str, int, int]]
+    """(name, size in bytes, rows), in the order of names."""
     columns: Columns
 
     @property
@@ -28,10 +29,10 @@ class MetadataInput:
 
 
 def read_input(config: CorpusConfig) -> MetadataInput:
-    """Look at the input: which files, how many rows, whose columns.
+    """List the files of the input, count their rows, and recognise whose columns they have.
 
     Raises:
-        ValueError: there is no parquet file, one cannot be read, or its columns do not serve the configured policy.
+        ValueError: there is no parquet file, one cannot be read, or its columns do not suffice for the selection.
     """
     folder = Folder(config.input)
     if not folder.exists():
@@ -45,7 +46,9 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     files = [(name, sizes.get(name, 0), rows) for name, (rows, _) in zip(names, footers, strict=True)]
     schemas = [columns for _, columns in footers]
     if odd := [name for name, schema in zip(names, schemas, strict=True) if set(schema) != set(schemas[0])]:
-        raise ValueError(f"--input: {odd[0]} has other columns than {names[0]}; give tables of one publisher a run")
+        raise ValueError(
+            f"--input: {odd[0]} has other columns than {names[0]}; give the tables of one publisher in each run"
+        )
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
     columns = recognise(schemas[0], config.select.columns)
@@ -57,25 +60,25 @@ def read_input(config: CorpusConfig) -> MetadataInput:
 
 
 def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
-    """How many rows a parquet file holds, and the names of its columns."""
+    """Read how many rows a parquet file holds, and the names of its columns."""
     try:
         with folder.parquet_file(name) as file:
             return file.metadata.num_rows, file.schema_arrow.names
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of column names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: of column names
         raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
 
 
 def _check_policy(columns: Columns, config: SelectConfig, similar: dict[str, list[str]]) -> None:
     if columns.nsfw is None and "any" not in config.nsfw:
         raise ValueError(
-            "the input has no NSFW column that is known, and the policy rejects what is not named safe, so every row "
-            "would go; "
-            + (_unread(similar) if "nsfw" in similar else "pass --select.nsfw any to take unrated rows on purpose")
+            f"--select.nsfw {' '.join(config.nsfw)} needs an NSFW column, and the input has none that is known, so "
+            "every row would be rejected; "
+            + (_unread(similar) if "nsfw" in similar else "pass --select.nsfw any to keep unrated rows")
         )
     if columns.similarity is None and config.min_similarity > 0:
         raise ValueError(
-            "the input has no similarity column that is known, so select.min_similarity "
-            f"{config.min_similarity} would reject every row; "
+            f"--select.min-similarity {config.min_similarity} needs a similarity column, and the input has none that "
+            "is known, so every row would be rejected; "
             + (_unread(similar) if "similarity" in similar else "pass --select.min-similarity 0")
         )
 
@@ -83,6 +86,6 @@ def _check_policy(columns: Columns, config: SelectConfig, similar: dict[str, lis
 def _unread(similar: dict[str, list[str]]) -> str:
     found = "; ".join(f"{', '.join(names)} (for {field})" for field, names in similar.items())
     return (
-        f"columns that look like it are not read: {found}. Name the publisher with --select.columns, rename the "
-        "columns as one names them, or add a line to ldm3d.rows.metadata.PUBLISHERS"
+        f"similar columns are not read: {found}. Name the publisher with --select.columns, rename the columns as a "
+        "known publisher does, or add a line to ldm3d.rows.metadata.PUBLISHERS"
     )

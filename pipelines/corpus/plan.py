@@ -1,7 +1,7 @@
-"""The plan of a corpus: its shards, and what planning counted, kept beside the corpus.
+"""The plan of a corpus: its shards and what planning counted, kept beside the corpus.
 
 _state/plan.parquet   the shards
-_state/plan.json      the counts, and the files that came of planning; written last
+_state/plan.json      the counts, and the files that planning wrote; written last
 """
 
 import json
@@ -17,20 +17,23 @@ logger = logging.getLogger(__name__)
 
 PLAN, SHARDS = "_state/plan.json", "_state/plan.parquet"
 CONTRACTS = ("rgbd", "rejects")  # folders of a corpus: of its kept and its rejected rows
-FILES = ("_state/candidates", "rejects/select")  # folders of what comes of planning
+FILES = ("_state/candidates", "rejects/select")  # folders of the files that planning writes
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done.  rows_read = sum of the shards' rows + sum of rejected.
+    """The shards to make, and the rows that were rejected already.
 
-    files: those that came of planning, with their sizes in bytes: candidates, and rejects of the selection.
+    Raises:
+        LostRowsError: the rows of the shards and the rejected ones do not add up to those read.
     """
 
     shards: list[Shard]
     rows_read: int
     rejected: dict[str, int]
+    """Counts by reason."""
     files: dict[str, int] = field(default_factory=dict)
+    """Bytes by file: the candidates, and the rejects of the selection."""
 
     def __post_init__(self) -> None:
         planned = sum(shard.rows for shard in self.shards) + sum(self.rejected.values())
@@ -42,7 +45,7 @@ class Plan:
 
 
 def save_plan(plan: Plan, output: Folder) -> None:
-    """The plan beside the output; `plan.json` last, as it says that the rest is whole."""
+    """Write the plan beside the output. `plan.json` comes last: it says that the rest is complete."""
     shards = pa.Table.from_pylist(
         [asdict(shard) for shard in plan.shards],
         schema=pa.schema(
@@ -55,7 +58,7 @@ def save_plan(plan: Plan, output: Folder) -> None:
 
 
 def load_plan(output: Folder) -> Plan | None:
-    """The plan of an earlier run. None where none was finished, or it is damaged: planning makes it again."""
+    """Read the plan of an earlier run. None where there is none or it is damaged: planning makes it again."""
     if not output.exists(PLAN):
         return None
     try:
@@ -67,12 +70,12 @@ def load_plan(output: Folder) -> Plan | None:
         reason = str(error)
     except (DamagedError, LostRowsError, TypeError) as error:
         reason = str(error)
-    logger.warning("the plan of %s is damaged and is made again: %s", output.url, " ".join(reason.split()))
+    logger.warning("the plan of %s is damaged and will be made again: %s", output.url, " ".join(reason.split()))
     return None
 
 
 def is_whole(plan: Plan, output: Folder) -> bool:
-    """Whether the files that came of planning are there as they were written; planning again would write the same."""
+    """Check that the files that planning wrote are still there. Planning again would write the same."""
     present = planned_files(output)
     return all(present.get(name) == size for name, size in plan.files.items())
 

@@ -1,4 +1,4 @@
-"""An existing corpus as input: its shards, read back as images to be labelled anew. Nothing is downloaded."""
+"""An existing corpus as input: its shards are read back as images and labelled again. Nothing is downloaded."""
 
 from dataclasses import replace
 
@@ -13,17 +13,21 @@ from pipelines.storage.shards import Record, Shard, finished
 
 
 def is_corpus(url: str) -> bool:
-    """Whether a folder holds a corpus of ours, finished or not, rather than foreign metadata."""
+    """Tell a corpus of ours, finished or not, from foreign metadata."""
     folder = Folder(url)
     return folder.exists(PLAN) or folder.exists(SUCCESS)
 
 
 def with_source_settings(config: CorpusConfig) -> CorpusConfig:
-    """A relabelled corpus is selected and downloaded as its source was, whatever the command line says of these."""
+    """Take the settings of selection and download from the corpus, in place of those of the command line.
+
+    Raises:
+        ValueError: the settings of the corpus cannot be read.
+    """
     try:
         source = Folder(config.input).read_json(CONFIG).get("config", {})
     except (FileNotFoundError, DamagedError) as error:
-        raise ValueError(f"--input: {error}: a corpus has its {CONFIG} beside it; put it back") from error
+        raise ValueError(f"--input: {error}: a corpus has a {CONFIG} beside it; restore it") from error
     if not {"select", "download"} <= source.keys():
         raise ValueError(f"--input {config.input!r} was made by another stage than rebuild_corpus: give a corpus")
     select, download = from_json(SelectConfig, source["select"]), from_json(DownloadConfig, source["download"])
@@ -31,14 +35,14 @@ def with_source_settings(config: CorpusConfig) -> CorpusConfig:
 
 
 def relabel_plan(corpus: Folder) -> Plan:
-    """A finished corpus -> the same shards again, each of the rows that were kept.
+    """Plan the shards of a finished corpus again, each with its kept rows.
 
     Raises:
         ValueError: files of the corpus are missing or changed.
     """
     plan = load_plan(corpus)
     if plan is None:
-        raise ValueError(f"--input {corpus.url!r} has no {PLAN}, by which shards are known: put its _state/ back")
+        raise ValueError(f"--input {corpus.url!r} has no {PLAN}, which lists its shards: restore its _state/")
     records = finished(corpus, plan.shards, CONTRACTS).values()
     kept, wanted = (
         sum(record.kept for record in records),
@@ -46,8 +50,8 @@ def relabel_plan(corpus: Folder) -> Plan:
     )
     if kept != wanted:
         raise ValueError(
-            f"--input {corpus.url!r} says that it holds {wanted} rows, but shards of {kept} are whole; "
-            "run the command that made it again to mend it"
+            f"--input {corpus.url!r} should hold {wanted} rows, but its whole shards hold {kept}; "
+            "repair it by running the command that made it again"
         )
     shards = [Shard(record.name, _file(record), None, record.kept) for record in records if record.kept]
     shards.sort(key=lambda shard: shard.name)
@@ -58,7 +62,7 @@ class CorpusReader:
     """Reads a shard of a corpus.
 
     INPUT   one shard: name, source
-    OUTPUT  its rows, as `pipelines.corpus.download.Downloader` gives them
+    OUTPUT  its rows, in the columns of `pipelines.corpus.download.Downloader`
     Fan-out 1 shard : its rows
     """
 

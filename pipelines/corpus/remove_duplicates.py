@@ -1,8 +1,8 @@
 """The second pass: rows that show the same picture as another row become rejects.
 
-Which rows go depends on the set of kept rows alone: of several with the same bytes, or with close perceptual hashes,
-the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row that goes never decides over another,
-so the pass can be cut short and run again at any point.
+Which rows go depends on the set of kept rows alone: of several rows with the same bytes, or with close perceptual
+hashes, the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row that goes never decides about
+another, so the pass can be killed and run again at any point.
 """
 
 import math
@@ -31,7 +31,7 @@ SHARDS_A_TASK = 32
 
 
 def remove_duplicates(config: CorpusConfig, owner: str, records: dict[str, Record]) -> dict[str, Record]:
-    """Records of a complete corpus -> its records without duplicates."""
+    """Move the duplicates of a complete corpus to its rejects. Returns the records of all shards afterwards."""
     filled = [record for record in records.values() if record.kept]
     if not filled:
         return records
@@ -52,7 +52,7 @@ def _by_tasks(shards: list[dict[str, str]]) -> Dataset:
 
 
 def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
-    """Shard names -> key, perceptual_hash and sha256 (32 bytes) of their kept rows."""
+    """Read key, perceptual_hash and sha256 (32 bytes) of the kept rows of shards, given by name."""
     output = Folder(output_url)
     for name in shards["name"].to_pylist():
         with redone_if_damaged(output, name):
@@ -64,7 +64,7 @@ def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
 def move_duplicates(
     shards: pa.Table, config: CorpusConfig, owner: str, found: "ray.ObjectRef[pa.Table]"
 ) -> Iterator[pa.Table]:
-    """Records of shards -> the records of those that hold a duplicate, after it moved from their rgbd to rejects."""
+    """Move the duplicates of shards from `rgbd` to `rejects`. Yields the new records of the shards that held any."""
     duplicates = ray.get(found)
     for line in shards["record"].to_pylist():
         record = Record.from_json(line)
@@ -74,9 +74,9 @@ def move_duplicates(
 
 
 def rewrite(record: Record, config: CorpusConfig, owner: str, duplicates: pa.Table) -> Record | None:
-    """Move a shard's duplicates, commit it, and return its record; None where it holds none.
+    """Move a shard's duplicates, commit it, and return its record. None where it holds none.
 
-    May be done again at any point: some or all of them are among the rejects already, if a task before died.
+    If an earlier task died, some or all of the duplicates are among the rejects already.
     """
     output = Folder(config.output)
     keys, found = _rows(output, record.name, "rgbd", ["key"])["key"].to_numpy(), duplicates["key"].to_numpy()
@@ -98,7 +98,7 @@ def rewrite(record: Record, config: CorpusConfig, owner: str, duplicates: pa.Tab
 
 
 def _rows(output: Folder, shard: str, contract: str, columns: list[str] | None = None) -> pa.Table:
-    """The rows of a shard's file; none where there is no file."""
+    """Read the rows of a shard's file. A file that is absent has none."""
     name = shard_file(shard, contract)
     if output.exists(name):
         return output.read_table(name, columns=columns)
@@ -106,7 +106,7 @@ def _rows(output: Folder, shard: str, contract: str, columns: list[str] | None =
 
 
 def _as_rejects(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
-    """Duplicates of one shard -> their reject rows."""
+    """Turn the duplicates of one shard into reject rows."""
     at = positions_of(rows["key"].to_numpy(), duplicates["key"].to_numpy())
     found = duplicates.take(pa.array(at))
     reasons = [Reason.DUPLICATE_BYTES if same else Reason.NEAR_DUPLICATE for same in found["same"].to_pylist()]

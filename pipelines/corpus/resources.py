@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ldm3d.config import ClusterConfig
 from pipelines.workers.resources import Pool, device_pool, rounded_down
 
-DOWNLOAD_CALLS = 4  # shards at a time: the slowest URL of one is waited for while others are fetched and decoded
+DOWNLOAD_CALLS = 4  # shards at a time: while the slowest URL of one is awaited, others are fetched and decoded
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Resources:
 
 
 def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
-    """Give label actors the GPUs (or their CPUs), downloads two thirds of the other CPUs, the rest to tasks.
+    """Give label actors the GPUs (or their CPUs), downloads two thirds of the other CPUs, and writing tasks the rest.
 
     Raises:
         ValueError: what was asked for does not fit in the cluster with a share of a CPU left for writing.

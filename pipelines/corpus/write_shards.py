@@ -11,7 +11,7 @@ from ldm3d.config import CorpusConfig
 from ldm3d.images import encode_depth
 from ldm3d.schema import RGBD, conform
 from pipelines.storage.folder import Folder
-from pipelines.storage.parquet import pictures, row_groups, writer_options
+from pipelines.storage.parquet import pictures, row_groups, with_columns, writer_options
 from pipelines.storage.shards import Record, commit_shard
 
 RGBD_OPTIONS = writer_options(RGBD, ["nsfw", "split"])
@@ -21,7 +21,8 @@ def write_shards(rows: pa.Table, *, config: CorpusConfig, owner: str, provenance
     """Encode depth and commit shards.
 
     INPUT   whole shards: a block may hold several, but never a part of one
-    OUTPUT  a row a shard: record, the JSON of its `Record`
+    OUTPUT  record, the JSON of a `Record`
+    Fan-out the rows of a shard : 1
     """
     output = Folder(config.output)
     records = []
@@ -35,7 +36,7 @@ def write_shards(rows: pa.Table, *, config: CorpusConfig, owner: str, provenance
 def _pack(
     name: str, rows: pa.Table, config: CorpusConfig, provenance: dict[str, Any]
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
-    """A shard's labelled rows -> its counts, and the row groups of its files by contract."""
+    """Turn a shard's labelled rows into its counts, and the row groups of its files by contract."""
     kept = rows.filter(pc.equal(rows["reason"], ""))
     rejects = rows.filter(pc.not_equal(rows["reason"], ""))
     record = Record(
@@ -54,20 +55,18 @@ def _pack(
 
 
 def _with_pictures(rows: pa.Table, codec: Literal["png", "jxl"]) -> pa.Table:
-    """Rows with image and depth as encoded pictures, in the form that `datasets` reads."""
+    """Encode image and depth as pictures, in the form that `datasets` reads."""
     depth = [encode_depth(square_map(raw), codec) for raw in rows["depth"].to_pylist()]
     names = [f"{key & (2**64 - 1):016x}" for key in rows["key"].to_pylist()]
-    columns = {
-        "image": pictures(rows["image"].to_pylist(), [f"{name}.jpg" for name in names]),
-        "depth": pictures(depth, [f"{name}.{codec}" for name in names]),
-    }
-    for column, values in columns.items():
-        rows = rows.set_column(rows.column_names.index(column), column, values)
-    return rows
+    return with_columns(
+        rows,
+        image=pictures(rows["image"].to_pylist(), [f"{name}.jpg" for name in names]),
+        depth=pictures(depth, [f"{name}.{codec}" for name in names]),
+    )
 
 
 def square_map(raw: bytes) -> np.ndarray:
-    """The bytes of an S x S uint16 map -> the map."""
+    """Turn the bytes of an S x S uint16 map into the map."""
     values = np.frombuffer(raw, np.uint16)
     side = round(len(values) ** 0.5)
     return values.reshape(side, side)

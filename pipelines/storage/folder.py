@@ -1,4 +1,4 @@
-"""A folder on any fsspec file system, with writes that are whole or absent."""
+"""A folder on any fsspec file system, in which a write is complete or absent."""
 
 import errno
 import json
@@ -31,26 +31,26 @@ S3_OPTIONS: dict[str, Any] = {
     # A file is read by one GET, which sees one version of it; in parallel ranges it could be a mixture of two.
     "max_concurrency": 1,
 }
-DRAFT = re.compile(r"(^|/)\.[^/]+\.[0-9a-f]{32}\.tmp$")  # what `_beside` names a file until it is whole
-S3_RETRIES = 3  # around those above, when a throttled request or a broken answer is still that: s3fs's default is 5
+DRAFT = re.compile(r"(^|/)\.[^/]+\.[0-9a-f]{32}\.tmp$")  # how `_beside` names a file until it is complete
+S3_RETRIES = 3  # s3fs's own, around those above (its default is 5): throttled requests, broken answers
 
 
 class Folder:
-    """One folder, `file://`, `s3://`, another URL of fsspec's, or a plain path. Its methods take paths relative to it.
+    """One folder: a plain path, `file://`, `s3://` or any other URL that fsspec knows. Methods take relative paths.
 
     Object stores make an object visible when its upload is complete; a local file is written beside its place and
-    renamed. Either way a reader sees the old file or the new one, never a part. Every look is a new one: what other
-    processes wrote is there.
-
-    Attributes:
-        url: the same folder for any process: a local path is absolute.
+    renamed. Either way a reader sees the old file or the new one, never a part. Nothing is cached: what other
+    processes wrote is seen at once.
 
     Raises:
-        ValueError: it is empty, or fsspec does not know the protocol, or lacks the package for it.
+        ValueError: the URL is empty, fsspec does not know its protocol, or the package for it is not installed.
     """
 
+    url: str
+    """Names the folder in any process: a local path is absolute."""
+
     def __init__(self, url: str) -> None:
-        if not url:  # which would be the folder that one happens to be in
+        if not url:  # fsspec would take it for the current folder
             raise ValueError("an empty path was given; wanted a folder, local or s3:// (is a variable unset?)")
         protocol = fsspec.core.split_protocol(url)[0]
         is_s3 = protocol in ("s3", "s3a")
@@ -73,7 +73,7 @@ class Folder:
         self.url = self.root if self.is_local else url.rstrip("/")
 
     def path(self, name: str) -> str:
-        """The full path of a name, as the file system takes it."""
+        """Return the full path of a name, as the file system takes it."""
         return posixpath.join(self.root, name) if name else self.root
 
     def exists(self, name: str = "") -> bool:
@@ -84,13 +84,14 @@ class Folder:
         return info is not None and info["type"] == "file"
 
     def _info(self, name: str) -> dict[str, Any] | None:
-        # fs.exists and fs.isfile take some failures of a store for a "no"
+        # fs.exists and fs.isfile answer False to some failures of a store
         with suppress(FileNotFoundError, NotADirectoryError), self._named(name):
             return dict(self.fs.info(self.path(name)))
         return None
 
     def read(self, name: str) -> bytes:
-        """
+        """Read a whole file.
+
         Raises:
             FileNotFoundError: there is no such file.
         """
@@ -98,11 +99,11 @@ class Folder:
             return bytes(self.fs.cat_file(self.path(name)))
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """An object of JSON.
+        """Read a JSON object.
 
         Raises:
             FileNotFoundError: there is no such file.
-            DamagedError: it is something else.
+            DamagedError: the file holds something else.
         """
         try:
             return dict(json.loads(self.read(name)))
@@ -111,12 +112,12 @@ class Folder:
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """A file to be read from any place in it."""
+        """Open a file for random access."""
         with self._named(name), self.fs.open(self.path(name), "rb") as file:
             yield file
 
     def read_many(self, names: list[str]) -> list[bytes]:
-        """The contents of many small files, in the order of their names, fetched at the same time."""
+        """Read many small files concurrently. Returns their contents in the order of `names`."""
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             return list(pool.map(self.read, names))
 
@@ -135,8 +136,8 @@ class Folder:
 
     @contextmanager
     def place(self, name: str) -> Iterator[Path]:
-        """A local path for what writes files alone: what is there when the `with` ends without an error is put in
-        place.
+        """Yield a local path for libraries that only write to paths. When the `with` ends without an error, the file
+        there is put in place.
         """
         with self._named(name):
             if self.is_local:
@@ -149,30 +150,30 @@ class Folder:
                     self.fs.put_file(str(draft), self.path(name))
 
     def delete(self, name: str) -> None:
-        """Remove a file, or a folder with all that is below it; fine where there is none."""
-        # not fs.rm, which takes names for patterns, and on S3 does not say when a file stays
+        """Remove a file, or a folder and everything below it. Nothing happens where there is none."""
+        # fs.rm takes names for patterns, and on S3 does not report a file that it could not delete
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             list(pool.map(self._delete_file, self.sizes(name)))
         if self.is_local:
             for folder, _, _ in os.walk(self.path(name), topdown=False):
-                with suppress(OSError):  # somebody has put something there
+                with suppress(OSError):  # another process has put something there
                     Path(folder).rmdir()
 
     def try_writing(self, name: str) -> None:
-        """Write an empty file and remove it again, with the folders that it needed.
+        """Check that files can be written: create an empty one, then remove it and the folders made for it.
 
         Raises:
-            OSError: that cannot be done.
+            OSError: they cannot.
         """
         made = [folder for folder in Path(self.path(name)).parents if not folder.exists()] if self.is_local else []
         self.write(name, b"")
         self._delete_file(name)
         for folder in made:
-            with suppress(OSError):  # something is in it by now
+            with suppress(OSError):  # another process has put something there
                 folder.rmdir()
 
     def drafts(self) -> list[str]:
-        """Files of ours that never were put in place, as their writers were killed."""
+        """List our unfinished files, whose writers were killed."""
         return [name for name in self.sizes("", ".tmp") if DRAFT.search(name)]
 
     def delete_drafts(self) -> None:
@@ -185,35 +186,38 @@ class Folder:
             self.fs.rm_file(self.path(name))
 
     def sizes(self, name: str = "", suffix: str = "") -> dict[str, int]:
-        """Every file below a folder with its size in bytes, by relative path; empty where there is no folder."""
+        """Map every file below a folder, by relative path, to its size in bytes. Empty where there is no folder."""
         with self._named(name):
             found: dict[str, dict[str, Any]] = self.fs.find(self.path(name), detail=True)
         start = len(self.root) + 1
         return {
             path[start:]: int(info["size"])
             for path, info in found.items()
-            if path.endswith(suffix) and not path.endswith("/")  # what consoles make to show an empty folder
+            if path.endswith(suffix) and not path.endswith("/")  # consoles make such an object for an empty folder
         }
 
     def parquet_file(self, name: str, **options: Any) -> pq.ParquetFile:
-        """A parquet file opened for its footer, row groups or columns."""
+        """Open a parquet file, to read its footer, row groups or columns."""
         with self._named(name):
             return pq.ParquetFile(self.fs.open(self.path(name), "rb"), **options)
 
     def read_batches(self, name: str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """A parquet file in batches of at most so many rows; little of it is held at once."""
+        """Read a parquet file in batches of at most `rows` rows, holding little of it in memory."""
         with self.parquet_file(name, pre_buffer=False, buffer_size=STREAM_BYTES) as file, self._named(name):
             yield from file.iter_batches(batch_size=rows, columns=columns)
 
     def read_table(self, name: str, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
-        """A parquet file, or one of its row groups, with its schema metadata."""
+        """Read a parquet file, or one of its row groups, with its schema metadata."""
         with self.parquet_file(name) as file, self._named(name):
             return file.read(columns=columns) if row_group is None else file.read_row_group(row_group, columns=columns)
 
     def write_tables(self, name: str, groups: Iterable[pa.Table], **options: Any) -> int:
-        """Put a parquet file in place, one row group a table, all of one schema. Returns its size in bytes.
+        """Put a parquet file in place, with one row group for each table. Returns its size in bytes.
 
-        The file is made in memory: callers keep it to the size of a shard.
+        The tables share a schema. The file is built in memory, so callers keep it to the size of a shard.
+
+        Raises:
+            ValueError: there is no table.
         """
         sink = pa.BufferOutputStream()
         writer = None
@@ -229,27 +233,27 @@ class Folder:
 
     @contextmanager
     def _named(self, name: str) -> Iterator[None]:
-        """Whatever a store fails with becomes an OSError, and it and Arrow's errors say which file it was about."""
+        """Turn every failure of a store into an OSError, and name the file in it and in Arrow's errors."""
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            error.add_note(f"{self.url}/{name}")  # a store says "Access Denied" and no more
+            error.add_note(f"{self.url}/{name}")  # a store says "Access Denied" and nothing else
             raise
         except self._failures as error:
             raise OSError(errno.EIO, f"{self.url}/{name}: {error}") from error
 
 
 class DamagedError(RuntimeError):
-    """A file is not what was written."""
+    """A file does not hold what was written."""
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether a parquet file was read and found broken: what a store fails with has a number or a type of its own."""
+    """Tell a broken parquet file from a failing store, whose errors carry an errno or have a type of their own."""
     return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)
 
 
 def _s3_failures() -> tuple[type[Exception], ...]:
-    """What s3fs raises beside OSError: no credentials, no connection, an answer that breaks off every time."""
+    """List what s3fs raises beside OSError: no credentials, no connection, an answer that keeps breaking off."""
     from aiohttp import ClientError
     from botocore.exceptions import BotoCoreError
 
@@ -258,16 +262,16 @@ def _s3_failures() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Where to write a local file that is then put in place."""
+    """Yield a path beside a local file. What was written there then replaces the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # dataset readers pass over names with a dot
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # dataset readers skip names with a dot
     try:
         beside.touch()
         mode = beside.stat().st_mode
         yield beside
-        beside.chmod(mode)  # safetensors lets nobody but its writer read a file
+        beside.chmod(mode)  # safetensors makes its files readable by their owner alone
         with beside.open("rb") as whole:
-            os.fsync(whole.fileno())  # else a power cut may leave the name with nothing in it
+            os.fsync(whole.fileno())  # else a power cut may leave an empty file under the final name
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -26,14 +26,14 @@ TRAINING_STEP = "training.json"  # in an exported model
 
 @contextmanager
 def model_copy(url: str, parts: tuple[str, ...], setting: str) -> Iterator[str]:
-    """A local folder with some parts of a model.
+    """Copy parts of a model into a local folder, which lasts as long as the context.
 
     Args:
-        parts: folders in the model that have to be there; "" is what lies beside them.
-        setting: what names the model, for messages.
+        parts: the model's folders that must exist; "" stands for the files beside them.
+        setting: the setting that names the model, for messages.
 
     Raises:
-        ValueError: it cannot be read, or lacks a part.
+        ValueError: the model cannot be read, or lacks a part.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -45,7 +45,7 @@ def model_copy(url: str, parts: tuple[str, ...], setting: str) -> Iterator[str]:
 
 
 def _copy(model: Folder, part: str, target: Path) -> None:
-    """What is read of one part."""
+    """Copy the files of one part."""
     names = [name for name in model.sizes(part) if name.endswith(READ) and name.rpartition("/")[0] == part]
     if not names:
         lacking = f"{part}/" if part else "model_index.json"
@@ -56,18 +56,18 @@ def _copy(model: Folder, part: str, target: Path) -> None:
 
 
 def write_training_step(output: Folder, step: int) -> None:
-    """Leave the step in the folder of a model."""
+    """Write the step into the folder of a model."""
     output.write(TRAINING_STEP, json.dumps({"step": step}).encode())
 
 
 def training_step_of(model: str) -> int | None:
-    """The step of an export, or of `model/` in the output of a training; None where nothing says it, and of a hub id.
+    """Return the training step of an export, or of `model/` in the output of a training. None where it is not known.
 
     Args:
-        model: a folder, local or s3://, or a hub id.
+        model: a folder, local or s3://, or a hub id, whose step is never known.
 
     Raises:
-        ValueError: what says it cannot be read.
+        ValueError: the file that holds the step is damaged.
     """
     if "://" not in model and not Path(model).is_dir():
         return None
@@ -76,26 +76,28 @@ def training_step_of(model: str) -> int | None:
         exported = _number(Folder(model), TRAINING_STEP, "step")
         return _number(Folder(run or "/"), SUCCESS, "steps") if exported is None and name == MODEL else exported
     except DamagedError as error:
-        raise ValueError(f"model.model {model!r}: {error}: mend or remove what says its training step") from error
+        raise ValueError(
+            f"model.model {model!r}: {error}: restore or remove that file, which holds the training step"
+        ) from error
 
 
 def _number(folder: Folder, file: str, name: str) -> int | None:
     try:
         found = folder.read_json(file).get(name)
-    except (FileNotFoundError, PermissionError):  # some stores deny what is not there
+    except (FileNotFoundError, PermissionError):  # some stores deny access to what does not exist
         return None
     return found if isinstance(found, int) else None
 
 
 def open_autoencoder(model: str, revision: str | None = None) -> "AutoencoderKL":
-    """A trained autoencoder in float32, on the CPU.
+    """Open a trained autoencoder in float32, on the CPU.
 
     Args:
         model: a folder, local or s3://, with the autoencoder in `vae/`; or a hub id.
-        revision: of a hub's.
+        revision: commit of a model on the hub.
 
     Raises:
-        ValueError: there is none that will do.
+        ValueError: there is none, or it does not have LDM3D's channels.
     """
     if "://" not in model:
         return load_trained_autoencoder(Source(AUTOENCODER, model, revision))
@@ -104,14 +106,14 @@ def open_autoencoder(model: str, revision: str | None = None) -> "AutoencoderKL"
 
 
 def open_model(model: str, revision: str | None = None) -> RgbdPipeline:
-    """A trained model in float32, on the CPU.
+    """Open a trained model in float32, on the CPU.
 
     Args:
         model: a folder in diffusers layout, local or s3://, or a hub id.
-        revision: of a hub's.
+        revision: commit of a model on the hub.
 
     Raises:
-        ValueError: there is none that will do.
+        ValueError: there is none, or it cannot draw.
     """
     if "://" not in model:
         return RgbdPipeline.from_pretrained(model, revision)

@@ -1,4 +1,4 @@
-"""Tables as parquet files have them: row groups, columns of pictures, what is worth compressing."""
+"""How tables are laid out in our parquet files: row groups, picture columns, compression."""
 
 from typing import Any
 
@@ -10,7 +10,11 @@ PICTURES = ("image.bytes", "depth.bytes")  # encoded already: they do not shrink
 
 
 def writer_options(schema: pa.Schema, few_values: list[str]) -> dict[str, Any]:
-    """Arguments of the parquet writer for rows with pictures. `few_values`: columns worth a dictionary."""
+    """Return arguments of the parquet writer for rows with pictures.
+
+    Args:
+        few_values: columns with few distinct values, which get a dictionary.
+    """
     leaves = [
         name
         for field in schema
@@ -23,13 +27,21 @@ def writer_options(schema: pa.Schema, few_values: list[str]) -> dict[str, Any]:
     }
 
 
+def with_columns(table: pa.Table, **columns: pa.Array) -> pa.Table:
+    """Add columns to a table; those that exist are replaced in place."""
+    for name, values in columns.items():
+        index = table.schema.get_field_index(name)
+        table = table.append_column(name, values) if index < 0 else table.set_column(index, name, values)
+    return table
+
+
 def row_groups(table: pa.Table, size: int) -> list[pa.Table]:
-    """A table cut into row groups of `size` rows; none where it is empty."""
+    """Cut a table into row groups of `size` rows. An empty table has none."""
     return [table.slice(start, size) for start in range(0, table.num_rows, max(1, size))]
 
 
 def pictures(contents: list[bytes], names: list[str]) -> pa.StructArray:
-    """Encoded pictures and their names as a column of `IMAGE`."""
+    """Make a column of type `IMAGE` from encoded pictures and their names."""
     return pa.StructArray.from_arrays(
         [pa.array(contents, pa.binary()), pa.array(names, pa.string())], fields=list(IMAGE)
     )

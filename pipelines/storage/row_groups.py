@@ -1,4 +1,4 @@
-"""The row groups of one split of a corpus: what they are, and reading them."""
+"""The row groups of one split of a corpus or of latents: listed, and read."""
 
 import hashlib
 import json
@@ -20,34 +20,32 @@ OPEN_FILES = 256  # with their footers; a file that is opened again costs an obj
 
 @dataclass(frozen=True, eq=False)
 class RowGroups:
-    """The row groups of one split, in the order of file names. Small, and means the same in any process.
-
-    Attributes:
-        url: the corpus.
-        columns: what is read of them.
-        files: names relative to the corpus, sorted.
-        file, number: (G,) int64, the index in `files` that a row group is in, and its number there.
-        rows: (G,) int64.
-        fingerprint: hex, of names, sizes and row groups of the files: the same rows again, or others.
-    """
+    """The G row groups of one split, in the order of file names. Small, and valid in any process."""
 
     url: str
+    """Of the corpus or latents."""
     columns: tuple[str, ...]
+    """The columns to read."""
     files: tuple[str, ...]
+    """Names relative to `url`, sorted."""
     file: NDArray[np.int64]
+    """(G,): the index in `files` of the file that holds each row group."""
     number: NDArray[np.int64]
+    """(G,): the number of each row group in its file."""
     rows: NDArray[np.int64]
+    """(G,)"""
     fingerprint: str
+    """Hex; changes with the names, sizes and row groups of the files."""
 
     @classmethod
     def of(cls, corpus: Folder, contract: str, split: str, columns: tuple[str, ...]) -> Self:
         """List the files of a split and read their footers.
 
         Args:
-            contract: `rgbd/v1` is in `rgbd/<split>/*.parquet`, and so on.
+            contract: rows of `rgbd/v1` are in `rgbd/<split>/*.parquet`, and so on.
 
         Raises:
-            ValueError: there are no rows, a file is not whole, or it has another contract or lacks a column.
+            ValueError: there are no rows, a file is truncated, has another contract, or lacks a column.
         """
         place = f"{contract.partition('/')[0]}/{split}"
         sizes = dict(sorted(corpus.sizes(place, ".parquet").items()))
@@ -70,12 +68,12 @@ class RowGroups:
         )
 
     def name(self, group: int) -> str:
-        """Where a row group is, to tell people."""
+        """Say where a row group is, for messages."""
         return f"{self.url}/{self.files[self.file[group]]}, row group {self.number[group]}"
 
 
 class OpenRowGroups:
-    """Reads row groups, from any number of threads. Files stay open, the last `OPEN_FILES` of them."""
+    """Reads row groups from any number of threads. The `OPEN_FILES` files used last stay open."""
 
     def __init__(self, row_groups: RowGroups) -> None:
         self.row_groups = row_groups
@@ -83,10 +81,10 @@ class OpenRowGroups:
         self._opened = lru_cache(OPEN_FILES)(self._open)
 
     def read(self, group: int) -> pa.Table:
-        """The columns of a row group.
+        """Read the columns of a row group.
 
         Raises:
-            OSError: it cannot be read; says which.
+            OSError: it cannot be read. The message names it.
         """
         groups = self.row_groups
         try:
@@ -102,17 +100,17 @@ class OpenRowGroups:
 
 class _Opened(NamedTuple):
     file: pq.ParquetFile
-    lock: Lock  # pyarrow's reader is not for several threads at a time
+    lock: Lock  # pyarrow's reader is not thread-safe
 
 
 def _rows_of(corpus: Folder, name: str, contract: str, columns: tuple[str, ...]) -> list[int]:
-    """The rows of each row group of a file."""
+    """Count the rows of each row group of a file."""
     try:
         with corpus.parquet_file(name) as file:
             footer, schema = file.metadata, file.schema_arrow
     except pa.ArrowInvalid as error:
         raise ValueError(
-            f"{corpus.url}/{name} is not a whole parquet file ({error}): make the corpus again"
+            f"{corpus.url}/{name} is not a complete parquet file ({error}): make the corpus again"
         ) from error
     found = (schema.metadata or {}).get(b"contract", b"none").decode()
     if found != contract:

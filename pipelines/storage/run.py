@@ -1,4 +1,4 @@
-"""What can be known before work starts: is the output ours to write, does the depth model load where it will run."""
+"""A run and its output: whether the output is ours to write, what it was begun with, and whether it is whole."""
 
 import hashlib
 import json
@@ -23,48 +23,52 @@ ROOT = Path(__file__).parents[2]  # of this code: where ldm3d, pipelines and job
 
 
 def check_output(output: Folder, identity: dict[str, Any]) -> bool:
-    """Whether an output was begun with this very configuration and input (True), or is empty (False).
+    """Check that an output is ours to write. Returns whether an earlier run began it; otherwise it is empty.
+
+    Args:
+        identity: all that decides what comes out. An output begun with another identity is refused.
 
     Raises:
         ValueError: it cannot be read or written, holds something else, or was begun with another configuration.
     """
     try:
         names = set(output.sizes()) - set(output.drafts())
-        if SUCCESS not in names:  # a finished corpus may be read-only
+        if SUCCESS not in names:  # a finished output may be read-only
             output.try_writing(PROBE)
     except OSError as error:
         raise ValueError(f"--output {output.url!r} cannot be written: {error}") from error
-    if names <= {RUN, PROBE}:  # what a run that was killed before it began leaves
+    if names <= {RUN, PROBE}:  # left by a run that was killed before it began
         return False
     if CONFIG not in names:
         raise ValueError(
-            f"--output {output.url!r} holds {len(names)} files but no run of this stage; give an empty folder"
+            f"--output {output.url!r} holds {len(names)} files that are not from this stage; give an empty folder"
         )
     try:
         before = output.read_json(CONFIG).get("identity")
     except DamagedError as error:
-        raise ValueError(f"--output: {error}: put it back as it was, or give another output") from error
+        raise ValueError(f"--output: {error}: restore the file, or give another output") from error
     if before is None:
-        raise ValueError(f"--output {output.url!r} holds a {CONFIG} that is not of this project; give an empty folder")
+        raise ValueError(f"--output {output.url!r} holds a {CONFIG} of another program; give an empty folder")
     if (made_by := before.get("stage")) and made_by != identity.get("stage"):
         raise ValueError(f"--output {output.url!r} was made by {made_by}; give another output")
     if changed := list(changes(before, identity)):
         raise ValueError(
             f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "
-            "Run with the old one to finish it, or give another output."
+            "Run with the old configuration to finish it, or give another output."
         )
     return True
 
 
 def check_apart(given: str, made: str) -> None:
-    """
+    """Check that input and output do not overlap.
+
     Args:
-        given, made: input and output, as `Folder.url` has them.
+        given, made: the URLs of input and output, as in `Folder.url`.
 
     Raises:
-        ValueError: one of them is in the other.
+        ValueError: one is inside the other.
     """
-    if "://" not in given and "://" not in made:  # a link may lead from one into the other
+    if "://" not in given and "://" not in made:  # a symbolic link may lead from one into the other
         given, made = str(Path(given).resolve()), str(Path(made).resolve())
     if f"{given}/".startswith(f"{made}/") or f"{made}/".startswith(f"{given}/"):
         raise ValueError(f"--output {made!r} and --input {given!r} overlap; give separate folders")
@@ -131,23 +135,22 @@ def save_config(
 
 
 def code_version() -> str:
-    """The git revision this code runs from; a hash of the sources where there is none, as in a submitted job."""
-    root = ROOT
+    """Return the git revision of this code; without git, as in a submitted job, a hash of its sources."""
     try:
-        if not (root / ".git").exists():  # git would find the repository of whoever has copied this into theirs
+        if not (ROOT / ".git").exists():  # git would find the repository around it, of whoever has copied this code
             raise FileNotFoundError
         return subprocess.check_output(
-            ["git", "describe", "--always", "--dirty"], cwd=root, text=True, stderr=subprocess.DEVNULL
+            ["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True, stderr=subprocess.DEVNULL
         ).strip()
     except (OSError, subprocess.CalledProcessError):
         digest = hashlib.sha256()
-        for file in sorted(file for room in ("ldm3d", "pipelines", "jobs") for file in (root / room).rglob("*.py")):
+        for file in sorted(file for room in ("ldm3d", "pipelines", "jobs") for file in (ROOT / room).rglob("*.py")):
             digest.update(file.read_bytes())
         return f"sources:{digest.hexdigest()[:16]}"
 
 
 def changes(before: Any, now: Any, name: str = "") -> list[str]:
-    """What differs between two JSON values, a line each."""
+    """List the differences between two JSON values, one line each."""
     if isinstance(before, dict) and isinstance(now, dict):
         return [
             line

@@ -2,14 +2,14 @@
 
 The unit of commit is the shard, a fixed set of rows whose name and files are fixed before work starts:
 
-    rgbd/train/00042.parquet        the rows that were kept      (absent when there are none)
-    rejects/train/00042.parquet     the rows that were rejected  (absent when there are none)
+    rgbd/train/00042.parquet        the kept rows      (absent when there are none)
+    rejects/train/00042.parquet     the rejected rows  (absent when there are none)
     _state/shards/train-00042.json  the marker, written last: counts and file sizes
 
-A shard is done when its marker is there and its files have the sizes that the marker says. Because the names do not
-depend on who writes them, work that is done twice (a retried task, a worker that outlives its driver, a marker that
-was lost) replaces rows and never doubles them. A run owns its output through `_state/run.json`: one that finds another
-run's name there stops writing.
+A shard is done when its marker exists and its files have the sizes in the marker. File names do not depend on who
+writes them, so work that is done twice (a retried task, a worker that outlives its driver, a lost marker) replaces
+rows and never doubles them. A run owns its output through `_state/run.json`; a run that finds another name there stops
+writing.
 """
 
 import json
@@ -31,7 +31,7 @@ class TakenOverError(RuntimeError):
 
 
 class LostRowsError(RuntimeError):
-    """Rows read are not rows kept and rejected."""
+    """The rows kept and rejected do not add up to the rows read."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Shard:
     rows: int
 
     def file(self, contract: str) -> str:
-        """Where rows of a contract go, relative to the output: `rgbd`, `rejects` and so on."""
+        """Return where rows of a contract (`rgbd`, `rejects` ...) go, relative to the output."""
         return shard_file(self.name, contract)
 
 
@@ -73,7 +73,7 @@ class Record:
         if self.rows != self.kept + sum(self.rejected.values()):
             raise LostRowsError(
                 f"shard {self.name}: {self.rows} rows read, but {self.kept} kept and {self.rejected} rejected: "
-                "rows were lost or doubled, which is a fault of this program"
+                "rows were lost or doubled, which is a bug in this program"
             )
 
     @property
@@ -103,7 +103,7 @@ def split_and_number(name: str) -> tuple[str, str]:
 
 
 def shard_file(name: str, contract: str) -> str:
-    """Where the rows of a contract go, relative to the output."""
+    """Return where the rows of a contract go, relative to the output."""
     split, number = split_and_number(name)
     return f"{contract}/{split}/{number}.parquet"
 
@@ -134,12 +134,12 @@ def commit_shard(
     """Write a shard's files, then its marker.
 
     Args:
-        record: the counts; its sizes are filled in here.
-        tables: by contract (`rgbd`, `rejects`), the row groups of its file; an empty list removes the file.
+        record: the counts. The sizes are filled in here.
+        tables: by contract (`rgbd`, `rejects`), the row groups of its file. An empty list removes the file.
         options: by contract, arguments of the parquet writer.
 
     Raises:
-        TakenOverError: the output belongs to another run; nothing, or only files without a marker, was written.
+        TakenOverError: the output belongs to another run. At most files without a marker were written.
     """
     check_owner(output, owner)
     sizes = {}
@@ -156,7 +156,11 @@ def commit_shard(
 
 
 def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str]) -> dict[str, Record]:
-    """The records of the shards that are done, by name; files of other shards are left for them to replace."""
+    """Find the shards that are done: their records, by name.
+
+    Args:
+        contracts: the folders of kept and of rejected rows.
+    """
     markers = output.sizes(MARKERS, ".json")
     present = {name: size for contract in contracts for name, size in output.sizes(contract, ".parquet").items()}
     wanted = {shard.name: shard for shard in shards}
@@ -166,8 +170,8 @@ def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str]) ->
         try:
             record = Record.from_json(content)
         except (ValueError, TypeError, LostRowsError):
-            continue  # a damaged marker is no marker
-        if record.name not in wanted:  # it was renamed
+            continue  # a damaged marker does not count
+        if record.name not in wanted:  # the file was renamed
             continue
         shard = wanted[record.name]
         expected = {shard.file(contract): present.get(shard.file(contract)) for contract in contracts}
@@ -178,24 +182,24 @@ def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str]) ->
 
 @contextmanager
 def redone_if_damaged(output: Folder, name: str) -> Iterator[None]:
-    """Where a file of a shard turns out to be damaged, its marker goes, so that the next run does the shard again."""
+    """Delete a shard's marker when one of its files turns out to be damaged: the next run makes the shard again."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
         if is_damage(error):
             forget(output, [name])
-            error.add_note(f"the shard {name} is done again by the same command")
+            error.add_note(f"run the same command again: it makes the shard {name} again")
         raise
 
 
 def forget(output: Folder, names: list[str]) -> None:
-    """Take shards' markers away, so that the next run does them again."""
+    """Delete the markers of shards, so that the next run makes them again."""
     for name in names:
         output.delete(f"{MARKERS}/{name}.json")
 
 
 def totals(records: list[Record]) -> tuple[int, int, dict[str, int]]:
-    """(rows, kept, rejected by reason) over many shards."""
+    """Add up many shards: rows read, rows kept, rows rejected by reason."""
     rejected: dict[str, int] = {}
     for record in records:
         for reason, count in record.rejected.items():

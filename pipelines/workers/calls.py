@@ -1,4 +1,4 @@
-"""Single calls on workers: a first one that shows whether a network runs there, and long ones that are waited for."""
+"""Single calls on workers: trials of a network before work starts, and waiting for long calls."""
 
 import logging
 import time
@@ -15,13 +15,14 @@ logger = logging.getLogger(__name__)
 def try_on_worker(
     function: Callable[..., dict[str, Any]], *arguments: object, pool: Pool, patience_s: float, name: str
 ) -> dict[str, Any]:
-    """What `function` returns there.
+    """Call a function on a worker of a pool, and return what it returned.
 
     Args:
-        name: of what is tried, for messages.
+        patience_s: seconds to wait for a free worker and the result.
+        name: what is tried, for messages.
 
     Raises:
-        ValueError: it failed, or no such worker was free in time.
+        ValueError: the function failed, or no worker was free in time.
     """
     task = ray.remote(max_retries=0)(function).options(num_cpus=pool.cpus, num_gpus=pool.gpus)
     trial = task.remote(*arguments)
@@ -39,11 +40,11 @@ def try_on_worker(
 
 
 def wait_for(task: ray.ObjectRef, name: str, patience_s: float) -> Any:
-    """What a task returns. While it does not, a line every `patience_s` seconds says what is waited for."""
+    """Return the result of a task. A warning every `patience_s` seconds says what is being waited for."""
     began = time.monotonic()
     while not ray.wait([task], timeout=patience_s)[0]:
         logger.warning(
-            "%s: no end after %.0f s; `ray status` tells whether the cluster has a CPU for it",
+            "%s: not done after %.0f s; `ray status` shows whether the cluster has a free CPU for it",
             name,
             time.monotonic() - began,
         )

@@ -1,4 +1,4 @@
-"""What a person sees while shards come in: rows/s, busy share of the accelerators, rejects by reason, time left."""
+"""The progress line of a stage: rows/s, busy share of the accelerators, rejects by reason, time left."""
 
 import time
 from collections import Counter
@@ -8,19 +8,20 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from pipelines.storage.shards import Record
-from pipelines.workers.resources import LABEL_CALLS
+from pipelines.workers.resources import DEVICE_CALLS
 from pipelines.workers.status_line import StatusLine
 
 REASONS_SHOWN = 4
 
 
 class ShardProgress:
-    """Counts finished shards; a live bar on a terminal, a line now and then elsewhere.
+    """Counts finished shards. Shows a live bar on a terminal, a line every few seconds elsewhere.
 
-    Busy share is the time that label actors spent in the model over the time that they had. It, rows/s and time left
-    are taken from the first finished shard on, so that start-up does not count, once there are `enough` shards: they
-    count when they are committed, and up to `LABEL_CALLS` an actor are labelled but not yet that, so four times as
-    many keep the error of the busy share below a quarter. Before, it is not shown, and the others are of all the time.
+    The busy share is the time that the actors spent in their networks over the time that they had. Once there are
+    `enough` shards, it and rows/s are measured from the first finished shard on, so that start-up does not count.
+    Until then the busy share is not shown, and rows/s are those since the start. A shard counts when it is committed,
+    and up to `DEVICE_CALLS` shards of each actor are through the network but not committed yet: four times as many
+    finished ones keep the error of the busy share below a quarter.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class ShardProgress:
         self.work = work
         self.rows = rows
         self.actors = actors
-        self.enough = 1 + 4 * LABEL_CALLS * actors
+        self.enough = 1 + 4 * DEVICE_CALLS * actors
         self.clock = clock
         self.status = StatusLine(rows, stream, clock)
         self.done = self.kept = self.shards = 0
@@ -56,7 +57,7 @@ class ShardProgress:
             self.status.show(self.done, self.line(), always=True)
 
     def add(self, record: Record) -> None:
-        """Count one finished shard, and show it where that is due."""
+        """Count one finished shard, and update the line."""
         self.done += record.rows
         self.kept += record.kept
         self.rejected.update(record.rejected)
@@ -71,27 +72,27 @@ class ShardProgress:
 
     @property
     def steady_s(self) -> float | None:
-        """Seconds from the first finished shard to the latest; None before they are enough to go by."""
+        """Seconds from the first finished shard to the latest. None while they are too few to go by."""
         if self.first is None or self.shards < self.enough or self.latest <= self.first:
             return None
         return self.latest - self.first
 
     @property
     def busy_share(self) -> float | None:
-        """Share of the label actors' time spent in the model, [0, 1]; None before there is anything to say."""
+        """Share of the actors' time spent in the network, [0, 1]. None while shards are too few."""
         if self.steady_s is None or not self.device_s_since_first:
             return None
         return min(1.0, self.device_s_since_first / (self.steady_s * self.actors))
 
     @property
     def rows_per_s(self) -> float:
-        """Rows finished in a second, kept or rejected."""
+        """Rows finished in a second, kept and rejected together."""
         if self.steady_s is None:
             return self.done / max(1e-9, self.clock() - self.began)
         return self.rows_since_first / self.steady_s
 
     def line(self) -> str:
-        """One line with everything."""
+        """Return the line."""
         left = timedelta(seconds=round((self.rows - self.done) / max(1e-9, self.rows_per_s))) if self.done else "?"
         common = ", ".join(f"{reason} {count}" for reason, count in self.rejected.most_common(REASONS_SHOWN))
         more = ", ..." if len(self.rejected) > REASONS_SHOWN else ""

@@ -1,6 +1,6 @@
 """Who gets which CPUs and GPUs, decided before work starts.
 
-Ray Data waits without a word when actors hold every CPU and a task needs one (ray-project/ray#44687), so the parts are
+Ray Data waits silently when actors hold every CPU and a task needs one (ray-project/ray#44687), so stages are
 fitted to the cluster here, or refused with the numbers.
 """
 
@@ -13,21 +13,25 @@ from ray.data import ActorPoolStrategy
 
 from ldm3d.config import ActorsConfig
 
-LABEL_CALLS = 2  # one shard on the device, one on its way to or from it
+DEVICE_CALLS = 2  # one shard on the device, one on its way to or from it
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Actors that live as long as the run, or tasks (`actors` is None) that need their CPUs while they work."""
+    """Actors that live as long as the run, or tasks, which hold their CPUs only while they work."""
 
     name: str
     cpus: float
+    """Of each actor or task."""
     gpus: float = 0.0
+    """Of each actor or task."""
     actors: int | None = None
-    calls: int = 1  # that an actor takes at once, on threads of its own
+    """None for tasks."""
+    calls: int = 1
+    """Calls that an actor handles at once, on threads of its own."""
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of `map_batches`."""
+        """Return arguments of `map_batches`."""
         wanted: dict[str, Any] = {"num_cpus": self.cpus}
         if self.gpus:
             wanted["num_gpus"] = self.gpus
@@ -46,24 +50,24 @@ class Pool:
 
 
 def cluster_size() -> tuple[float, float]:
-    """(CPUs, GPUs) that the connected cluster has in all."""
+    """Return the CPUs and GPUs of the whole connected cluster."""
     total = ray.cluster_resources()
     return total.get("CPU", 0.0), total.get("GPU", 0.0)
 
 
 def hide_other_gpus() -> None:
-    """Let a worker that reserved no GPU see none. Ray leaves it its machine's, and torch would take the first."""
+    """Hide the GPUs from a worker that reserved none. Ray leaves them visible, and torch would take the first."""
     if ray.is_initialized() and not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Pool:
-    """Give actors that do all the work of a stage the GPUs, or CPUs where there is none.
+    """Fit the actors of a stage that has no other tasks: they get the GPUs, or CPUs where there are none.
 
-    They may hold every CPU, as no task beside them needs one.
+    They may hold every CPU.
 
     Raises:
-        ValueError: what was asked for does not fit in the cluster.
+        ValueError: the actors asked for do not fit in the cluster.
     """
     pool = device_pool(name, config.actors, config.cpus, config.gpus, gpus, flags="")
     if pool.cpus * (pool.actors or 1) > cpus:
@@ -75,10 +79,10 @@ def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Poo
 
 
 def device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: float, gpus: float, flags: str) -> Pool:
-    """GPU actors hold no CPU, so that they never keep the other operators from starting."""
+    """Fit actors to the GPUs. GPU actors hold no CPU, so that they never keep other operators from starting."""
     if gpus == 0 or gpus_each == 0:
-        return Pool(name, cpus_each, actors=actors or 1, calls=LABEL_CALLS)
-    pool = Pool(name, 0.0, gpus_each, actors or max(1, int(gpus // gpus_each)), LABEL_CALLS)
+        return Pool(name, cpus_each, actors=actors or 1, calls=DEVICE_CALLS)
+    pool = Pool(name, 0.0, gpus_each, actors or max(1, int(gpus // gpus_each)), DEVICE_CALLS)
     if pool.gpus * (pool.actors or 1) > gpus:
         raise ValueError(
             f"the graph does not fit: {pool}, but the cluster has {gpus:g} GPUs. "
@@ -88,5 +92,5 @@ def device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: floa
 
 
 def rounded_down(cpus: float) -> float:
-    """Ray counts CPUs in ten-thousandths; hundredths are plenty."""
+    """Round down to hundredths of a CPU. Ray counts in ten-thousandths."""
     return int(cpus * 100) / 100

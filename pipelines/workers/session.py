@@ -1,4 +1,4 @@
-"""The connection to Ray, and how Ray Data is set for this project."""
+"""The connection to Ray, and Ray Data's settings for this project."""
 
 import gc
 import logging
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
-    """Join the cluster that this job runs on, or that `config.address` names, or start one on this machine.
+    """Join the cluster that this job runs on or that `config.address` names, or start one on this machine.
 
-    Does nothing where the process is connected already. Beside tests, the only `ray.init`.
+    A process that is connected stays so. This is the only `ray.init` outside tests.
 
     Raises:
         ValueError: no cluster answers.
@@ -44,7 +44,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
 
 @contextmanager
 def _same_sigterm() -> Iterator[None]:
-    """What this process does at SIGTERM stays what it was, where that was its own choice: Ray makes another."""
+    """Keep this process's own SIGTERM handler, if it has one: `ray.init` installs another."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -54,22 +54,22 @@ def _same_sigterm() -> Iterator[None]:
 
 
 def configure_data(config: ActorsConfig | ClusterConfig) -> None:
-    """A block is a shard: it is never cut by size. Our own progress replaces Ray's bars."""
+    """Make a block a shard, which Ray Data never splits by size, and replace its progress bars by ours."""
     context = DataContext.get_current()
     context.target_max_block_size = None
     context.enable_progress_bars = False
     context.execution_no_progress_timeout_s = config.no_progress_timeout_s  # Ray's default is 30 minutes of silence
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # else it warns that bars are off
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it would warn that its bars are off
 
 
 def _check_answers(address: str) -> None:
-    """Ray waits a minute or more for a cluster that is not there, so something has to listen at its `host:port`.
+    """Check that something listens at `host:port`, as Ray waits a minute or more for a cluster that is not there.
 
     Raises:
         ValueError: nothing does, or `address` is not an address.
     """
-    if address in ("auto", "local") or "://" in address:  # Ray finds these itself, or soon says that it does not
+    if address in ("auto", "local") or "://" in address:  # Ray finds these itself, or fails soon
         return
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal() and int(port) < 2**16):
@@ -78,6 +78,6 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
     except OSError as error:
         raise ValueError(
-            f"no Ray cluster answers at {address} within {CONNECT_S:g} s ({error}): start it, mend --cluster.address "
-            "or RAY_ADDRESS, or give neither to start one on this machine"
+            f"no Ray cluster answers at {address} within {CONNECT_S:g} s ({error}): start it, fix --cluster.address "
+            "or RAY_ADDRESS, or omit both to start one on this machine"
         ) from error

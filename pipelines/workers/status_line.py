@@ -1,4 +1,4 @@
-"""One line about how far work is: live beside a bar on a terminal, now and then elsewhere."""
+"""One line about progress: beside a live bar on a terminal, printed every few seconds elsewhere."""
 
 import sys
 import time
@@ -13,11 +13,11 @@ LOG_EVERY_S = 15.0
 
 
 class StatusLine:
-    """Where people see it: a context, whose end takes the bar away.
+    """Shows the line while its context lasts.
 
     Args:
-        total: of whatever is counted.
-        stream: stderr where None.
+        total: of what is counted.
+        stream: None is stderr.
         clock: seconds, monotonic.
     """
 
@@ -43,7 +43,7 @@ class StatusLine:
             self._bar.stop()
 
     def show(self, done: int, line: str, always: bool = False) -> None:
-        """The line of the moment. Off a terminal it is printed every 15 s; `always` where it must not be missed."""
+        """Show the current line. Off a terminal it is printed every 15 s, or at once where `always` is set."""
         now = self.clock()
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, description=line)

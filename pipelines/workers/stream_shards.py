@@ -1,4 +1,4 @@
-"""Shards through a graph of Ray Data, each as far as its marker."""
+"""Streaming shards through a Ray Data graph that commits each of them."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -15,18 +15,19 @@ from pipelines.workers.resources import Pool
 
 logger = logging.getLogger(__name__)
 
-# Shards an execution of Ray Data. Each takes the driver 1 ms before the first one starts, and 12 KB until the last has
-# ended; each execution starts its actors anew, which takes about a minute.
+# Shards in one execution of Ray Data. Each shard costs the driver 1 ms before the first one starts, and 12 KB until
+# the last one ends. Each execution starts its own actors, which takes about a minute.
 WINDOW = 25_000
 
 
 def stream_shards(
     shards: list[Shard], graph: Callable[[Dataset], Dataset], output: Folder, owner: str
 ) -> Iterator[Record]:
-    """The records of shards, as they are committed.
+    """Yield the records of shards as they are committed.
 
     Args:
-        graph: blocks of one shard each (name, source; row_group, -1 for the whole file) -> rows with `record`, JSON.
+        graph: maps blocks of one shard each (name, source; row_group, -1 for the whole file) to rows with `record`,
+            the JSON of a `Record`.
 
     Raises:
         TakenOverError: the output belongs to another run.
@@ -41,35 +42,35 @@ def stream_shards(
                 yield Record.from_json(row["record"])
 
 
-def work_off(
-    actor: type, work: Any, shards: list[Shard], contracts: tuple[str, str], pool: Pool, *, doing: str
+def process_shards(
+    actor: type, job: Any, shards: list[Shard], contracts: tuple[str, str], pool: Pool, *, doing: str
 ) -> None:
-    """The shards that are not done yet, by actors that do all the work of a stage.
+    """Process the shards that are not done yet, with actors that do all the work of a stage.
 
     Args:
-        actor: made of `work`, called with one shard at a time, gives its record.
-        work: what a run's actors are told; has `config` and `owner`.
-        contracts: folders of the rows that are kept, and of the others.
-        doing: what progress is told of.
+        actor: a class that is made from `job` and, called with one shard, returns its record.
+        job: what the actors of a run are told; has `config` and `owner`.
+        contracts: the folders of kept and of rejected rows.
+        doing: what the progress line calls the work.
     """
-    output = Folder(work.config.output)
+    output = Folder(job.config.output)
     records = finished(output, shards, contracts)
     pending = [shard for shard in shards if shard.name not in records]
-    logger.info("%d of %d shards to do", len(pending), len(shards))
+    logger.info("%d of %d shards left", len(pending), len(shards))
 
     def graph(blocks: Dataset) -> Dataset:
         return blocks.map_batches(
-            actor, fn_constructor_args=[work], batch_size=1, batch_format="pyarrow", **pool.arguments()
+            actor, fn_constructor_args=[job], batch_size=1, batch_format="pyarrow", **pool.arguments()
         )
 
     with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work=doing) as progress:
-        for record in stream_shards(pending, graph, output, work.owner):
+        for record in stream_shards(pending, graph, output, job.owner):
             progress.add(record)
 
 
 @contextmanager
 def says_who_took_over(output: Folder, owner: str) -> Iterator[None]:
-    """Where a task fails for it, the TakenOverError says more than the task that found it out."""
+    """Raise TakenOverError in place of the task error that it caused: it says more."""
     try:
         yield
     except ray.exceptions.RayTaskError:

@@ -207,7 +207,7 @@ def test_a_feature_file_that_was_overwritten_is_found_and_measured_again(config,
     middle = len(before) // 2
     target.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
     other = replace(config, report=ReportConfig(shown=4))
-    with pytest.raises(RayTaskError, match="is done again by the same command"):
+    with pytest.raises(RayTaskError, match="run the same command again"):
         evaluate(other)
     assert values(evaluate(other)) == values(made)
     assert target.read_bytes() == before

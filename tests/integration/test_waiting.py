@@ -14,4 +14,4 @@ def test_a_task_is_waited_for_to_its_end_with_word_of_it(cluster, caplog):
         return "done"
 
     assert wait_for(slow.remote(), "a slow task", patience_s=0.4) == "done"
-    assert "a slow task: no end after" in caplog.text
+    assert "a slow task: " in caplog.text

@@ -72,7 +72,8 @@ def test_values_that_a_rule_rejected_every_row_for_are_told(metadata, tmp_path, 
     (counts,) = write_bucket(rows, str(tmp_path / "out"), nobody).to_pylist()
     assert (counts["selected"], counts["rejected"], counts["seen"]) == (0, '{"nsfw": 600}', ["'UNLIKELY'"])
     candidates._warn_of_a_rule_that_rejects_all([counts], {"nsfw": ROWS})
-    assert "as nsfw; there are values like 'UNLIKELY'" in caplog.text
+    assert "as nsfw" in caplog.text
+    assert "'UNLIKELY'" in caplog.text
 
 
 def test_of_rules_that_reject_all_together_nothing_is_said(metadata, tmp_path, caplog):

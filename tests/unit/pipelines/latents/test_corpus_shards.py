@@ -48,7 +48,7 @@ def test_rows_that_are_missing_or_added_are_refused_with_the_numbers(corpus):
 
 def test_what_is_no_finished_corpus_is_refused(corpus, tmp_path):
     corpus.delete("_SUCCESS.json")
-    with pytest.raises(ValueError, match="holds no such thing: give a finished corpus"):
+    with pytest.raises(ValueError, match="--input .*: give a finished corpus"):
         CorpusShards.of(corpus.url, COLUMNS)
     with pytest.raises(ValueError, match="does not exist: give a finished corpus"):
         CorpusShards.of(str(tmp_path / "nothing"), COLUMNS)
@@ -56,5 +56,5 @@ def test_what_is_no_finished_corpus_is_refused(corpus, tmp_path):
 
 def test_a_damaged_file_is_refused_by_name(corpus):
     corpus.write("rgbd/val/00003.parquet", corpus.read("rgbd/val/00003.parquet")[:-5])
-    with pytest.raises(ValueError, match=r"rgbd/val/00003\.parquet is not a whole parquet file"):
+    with pytest.raises(ValueError, match=r"rgbd/val/00003\.parquet is not a complete parquet file"):
         CorpusShards.of(corpus.url, COLUMNS)

@@ -32,5 +32,5 @@ def test_what_nothing_says_is_not_known(tmp_path):
 
 def test_what_cannot_be_read_is_named(tmp_path):
     (tmp_path / "training.json").write_text("{")
-    with pytest.raises(ValueError, match=r"training\.json is damaged .* mend or remove"):
+    with pytest.raises(ValueError, match=r"model\.model .*training\.json is damaged"):
         training_step_of(str(tmp_path))

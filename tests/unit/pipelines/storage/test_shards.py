@@ -82,7 +82,7 @@ def test_a_shard_whose_file_does_not_open_is_forgotten_one_that_a_store_denies_i
     output.write(name, bytes(output.sizes()[name]))
     with pytest.raises(pa.ArrowInvalid) as caught, redone_if_damaged(output, SHARD.name):
         output.read_table(name)
-    assert "the shard train-00007 is done again by the same command" in caught.value.__notes__
+    assert "train-00007" in caught.value.__notes__[-1]
     assert finished(output, [SHARD], CONTRACTS) == {}
 
 

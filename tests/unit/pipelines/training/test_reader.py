@@ -358,7 +358,7 @@ def test_a_column_that_is_not_there_is_refused(corpus):
 def test_a_file_that_was_cut_is_refused_by_name(corpus):
     name = "rgbd/train/00001.parquet"
     replace(corpus, name, corpus.read(name)[:-100])
-    with pytest.raises(ValueError, match=r"00001.parquet is not a whole parquet file"):
+    with pytest.raises(ValueError, match=r"00001.parquet is not a complete parquet file"):
         row_groups(corpus)
 
 
