@@ -108,7 +108,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
 def _each_bucket(
     judged: Dataset, buckets: int, write: Callable[[pa.Table], pa.Table], patience_s: float
 ) -> list[dict[str, Any]]:
-    """Call `write` on all rows of each bucket, one task a bucket. A single bucket needs no shuffle, which takes seconds."""
+    """Call `write` on all rows of each bucket, one task a bucket. A single bucket spares the shuffle's seconds."""
     if buckets > 1:
         groups = judged.groupby("bucket", num_partitions=buckets)
         return list(groups.map_groups(write, batch_format="pyarrow").take_all())

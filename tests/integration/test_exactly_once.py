@@ -189,7 +189,7 @@ def test_of_two_runs_begun_at_once_with_other_settings_the_later_is_refused(worl
         return {}
 
     monkeypatch.setattr(stage, "try_model", tried_meanwhile)
-    with pytest.raises(ValueError, match="--output .*select"):
+    with pytest.raises(ValueError, match=r"--output .*select"):
         rebuild_corpus(config)
     assert json.loads(output.read("config.json"))["identity"] == {"select": "other"}
     assert load_plan(output) is None

@@ -197,7 +197,7 @@ def test_a_finished_corpus_that_has_lost_anything_is_known(corpus, tmp_path, los
 def test_a_corpus_without_its_state_is_not_relabelled_and_not_taken_for_metadata(corpus, tmp_path):
     shutil.copytree(corpus.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("_state"))
     assert is_corpus(str(tmp_path / "copy"))
-    with pytest.raises(ValueError, match="--input .*_state/"):
+    with pytest.raises(ValueError, match=r"--input .*_state/"):
         relabel_plan(Folder(str(tmp_path / "copy")))
 
 
@@ -412,7 +412,7 @@ def test_a_model_is_known_by_its_content_wherever_it_lies(corpus, make_config, t
 
 def test_an_output_that_is_not_ours_is_left_alone(plain_world, make_config, tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(ValueError, match="--output .* holds .* files"):
+    with pytest.raises(ValueError, match=r"--output .* holds .* files"):
         rebuild_corpus(make_config(plain_world, tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be written"):

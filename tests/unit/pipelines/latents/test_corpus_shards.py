@@ -48,7 +48,7 @@ def test_rows_that_are_missing_or_added_are_refused_with_the_numbers(corpus):
 
 def test_what_is_no_finished_corpus_is_refused(corpus, tmp_path):
     corpus.delete("_SUCCESS.json")
-    with pytest.raises(ValueError, match="--input .*: give a finished corpus"):
+    with pytest.raises(ValueError, match=r"--input .*: give a finished corpus"):
         CorpusShards.of(corpus.url, COLUMNS)
     with pytest.raises(ValueError, match="does not exist: give a finished corpus"):
         CorpusShards.of(str(tmp_path / "nothing"), COLUMNS)
