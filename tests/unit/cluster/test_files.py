@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator, ValidationError
 
 from jobs.command import parse
 from ldm3d.config import (
@@ -33,22 +34,7 @@ DOCKERFILE = (CLUSTER / "image/Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = dict(line.replace("_", "-").split("==") for line in (ROOT / "constraints.txt").read_text().split())
 
-# What may stand in a manifest, of what ray.io/v1 and Kubernetes know. A field that is missing here is to be looked up.
-KNOWN = {
-    "RayJob": "apiVersion kind metadata spec",
-    "RayCluster": "apiVersion kind metadata spec",
-    "RayJob.spec": "activeDeadlineSeconds backoffLimit deletionStrategy entrypoint entrypointNumCpus "
-    "entrypointNumGpus entrypointResources jobId metadata preRunningDeadlineSeconds rayClusterSpec runtimeEnvYAML "
-    "shutdownAfterJobFinishes submissionMode submitterConfig submitterPodTemplate suspend ttlSecondsAfterFinished",
-    "RayCluster.spec": "authOptions gcsFaultToleranceOptions headGroupSpec headServiceAnnotations networkPolicy "
-    "rayVersion suspend workerGroupSpecs",
-    "headGroupSpec": "headService labels rayStartParams resources serviceType template",
-    "workerGroupSpecs": "groupName labels maxReplicas minReplicas numOfHosts rayStartParams replicas "
-    "resources template",
-    "pod": "affinity containers imagePullSecrets nodeSelector priorityClassName securityContext serviceAccountName "
-    "terminationGracePeriodSeconds tolerations topologySpreadConstraints volumes",
-    "container": "env envFrom image imagePullPolicy lifecycle name resources securityContext volumeMounts",
-}
+SCHEMA = yaml.safe_load((ROOT / "tests/unit/cluster/kuberay_schema.yaml").read_text())
 IMPORTS_SERVE = pytest.mark.filterwarnings("ignore:Using extra keyword arguments on `Field`")  # as Ray's command does
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 Nodes = list[tuple[float, float]]
@@ -165,7 +151,7 @@ def test_a_command_is_one_that_its_job_takes_and_the_cluster_has_room_for_it(com
 
 def test_every_stage_has_its_command_and_each_reads_what_the_one_before_wrote(monkeypatch):
     configs = [config_of(command, monkeypatch) for command in readme_commands()]
-    entry_points = {file.stem for file in (ROOT / "jobs").glob("*.py") if "\n    run(" in file.read_text()}
+    entry_points = {file.stem for file in (ROOT / "jobs").glob("*.py")} - {"__init__", "command"}
     assert {command.split()[2].removeprefix("jobs.") for command in readme_commands()} == entry_points
     written = {config.output for config in configs}
     read = {given.partition("/rgbd/")[0] for config in configs[1:] for given in inputs_of(config)}
@@ -227,23 +213,46 @@ def test_groups_have_a_fixed_size_and_heads_no_cpus():
         assert all(group["minReplicas"] == group["replicas"] == group["maxReplicas"] for group in groups)
 
 
+def validate(manifest: dict[str, Any]) -> None:
+    """
+    Raises:
+        ValidationError: KubeRay does not know a name, or wants another type of value.
+    """
+    Draft202012Validator(SCHEMA | {"$ref": f"#/$defs/{manifest['kind']}"}).validate(manifest)
+
+
+@pytest.mark.parametrize("name", KUBERAY)
+def test_kuberay_takes_the_manifest(name):
+    validate(KUBERAY[name])
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("ray.io/v1", "ray.io/v2"),
+        ("backoffLimit: 3", "backoffLimit: three"),
+        ("{mode: token}", "{mode: tokens}"),
+        ("groupName", "group_name"),
+        ('num-cpus: "0"', "num-cpus: 0"),
+        ("medium:", "media:"),
+        ("preStop", "prestop"),
+    ],
+)
+def test_a_manifest_that_kuberay_refuses_is_seen(was, now):
+    text = (CLUSTER / "kuberay/rayjob-train-diffusion.yaml").read_text()
+    assert was in text
+    with pytest.raises(ValidationError):
+        validate(yaml.safe_load(text.replace(was, now)))
+
+
 @IMPORTS_SERVE
 @pytest.mark.parametrize("name", KUBERAY)
-def test_kuberay_and_ray_know_the_fields(name):
+def test_ray_knows_the_parameters_that_nodes_start_with(name):
     from ray.scripts.scripts import start
 
-    manifest = KUBERAY[name]
-    assert manifest["apiVersion"] == "ray.io/v1"
-    places = [(manifest["kind"], manifest), (f"{manifest['kind']}.spec", manifest["spec"])]
-    places += [("RayCluster.spec", cluster_of(manifest)), ("headGroupSpec", groups_of(manifest)[0])]
-    places += [("workerGroupSpecs", group) for group in groups_of(manifest)[1:]]
-    places += [("pod", pod) for pod in pods_of(manifest)]
-    places += [("container", container) for container in containers_of(manifest)]
-    assert [(place, unknown) for place, found in places if (unknown := found.keys() - set(KNOWN[place].split()))] == []
     options = {option for parameter in start.params for option in parameter.opts}
-    for group in groups_of(manifest):
+    for group in groups_of(KUBERAY[name]):
         assert {f"--{name}" for name in group["rayStartParams"]} <= options
-        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
 
 
 @pytest.mark.parametrize("name", KUBERAY)
