@@ -1,4 +1,4 @@
-"""Settings of the autoencoder's training: equation 1 of the paper with the constants of latent diffusion's kl-f8."""
+"""Settings for training the autoencoder: equation 1 of the paper, with the constants of latent diffusion's kl-f8."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,13 +15,13 @@ class PerceptualConfig:
     network: Literal["vgg", "alex", "squeeze"] = "vgg"
     """Backbone; latent diffusion uses VGG-16."""
     weights: ModelPlace = "torchvision"
-    """Backbone weights: `torchvision` downloads them once, a path loads them, `random` draws them from a seed."""
+    """Weights of the backbone: `torchvision` downloads them once, a path loads them, `random` draws them by seed."""
     rgb_weight: float = 1.0
-    """Weight of the LPIPS of the picture."""
+    """Weight of LPIPS on the picture."""
     depth_weight: float = 1.0
-    """Weight of the LPIPS of the depth."""
+    """Weight of LPIPS on the depth."""
     depth: Literal["packed", "grey"] = "packed"
-    """What LPIPS sees of depth: the channels as they are, or 16-bit depth as grey. A single channel is grey anyway."""
+    """What LPIPS sees of depth: its channels as they are, or 16-bit depth as grey. A single channel is always grey."""
 
     def __post_init__(self) -> None:
         for name in ("rgb_weight", "depth_weight"):
@@ -31,30 +31,30 @@ class PerceptualConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderLossConfig:
-    """L1 + LPIPS + KL, and a patch discriminator after a while."""
+    """L1 + LPIPS + KL, later joined by a patch discriminator."""
 
     perceptual: PerceptualConfig = PerceptualConfig()
     rgb_weight: float = 1.0
-    """Weight of the L1 of R, G and B."""
+    """Weight of the L1 loss on R, G and B."""
     high_weight: float = 1.0
-    """Weight of the L1 of the high byte of depth, or of a single depth channel."""
+    """Weight of the L1 loss on the high byte of depth, or on a single depth channel."""
     low_weight: float = 1.0
-    """Weight of the L1 of the low byte. It holds 1/256 of depth but most of the error: 1 is faithful, not best."""
+    """Weight of the L1 loss on the low byte: 1/256 of depth, most of the error. 1 is the paper's; less is better."""
     zero_weight: float = 1.0
-    """Weight of the L1 of the channel that is always zero."""
+    """Weight of the L1 loss on the channel that is always zero."""
     kl_weight: float = 1e-6
     """Weight of the KL divergence of the posterior from a unit normal."""
     adversarial_weight: float = 0.5
-    """Weight of the adversarial term, beside the adaptive one; 0 trains without a discriminator."""
+    """Weight of the adversarial term, on top of the adaptive one; 0 trains without a discriminator."""
     discriminator_start: int = 50_001
     """Optimiser steps before the discriminator takes part."""
     discriminator_filters: int = 64
     """Channels of the discriminator's first layer."""
     discriminator_layers: int = 3
-    """Strided layers of the discriminator."""
+    """Number of strided layers in the discriminator."""
     discriminator_norm: Literal["batch", "group"] = "batch"
-    """Its norm: `batch` is kl-f8's, synchronised over GPUs; `group` is the one that several CPU workers need to be as
-    one, as it sees each picture by itself."""
+    """Normalisation in the discriminator: `batch`, as in kl-f8, is synchronised across GPUs; `group` sees each picture
+    by itself, so that several CPU workers train like one."""
 
     def __post_init__(self) -> None:
         weights = ("rgb_weight", "high_weight", "low_weight", "zero_weight", "kl_weight", "adversarial_weight")
@@ -66,12 +66,12 @@ class AutoencoderLossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig:
-    """Fine-tune the autoencoder on RGBD: checkpoints, pictures of each epoch, the finished model."""
+    """Fine-tune the autoencoder on RGBD. Writes checkpoints, pictures of each epoch and the finished model."""
 
     input: FolderUrl
     """A finished RGBD corpus; local or s3://."""
     output: FolderUrl
-    """Folder of the run; local or s3://."""
+    """Folder for the run; local or s3://."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: AutoencoderLossConfig = field(default_factory=AutoencoderLossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -83,7 +83,7 @@ class AutoencoderConfig:
         require_finite(self)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which weights come out; what corpus and base hold decides the rest."""
+        """Return the settings that, with the contents of corpus and base, determine the weights."""
         left_out = ("input", "output", "workers", "watch")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
         values["loop"] = {name: value for name, value in values["loop"].items() if name not in PACING}

@@ -1,4 +1,4 @@
-"""What every config class needs: a check that names the setting, and plain JSON values."""
+"""Checks that name the setting at fault, and the way to plain JSON and back, for every config class."""
 
 import dataclasses
 import json
@@ -9,13 +9,13 @@ Config = TypeVar("Config")
 
 
 def require(fine: bool, name: str, got: object, wanted: str) -> None:
-    """Raises ValueError where a setting is out of its range: its name, what it is, what it may be."""
+    """Raise ValueError unless `fine`. The message names the setting, its value and what it may be."""
     if not fine:
         raise ValueError(f"{name} is {got!r}, wanted {wanted}")
 
 
 def require_finite(config: Any, name: str = "") -> None:
-    """Raises ValueError where a number of a config, or of one in it, is infinite or none: no range says so."""
+    """Raise ValueError if a number in a config, or in one nested in it, is infinite or NaN: ranges may let it pass."""
     for field in dataclasses.fields(config):
         value, full = getattr(config, field.name), f"{name}.{field.name}".lstrip(".")
         if dataclasses.is_dataclass(value):
@@ -25,7 +25,7 @@ def require_finite(config: Any, name: str = "") -> None:
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """A config as plain JSON values (tuples become lists)."""
+    """Convert a config to plain JSON values (tuples become lists)."""
     return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
@@ -39,16 +39,16 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def from_json(config_class: type[Config], values: dict[str, Any]) -> Config:
-    """The config that `to_json` made values of.
+    """Rebuild the config that `to_json` converted.
 
     Raises:
-        ValueError: it is of another class, or of another version of this code.
+        ValueError: the values are of another class, or of another version of this code.
     """
     kinds: dict[str, Any] = get_type_hints(config_class)
     try:
         return config_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
     except (KeyError, TypeError) as error:
-        raise ValueError(f"this is no {config_class.__name__} of this version: {error}") from error
+        raise ValueError(f"not a {config_class.__name__} of this version: {error}") from error
 
 
 def _from_json(kind: Any, value: Any) -> Any:

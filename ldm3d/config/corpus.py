@@ -1,4 +1,4 @@
-"""Every setting of the corpus stage."""
+"""Settings of the corpus stage."""
 
 import ipaddress
 import re
@@ -8,9 +8,9 @@ from typing import Any, Literal
 from ldm3d.config.checks import require, require_finite, to_json
 from ldm3d.config.places import FolderUrl, ModelPlace
 
-ARROW_BYTES = 2**31 - 1  # that an array of `binary`, which is the type of image columns, can hold
-PICTURE_BYTES_A_PIXEL = 3  # noise takes 2.5 as a JPEG of quality 100 and 2.8 as lossless depth, all else takes less
-PICTURE_BYTES = 4_096  # of headers
+ARROW_BYTES = 2**31 - 1  # the most that one Arrow array of `binary`, the type of image columns, can hold
+PICTURE_BYTES_A_PIXEL = 3  # the worst case is noise: 2.5 as a JPEG of quality 100, 2.8 as lossless depth
+PICTURE_BYTES = 4_096  # for headers
 
 
 def _is_address(text: str) -> bool:
@@ -23,30 +23,30 @@ def _is_address(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class SelectConfig:
-    """Which metadata rows become candidates, judged before anything is downloaded."""
+    """Which metadata rows become candidates; judged before anything is downloaded."""
 
     columns: Literal["auto", "laion400m", "laion5b", "coyo", "cc12m", "datacomp"] = "auto"
-    """Whose column names the metadata uses; `auto` recognises them."""
+    """Publisher whose column names the metadata uses; `auto` recognises it."""
     nsfw: tuple[str, ...] = ("UNLIKELY",)
-    """NSFW values let through; anything else, a null included, is rejected. `any` switches the policy off."""
+    """NSFW values to accept; any other value, including null, is rejected. `any` accepts everything."""
     min_similarity: float = 0.0
-    """Smallest CLIP similarity of image and caption; rows without one are rejected when this is above 0."""
+    """Lowest CLIP similarity of image and caption; above 0, rows without a similarity are rejected too."""
     min_size: int = 0
     """Smallest shorter side in pixels, checked on the metadata and again on the image."""
     max_aspect_ratio: float = 4.0
-    """Largest longer side over shorter side, checked on the metadata and again on the image."""
+    """Largest ratio of longer to shorter side, checked on the metadata and again on the image."""
     min_caption_chars: int = 1
     """Shortest caption, in characters after trimming."""
     max_caption_chars: int = 2_000
     """Longest caption, in characters after trimming."""
     sample: int | None = None
-    """How many rows to keep, drawn by key among the rows that pass; None keeps all."""
+    """Number of rows to keep, sampled by key from those that pass; None keeps all."""
     val_fraction: float = 0.2
     """Share of keys in the validation split."""
     test_fraction: float = 0.0
     """Share of keys in the test split; the rest is train."""
     seed: int = 0
-    """Draws another sample and another split."""
+    """Another seed gives another sample and another split."""
 
     def __post_init__(self) -> None:
         require(self.nsfw != (), "select.nsfw", self.nsfw, "at least one value, or `any`")
@@ -79,49 +79,49 @@ PACING = (
     "breaker_failures",
     "breaker_cooldown_s",
 )
-"""Settings of the download that say how patiently and how fast, not what."""
+"""Download settings that only set patience and speed. They may change between runs on the same output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadConfig:
-    """How one URL is fetched, and what bounds it. Fetch and resize are img2dataset's."""
+    """How each URL is fetched, and its limits. Fetching and resizing are img2dataset's."""
 
     image_size: int = 512
-    """Side S of the square image that is kept, in pixels."""
+    """Side S of the stored square image, in pixels."""
     encode_quality: int = 95
-    """JPEG quality of the kept image, 1 to 100."""
+    """JPEG quality of the stored image, 1 to 100."""
     decode: Literal["full", "scaled"] = "full"
-    """`full` is byte-identical to img2dataset; `scaled` decodes large JPEGs at 1/2, 1/4 or 1/8 (about 44 dB apart)."""
+    """`full` is byte-identical to img2dataset; `scaled` decodes large JPEGs at 1/2, 1/4 or 1/8 (about 44 dB PSNR)."""
     timeout_s: float = 10.0
-    """Seconds without progress (DNS, connect, one read) before an attempt is given up."""
+    """Seconds without progress (DNS, connect, one read) before an attempt is abandoned."""
     deadline_s: float = 30.0
-    """Seconds for one URL in all: redirects, retries and waits included, queueing for host or thread excluded."""
+    """Seconds for one URL in total: includes redirects, retries and waits, but not queueing for a host or thread."""
     max_bytes: int = 32 * 2**20
     """Largest response body in bytes."""
     max_pixels: int = 100_000_000
     """Largest declared width x height, checked before decoding."""
     decode_timeout_s: float = 20.0
-    """Seconds for decoding and resizing one image."""
+    """Seconds allowed for decoding and resizing one image."""
     max_redirects: int = 5
-    """Longest redirect chain; each hop is checked like the first."""
+    """Longest redirect chain; each hop is checked like the first URL."""
     retries: int = 2
-    """Further attempts after a transient failure (timeout, reset, 408, 429, 5xx)."""
+    """Additional attempts after a transient failure (timeout, reset, 408, 429, 5xx)."""
     backoff_s: float = 1.0
-    """Wait before the first retry in seconds, doubled for each further one; a Retry-After header takes precedence."""
+    """Seconds before the first retry, doubled for each further one; a Retry-After header takes precedence."""
     threads: int = 64
     """Concurrent fetches per download actor."""
     per_host: int = 4
-    """Concurrent fetches per host, over all download actors together (at least 1 an actor)."""
+    """Concurrent fetches per host, across all download actors (but at least 1 per actor)."""
     breaker_failures: int = 10
     """Consecutive transport failures after which a host is left alone for `breaker_cooldown_s`."""
     breaker_cooldown_s: float = 60.0
-    """Seconds a failing host is left alone; its URLs are rejected meanwhile."""
+    """Seconds for which a failing host is left alone; its URLs are rejected meanwhile."""
     user_agent_token: str | None = "ldm3d"
     """Name in the User-Agent header, and the agent that X-Robots-Tag lines may address."""
     opt_out_headers: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex")
-    """X-Robots-Tag directives that forbid use."""
+    """X-Robots-Tag directives that forbid using an image."""
     allow_addresses: tuple[str, ...] = ()
-    """Non-public IP addresses that may be contacted all the same; for tests and the demo only."""
+    """Non-public IP addresses that may be contacted nevertheless; for tests and the demo only."""
 
     def __post_init__(self) -> None:
         require(1 <= self.encode_quality <= 100, "download.encode_quality", self.encode_quality, "1 to 100")
@@ -136,7 +136,7 @@ class DownloadConfig:
         named = token is None or re.fullmatch(r"[!-~]{1,64}", token) is not None  # it goes into a header
         require(named, "download.user_agent_token", token, "up to 64 printable ASCII characters without a space")
         for address in self.allow_addresses:
-            require(_is_address(address), "download.allow_addresses", address, "IP addresses, as 127.0.0.1")
+            require(_is_address(address), "download.allow_addresses", address, "IP addresses such as 127.0.0.1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,15 +146,15 @@ class LabelConfig:
     depth_model: ModelPlace = "Intel/dpt-large"
     """Any transformers depth-estimation model, by hub id or local path."""
     revision: str | None = None
-    """Commit of the model on the hub; None takes its main branch."""
+    """Commit of the model on the hub; None takes the main branch."""
     predicts: Literal["auto", "inverse_depth", "depth"] = "auto"
-    """What the model's output means; `auto` reads it from the model's configuration. Depth is inverted on the way."""
+    """What the model predicts; `auto` reads it from the model's configuration. Depth is inverted before storing."""
     batch_size: int = 32
     """Images per forward pass."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Precision of the forward pass; `auto` is float16 on a GPU and float32 on a CPU."""
     depth_codec: Literal["png", "jxl"] = "png"
-    """Lossless 16-bit codec of the depth column; `png` opens everywhere, `jxl` is smaller, for our readers."""
+    """Lossless 16-bit codec of the depth column; `png` opens everywhere, `jxl` is smaller but needs our reader."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "label.batch_size", self.batch_size, "1 or more")
@@ -163,12 +163,12 @@ class LabelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DuplicatesConfig:
-    """The second pass: images that were fetched from different URLs but show the same thing."""
+    """The second pass: images from different URLs that show the same picture."""
 
     remove: bool = True
-    """Reject duplicates of the same bytes, and near-duplicates by perceptual hash."""
+    """Reject exact duplicates (same bytes) and near-duplicates (similar perceptual hash)."""
     max_distance: int = 3
-    """Largest Hamming distance of two 64-bit perceptual hashes that count as the same picture; 0 to 7."""
+    """Largest Hamming distance at which two 64-bit perceptual hashes count as the same picture; 0 to 7."""
 
     def __post_init__(self) -> None:
         require(0 <= self.max_distance <= 7, "duplicates.max_distance", self.max_distance, "0 to 7 of 64 bits")
@@ -176,12 +176,12 @@ class DuplicatesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardConfig:
-    """Shards are what is committed, and what is lost at most when something dies."""
+    """Size of a shard: the unit that is committed, and the most that a crash can lose."""
 
     rows: int = 256
     """Metadata rows per shard."""
     row_group_rows: int = 32
-    """Kept rows per parquet row group: what a training reader fetches at once."""
+    """Kept rows per parquet row group, the unit that a training reader fetches."""
 
     def __post_init__(self) -> None:
         require(self.rows >= 1, "shards.rows", self.rows, "1 or more")
@@ -190,22 +190,22 @@ class ShardConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterConfig:
-    """What the stage asks of Ray. Changes how fast rows come, never which rows."""
+    """What the stage asks of Ray. These settings change how fast rows come, never which rows."""
 
     address: str | None = None
     """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""
     download_actors: int | None = None
-    """Download actors; None takes the CPUs that are left over."""
+    """Number of download actors; None uses the remaining CPUs."""
     download_cpus: float = 1.0
     """CPUs per download actor."""
     label_actors: int | None = None
-    """Depth actors; None takes one per GPU, or one where there is none."""
+    """Number of depth actors; None takes one per GPU, or a single one on a cluster without GPUs."""
     label_gpus: float = 1.0
-    """GPUs per depth actor; taken as 0 on a cluster without GPUs."""
+    """GPUs per depth actor; treated as 0 on a cluster without GPUs."""
     label_cpus: float = 1.0
-    """CPUs per depth actor, and its torch threads, where it runs without a GPU."""
+    """CPUs per depth actor, and its torch threads, when it runs without a GPU."""
     no_progress_timeout_s: float = 900.0
-    """Seconds in which no operator finishes a task before the run fails, naming the operators that are stuck."""
+    """Seconds in which no operator finishes a task before the run fails, naming the stuck operators."""
 
     def __post_init__(self) -> None:
         for name in ("download_actors", "label_actors"):
@@ -223,7 +223,7 @@ class CorpusConfig:
     input: FolderUrl
     """LAION-style metadata (a parquet file or a folder of them), or an existing corpus to relabel; local or s3://."""
     output: FolderUrl
-    """Folder of the corpus; local or s3://."""
+    """Folder for the corpus; local or s3://."""
     select: SelectConfig = field(default_factory=SelectConfig)
     download: DownloadConfig = field(default_factory=DownloadConfig)
     label: LabelConfig = field(default_factory=LabelConfig)
@@ -234,13 +234,15 @@ class CorpusConfig:
     def __post_init__(self) -> None:
         require_finite(self)
         picture = PICTURE_BYTES_A_PIXEL * self.download.image_size**2 + PICTURE_BYTES
-        most = ARROW_BYTES // (2 * picture)  # a block is a shard, or the short last one of a split joined to another
-        wanted = f"at most {most} with download.image_size {self.download.image_size}: 2 GiB of pictures in an array"
+        most = ARROW_BYTES // (2 * picture)  # a short shard is joined to the next: two in one array
+        wanted = f"at most {most} with download.image_size {self.download.image_size}: 2 GiB of pictures fill an array"
         require(self.shards.rows <= most, "shards.rows", self.shards.rows, wanted)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which rows the corpus holds; what the input holds decides the rest. Those that pace
-        the download may change while it goes on, as machines and hosts demand."""
+        """Return the settings that, with the content of the input, determine the rows of the corpus.
+
+        Those that pace the download are left out: they may change during a run, as machines and hosts require.
+        """
         values = {name: value for name, value in to_json(self).items() if name not in ("input", "output", "cluster")}
         values["download"] = {name: value for name, value in values["download"].items() if name not in PACING}
         return values

@@ -1,4 +1,4 @@
-"""Settings of the U-Net's training: equation 2 of the paper, and what else users of diffusion training expect."""
+"""Settings for training the U-Net: equation 2 of the paper, and the usual options of diffusion training."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,18 +10,18 @@ from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConf
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionModelConfig:
-    """Where the model starts: a base, whose U-Net is trained, and an autoencoder that was trained before."""
+    """Where training starts: a base, whose U-Net is trained, and an autoencoder trained beforehand."""
 
     base: ModelPlace = "CompVis/stable-diffusion-v1-4"
     """Stable Diffusion v1.x or 2.x in diffusers layout, or an LDM3D checkpoint, by hub id or path."""
     revision: str | None = None
-    """Commit of the base on the hub; None takes its main branch."""
+    """Commit of the base on the hub; None takes the main branch."""
     autoencoder: ModelPlace | None = None
     """Output of `train_autoencoder`, or any model with a `vae/` of 6 or 4 channels, by path or hub id. None takes the
-    one that the latents were made with."""
+    one that encoded the latents."""
     latent_scale: Literal["checkpoint", "measured"] = "checkpoint"
-    """By what latents are multiplied: what the autoencoder's configuration says (0.18215), or 1 / their measured
-    standard deviation, for an autoencoder that was not fine-tuned from Stable Diffusion's."""
+    """Factor that latents are multiplied by: the one in the autoencoder's configuration (0.18215), or 1 / their
+    measured standard deviation, for an autoencoder that was not fine-tuned from Stable Diffusion's."""
 
     def __post_init__(self) -> None:
         require(self.base != "", "model.base", self.base, "a model id or path")
@@ -30,16 +30,16 @@ class DiffusionModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisingLossConfig:
-    """Mean squared error of the predicted noise, timesteps uniform."""
+    """Mean squared error of the predicted noise, at uniformly drawn timesteps."""
 
     prediction: Literal["checkpoint", "epsilon", "v_prediction"] = "checkpoint"
-    """What the U-Net predicts; `checkpoint` does what the base model's scheduler says."""
+    """What the U-Net predicts; `checkpoint` follows the base model's scheduler."""
     min_snr_gamma: float | None = None
-    """Weight timesteps by min(SNR, gamma) (arXiv 2303.09556; 5 is usual); None weighs all alike."""
+    """Weight timesteps by min(SNR, gamma) (arXiv 2303.09556; 5 is usual); None weights all alike."""
     offset_noise: float = 0.0
-    """Standard deviation of a shift that all pixels of a latent channel share, added to the noise (0.1 is usual)."""
+    """Standard deviation of a constant offset per latent channel, added to the noise (0.1 is usual)."""
     caption_dropout: float = 0.1
-    """Share of captions replaced by the empty one, so that classifier-free guidance works."""
+    """Share of captions replaced by the empty one, which classifier-free guidance requires."""
 
     def __post_init__(self) -> None:
         gamma = self.min_snr_gamma
@@ -50,12 +50,12 @@ class DenoisingLossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EmaConfig:
-    """The moving average of the U-Net's weights, which is what samples are drawn with."""
+    """Moving average of the U-Net's weights, with which samples are drawn."""
 
     decay: float = 0.9999
-    """Share of the average that a step keeps, once warmed up; 0 keeps no average."""
+    """Share of the average that each step keeps, once warmed up; 0 keeps no average."""
     warmup: bool = True
-    """Begin with a shorter memory: decay min(`decay`, (1 + step) / (10 + step))."""
+    """Start with a shorter memory: decay min(`decay`, (1 + step) / (10 + step))."""
 
     def __post_init__(self) -> None:
         require(0 <= self.decay < 1, "ema.decay", self.decay, "0 to below 1")
@@ -63,12 +63,12 @@ class EmaConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LoraConfig:
-    """Low-rank updates of the U-Net's attention (arXiv 2106.09685) in place of new weights."""
+    """Low-rank updates of the U-Net's attention (arXiv 2106.09685) instead of new weights."""
 
     rank: int = 0
-    """Rank of the updates to the queries, keys, values and outputs; 0 trains every weight of the U-Net instead."""
+    """Rank of the updates to queries, keys, values and outputs; 0 trains every weight of the U-Net instead."""
     alpha: int | None = None
-    """Updates are multiplied by alpha / rank; None takes the rank."""
+    """Updates are multiplied by alpha / rank; None sets alpha to the rank."""
 
     def __post_init__(self) -> None:
         require(self.rank >= 0, "lora.rank", self.rank, "0 or more")
@@ -77,18 +77,18 @@ class LoraConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplesConfig:
-    """Pictures that show how far training is: the same captions and the same starting noise every time."""
+    """Pictures that show progress, always of the same captions and starting noise."""
 
     captions: tuple[str, ...] = ()
-    """What is drawn; none takes the first captions of the validation split."""
+    """Captions to draw; if none are given, the first ones of the validation split."""
     count: int = 8
-    """How many of the validation split's captions; 0 draws none."""
+    """Number of captions to take from the validation split; 0 draws none."""
     every_epochs: int = 1
     """Epochs between pictures."""
     num_inference_steps: int = 50
-    """Steps of DDIM."""
+    """DDIM steps."""
     guidance_scale: float = 5.0
-    """How far predictions are pushed from those without a caption; 1 is no guidance."""
+    """How strongly predictions are pushed away from those without a caption; 1 is no guidance."""
 
     def __post_init__(self) -> None:
         require(self.count >= 0, "samples.count", self.count, "0 or more")
@@ -99,13 +99,12 @@ class SamplesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionConfig:
-    """Fine-tune the U-Net on the latents of a frozen autoencoder: checkpoints, samples, the finished model."""
+    """Fine-tune the U-Net on the latents of a frozen autoencoder. Writes checkpoints, samples and the model."""
 
     input: FolderUrl
-    """Latents, as `encode_latents` writes them, or a finished RGBD corpus, whose pictures are then encoded in every
-    step; local or s3://."""
+    """Output of `encode_latents`, or a finished RGBD corpus, which is then encoded in every step; local or s3://."""
     output: FolderUrl
-    """Folder of the run; local or s3://."""
+    """Folder for the run; local or s3://."""
     model: DiffusionModelConfig = field(default_factory=DiffusionModelConfig)
     loss: DenoisingLossConfig = field(default_factory=DenoisingLossConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
@@ -120,7 +119,7 @@ class DiffusionConfig:
         require_finite(self)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which weights come out; what input, base and autoencoder hold decides the rest."""
+        """Return the settings that, with the contents of input, base and autoencoder, determine the weights."""
         left_out = ("input", "output", "workers", "watch", "samples", "model")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
         values["loop"] = {name: value for name, value in values["loop"].items() if name not in PACING}

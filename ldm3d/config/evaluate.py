@@ -13,18 +13,18 @@ Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder"
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesConfig:
-    """How pictures are looked at, generated and real ones alike."""
+    """How pictures, generated and real ones alike, are prepared for the networks."""
 
     size: int | None = None
-    """Pixels a side: pictures are cut to their middle square and resized to it before any network sees them. None
-    leaves samples as they are, and gives reference pictures the size of the samples."""
+    """Side in pixels: pictures are cropped to their central square and resized to it before any network sees them.
+    None leaves samples as they are and gives reference pictures the size of the samples."""
     resize: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
-    """Filter of that, of Pillow, which takes the mean of all pixels that become one."""
+    """Pillow filter for this resize; each averages all source pixels that become one."""
     count: int | None = None
-    """Use so many keys of each set but the reference, a fixed sample: that of a smaller count is part of it. Features
-    are computed of all, so that another count is a matter of seconds. None uses all."""
+    """Number of keys to use from each set except the reference: a fixed sample, part of every larger one. Features are
+    computed for all pictures, so that another count takes seconds. None uses all."""
     keys: str | None = None
-    """Use only the pictures of these keys: a parquet file with a column `key`. Like `count`, it costs no features."""
+    """Parquet file with a column `key`: use only pictures with these keys; like `count`, needs no new features."""
 
     def __post_init__(self) -> None:
         require(self.size is None or self.size >= 1, "pictures.size", self.size, "1 or more, or None")
@@ -36,21 +36,20 @@ class InceptionConfig:
     """The network behind FID, KID and Inception Score."""
 
     network: Literal["inception", "efficientnet-lite0"] = "inception"
-    """`inception` is torch-fidelity's Inception v3 of 2015-12-05, that of published numbers. `efficientnet-lite0` is a
-    surrogate that a Python package brings: real features without a download, never to be compared with published
-    numbers."""
+    """`inception` is torch-fidelity's Inception v3 of 2015-12-05, as in published numbers. `efficientnet-lite0` is a
+    surrogate from a Python package: real features without a download, not comparable with published numbers."""
     weights: ModelPlace = "torch-fidelity"
-    """Of `inception`: `torch-fidelity` takes its file from TORCH_HOME, or downloads it once and checks its hash; or a
-    path of such a state dict, local or s3://."""
+    """Weights of `inception`: `torch-fidelity` takes its file from TORCH_HOME, or downloads it once and checks its
+    hash. Or the path of such a state dict, local or s3://."""
     resize: Literal["tf1", "clean"] = "tf1"
-    """To 299 pixels: `tf1` is bilinear as in TensorFlow 1, as torch-fidelity and published numbers have it; `clean` is
+    """Resize to 299 pixels: `tf1` is TensorFlow 1's bilinear, used by torch-fidelity and published numbers; `clean` is
     bicubic with antialiasing (arXiv 2104.11222)."""
     batch_size: int = 32
     """Pictures per forward pass."""
     kid_subsets: int = 100
-    """Random subsets that the kernel distance is estimated on."""
+    """Number of random subsets from which KID is estimated."""
     kid_subset_size: int = 1_000
-    """Pictures in each; where there are fewer, all of them."""
+    """Pictures per subset; all of them if there are fewer."""
 
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("kid_subsets", 2), ("kid_subset_size", 2)):
@@ -60,15 +59,15 @@ class InceptionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipConfig:
-    """The network that says how well pictures go with their captions."""
+    """The network that scores how well pictures match their captions."""
 
     model: ModelPlace = "openai/clip-vit-large-patch14"
-    """A CLIP of transformers, by path or hub id; or `conse`, a surrogate made of EfficientNet-Lite0 and MiniLM that
-    Python packages bring, never to be compared with published numbers."""
+    """A CLIP model of transformers, by path or hub id. Or `conse`, a surrogate built from EfficientNet-Lite0 and
+    MiniLM, which come in Python packages; not comparable with published numbers."""
     revision: str | None = None
-    """Commit of a model on the hub; None takes its main branch."""
+    """Commit of the model on the hub; None takes the main branch."""
     prefix: str = ""
-    """Put before each caption; some evaluations use "A photo depicts "."""
+    """Text put before each caption; some evaluations use "A photo depicts "."""
     batch_size: int = 32
     """Pictures per forward pass."""
 
@@ -79,22 +78,22 @@ class ClipConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthConfig:
-    """What depth is compared with (paper, section 4.3)."""
+    """The models that depth is compared with (paper, section 4.3)."""
 
     reference: ModelPlace = "Intel/zoedepth-nyu"
-    """A metric depth model of transformers, by path or hub id: what it sees in a picture is taken for true."""
+    """A metric depth model of transformers, by path or hub id; its predictions are the ground truth."""
     reference_revision: str | None = None
-    """Commit of a model on the hub; None takes its main branch."""
+    """Commit of the reference on the hub; None takes the main branch."""
     peer: ModelPlace | None = "Intel/dpt-large"
-    """A depth model whose answer for the same pictures is scored beside the samples' own depth; None for none."""
+    """A depth model whose predictions on the same pictures are scored beside the samples' depth; None for no peer."""
     peer_revision: str | None = None
-    """Commit of a model on the hub; None takes its main branch."""
+    """Commit of the peer on the hub; None takes the main branch."""
     flip: bool = True
-    """Average the reference with its answer to the mirrored picture, as ZoeDepth's own code does."""
+    """Average the reference with its prediction on the mirrored picture, as ZoeDepth's own code does."""
     points: int = 1_000
-    """Drawn at random from the valid pixels of a sample, to align scale and shift on."""
+    """Number of valid pixels, drawn at random from each sample, on which scale and shift are aligned."""
     max_depth_m: float = 10.0
-    """Metres at which aligned depth is capped; ZoeDepth-N's range."""
+    """Cap on aligned depth, in metres; the default is ZoeDepth-N's range."""
     batch_size: int = 8
     """Pictures per forward pass."""
 
@@ -108,15 +107,15 @@ class DepthConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReconstructionConfig:
-    """How autoencoders are measured."""
+    """Which autoencoders are measured, and on what."""
 
     models: tuple[NamedModelPlace, ...] = ()
-    """Models whose autoencoder is measured: LDM3D's of 6 or 4 channels, or Stable Diffusion's of 3; each a path or hub
-    id, or NAME=PATH."""
+    """Models whose autoencoder is measured: LDM3D's with 6 or 4 channels, or Stable Diffusion's with 3. Each is a path
+    or hub id, or NAME=PATH."""
     corpus: str | None = None
-    """What they reconstruct: a corpus of `rebuild_corpus`, finished, or the folder of one of its splits."""
+    """What they reconstruct: a finished output of `rebuild_corpus`, or the folder of one of its splits."""
     perceptual: PerceptualConfig = field(default_factory=PerceptualConfig)
-    """Network and weights of LPIPS; its loss weights do not matter here."""
+    """Network and weights of LPIPS; its loss weights have no effect here."""
     batch_size: int = 8
     """Pictures per forward pass."""
 
@@ -129,23 +128,23 @@ class ReconstructionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """The report, and when it calls a metric worse."""
+    """The report, and when a metric counts as worse."""
 
     title: str = "LDM3D evaluation"
-    """Of the page."""
+    """Title of the page."""
     tolerance: float = 2.0
-    """A metric got worse where it did so by more than so many standard errors of the difference to the run before of
-    the same protocol."""
+    """How many standard errors of the difference a metric may get worse by, compared with the previous run under the
+    same protocol."""
     gate: tuple[Metric, ...] = ()
-    """Metrics whose getting worse ends in exit code 4; all if none is named. Of many numbers some seem worse by
-    chance: name those that matter."""
+    """Metrics that end the job with exit code 4 when they get worse; all of them if none is named. Of many numbers
+    some get worse by chance: name those that matter."""
     seed: int = 0
-    """Decides which samples are shown."""
+    """Selects which samples are shown."""
     shown: int = 6
-    """Captions in the figure of samples."""
+    """Number of captions in the figure of samples."""
     surrogate: tuple[Metric, ...] = ()
-    """Metrics whose networks stand in for the published ones: marked, and never put beside the paper's numbers. The
-    surrogates that have a name of their own, `efficientnet-lite0` and `conse`, are known."""
+    """Metrics whose networks stand in for the published ones: marked, and never put beside the paper's numbers.
+    `efficientnet-lite0` and `conse` are recognised and need no mention."""
 
     def __post_init__(self) -> None:
         require(self.tolerance >= 0, "report.tolerance", self.tolerance, "0 or more")
@@ -157,19 +156,19 @@ class EvaluateConfig:
     """Measure samples against real pictures and captions, and autoencoders on a corpus."""
 
     input: tuple[str, ...] = ()
-    """Sets of pictures to measure: outputs of `generate`, a set for each point of their grids; or a folder of parquet
-    files with a column `image` (and `caption`, `key`, `depth`), or of PNG and JPEG files. Each may be NAME=PATH; its
-    name is that of the folder otherwise. Local or s3://."""
+    """Sets of pictures to measure. Each is an output of `generate`, with one set per point of its grid, or a folder of
+    parquet files with a column `image` (and `caption`, `key`, `depth`), or of PNG, JPEG or WebP files. NAME=PATH names
+    a set; otherwise it is named after its folder. Local or s3://."""
     output: FolderUrl
-    """Folder of the evaluation; local or s3://. Another run on the same folder reuses the features that are there, and
-    is compared with the runs before."""
+    """Folder for the evaluation; local or s3://. Another run on the same folder reuses its features, and is compared
+    with the earlier runs."""
     reference: str | None = None
-    """Real pictures for FID and KID: any of the above, or a corpus."""
+    """Real pictures for FID and KID: any set that --input takes, or a corpus."""
     metrics: tuple[Metric, ...] = ("fid", "kid", "inception_score", "clip", "depth", "autoencoder")
-    """What to compute; what the input does not allow (captions, depth, a reference, autoencoders) is left out, and the
-    report says so."""
+    """What to compute. Metrics that the input does not allow (no captions, depth, reference or autoencoders) are left
+    out, and the report says so."""
     shard_pictures: int = 64
-    """Single picture files per shard, what is committed at once; of parquet a file is a shard."""
+    """Picture files per shard, the unit that is committed; a parquet file is always one shard."""
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     inception: InceptionConfig = field(default_factory=InceptionConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)

@@ -1,4 +1,4 @@
-"""NAME=PATH, as settings take it where several things of a kind are given."""
+"""NAME=PATH, the form in which settings name one of several models or sets of pictures."""
 
 import re
 
@@ -6,14 +6,14 @@ NAMED = re.compile(r"^([\w.+-]+)=(.+)$", re.DOTALL)
 
 
 def named(given: str) -> tuple[str, str]:
-    """(name, path or id). Without a name it is called by its folder, or by that of `model/`.
+    """Split `NAME=PATH` into its name and its path or hub id.
 
-    A path with a slash before its first `=` has no name: `runs/lr=1e-4/model`.
+    Without a NAME the last folder of the path is the name, or the one above it where that is `model`:
+    `runs/diffusion/model` is called `diffusion`. A path with a slash before its first `=` has no NAME:
+    `runs/lr=1e-4/model` is called `lr=1e-4`.
     """
-    found = NAMED.match(given)
-    return (found[1], found[2]) if found else (_called(given), given)
-
-
-def _called(path: str) -> str:
-    parts = [part for part in re.split(r"[/\\]+", path) if part]
-    return next((part for part in reversed(parts) if part != "model"), "model")
+    match = NAMED.match(given)
+    if match:
+        return match[1], match[2]
+    folders = [part for part in re.split(r"[/\\]+", given) if part not in ("", "model")]
+    return folders[-1] if folders else "model", given

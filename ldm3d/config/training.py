@@ -1,4 +1,4 @@
-"""Settings that both trainings share: model, optimiser, loop, workers."""
+"""Settings that both training stages share: model, optimiser, loop, workers."""
 
 import re
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ _SERVER = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Where the model starts."""
+    """Where training starts."""
 
     base: ModelPlace = "CompVis/stable-diffusion-v1-4"
     """Stable Diffusion v1.x or 2.x in diffusers layout, or an LDM3D checkpoint, by hub id or path."""
     revision: str | None = None
-    """Commit of the base on the hub; None takes its main branch."""
+    """Commit of the base on the hub; None takes the main branch."""
     channels: Literal[6, 4] = 6
-    """What the autoencoder sees: 6 for [R, G, B, 0, high, low], the paper's; 4 for [R, G, B, depth]."""
+    """Channels that the autoencoder sees: 6 for [R, G, B, 0, high, low], the paper's; 4 for [R, G, B, depth]."""
     depth_input: Literal["zero", "rgb_mean"] = "zero"
-    """New input weights: `zero` leaves the latent of the RGB model unchanged at step 0, whatever the depth."""
+    """New input weights: with `zero`, the latent at step 0 is that of the RGB model, whatever the depth."""
     depth_output: Literal["rgb_mean", "zero"] = "rgb_mean"
-    """New output weights: `rgb_mean` starts depth as the grey of the picture, `zero` as the middle of its range."""
+    """New output weights: `rgb_mean` starts depth as the picture in grey, `zero` as the middle of its range."""
 
     def __post_init__(self) -> None:
         require(self.base != "", "model.base", self.base, "a model id or path")
@@ -34,21 +34,21 @@ class OptimiserConfig:
     """Adam, as in the paper: no weight decay, no schedule, no clipping."""
 
     learning_rate: float = 1e-5
-    """Step size, absolute: not scaled by batch size or worker count."""
+    """Learning rate, absolute: not scaled by batch size or number of workers."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Decay of the first and second moment."""
+    """Decay rates of the first and second moment."""
     weight_decay: float = 0.0
-    """Decoupled decay (AdamW) where above 0."""
+    """Decoupled weight decay (AdamW) if above 0."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises linearly to its value."""
     decay: Literal["none", "linear", "cosine"] = "none"
-    """How the learning rate falls to 2 % of its value between the warm-up and the last step."""
+    """How the learning rate falls to 2 % of its value between warm-up and the last step."""
     max_grad_norm: float | None = None
-    """Gradients of a larger norm are scaled down to it; None clips nothing."""
+    """Gradients with a larger norm are scaled down to it; None clips nothing."""
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "optimiser.learning_rate", self.learning_rate, "more than 0")
-        require(all(0 <= beta < 1 for beta in self.betas), "optimiser.betas", self.betas, "two numbers of [0, 1)")
+        require(all(0 <= beta < 1 for beta in self.betas), "optimiser.betas", self.betas, "two numbers in [0, 1)")
         require(self.weight_decay >= 0, "optimiser.weight_decay", self.weight_decay, "0 or more")
         require(self.warmup_steps >= 0, "optimiser.warmup_steps", self.warmup_steps, "0 or more")
         norm = self.max_grad_norm
@@ -57,32 +57,32 @@ class OptimiserConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """How long training runs, and what it leaves behind."""
+    """How long training runs, and what it saves."""
 
     epochs: int
     """Passes over the training split."""
     batch_size: int
     """Samples per optimiser step, over all workers together."""
     micro_batch: int | None = None
-    """Samples per forward pass of a worker; gradients of several are added up. None takes its share of a batch."""
+    """Samples per forward pass on a worker, with gradients accumulated. None takes its share of a batch at once."""
     seed: int = 0
-    """Draws another order, other noise, other initial weights."""
+    """Another seed gives another order, other noise and other initial weights."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of the forward and backward pass; weights and optimiser are float32. `auto`: bf16 where a GPU has it, fp16 on
-    older ones, fp32 on CPUs."""
+    """Precision of the forward and backward pass; weights and optimiser are float32. `auto` is bf16 on GPUs that have
+    it, fp16 on older ones, fp32 on CPUs."""
     lanes: int = 8
-    """Into how many parts the data is cut for reading; the worker count has to divide it, and it the batch size."""
+    """Number of parts that the data is read in: a multiple of the number of workers that divides the batch size."""
     shuffle_rows: int = 1_024
-    """How many places a row can move within its lane, and about how many of them a worker holds; whole row groups are
-    shuffled before."""
+    """How many places a row can move within its lane, and roughly how many rows a worker holds for that. Whole row
+    groups are shuffled first."""
     checkpoint_every: int = 1_000
-    """Optimiser steps between checkpoints; there is one more at the end of each epoch."""
+    """Optimiser steps between checkpoints; each epoch ends with one more."""
     keep_checkpoints: int = 2
-    """How many of the newest checkpoints are kept, beside the best."""
+    """Number of newest checkpoints to keep, besides the best."""
     log_every: int = 20
     """Optimiser steps between log lines."""
     max_skipped: int = 10
-    """Steps in a row that may be skipped for a loss or gradient that is not finite before the run stops."""
+    """Steps in a row that may be skipped for a non-finite loss or gradient before the run stops."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "lanes", "shuffle_rows", "checkpoint_every", "keep_checkpoints"):
@@ -105,35 +105,35 @@ class LoopConfig:
 
 
 PACING = ("micro_batch", "checkpoint_every", "keep_checkpoints", "log_every")
-"""Settings of the loop that decide no weights, but for the rounding of micro-batches: they may change on the way."""
+"""Loop settings that may change during a run: they affect weights only by the rounding of micro-batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkersConfig:
-    """What training asks of Ray. Changes how fast steps come; in float32, not which."""
+    """What training asks of Ray. These settings change how fast steps run; in float32, not their result."""
 
     address: str | None = None
     """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""
     workers: int | None = None
-    """Training workers; None takes one per GPU, or one per CPU where there is none, as many as `lanes` allows."""
+    """Number of workers; None takes one per GPU, or one per CPU without GPUs, as many as `loop.lanes` allows."""
     gpus: float = 1.0
-    """GPUs per worker; taken as 0 on a cluster without GPUs."""
+    """GPUs per worker; treated as 0 on a cluster without GPUs."""
     cpus: float = 1.0
     """CPUs per worker, and its torch threads."""
     strategy: Literal["ddp", "fsdp"] = "ddp"
-    """`ddp` keeps all weights on every worker, `fsdp` shards weights, gradients and optimiser state."""
+    """`ddp` keeps all weights on every worker; `fsdp` shards weights, gradients and optimiser state."""
     gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass: slower, and a fraction of the memory."""
+    """Recompute activations in the backward pass: slower, but takes a fraction of the memory."""
     channels_last: bool = False
-    """Lay weights and activations out channels last: faster convolutions in half precision on GPUs."""
+    """Store weights and activations channels last: faster convolutions in half precision on GPUs."""
     compile: bool = False
     """Compile the networks: minutes at the start, then faster steps on GPUs. Rounding differs."""
     max_restarts: int = 3
-    """How often a run starts again from its last checkpoint by itself after a worker has died."""
+    """How often a run restarts by itself from its last checkpoint after a worker has died."""
 
     def __post_init__(self) -> None:
         require(self.workers is None or self.workers >= 1, "workers.workers", self.workers, "1 or more, or None")
-        is_whole = self.gpus >= 0 and self.gpus == int(self.gpus)  # two workers on one GPU are more than NCCL takes
+        is_whole = self.gpus >= 0 and self.gpus == int(self.gpus)  # NCCL does not take two workers on one GPU
         require(is_whole, "workers.gpus", self.gpus, "a whole number, 0 or more")
         require(self.cpus > 0, "workers.cpus", self.cpus, "more than 0")
         for name in ("channels_last", "compile"):
@@ -144,18 +144,18 @@ class WorkersConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchConfig:
-    """Where numbers and pictures go, beside the output and its TensorBoard files."""
+    """Where metrics and pictures are sent, besides the output and its TensorBoard files."""
 
     mlflow: str | None = None
-    """URL of an MLflow tracking server. User and password, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, come
-    from the environment of the workers."""
+    """URL of an MLflow tracking server. Give user and password as MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD in the environment of the workers."""
     experiment: str = "ldm3d"
-    """Experiment of MLflow that the run is of; made if it is not there."""
+    """MLflow experiment for the run; created if it does not exist."""
 
     def __post_init__(self) -> None:
         if self.mlflow is not None and not _SERVER.fullmatch(self.mlflow):
-            raise ValueError(  # does not say what was got: it may hold a password
-                "watch.mlflow is no URL of a tracking server; wanted http:// or https:// and a host, without password "
-                "or query: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment of the workers"
+            raise ValueError(  # without the value, which may hold a password
+                "watch.mlflow is not the URL of a tracking server: give http:// or https:// and a host, without "
+                "password or query. Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for the workers"
             )
         require(self.experiment != "", "watch.experiment", self.experiment, "a name")
