@@ -1,4 +1,8 @@
-"""The tables of presets: for each stage, the settings that differ from the defaults."""
+"""The presets of each stage: the settings that differ from the defaults, with the expected result in the comment.
+
+Numbers of the paper (arXiv 2305.10853) come from `ldm3d.results.paper`, those of the toy from docs/generate.md. There
+are none for `ldm3d-4c`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,11 +26,13 @@ from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig
 Presets = dict[str, dict[str, Any]]
 
 PRESETS: Presets = {
-    # The paper: 8,233 train and 2,059 validation samples of LAION-400M at 512 x 512, labelled by DPT-Large at 384.
+    # The paper: 8,233 train and 2,059 validation images of LAION-400M at 512 x 512, labelled by DPT-Large at 384.
+    # Expect fewer images than the 10,292 rows sampled: links rot.
     "ldm3d": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
-    # The corpus of the 4-channel model is the same: channels are a view of it, taken when training reads.
+    # The 4-channel model uses the same corpus: the channels are formed when training reads it.
     "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
-    # Everything for real in minutes: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, one loopback web.
+    # Every step for real, in minutes: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, a web on loopback.
+    # Depth labels of 24 unseen scenes: mean absolute error 0.028, of a range of 1.
     "toy": {
         "select": SelectConfig(min_size=16, max_aspect_ratio=3.0, min_similarity=0.2),
         "download": DownloadConfig(
@@ -47,9 +53,11 @@ PRESETS: Presets = {
 
 AUTOENCODER: Presets = {
     # The paper: Adam at 1e-5, batches of 8, 83 epochs of 8,233 samples: 85,407 steps, 41 % of them adversarial.
+    # Table 3, on 27,265 pictures: rFID 1.966, depth Abs.Rel. 0.179 (before fine-tuning, RGB alone: rFID 0.763).
     "ldm3d": {},
     "ldm3d-4c": {"model": ModelConfig(channels=4)},
-    # A few minutes on two cores, from weights that were never trained.
+    # A few minutes on two cores, from untrained weights.
+    # 24 unseen scenes: mean absolute error of reconstructed depth 0.028 ± 0.004, of a range of 1.
     "toy": {
         "model": ModelConfig(base="runs/demo/models/base"),  # `ldm3d.toy.diffusion_model.make_base_model` makes one
         "loss": AutoencoderLossConfig(
@@ -63,14 +71,14 @@ AUTOENCODER: Presets = {
             discriminator_layers=2,
             discriminator_norm="group",
         ),
-        # Colours of small objects take many steps; what is in a step matters less.
+        # The colours of small objects take many steps; the size of a batch matters less.
         "optimiser": OptimiserConfig(learning_rate=2e-3, warmup_steps=50, decay="linear"),
         "loop": LoopConfig(epochs=22, batch_size=8, lanes=2, checkpoint_every=500),
     },
 }
 
 LATENTS: Presets = {
-    # The autoencoders that the authors published; one of your own is given as --model.autoencoder.
+    # The autoencoders that the authors published; give your own as --model.autoencoder.
     "ldm3d": {},
     "ldm3d-4c": {"model": TrainedAutoencoderConfig(autoencoder="Intel/ldm3d-4c")},
     "toy": {
@@ -81,9 +89,12 @@ LATENTS: Presets = {
 
 DIFFUSION: Presets = {
     # The paper: Adam at 1e-5, batches of 32, 178 epochs of 8,233 samples: 45,746 steps.
+    # Table 1, on 30,000 pictures: FID 27.82, Inception Score 28.79 ± 0.49, CLIP similarity 26.61 ± 2.92.
+    # Table 2, on 6,000 pictures: depth AbsRel 0.0911, RMSE 0.334 m (DPT-Large on the same: 0.0779, 0.297 m).
     "ldm3d": {},
     "ldm3d-4c": {},  # the channels are those of the autoencoder
-    # Minutes on two cores, from weights that were never trained: of 200 held-out captions about all skies and floors.
+    # Minutes on two cores, from untrained weights. From captions of 24 unseen scenes: skies and floors all as
+    # captioned, objects 72 %; mean absolute error of depth 0.055 ± 0.005, of a range of 1.
     "toy": {
         "model": DiffusionModelConfig(base="runs/demo/models/base", latent_scale="measured"),
         "ema": EmaConfig(decay=0.99),
@@ -96,6 +107,7 @@ DIFFUSION: Presets = {
 
 GENERATE: Presets = {
     # The paper: 50 steps of DDIM at guidance 5, 512 x 512, with the models that the authors published.
+    # Results as under DIFFUSION, for the toy too.
     "ldm3d": {},
     "ldm3d-4c": {"model": GeneratorConfig(model=("Intel/ldm3d-4c",))},
     "toy": {
@@ -106,15 +118,16 @@ GENERATE: Presets = {
 
 
 EVALUATE: Presets = {
-    # The paper: FID, IS and CLIP on 30,000 captions of COCO, depth on 6,000 of them against ZoeDepth-N.
+    # The paper: FID, IS and CLIP on 30,000 captions of COCO, depth on 6,000 of them against ZoeDepth-N. Results
+    # as under AUTOENCODER and DIFFUSION; the report puts them beside yours.
     "ldm3d": {},
     "ldm3d-4c": {},
-    # What `make demo` has made; the networks are small ones of its own, and a surrogate that a package brings.
+    # Measures the output of `make demo` with its own small networks and a surrogate from a Python package.
     "toy": {
         "inception": InceptionConfig(network="efficientnet-lite0", kid_subset_size=100),
         "clip": ClipConfig(model="runs/demo/models/clip"),
         "depth": DepthConfig(
-            reference="runs/demo/models/metric_depth",  # which sees the sky at 10 m, more or less
+            reference="runs/demo/models/metric_depth",  # sees the sky at about 10 m
             peer="runs/demo/models/depth",
             max_depth_m=12.0,
             batch_size=32,
@@ -128,7 +141,7 @@ EVALUATE: Presets = {
 
 
 def presets_of(config_class: Callable[..., Any]) -> Presets:
-    """The presets of a stage, by the class of its configuration."""
+    """Return the presets of a stage, given the class of its configuration."""
     tables: dict[Any, Presets] = {
         CorpusConfig: PRESETS,
         AutoencoderConfig: AUTOENCODER,
@@ -136,6 +149,6 @@ def presets_of(config_class: Callable[..., Any]) -> Presets:
         DiffusionConfig: DIFFUSION,
         GenerateConfig: GENERATE,
         EvaluateConfig: EVALUATE,
-        ExportConfig: {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}},  # what a run was made with is written there
+        ExportConfig: {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}},  # the run says what it was made with
     }
     return tables[config_class]
