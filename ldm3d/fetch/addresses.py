@@ -1,11 +1,11 @@
-"""Which IP addresses may be contacted: the public internet, and nothing that this machine can see from the inside."""
+"""Which IP addresses may be contacted: the public internet, and nothing that only this machine's network can reach."""
 
 import ipaddress
 from collections.abc import Iterable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# IANA's special-purpose registries, written out: what `ipaddress.is_global` says changed between patch releases.
+# IANA's special-purpose registries, written out because `ipaddress.is_global` changed between patch releases.
 _REFUSED_V4 = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -43,10 +43,10 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressPolicy:
-    """Judges addresses, not names: a name is judged by the addresses that its one resolution gave.
+    """Judges addresses, not names: a name is judged by the addresses from its one lookup.
 
     Args:
-        allow: IP addresses that are let through although they are not public.
+        allow: IP addresses to admit although they are not public.
 
     Raises:
         ValueError: an entry of `allow` is not an IP address.
@@ -59,7 +59,7 @@ class AddressPolicy:
             raise ValueError(f"allow_addresses: {error}; wanted IP addresses such as 127.0.0.1, not names") from error
 
     def admits(self, address: str) -> bool:
-        """Whether `address`, as the resolver spells it, may be connected to. With a scope (`fe80::1%2`) it may not."""
+        """Return whether `address`, in the resolver's spelling, may be contacted; with a scope (`fe80::1%2`) never."""
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:

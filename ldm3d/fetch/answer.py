@@ -1,4 +1,4 @@
-"""What an HTTP answer means: its status, its headers and how much of its body came."""
+"""What an HTTP answer means: its status, its headers and how much of its body arrived."""
 
 import http.client
 import io
@@ -24,16 +24,17 @@ _REASONS = {
 
 
 def judge(url: str, answer: http.client.HTTPResponse, agent: str | None, opt_out: Set[str]) -> None:
-    """Returns for an answer whose body is wanted: a 2xx, as in img2dataset, that does not forbid its use.
+    """Accept an answer whose body is wanted: a 2xx, as in img2dataset, that does not forbid its use.
 
     Raises:
-        FetchError: anything else; a redirect, which may forbid the use of what it leads to, included.
+        FetchError: any other answer. That includes redirects, which may also forbid the use of what they lead to.
     """
     status, location = answer.status, answer.headers.get("Location")
     redirects = status in _REDIRECTS and location is not None
     if not redirects and not 200 <= status < 300:
+        reason = _REASONS.get(status, Reason.HTTP_ERROR)
+        transient = status in _TRANSIENT or 500 <= status < 600
         retry_after_s = _retry_after(answer.headers.get("Retry-After")) if status in (429, 503) else None
-        reason, transient = _REASONS.get(status, Reason.HTTP_ERROR), status in _TRANSIENT or 500 <= status < 600
         raise FetchError(Outcome(reason, f"HTTP {status}", transient=transient, retry_after_s=retry_after_s))
     if opted_out(answer.headers, agent, opt_out):
         raise FetchError(Outcome(Reason.OPTED_OUT, f"X-Robots-Tag on HTTP {status}"))
@@ -42,13 +43,13 @@ def judge(url: str, answer: http.client.HTTPResponse, agent: str | None, opt_out
 
 
 def read_body(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    """All of the body, as it was sent.
+    """Return all of the body, as it was sent.
 
-    Nothing is decompressed: a server that sends gzip to `Accept-Encoding: identity` has sent something that is not an
-    image, and no bomb goes off. An empty body is a body.
+    Nothing is decompressed: a server that answers `Accept-Encoding: identity` with gzip has not sent an image, and no
+    decompression bomb goes off. An empty body is a body.
 
     Raises:
-        FetchError: `too_many_bytes`, announced or counted; `truncated`.
+        FetchError: `too_many_bytes`, as announced or as counted; `truncated`.
     """
     if answer.length is not None and answer.length > max_bytes:
         detail = f"{answer.length} bytes announced, at most {max_bytes} are allowed"
@@ -58,42 +59,40 @@ def read_body(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
         if body.tell() + len(part) > max_bytes:
             raise FetchError(Outcome(Reason.TOO_MANY_BYTES, f"over {max_bytes} bytes"))
         body.write(part)
-    if answer.length:  # http.client counts it down, and says nothing when the connection ends before 0
+    if answer.length:  # http.client counts it down, and is silent when the connection ends before 0
         raise FetchError(Outcome(Reason.TRUNCATED, f"{answer.length} bytes are missing", transient=True))
     return body.getvalue()
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds in a Retry-After header (RFC 9110, 10.2.3), a count or a date; at most a day. None if it is neither."""
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3), at most a day; None if it is invalid."""
     if value is None:
         return None
     if re.fullmatch(r"\d+", value.strip(), re.ASCII):
         return min(float(value), LONGEST_PAUSE_S)
     try:
         wait_s = parsedate_to_datetime(value).timestamp() - time.time()
-    except Exception:  # dates fail in many ways, and this one was made by a stranger
+    except Exception:  # dates fail in many ways, and this one comes from a stranger
         return None
     return min(max(wait_s, 0.0), LONGEST_PAUSE_S)
 
 
-# Rules with a value after a colon, which are not agents (developers.google.com/search/docs/crawling-indexing).
+# Rules that take a value after a colon, not agents (developers.google.com/search/docs/crawling-indexing).
 _RULES_WITH_VALUE = {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
-
-
 _AGENT = re.compile(r"[\w.*/-]+")
 
 
 def opted_out(headers: Message, agent: str | None, directives: Set[str]) -> bool:
-    """Whether any X-Robots-Tag line carries one of `directives` for everyone, or for `agent`.
+    """Return whether any X-Robots-Tag line carries one of `directives`, for everyone or for `agent`.
 
-    img2dataset's own check, which runs besides this one, splits a line at its first colon, and so does not see the
-    `noai` of `noai, max-snippet: 20` or of `otherbot: noindex, ldm3d: noai`. Here an agent's name holds for what
-    follows it, up to the next name; what cannot be read as a name counts as addressed to everyone.
+    img2dataset's own check, which also runs, splits a line at its first colon, and so misses the `noai` in
+    `noai, max-snippet: 20` and in `otherbot: noindex, ldm3d: noai`. Here an agent's name applies to what follows it,
+    up to the next name; what does not parse as a name counts as addressed to everyone.
 
     Args:
-        headers: of a final answer or of a redirect.
+        headers: headers of a final answer or of a redirect.
         agent: our name in lower case, or None.
-        directives: forbidding rules in lower case.
+        directives: forbidding directives in lower case.
     """
     return any(_forbids(str(line), agent, directives) for line in headers.get_all("X-Robots-Tag", []))
 

@@ -1,4 +1,4 @@
-"""URLs that wait: for a slot at their host, or for the time of their retry."""
+"""URLs that wait for a slot at their host, or for their next retry."""
 
 import heapq
 import math
@@ -14,7 +14,7 @@ from ldm3d.fetch.urls import host_of
 
 @dataclass(eq=False)
 class Job:
-    """One URL on its way: where it is by now, and what it has used up."""
+    """One URL in progress: where its redirects have led, and what it has used of its limits."""
 
     index: int
     url: str
@@ -22,11 +22,11 @@ class Job:
     """URLs that redirected to `url`."""
     attempts: int = 0
     spent_s: float = 0.0
-    """Time in exchanges and in waits before retries; time in a queue does not count."""
+    """Seconds in exchanges and in waits before retries; time in a queue does not count."""
     last: Outcome | None = None
-    """The failure that a retry is to make good."""
+    """The failure that is being retried."""
     paused_before_s: float = 0.0
-    """The host's pauses until the job joined its queue."""
+    """Seconds for which the host had been paused when the job joined its queue."""
 
     @property
     def host(self) -> str:
@@ -34,7 +34,7 @@ class Job:
 
 
 class Backlog:
-    """Jobs by host, first come first served, with retries joining when their time has come."""
+    """Jobs by host, first come, first served; retries join when they are due."""
 
     def __init__(self, politeness: Politeness, deadline_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._politeness, self._deadline_s, self._clock = politeness, deadline_s, clock
@@ -53,10 +53,15 @@ class Backlog:
             self._enqueue(job)
 
     def take(self) -> tuple[Job, Standing] | None:
-        """A job to act on now, or None: to fetch (FREE), or to reject (UNAVAILABLE, or PAUSED beyond its deadline)."""
+        """Return a job to act on now, or None if there is none.
+
+        Its standing says how: fetch it (FREE), or reject it (UNAVAILABLE, or PAUSED beyond its deadline).
+        """
+        # Retries that are due join their hosts' queues.
         while self._retries and self._retries[0][0] <= self._clock():
             self._enqueue(heapq.heappop(self._retries)[2])
         self._wakes_at = self._retries[0][0] if self._retries else math.inf
+        # The first host with something to act on gives up its first job.
         for host, jobs in self._queues.items():
             standing = self._politeness.standing(host)
             if standing is Standing.BUSY:
@@ -72,22 +77,25 @@ class Backlog:
         return None
 
     def wakes_in(self) -> float | None:
-        """After `take` gave None: seconds until time changes that; None if only the end of an exchange can."""
+        """Return the seconds after which `take` is worth calling again, once it has returned None.
+
+        None: only the end of an exchange can change its answer.
+        """
         return None if self._wakes_at == math.inf else max(0.0, self._wakes_at - self._clock())
 
     def _enqueue(self, job: Job) -> None:
         job.paused_before_s = self._politeness.paused_s(job.host)
         jobs = self._queues.setdefault(job.host, deque())
-        if job.spent_s > 0:  # what has begun is brought to its end first
+        if job.spent_s > 0:  # what has begun is finished first
             jobs.appendleft(job)
         else:
             jobs.append(job)
 
     def _fits(self, job: Job, resumes_at: float) -> bool:
-        """Whether the job has time left when its host's pause ends.
+        """Return whether the job has time left when its host's pause ends.
 
-        A pause that the host asks for is a wait like a retry's, so it counts, be it older than the job or not: a host
-        that answers nothing but 429 cannot hold a batch up.
+        A pause that the host asks for counts like the wait before a retry, even if it began before the job came: a
+        host that only ever answers 429 cannot hold up a batch.
         """
         behind_s = self._politeness.paused_s(job.host) - job.paused_before_s
         return job.spent_s + behind_s + resumes_at - self._clock() < self._deadline_s

@@ -1,4 +1,4 @@
-"""Connections to checked addresses only, and under the exchange's deadline from their first byte."""
+"""Connections that go to checked addresses only, and are under the exchange's deadline from their first byte."""
 
 import http.client
 import socket
@@ -11,14 +11,14 @@ from ldm3d.fetch.resolver import Resolver
 
 
 class Connection(http.client.HTTPConnection):
-    """Connects to an admitted address of its host, and to no other: the name is not resolved a second time."""
+    """Connects only to an admitted address of its host: the name is not resolved a second time."""
 
     def __init__(self, host: str, exchange: Exchange, resolver: Resolver, **options: Any) -> None:
         super().__init__(host, **options)
         self._exchange, self._resolver = exchange, resolver
 
     def connect(self) -> None:
-        """Try the addresses in turn, each with its share of the time for a connect."""
+        """Try the addresses in turn, each with its share of the time for connecting."""
         addresses = self._resolver.resolve(self.host, self._exchange.patience)
         until = time.monotonic() + self._exchange.patience()
         for place, address in enumerate(addresses):
@@ -34,7 +34,7 @@ class Connection(http.client.HTTPConnection):
 
 
 class SecureConnection(Connection):
-    """The same with TLS, whose handshake is under the deadline, too."""
+    """The same with TLS, whose handshake is also under the deadline."""
 
     default_port = 443
 
@@ -43,7 +43,7 @@ class SecureConnection(Connection):
         self._tls = tls
 
     def connect(self) -> None:
-        """Connect, then shake hands with whoever holds a certificate for the name."""
+        """Connect, then shake hands with a server that holds a certificate for the name."""
         super().connect()
         self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
 

@@ -1,4 +1,4 @@
-"""One call of the fetcher: what is asked next, and what the end of an exchange means for its URL."""
+"""One call of the fetcher: which URL to fetch next, and what the end of an exchange means for its URL."""
 
 import contextlib
 import math
@@ -25,9 +25,9 @@ class Dispatcher:
 
     Args:
         politeness: what is known of hosts, shared with other calls under `lock`.
-        begin: starts an exchange with a URL in a thread of its own.
-        window: how many exchanges there may be at a time.
-        poll_s: how late it may notice that another call has freed a host; `inf` where there is no other.
+        begin: starts an exchange with a URL in a thread.
+        window: most exchanges at a time.
+        poll_s: seconds after which it notices that another call has freed a host; `inf` if there are no other calls.
     """
 
     def __init__(
@@ -45,15 +45,17 @@ class Dispatcher:
         self._running: dict[Ended, tuple[Job, Exchange]] = {}
 
     def fetch(self, urls: Sequence[str]) -> Iterator[Fetched]:
-        """Every URL's end, in the order in which they come to one; each index exactly once."""
-        finished: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        """Yield the end of every URL as soon as it is known, each index exactly once."""
+        # Queue the URLs, and refuse at once those that are malformed.
         for index, url in enumerate(urls):
             try:
                 with self._lock:
                     self._backlog.add(Job(index, normalise(url)))
             except FetchError as error:
                 yield Fetched.of(index, error.outcome, attempts=0)
+        finished: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         while True:
+            # Start what may start, and reject what may not be asked.
             while len(self._running) < self._window and (taken := self._take()):
                 job, standing = taken
                 if standing is Standing.FREE:
@@ -65,6 +67,7 @@ class Dispatcher:
                     yield _end(job, job.last or self._unasked(standing))
             if not (self._backlog or self._running):
                 return
+            # Wait for an exchange to end; without one, for the backlog to have something to act on.
             with contextlib.suppress(queue.Empty):
                 future = finished.get(timeout=self._patience_s())
                 job, _ = self._running.pop(future)
@@ -74,7 +77,7 @@ class Dispatcher:
                     yield _end(job, outcome)
 
     def abandon(self) -> None:
-        """The caller wants no more: end what is under way, and give its slots back."""
+        """End all running exchanges and return their slots: the caller wants no more results."""
         for _, exchange in self._running.values():
             exchange.expire()
         wait(self._running)
@@ -83,7 +86,7 @@ class Dispatcher:
                 self._politeness.cancel(job.host)
 
     def _take(self) -> tuple[Job, Standing] | None:
-        """A job to act on now; one that is free to go has its host's slot already."""
+        """Return a job to act on now. If it is FREE, its host's slot has been taken for it."""
         with self._lock:
             taken = self._backlog.take()
             if taken and taken[1] is Standing.FREE:
@@ -91,9 +94,9 @@ class Dispatcher:
         return taken
 
     def _patience_s(self) -> float | None:
-        """Seconds to wait for the end of an exchange before the backlog is looked at again; None: until there is one.
+        """Return how many seconds to wait for the end of an exchange before trying the backlog again; None: no limit.
 
-        Another call may free a host that this one waits for, and does not tell.
+        Another call may free a host that this one waits for, without telling.
         """
         if len(self._running) >= self._window or not self._backlog:
             return None
@@ -102,7 +105,7 @@ class Dispatcher:
         return None if patience_s == math.inf else patience_s
 
     def _settle(self, job: Job, outcome: Outcome, took_s: float) -> Outcome | None:
-        """Book an exchange that has ended. Returns the job's end, or None when it goes on: a redirect or a retry."""
+        """Record the end of an exchange. Returns the end of its job, or None if it goes on: a redirect or a retry."""
         limits = self._config
         wait_s = limits.backoff_s * 2**job.attempts if outcome.retry_after_s is None else outcome.retry_after_s
         slow_down = outcome.reason is Reason.RATE_LIMITED or outcome.retry_after_s is not None
@@ -114,7 +117,7 @@ class Dispatcher:
         if not outcome.transient or job.attempts > limits.retries:
             return outcome
         if job.spent_s + wait_s >= limits.deadline_s:
-            detail = f"{outcome.detail}, and to wait {wait_s:.3g} s exceeds the deadline"
+            detail = f"{outcome.detail}, and waiting {wait_s:.3g} s would exceed the deadline"
             return replace(outcome, reason=Reason.RATE_LIMITED, detail=detail) if slow_down else outcome
         job.spent_s += wait_s
         job.last = outcome
@@ -124,7 +127,7 @@ class Dispatcher:
     def _follow(self, job: Job, target: str) -> Outcome | None:
         job.hops.append(job.url)
         if target in job.hops:
-            return Outcome(Reason.TOO_MANY_REDIRECTS, "the redirects run in a circle")
+            return Outcome(Reason.TOO_MANY_REDIRECTS, "the redirects form a loop")
         if len(job.hops) > self._config.max_redirects:
             return Outcome(Reason.TOO_MANY_REDIRECTS, f"more than {self._config.max_redirects}")
         job.url, job.last = target, None
@@ -135,7 +138,7 @@ class Dispatcher:
         if standing is Standing.UNAVAILABLE:
             unanswered = f"{self._config.breaker_failures} exchanges in a row went unanswered"
             return Outcome(Reason.HOST_UNAVAILABLE, f"not asked: {unanswered}, so the host is left alone")
-        return Outcome(Reason.RATE_LIMITED, "not asked: the pauses that the host wants exceed the deadline")
+        return Outcome(Reason.RATE_LIMITED, "not asked: the pauses that the host asks for exceed the deadline")
 
 
 def _end(job: Job, outcome: Outcome) -> Fetched:

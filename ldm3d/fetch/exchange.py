@@ -1,4 +1,4 @@
-"""One attempt's time: a deadline that holds in every phase, kept by a watchdog."""
+"""The time limit of one attempt: a deadline that holds in every phase, enforced by a watchdog."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ class Exchange:
 
     Args:
         timeout_s: longest wait for one step (DNS, connect, one read), in seconds.
-        budget_s: seconds for all of it.
+        budget_s: seconds for the whole exchange.
     """
 
     def __init__(self, timeout_s: float, budget_s: float) -> None:
@@ -29,12 +29,12 @@ class Exchange:
         self.begin()
 
     def begin(self) -> None:
-        """Time runs from now on. Called by the thread that takes the exchange up: until then it waits for us."""
+        """Start the clock. Called when a thread picks the exchange up, so time in our queue does not count."""
         self.started = time.monotonic()
         self.deadline = self.started + self._budget_s
 
     def patience(self) -> float:
-        """Seconds that the next step may take. Raises TimeoutError when there are none left."""
+        """Return the seconds that the next step may take. Raises TimeoutError if none are left."""
         left = self.deadline - time.monotonic()
         if self.expired or left <= 0:
             raise TimeoutError("the deadline has passed")
@@ -43,16 +43,16 @@ class Exchange:
     def watch(self, connection: socket.socket) -> None:
         """Put `connection` under the deadline.
 
-        A duplicate of its descriptor is kept: TLS takes the original over, http.client closes it, and its number may
-        be another connection's by the time the watchdog fires.
+        A duplicate of its descriptor is kept: TLS takes over the original, http.client closes it, and its number may
+        belong to another connection by the time the watchdog fires.
         """
         with self._lock:
             self._connection = connection.dup()
-        if self.expired:  # while it was being made
+        if self.expired:  # while the connection was being made
             self.expire()
 
     def expire(self) -> None:
-        """End the exchange now, whatever it is blocked in."""
+        """End the exchange now, whatever it is waiting for."""
         with self._lock:
             self.expired = True  # before the shutdown, or the reader would take it for the end of a body
             if self._connection is not None:
@@ -60,7 +60,7 @@ class Exchange:
                     self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -68,7 +68,7 @@ class Exchange:
 
 
 class Watchdog:
-    """One thread that expires every exchange whose deadline has passed."""
+    """A thread that expires every exchange whose deadline has passed."""
 
     def __init__(self) -> None:
         self._exchanges: set[Exchange] = set()
@@ -79,7 +79,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def guard(self, exchange: Exchange) -> Iterator[None]:
-        """Keep `exchange` to its deadline, and release its connection at the end."""
+        """Hold `exchange` to its deadline, and release its connection at the end."""
         with self._changed:
             self._exchanges.add(exchange)
             if exchange.deadline < self._wakes_at:
@@ -92,7 +92,7 @@ class Watchdog:
             exchange.close()
 
     def close(self) -> None:
-        """Stop the thread. Exchanges still under way lose their guard, so end them first."""
+        """Stop the thread. Exchanges still running lose their guard, so end them first."""
         with self._changed:
             self._closed = True
             self._changed.notify()

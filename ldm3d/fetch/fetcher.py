@@ -1,4 +1,4 @@
-"""Many URLs at once: a dispatcher a call, a pool of threads, and img2dataset's own download at the end of each."""
+"""Fetch many URLs at once: a dispatcher per call, a pool of threads, and img2dataset's own download in each."""
 
 import concurrent.futures
 import functools
@@ -24,25 +24,26 @@ POLL_S = 0.1  # how late one call may notice that another has freed a host
 
 
 class Fetcher:
-    """Fetches URLs that nobody vouches for. One per process: it installs an opener in urllib.
+    """Fetches untrusted URLs. One per process: it installs an opener in urllib.
 
-    Keeps what it learns about hosts (pauses, breakers, DNS answers) from one `fetch_all` to the next.
-    `config.per_host` holds for the host of every hop of a redirect.
+    It keeps what it learns about hosts (pauses, breakers, DNS answers) from one `fetch_all` to the next.
+    `config.per_host` also holds for every host that a redirect leads to.
 
     Args:
         config: limits and policies.
-        share_of_host: how many fetchers there are in all; each takes its part of `config.per_host`, at least 1.
-        calls: how many `fetch_all` may be under way at a time, in threads of their own. They share what is known of
-            hosts and their limits, and each has its part of `config.threads`: one that waits for its slowest URL
-            leaves the others at work.
+        share_of_host: total number of fetchers; each takes its part of `config.per_host`, at least 1.
+        calls: how many `fetch_all` may run at a time, each in its own thread. They share the hosts' limits and what is
+            known of hosts, and divide `config.threads`, so that a call that waits for its slowest URL does not hold
+            up the others.
 
     Raises:
         ValueError: `config.allow_addresses` holds something that is not an IP address.
     """
 
     def __init__(self, config: DownloadConfig, share_of_host: int = 1, calls: int = 1) -> None:
-        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or importing it asks a package index for its version
-        from img2dataset.downloader import download_image  # takes seconds, and needed where downloads happen only
+        # Otherwise img2dataset's albumentations asks a package index for its newest version.
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+        from img2dataset.downloader import download_image  # takes seconds, and only downloads need it
 
         self._download_image = download_image
         self._config = config
@@ -59,7 +60,7 @@ class Fetcher:
         )
         self._watchdog = Watchdog()
         self._pool = concurrent.futures.ThreadPoolExecutor(config.threads, thread_name_prefix="fetch")
-        self._lock = threading.Lock()  # of the politeness, for all dispatchers
+        self._lock = threading.Lock()  # guards the politeness, which all dispatchers share
         self._free_calls = threading.Semaphore(calls)
         self._poll_s = POLL_S if calls > 1 else math.inf
         self._window = max(1, config.threads // calls)
@@ -72,23 +73,23 @@ class Fetcher:
         self.close()
 
     def close(self) -> None:
-        """End the threads. The opener stays in urllib, and is transparent to everyone else."""
+        """End the threads. The opener stays in urllib and is transparent to everyone else."""
         self._pool.shutdown()
         self._watchdog.close()
         self._rules.resolver.close()
 
     def fetch_all(self, urls: Sequence[str]) -> Iterator[Fetched]:
-        """Every URL's end, in the order in which they come to one; each index exactly once.
+        """Yield the end of every URL as soon as it is known, each index exactly once.
 
         No URL raises. Exchanges begin only when the caller asks for the next result, so at most `config.threads`
         bodies wait in memory.
 
         Raises:
-            RuntimeError: as many calls of this fetcher as there may be are still under way.
+            RuntimeError: `calls` calls of this fetcher are running already.
         """
         if not self._free_calls.acquire(blocking=False):
-            raise RuntimeError("fetch_all is under way already: exhaust or close its iterator first")
-        install()  # again, in case somebody has installed an opener since: without ours there is no guard
+            raise RuntimeError("fetch_all already runs as often as `calls` allows: exhaust or close an iterator first")
+        install()  # again, in case somebody else has installed an opener since: without ours there is no guard
         dispatcher = Dispatcher(
             self._config, self._politeness, self._lock, self._begin, window=self._window, poll_s=self._poll_s
         )
@@ -102,7 +103,7 @@ class Fetcher:
         return self._pool.submit(self._download, url, exchange)
 
     def _download(self, url: str, exchange: Exchange) -> tuple[Outcome, float]:
-        """In a thread of the pool: one exchange, and the seconds it took."""
+        """Perform one exchange in a thread of the pool. Returns its outcome and the seconds it took."""
         exchange.begin()
         with self._watchdog.guard(exchange), guarded(exchange, self._rules):
             _, stream, error = self._download_image(
@@ -111,13 +112,13 @@ class Fetcher:
         took_s = time.monotonic() - exchange.started
         if stream is not None:
             return Outcome(content=stream.getvalue()), took_s
-        # An error that the opener knows nothing of is img2dataset's own refusal, by X-Robots-Tag.
+        # An error that the opener did not see is img2dataset's own refusal, by X-Robots-Tag.
         return exchange.outcome or Outcome(Reason.OPTED_OUT, error), took_s
 
 
 @functools.cache  # reading the certificates takes a while
 def _tls() -> ssl.SSLContext:
-    """What http.client makes for itself: verified certificates, HTTP/1.1."""
+    """Return what http.client makes for itself: verified certificates, HTTP/1.1."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

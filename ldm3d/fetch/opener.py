@@ -1,8 +1,8 @@
-"""The urllib opener that img2dataset's download goes through while it is guarded.
+"""The urllib opener that img2dataset's download uses while it is guarded.
 
-HTTP and HTTPS only, straight to the checked address: no file, data or ftp, and no proxies (a proxy would resolve names
-itself, out of the guard's sight). Redirects are not followed here. They end the exchange, and the fetcher asks for the
-next hop as it asks for any URL: checked, counted, and in its host's queue.
+It speaks HTTP and HTTPS only, straight to the checked address: no file, data or ftp, and no proxies, which would
+resolve names themselves, out of the guard's sight. It does not follow redirects: they end the exchange, and the
+fetcher requests the next hop like any other URL, checked, counted, and in its host's queue.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class Rules:
 
     @cached_property
     def opener(self) -> "_Opener":
-        """One for all exchanges: making one takes longer than parsing an answer's headers."""
+        """One opener for all exchanges: making one takes longer than parsing an answer's headers."""
         return _Opener(self)
 
 
@@ -59,7 +59,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def guarded(exchange: Exchange, rules: Rules) -> Iterator[None]:
-    """Inside, this thread's `urllib.request.urlopen` is `exchange`, which then holds the outcome of a failure."""
+    """Inside, this thread's `urllib.request.urlopen` performs `exchange`, which records the outcome of a failure."""
     token = _GUARD.set(_Guard(exchange, rules))
     try:
         yield
@@ -78,7 +78,7 @@ class _Switch(urllib.request.OpenerDirector):
 
 
 class _Opener(urllib.request.OpenerDirector):
-    """Performs an exchange to its last byte, and notes how it failed: all that img2dataset keeps is a text."""
+    """Performs an exchange to its last byte and records how it failed: img2dataset itself keeps only a text."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__()
@@ -91,18 +91,18 @@ class _Opener(urllib.request.OpenerDirector):
         try:
             with super().open(*args, **options) as answer:
                 body = read_body(answer, self._max_bytes)
-            exchange.patience()  # the watchdog's shutdown ends a body without a length just as its server would
+            exchange.patience()  # the watchdog's shutdown ends a body of unknown length just as its server would
             return addinfourl(io.BytesIO(body), answer.headers, answer.url, answer.status)
         except Exception as error:
             exchange.outcome = classify(error)
             if exchange.expired and not isinstance(error, NotAskedError):
-                # then the error is only what the shutdown looked like from here
+                # the error is only how the shutdown looks from here
                 exchange.outcome = Outcome(Reason.TIMEOUT, "the deadline has passed", unreachable=True)
             raise
 
 
 class _Handler(urllib.request.AbstractHTTPHandler):
-    """Both schemes: urllib's own requests, over our connections, to our judge."""
+    """Handles both schemes: urllib's own requests, over our connections, to our judge."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__()

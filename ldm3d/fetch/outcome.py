@@ -1,4 +1,4 @@
-"""What became of one URL, and what an exception of the fetch means for it."""
+"""What became of one URL, and what an exception during its fetch means."""
 
 import http.client
 import socket
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from ldm3d.reject import Reason
+
+MAX_DETAIL = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Outcome:
 
 
 class FetchError(Exception):
-    """Ends an exchange that has no body to give: a failure, or a redirect to follow."""
+    """Ends an exchange that yields no body: a failure, or a redirect to follow."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.detail or outcome.redirect)
@@ -36,7 +38,7 @@ class FetchError(Exception):
 
 
 def classify(error: Exception) -> Outcome:
-    """What an exception from the guard, sockets, TLS, http.client or urllib means for a URL."""
+    """Return what an exception from the guard, sockets, TLS, http.client or urllib means for a URL."""
     text = str(getattr(error, "strerror", None) or error or type(error).__name__)
     match error:
         case FetchError():
@@ -61,23 +63,20 @@ def classify(error: Exception) -> Outcome:
     return Outcome(Reason.HTTP_ERROR, f"not HTTP: {type(error).__name__}: {text}")
 
 
-MAX_DETAIL = 200  # characters
-
-
 @dataclass(frozen=True)
 class Fetched:
     """The end of one URL."""
 
     index: int
-    """Its place in the sequence that was given."""
+    """Its place in the given sequence."""
     content: bytes
-    """The body as sent, when good. It may be empty or no image: decoding is the judge of that."""
+    """The body as sent, if good. It may be empty or not an image: the decoder judges that."""
     reason: str
     """Empty when good, else a `Reason`."""
     detail: str
-    """At most 200 printable characters on the reason."""
+    """At most 200 printable characters about the reason."""
     attempts: int
-    """Exchanges that ended in an answer or a failure, redirects not counted; 0 if nobody was asked."""
+    """Exchanges that ended in an answer or a failure, not counting redirects; 0 if nobody was asked."""
 
     @classmethod
     def of(cls, index: int, outcome: Outcome, attempts: int) -> Self:

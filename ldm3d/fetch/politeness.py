@@ -1,6 +1,6 @@
-"""What each host can be asked right now: how many at a time, after which pause, or nothing for a while.
+"""What each host may be asked right now: how much at once, after which pause, or nothing for a while.
 
-Not safe for threads by itself: the fetcher's dispatchers hold its lock when they use this.
+Not safe for threads by itself: the fetcher's dispatchers hold its lock while they use it.
 """
 
 import time
@@ -12,17 +12,17 @@ FORGET_ABOVE = 10_000
 
 
 def share_of(per_host: int, fetchers: int) -> int:
-    """Of the concurrent fetches per host, those of one fetcher among so many; at least 1."""
+    """Return one fetcher's share of the concurrent fetches per host, where there are `fetchers`; at least 1."""
     return max(1, per_host // fetchers)
 
 
 class Standing(Enum):
-    """May a host be asked?"""
+    """Whether a host may be asked, and if not, until when."""
 
     FREE = auto()
-    BUSY = auto()  # when a running exchange with it ends
-    PAUSED = auto()  # at `resumes_at`
-    UNAVAILABLE = auto()  # no: the circuit breaker is open
+    BUSY = auto()  # until a running exchange with it ends
+    PAUSED = auto()  # until `resumes_at`
+    UNAVAILABLE = auto()  # its circuit breaker is open
 
 
 @dataclass
@@ -37,14 +37,14 @@ class _Host:
 class Politeness:
     """Limits, pauses and circuit breakers of hosts.
 
-    A breaker opens after `breaker_failures` exchanges in a row that brought no answer (DNS, connect, TLS, timeout).
-    While it is open the host is left alone. After `cooldown_s` it takes one probe: an answer closes it, silence opens
-    it again.
+    A breaker opens after `breaker_failures` exchanges in a row without an answer (DNS, connect, TLS, timeout). While
+    it is open the host is left alone. After `cooldown_s` it gets one probe: an answer closes the breaker, silence
+    opens it again.
 
     Args:
         limit: concurrent exchanges per host.
         breaker_failures: failures in a row that open a breaker.
-        cooldown_s: seconds a breaker stays open.
+        cooldown_s: seconds that a breaker stays open.
         clock: seconds, monotonic.
     """
 
@@ -56,7 +56,7 @@ class Politeness:
         self._hosts: dict[str, _Host] = {}
 
     def standing(self, name: str) -> Standing:
-        """Whether an exchange with the host may begin now."""
+        """Return whether an exchange with the host may begin now."""
         host, now = self._host(name), self._clock()
         broken = host.failures >= self._breaker_failures
         if broken and now < host.avoided_until:
@@ -68,22 +68,28 @@ class Politeness:
         return Standing.FREE
 
     def resumes_at(self, name: str) -> float:
-        """When the host's pause ends, on the clock; in the past if it has none."""
+        """Return when the host's pause ends, on the clock; in the past if it has none."""
         return self._host(name).paused_until
 
     def paused_s(self, name: str) -> float:
-        """Seconds for which the host has been paused so far, what is ahead of a running pause excluded."""
+        """Return the seconds for which the host has been paused so far, without what is left of a running pause."""
         host = self._host(name)
         return host.paused_s - max(0.0, host.paused_until - self._clock())
 
     def begin(self, name: str) -> None:
-        """An exchange with the host begins."""
+        """Record that an exchange with the host begins."""
         if len(self._hosts) > FORGET_ABOVE:
             self._forget()
         self._hosts.setdefault(name, _Host()).active += 1
 
     def end(self, name: str, *, unreachable: bool, pause_s: float = 0.0) -> None:
-        """An exchange with the host has ended: with an answer or without, and perhaps with a wish to be left alone."""
+        """Record that an exchange with the host has ended.
+
+        Args:
+            name: the host.
+            unreachable: no answer came.
+            pause_s: seconds for which the host wants to be left alone.
+        """
         host, now = self._hosts[name], self._clock()
         host.active -= 1
         host.failures = host.failures + 1 if unreachable else 0
@@ -94,7 +100,7 @@ class Politeness:
             host.paused_until = now + pause_s
 
     def cancel(self, name: str) -> None:
-        """An exchange with the host was broken off on our side, which says nothing about the host."""
+        """Record that we broke off an exchange with the host, which says nothing about it."""
         self._hosts[name].active -= 1
 
     def _host(self, name: str) -> _Host:

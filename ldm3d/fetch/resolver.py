@@ -1,4 +1,4 @@
-"""Names to checked addresses, once per exchange, with a timeout that the system call does not have."""
+"""Resolves names to checked addresses, once per exchange, with a timeout that the system call does not have."""
 
 import queue
 import socket
@@ -11,18 +11,18 @@ from ldm3d.fetch.addresses import AddressPolicy
 from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.reject import Reason
 
-THREADS_PER_FETCH = 4  # one that is waited for, and three that silent servers hold: 10 s of 30 or 40 are waited
+THREADS_PER_FETCH = 4  # one is waited for, three are stuck: we wait 10 s of the 30 or 40 that silent servers take
 CACHE_S = 30.0
 CACHE_HOSTS = 4_096
 MAX_ADDRESSES = 4
 
 
 class NotAskedError(FetchError):
-    """Our own limits ended the exchange; its host knows nothing of it."""
+    """Our own limits ended the exchange before its host was asked."""
 
 
 class _Question:
-    """One lookup: `taken` once a thread is at it, `waiting` fetches want to know."""
+    """One lookup: `taken` is set once a thread works on it, `waiting` counts the fetches that want the answer."""
 
     def __init__(self, host: str, asked_at: float) -> None:
         self.host, self.asked_at = host, asked_at
@@ -32,15 +32,15 @@ class _Question:
 
 
 class Resolver:
-    """Threads that call getaddrinfo, started as they are needed, and a short memory of its answers.
+    """Threads that call getaddrinfo, started as they are needed, and a short-lived cache of its answers.
 
-    getaddrinfo cannot be interrupted: a thread stuck in it is waited for no longer than the caller's timeout, and it
+    getaddrinfo cannot be interrupted. A caller waits for a stuck thread no longer than its own timeout, and the thread
     is a daemon, so that it keeps no process alive. Callers that ask for the same host share one lookup.
 
     Args:
-        policy: which addresses are given out.
-        fetches: how many callers there may be at a time; threads are at most `THREADS_PER_FETCH` times as many.
-        clock: seconds.
+        policy: decides which addresses are returned.
+        fetches: most callers at a time; there are at most `THREADS_PER_FETCH` times as many threads.
+        clock: seconds, monotonic.
     """
 
     def __init__(self, policy: AddressPolicy, fetches: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,19 +49,20 @@ class Resolver:
         self._lock = threading.Lock()
         self._known: dict[str, _Question] = {}
         self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
-        self._threads = self._open = 0  # threads there are; questions that are queued or with a thread
+        self._threads = self._open = 0  # threads started; questions queued or with a thread
 
     def resolve(self, host: str, patience: Callable[[], float]) -> list[str]:
-        """The addresses of `host` that the policy admits, at most four, in the resolver's order.
+        """Return the addresses of `host` that the policy admits, at most four, in the resolver's order.
 
-        Where a name has public and other addresses, the others are left out: only what is returned is connected to.
+        If a name has public and other addresses, the others are left out: only what is returned is connected to.
 
         Args:
-            host: a name, or an address.
-            patience: the seconds that may be waited from the moment of the call: for a thread, then for its answer.
+            host: a name or an address.
+            patience: returns the seconds that may be waited from now; called before waiting for a thread, and again
+                before waiting for its answer.
 
         Raises:
-            FetchError: `refused_address` if none is admitted, `dns_failed` if no answer came in time.
+            FetchError: `refused_address` if no address is admitted, `dns_failed` if no answer came in time.
             NotAskedError: `dns_failed`, because no thread was free in time.
             socket.gaierror: the lookup failed.
         """
@@ -77,7 +78,7 @@ class Resolver:
         return admitted[:MAX_ADDRESSES]
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         for _ in range(self._threads):
             self._questions.put(None)
 
@@ -119,15 +120,15 @@ class Resolver:
         while question := self._questions.get():
             with self._lock:
                 wanted = question.waiting > 0
-                if not wanted:  # any more: those who asked have given up
+                if not wanted:  # those who asked have given up
                     self._forget(question)
             if wanted:
                 question.taken.set()
                 try:
                     question.answer.set_result(_getaddrinfo(question.host))
-                except Exception as error:  # whatever it is, it belongs to the one who asked
+                except Exception as error:  # of any kind: it is for those who asked
                     with self._lock:
-                        self._forget(question)  # a failure may be over by the next attempt
+                        self._forget(question)  # the next attempt may succeed
                     question.answer.set_exception(error)
             with self._lock:
                 self._open -= 1
@@ -138,7 +139,7 @@ class Resolver:
 
 
 def _getaddrinfo(host: str) -> list[str]:
-    """The addresses of `host` without repetition, with their scope where they have one."""
+    """Return the distinct addresses of `host`, with their scope if they have one."""
     found: dict[str, None] = {}
     for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
         scope = f"%{address[3]}" if len(address) == 4 and address[3] else ""

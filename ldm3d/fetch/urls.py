@@ -1,4 +1,4 @@
-"""One spelling for every URL: what may be asked for at all, and how it is written on the wire."""
+"""One spelling for every URL: what may be requested at all, and how it is written on the wire."""
 
 import ipaddress
 import re
@@ -9,19 +9,19 @@ from ldm3d.fetch.outcome import FetchError, Outcome
 from ldm3d.reject import Reason
 
 MAX_CHARS = 8_192
-# What precedes the host: in a URL, and in what somebody took for one, be it without a scheme or with a slash too few.
+# What precedes the host, in a URL or in something meant as one: without a scheme, or with a slash missing.
 _USER = re.compile(r"([^/?#@]*/+)?[^/?#]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[a-z0-9._-]{1,253}\.?")
-# Everything printable but the space stays as it is, `%XX` included: what urllib itself would send.
+# Printable characters except the space stay as they are, `%XX` included, as in urllib itself.
 _AS_IS = string.punctuation
 
 
 def normalise(url: str) -> str:
-    """An absolute http(s) URL in ASCII, ready for the wire.
+    """Return the absolute http(s) URL in ASCII, ready for the wire.
 
-    Spaces and non-ASCII characters of path and query become `%XX` of their UTF-8, the host becomes IDNA 2003 (what the
-    standard library's resolver call makes of it), outer whitespace and the fragment go.
+    Spaces and non-ASCII characters in path and query become `%XX` of their UTF-8, the host becomes IDNA 2003 (as the
+    standard library's resolver call encodes it), outer whitespace and the fragment are dropped.
 
     Raises:
         FetchError: `refused_url`: another scheme, no host, a user name (a password has no place in a dataset, and
@@ -42,16 +42,16 @@ def normalise(url: str) -> str:
 
 
 def redact(url: str) -> str:
-    """`url` without the user name and password that it may hold: `http://user:word@host/` -> `http://***@host/`.
+    """Return `url` without any user name and password: `http://user:word@host/` -> `http://***@host/`.
 
-    Only what `normalise` refuses is changed, and what comes of it is refused as well.
+    Only URLs that `normalise` refuses are changed, and the result is refused as well.
     """
     user = _USER.match(url)
     return f"{user[1] or ''}***@{url[user.end() :]}" if user else url
 
 
 def redirect_target(base: str, location: str) -> str:
-    """The normalised URL that a Location header leads to from `base`. Raises as `normalise` does."""
+    """Return the normalised URL that a Location header leads to from `base`. Raises as `normalise` does."""
     if _CONTROL.search(location):
         raise _refused("a control character in the Location header")
     try:
@@ -63,9 +63,9 @@ def redirect_target(base: str, location: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The key for politeness: the host of a normalised URL, as the resolver sees it.
+    """Return the key for politeness: the host of a normalised URL, as the resolver sees it.
 
-    `a.example.org` and `b.example.org` count as two hosts: which of them share a machine, no name tells.
+    `a.example.org` and `b.example.org` count as two hosts: names do not tell which of them share a machine.
     """
     return (urlsplit(url).hostname or "").rstrip(".")
 
