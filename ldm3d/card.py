@@ -1,4 +1,4 @@
-"""Dataset cards: what a folder of rows holds, where they come from, how they were made, and how to open them."""
+"""Dataset cards: what a folder of rows holds, where the rows come from, how they were made, and how to open them."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from ldm3d.config import flat
 
 
 def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[str, Any], name: str) -> str:
-    """The README.md of a corpus, with the front matter by which Hugging Face `datasets` finds its splits.
+    """Return the README.md of a corpus, with the front matter by which Hugging Face `datasets` finds its splits.
 
     Args:
         summary: rows_read, rows_kept, rows_rejected (by reason), splits (rows by split).
         config: the settings that the corpus was made with.
         depth: what is known of the depth labels: model, revision, meaning.
-        name: of this very content. `datasets` caches by folder name and front matter, and two corpora would be one.
+        name: unique to this content. `datasets` caches by folder name and front matter, and would mix up two corpora.
     """
     kept, read = summary["rows_kept"], summary["rows_read"]
     size = config["download"]["image_size"]
@@ -32,7 +32,8 @@ contract `rgbd/v1`.{" `contact_sheet.png` shows some of them." if kept else ""}
 - `depth`: the same size, 16-bit, lossless {codec}; **relative inverse depth, larger = nearer**.
 - The model's raw inverse depth is `depth_min + depth / 65535 * (depth_max - depth_min)`.
 - `key`: the first 8 bytes of SHA-256(url), signed; `url`, `caption`, `similarity`, `nsfw` from the metadata.
-- `original_width`, `original_height` of the fetched picture, upright; `sha256` of its bytes; `perceptual_hash`.
+- `original_width`, `original_height`: size of the fetched picture, upright; `sha256`: hash of its bytes;
+  `perceptual_hash`: hash of the kept image.
 
 ```python
 datasets.load_dataset("parquet", data_files="rgbd/train/*.parquet")  # or pandas.read_parquet("rgbd/train")
@@ -44,7 +45,7 @@ datasets.load_dataset("parquet", data_files="rgbd/train/*.parquet")  # or pandas
 
 ## Rejected rows
 
-Each is a row of `rejects/` with its URL, stage and reason (rows left out by sampling are counted only).
+Each is a row of `rejects/` with its URL, stage and reason (rows left out by sampling are only counted).
 
 {_histogram(summary["rows_rejected"], read)}
 
@@ -55,32 +56,32 @@ Each is a row of `rejects/` with its URL, stage and reason (rows left out by sam
 ## Licence
 
 The pictures and captions belong to their owners; the URL of each is in its row. {_opt_out(config)}
-The metadata and the depth model have licences of their own, which pass on to what is made of them.
+The metadata and the depth model have their own licences, which extend to what is made from them.
 """
 
 
 def latents_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> str:
-    """The README.md of latents.
+    """Return the README.md of latents.
 
     Args:
-        summary: what their success marker says.
+        summary: the content of their success marker.
         config: the settings that they were made with.
-        name: of this very content, as above.
+        name: unique to this content, as in `dataset_card`.
     """
     kept, shape = summary["rows_kept"], summary["latent_shape"]
     return f"""{_front("latents", name, summary["splits"])}# Latents of an RGBD corpus
 
 Posteriors of the latents of {kept:,} of the {summary["rows_read"]:,} pictures with depth in `{config["input"]}`, with
 their captions, encoded by LDM3D on Ray, contract `latents/v1`.
-{"`latents.png` shows some of them in turns with what their latents decode to." if kept else ""}
+{"`latents.png` shows some of them beside what their latents decode to." if kept else ""}
 
 {_splits(summary["splits"])}
 
 ## Columns
 
-- `key`: of the picture in the corpus; `caption`.
-- `flipped`: the row is of the picture's mirror image.
-- `mean`, `std` of the latent's distribution, not scaled: {shape} float16, little-endian, C order.
+- `key`: that of the picture in the corpus; `caption`.
+- `flipped`: whether the row is of the picture's mirror image.
+- `mean`, `std`: of the latent's distribution, not scaled; {shape} float16, little-endian, C order.
 {_about_text(summary["text"])}
 
 ```python
@@ -92,8 +93,8 @@ numpy.frombuffer(rows["mean"][0].as_py(), "<f2").reshape({shape})
 
 {_table(summary["autoencoder"])}
 
-Draws from the posteriors of train have the standard deviation {summary["latent_std"]}; for 1 the scaling factor would
-be {summary["scaling_factor_measured"]}.
+Latents drawn from the posteriors of train have a standard deviation of {summary["latent_std"]}; a scaling factor of
+{summary["scaling_factor_measured"]} would make it 1.
 
 ## Rejected rows
 
@@ -108,17 +109,17 @@ be {summary["scaling_factor_measured"]}.
 def _opt_out(config: dict[str, Any]) -> str:
     honoured = ", ".join(config["download"]["opt_out_headers"])
     if not honoured:
-        return "No opt-out header was looked for when they were fetched."
+        return "Opt-out headers were not checked when they were fetched."
     return f"Opt-out headers (X-Robots-Tag: {honoured}) were honoured when they were fetched."
 
 
 def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> str:
-    """The README.md of samples. Points of the grid are its splits.
+    """Return the README.md of samples. Its splits are the points of the grid.
 
     Args:
-        summary: what their success marker says.
+        summary: the content of their success marker.
         config: the settings that they were made with.
-        name: of this very content, as above.
+        name: unique to this content, as in `dataset_card`.
     """
     points = {point: about["rows"] for point, about in summary["points"].items() if about["rows"]}
     height, width = summary["image_size"]
@@ -137,9 +138,9 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
 
 - `image`: {height} x {width} RGB, PNG.
 - `depth`: {_about_depth(channels)}
-- `key`: of the caption; `caption`; `image_id` of the picture that it was written for, where the captions have one.
-- `number`: which of the caption's samples; `seed`: of its noise, a function of `key`, `number` and the run's seed, the
-  same at all points.
+- `key`: that of the caption; `caption`; `image_id`: the picture that it was written for, if the captions have one.
+- `number`: index among the caption's samples; `seed`: that of the noise, a function of `key`, `number` and the run's
+  seed, the same at all points of the grid.
 - `scheduler`, `guidance_scale`, `num_inference_steps`; `checkpoint`: the model's fingerprint.
 
 ## Model
@@ -161,19 +162,19 @@ are rows of the input without a caption.
 
 def _about_depth(channels: set[int]) -> str:
     if channels == {3}:
-        return "null, the model draws none."
-    some = "; null of models that draw none" if 3 in channels else ""
+        return "null, as the model draws none."
+    some = "; null for models that draw none" if 3 in channels else ""
     return f"the same size, 16-bit PNG; **relative inverse depth, larger = nearer**{some}."
 
 
 def _about_text(text: dict[str, Any] | None) -> str:
     if text is None:
-        return "- `text`: null, captions were not encoded."
-    return f"- `text`: the caption by the text encoder of {text['base']}, {text['shape']} float16, likewise."
+        return "- `text`: null, as captions were not encoded."
+    return f"- `text`: the caption, encoded by the text encoder of {text['base']}; {text['shape']} float16, likewise."
 
 
 def _front(contract: str, name: str, splits: dict[str, int]) -> str:
-    """The front matter, where there is anything to be found."""
+    """Return the front matter; none without splits."""
     files = "\n".join(
         f"      - split: {_split_name(split)}\n        path: {contract}/{split}/*.parquet" for split in splits
     )
@@ -181,7 +182,7 @@ def _front(contract: str, name: str, splits: dict[str, int]) -> str:
 
 
 def _split_name(split: str) -> str:
-    """As `datasets` has it, which takes no hyphens."""
+    """Return the name of a split for `datasets`, which takes no hyphens."""
     return "validation" if split == "val" else split.replace("-", "_")
 
 
@@ -190,7 +191,7 @@ def _splits(splits: dict[str, int]) -> str:
 
 
 def _histogram(rejected: dict[str, int], read: int) -> str:
-    """Reasons, the most common first."""
+    """Return a table of reasons, the most common first."""
     if not rejected:
         return "None."
     reasons = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))

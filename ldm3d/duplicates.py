@@ -1,11 +1,12 @@
-"""Duplicates: rows whose fetched bytes are the same, and rows whose pictures look the same.
+"""Duplicates: rows with the same fetched bytes, and rows whose pictures look alike.
 
-Look-alikes are found by 64-bit perceptual hashes that differ in few bits. What is rejected is a function of the set
-of rows alone, not of their order: a row goes when a kept row of a smaller key (as an unsigned number) looks like it.
-Being alike is not transitive, and this does not make it so: of a chain A ~ B ~ C where A and C differ, A and C stay.
+Look-alikes are found by 64-bit perceptual hashes that differ in few bits. What is rejected depends only on the set of
+rows, not on their order: a row goes if a kept row with a smaller key (as an unsigned number) looks like it. Likeness
+is not transitive, and is not made so here: of a chain A ~ B ~ C where A and C differ, A and C stay.
 
-Rows can be searched in groups, so long as all rows of one hash are in each group that any of them is in, and every two
-look-alikes share one (`bands` says how): `equal_hashes` and `near_duplicate_pairs` of each group, joined by `settle`.
+Rows can be searched in groups, provided that a group with one row of a hash has all rows of that hash, and that every
+two look-alikes share a group (see `bands`): call `equal_hashes` and `near_duplicate_pairs` for each group, then join
+the results with `settle`.
 """
 
 from collections.abc import Sequence
@@ -15,19 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-NO_HASH = 0  # what a picture without structure gets; equal to nothing, itself included
+NO_HASH = 0  # for a picture without structure; equal to nothing, itself included
 
-_SIDE = 32  # a hash sees 32 x 32 pixels
-_LOW = 8  # and of them the 8 x 8 lowest frequencies
+_SIDE = 32  # a hash sees 32 x 32 pixels ...
+_LOW = 8  # ... and their 8 x 8 lowest frequencies
 # One grey level of noise in every pixel moves a coefficient by this much: 4 x sqrt(32 / 2 x 32 / 2).
 _ONE_LEVEL = 64.0
 
 
 def perceptual_hash(image: NDArray[np.uint8]) -> int:
-    """Which of the 64 lowest DCT coefficients of the luma lie above their median: the bits of `imagehash.phash`.
+    """Hash a picture: which of the 64 lowest DCT coefficients of the luma lie above their median, as in
+    `imagehash.phash`.
 
-    Hashes of a picture and of its resized or recompressed copy differ in few bits. The hash of a flat or nearly flat
-    picture would say nothing about it, and make one of thousands of different pictures: where half of the coefficients
+    The hashes of a picture and of its resized or recompressed copy differ in few bits. The hash of a flat or nearly
+    flat picture would mean nothing, and merge thousands of different pictures into one: if half of the coefficients
     are smaller than one grey level of noise makes them, it is `NO_HASH`.
 
     Args:
@@ -48,22 +50,22 @@ def perceptual_hash(image: NDArray[np.uint8]) -> int:
 
 
 def hamming(a: int, b: int) -> int:
-    """In how many of 64 bits two hashes differ."""
+    """Count the bits, of 64, in which two hashes differ."""
     return ((a ^ b) & (2**64 - 1)).bit_count()
 
 
 def bands(hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.uint64]:
-    """The bits of each hash, cut into `max_distance + 1` pieces.
+    """Cut the bits of each hash into `max_distance + 1` pieces.
 
     Hashes that differ in at most `max_distance` bits agree in at least one piece (pigeonhole), so only rows that share
-    one have to be compared; cut for one bit more, they agree in at least two.
+    a piece have to be compared. Cut for one bit more, they agree in at least two.
 
     Args:
         hashes: (N,) int64.
         max_distance: 0 to 63 bits.
 
     Returns:
-        (N, max_distance + 1) uint64; a piece is to be compared within its column only.
+        (N, max_distance + 1) uint64; compare pieces within a column only.
     """
     edges = np.linspace(0, 64, max_distance + 2).astype(np.uint64)
     values = hashes.astype(np.uint64)
@@ -75,7 +77,7 @@ def bands(hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.uint64]:
 
 
 def near_duplicate_pairs(keys: NDArray[np.int64], hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.int64]:
-    """All pairs of rows that look alike: hashes at most `max_distance` bits apart, neither of them `NO_HASH`.
+    """Return all pairs of rows that look alike: hashes at most `max_distance` bits apart, neither of them `NO_HASH`.
 
     Args:
         keys: (N,) int64, each once.
@@ -83,8 +85,8 @@ def near_duplicate_pairs(keys: NDArray[np.int64], hashes: NDArray[np.int64], max
         max_distance: 0 to 63 bits.
 
     Returns:
-        (P, 2) int64 keys, the smaller (unsigned) first, sorted, each pair once. Rows of equal hash make quadratically
-        many: `choose_near_duplicates` takes them out first.
+        (P, 2) int64 keys, the smaller (unsigned) first, sorted, each pair once. Rows with equal hashes make
+        quadratically many pairs: `choose_near_duplicates` takes them out first.
     """
     hashed = hashes != NO_HASH
     unsigned, bits = keys[hashed].astype(np.uint64), hashes[hashed].astype(np.uint64)
@@ -92,7 +94,7 @@ def near_duplicate_pairs(keys: NDArray[np.int64], hashes: NDArray[np.int64], max
     for band in bands(hashes[hashed], max_distance).T:
         order = np.argsort(band)
         first, offset = np.arange(len(order)), 0
-        while len(first):  # every row against the row `offset` places on, for as long as the two share the band
+        while len(first):  # each row against the one `offset` places on, while both share the band
             offset += 1
             first = first[first + offset < len(order)]
             left, right = order[first], order[first + offset]
@@ -104,16 +106,17 @@ def near_duplicate_pairs(keys: NDArray[np.int64], hashes: NDArray[np.int64], max
 
 
 def choose_rejects(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which rows of look-alike pairs go: by rising unsigned key, a row goes if a kept one precedes it in a pair.
+    """Choose which rows of look-alike pairs go: in order of unsigned key, a row goes if a kept one precedes it in a
+    pair.
 
     Args:
-        pairs: (P, 2) int64 keys, the smaller (unsigned) first, as `near_duplicate_pairs` returns; in any order.
+        pairs: (P, 2) int64 keys, the smaller (unsigned) first, as `near_duplicate_pairs` returns them; in any order.
 
     Returns:
         (R, 2) int64: the rejected key, and the smallest kept key that looks like it; sorted by rejected key.
     """
     rejected: dict[int, int] = {}
-    ordered = np.unique(pairs.astype(np.uint64)[:, ::-1], axis=0)  # by later key, then by earlier
+    ordered = np.unique(pairs.astype(np.uint64)[:, ::-1], axis=0)  # sorted by later key, then by earlier
     for later, earlier in ordered.tolist():
         if earlier not in rejected:
             rejected.setdefault(later, earlier)
@@ -121,14 +124,14 @@ def choose_rejects(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def choose_near_duplicates(keys: NDArray[np.int64], hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.int64]:
-    """Which of N rows go because a kept one looks like them.
+    """Choose which of N rows go because a kept one looks like them.
 
-    Rows of equal hash have the same look-alikes, so only the first of them takes part in the comparison.
+    Rows with equal hashes have the same look-alikes, so only the first of them takes part in the comparison.
 
     Args:
         keys: (N,) int64, each once.
         hashes: (N,) int64.
-        max_distance: 0 to 63 bits; 3 of 64 is a copy, resized or recompressed.
+        max_distance: 0 to 63 bits; at 3 of 64, a picture is a resized or recompressed copy.
 
     Returns:
         (R, 2) int64: the rejected key, and the kept key that looks like it; sorted by (unsigned) rejected key.
@@ -139,13 +142,13 @@ def choose_near_duplicates(keys: NDArray[np.int64], hashes: NDArray[np.int64], m
 
 
 def equal_hashes(keys: NDArray[np.int64], hashes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(R, 2) int64: the key of a row, and the smaller (unsigned) key that is first of its hash; `NO_HASH` is none."""
+    """Return (R, 2) int64: the key of a row, the smallest (unsigned) key with its hash. `NO_HASH` equals nothing."""
     hashed = hashes != NO_HASH
     return _choose_equal(keys[hashed], hashes[hashed])
 
 
 def settle(same: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which rows go because a kept one looks like them.
+    """Choose which rows go because a kept one looks like them.
 
     Args:
         same: (E, 2) int64, what `equal_hashes` found.
@@ -162,23 +165,23 @@ def settle(same: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int6
 
 
 def choose_byte_duplicates(keys: NDArray[np.int64], sha256s: Sequence[str | bytes]) -> NDArray[np.int64]:
-    """Which of N rows go because another was made of the same bytes; of each group the smallest unsigned key stays.
+    """Choose which of N rows go because another has the same bytes; the smallest unsigned key of each group stays.
 
     Args:
         keys: (N,) int64, each once.
         sha256s: N digests, all hex or all raw.
 
     Returns:
-        (R, 2) int64: the rejected key, and the kept key of the same bytes; sorted by (unsigned) rejected key.
+        (R, 2) int64: the rejected key, and the kept key with the same bytes; sorted by (unsigned) rejected key.
     """
     return _choose_equal(keys, np.asarray(sha256s, dtype="S64"))
 
 
 def _choose_equal(keys: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int64]:
-    """(rejected, kept) keys of the rows whose value a row of a smaller key has."""
+    """Return the (rejected, kept) keys of rows whose value also belongs to a row with a smaller key."""
     order = np.argsort(keys.astype(np.uint64))
     keys, values = keys[order], values[order]
-    _, first, group = np.unique(values, return_index=True, return_inverse=True)  # `first` is of the smallest key
+    _, first, group = np.unique(values, return_index=True, return_inverse=True)  # `first` belongs to the smallest key
     kept = keys[first][group]
     is_rejected: NDArray[np.bool_] = keys != kept
     return np.stack([keys[is_rejected], kept[is_rejected]], axis=-1)

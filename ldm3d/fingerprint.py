@@ -11,7 +11,7 @@ READ = (".safetensors", ".bin", ".json")  # weights and settings: what `from_pre
 
 
 def fingerprint_of_folder(folder: Path) -> str:
-    """`sha256:` and 16 hex digits, which change with the weights and settings of the model in a folder."""
+    """Return `sha256:` and 16 hex digits, which change with the weights and settings of the model in a folder."""
     digest = hashlib.sha256()
     for file in sorted(file for file in folder.iterdir() if file.suffix in READ):
         with file.open("rb") as content:
@@ -20,12 +20,12 @@ def fingerprint_of_folder(folder: Path) -> str:
 
 
 def fingerprint_of(*parts: object) -> str:
-    """Hex, of plain values."""
+    """Return SHA-256, in hex, of plain values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def fingerprint_of_network(network: nn.Module) -> str:
-    """SHA-256, in hex, of the names, types, shapes and bytes of all weights, however they are laid out and stored."""
+    """Return SHA-256, in hex, of the names, types, shapes and bytes of all weights, whatever their layout and device."""
     digest = hashlib.sha256()
     for name, weight in sorted(network.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())

@@ -12,7 +12,7 @@ _JXL_MAGIC = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")  # codestream, con
 
 
 def decode_rgb(encoded: bytes) -> NDArray[np.uint8]:
-    """An image column's bytes -> (H, W, 3) uint8 RGB.
+    """Decode an image column's bytes to (H, W, 3) uint8 RGB.
 
     Raises:
         ValueError: they do not decode.
@@ -23,7 +23,7 @@ def decode_rgb(encoded: bytes) -> NDArray[np.uint8]:
 
 
 def encode_rgb(image: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) uint8 RGB -> a PNG file.
+    """Encode (H, W, 3) uint8 RGB as a PNG file.
 
     Raises:
         TypeError: `image` is not (H, W, 3) uint8.
@@ -37,7 +37,7 @@ def encode_rgb(image: NDArray[np.uint8]) -> bytes:
 
 
 def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> bytes:
-    """(H, W) uint16 -> a lossless file: 16-bit PNG, or JPEG XL (smaller, and faster to write).
+    """Encode (H, W) uint16 as a lossless file: 16-bit PNG, or JPEG XL (smaller, and faster to write).
 
     Raises:
         TypeError: `depth` is not (H, W) uint16.
@@ -47,7 +47,7 @@ def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> byt
     if codec == "jxl":
         import imagecodecs
 
-        # Not effort 1: on noise of 16 bits, libjxl 0.11.2 writes beyond its buffer.
+        # Not effort 1: on 16-bit noise, libjxl 0.11.2 writes beyond its buffer.
         return bytes(imagecodecs.jpegxl_encode(depth, lossless=True, effort=2, numthreads=1))
     import cv2
 
@@ -55,10 +55,10 @@ def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> byt
 
 
 def decode_depth(encoded: bytes) -> NDArray[np.uint16]:
-    """A depth column's bytes, PNG or JPEG XL -> (H, W) uint16.
+    """Decode a depth column's bytes, PNG or JPEG XL, to (H, W) uint16.
 
     Raises:
-        ValueError: neither of the two, does not decode, or is not one channel of 16 bits.
+        ValueError: they are neither of the two, do not decode, or are not one channel of 16 bits.
     """
     depth: Any = None
     if encoded.startswith(_JXL_MAGIC):

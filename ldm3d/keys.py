@@ -1,4 +1,4 @@
-"""The key of a row, and what is drawn from it: its place in the sample and its split.
+"""The key of a row, and what is drawn from it: its place in the sample, its split and its seeds.
 
 A key is a hash of the URL alone, so it means the same in every run, file and order, and everything random about a row
 (sampling, splitting, later seeds) is a function of it.
@@ -14,17 +14,18 @@ from ldm3d.config import SelectConfig
 
 SPLITS = ("train", "val", "test")
 _SPLIT_SALT = 0x5EED_5A17  # keeps the split independent of the sampling order
-_SEED_SALT = 0x5EED_D3A3  # and the noise of drawn samples independent of both
-_POINT_SALT = 0x5EED_9017  # and the points that their depth is compared on
+_SEED_SALT = 0x5EED_D3A3  # keeps the noise of drawn samples independent of both
+_POINT_SALT = 0x5EED_9017  # keeps the points on which their depth is compared independent, too
 
 
 def make_key(url: str) -> int:
-    """The first 8 bytes of SHA-256(url), big-endian, as a signed 64-bit integer."""
+    """Return the first 8 bytes of SHA-256(url), big-endian, as a signed 64-bit integer."""
     return int.from_bytes(hashlib.sha256(url.encode()).digest()[:8], "big", signed=True)
 
 
 def rank(keys: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
-    """(N,) keys -> (N,) ranks, a fixed pseudo-random order: the rows of a sample are those of the smallest rank.
+    """Rank (N,) keys in a fixed pseudo-random order, (N,) uint64: a sample consists of the rows with the smallest
+    ranks.
 
     One-to-one for a given seed. The mixing function is SplitMix64's (Steele, Lea and Flood, 2014).
     """
@@ -35,19 +36,20 @@ def rank(keys: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
 
 
 def split_of(keys: NDArray[np.int64], config: SelectConfig) -> NDArray[np.str_]:
-    """(N,) keys -> (N,) names of `SPLITS`. Each key is drawn by itself: more rows never move a row between splits."""
+    """Assign (N,) keys to `SPLITS`, (N,) names. Each key is drawn by itself: more rows never move a row between
+    splits."""
     share = rank(keys, config.seed + _SPLIT_SALT).astype(np.float64) / 2.0**64
     held_out = config.test_fraction + config.val_fraction
     return np.where(share < config.test_fraction, "test", np.where(share < held_out, "val", "train"))
 
 
 def sample_seeds(keys: NDArray[np.int64], numbers: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The seeds that pictures are drawn from.
+    """Return the seeds that pictures are drawn from.
 
     Args:
-        keys: (N,) of captions.
-        numbers: (N,) from 0, which of the samples of its caption each is.
-        seed: of the run.
+        keys: (N,) keys of captions.
+        numbers: (N,) index of each sample among those of its caption, from 0.
+        seed: seed of the run.
 
     Returns:
         (N,) 0 to 4,294,967,295.
@@ -56,7 +58,7 @@ def sample_seeds(keys: NDArray[np.int64], numbers: NDArray[np.int64], seed: int)
 
 
 def point_seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The seeds that points of pictures are drawn from: (N,) keys and numbers -> (N,) 0 to 4,294,967,295."""
+    """Return the seeds that points of pictures are drawn from: (N,) keys and numbers -> (N,) 0 to 4,294,967,295."""
     return _seeds(keys, numbers, _POINT_SALT)
 
 

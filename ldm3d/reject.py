@@ -6,7 +6,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a row was rejected. The list is closed: a new failure needs a new line here and in docs/corpus.md."""
 
-    INVALID_ROW = "invalid_row"  # a null, a wrong type, an empty URL or, to be drawn, an empty caption
+    INVALID_ROW = "invalid_row"  # a null, a wrong type, an empty URL, or an empty caption to draw
     NSFW = "nsfw"
     LOW_SIMILARITY = "low_similarity"
     TOO_SMALL = "too_small"
@@ -41,18 +41,15 @@ class Reason(StrEnum):
     DUPLICATE_BYTES = "duplicate_bytes"
     NEAR_DUPLICATE = "near_duplicate"
 
-    ENCODE_FAILED = "encode_failed"  # the autoencoder's answer is not finite, or beyond float16
-    GENERATE_FAILED = "generate_failed"  # the networks' answer is not finite
+    ENCODE_FAILED = "encode_failed"  # the autoencoder's output is not finite, or beyond float16
+    GENERATE_FAILED = "generate_failed"  # the networks' output is not finite
 
 
-class Rejected(Exception):  # noqa: N818 -- what happened to a row, not an error
-    """One row is data that cannot be used: a line in the rejects, never the end of a run.
-
-    reason: what the rejects are counted by.
-    detail: what helps to look into this one row, at most 300 characters.
-    """
+class Rejected(Exception):  # noqa: N818 -- it happens to a row, and is not an error
+    """Raised to reject one URL or image: it becomes a row of the rejects, and never ends a run."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
+        """Keep `reason`, by which rejects are counted, and up to 300 characters of `detail` on this one row."""
         super().__init__(reason, detail[:300])  # both as arguments: the exception survives pickling
         self.reason = reason
         self.detail = detail[:300]

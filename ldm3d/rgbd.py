@@ -1,11 +1,11 @@
-"""The RGBD codec: 16-bit depth in and out of the channels that the autoencoder sees.
+"""The RGBD codec: 16-bit depth to and from the channels that the autoencoder sees.
 
 LDM3D (arXiv 2305.10853, section 3.1.2) unpacks 16-bit depth into three 8-bit channels, so that it looks like an image
 to a network that was trained on images; the first is zero, room for a 24-bit map. Its authors' later 4-channel model
 sees depth as one channel. Depth is relative inverse depth throughout: larger is nearer.
 
-Every function takes numpy arrays or torch tensors and returns what it was given, on the same device. Depth is uint16
-in both. A torch tensor may also be int32 of 0 to 65,535: torch.uint16 can be stored, moved and cast, but not shifted,
+Every function takes numpy arrays or torch tensors and returns the same kind, on the same device. Depth is uint16 in
+both. A torch tensor may also be int32 of 0 to 65,535: torch.uint16 can be stored, moved and cast, but not shifted,
 compared or resized.
 
 Packed depth is a codec, not an image: resize, crop and average depth *before* packing. A bilinear resize of packed
@@ -26,7 +26,7 @@ DEPTH_MAX = 65_535
 
 
 def pack_depth(depth: Array, channel_axis: Literal[-1, -3] | None = None) -> Array:
-    """Depth as an RGB-like picture of the bytes `[0, high, low]`.
+    """Pack depth into an RGB-like picture of the bytes `[0, high, low]`.
 
     Args:
         depth: (..., H, W) uint16 if `channel_axis` is None, (..., H, W, 1) if it is -1, (..., 1, H, W) if it is -3.
@@ -50,7 +50,7 @@ def pack_depth(depth: Array, channel_axis: Literal[-1, -3] | None = None) -> Arr
 
 
 def unpack_depth(packed: Array, channel_axis: Literal[-1, -3] = -1) -> Array:
-    """The inverse of `pack_depth`, exact for all 65,536 values: 256 x high + low, whatever the first channel holds.
+    """Invert `pack_depth`, exactly for all 65,536 values: 256 x high + low, whatever the first channel holds.
 
     Widens before it shifts: in uint8 the high byte would be lost.
 
@@ -74,7 +74,7 @@ def unpack_depth(packed: Array, channel_axis: Literal[-1, -3] = -1) -> Array:
 
 
 def to_tensor(image: Array, depth: Array, channels: Literal[6, 4] = 6) -> Array:
-    """What the autoencoder sees.
+    """Build the tensor that the autoencoder sees.
 
     Args:
         image: (..., H, W, 3) uint8 RGB [0, 255].
@@ -82,8 +82,8 @@ def to_tensor(image: Array, depth: Array, channels: Literal[6, 4] = 6) -> Array:
         channels: 6 for [R, G, B, 0, high, low], the paper's; 4 for [R, G, B, depth].
 
     Returns:
-        (..., channels, H, W) float32 [-1, 1]. One depth channel keeps all 65,536 values apart: near 1 they are 512
-        float32 steps from each other.
+        (..., channels, H, W) float32 [-1, 1]. A single depth channel keeps all 65,536 values apart: near 1 they are
+        512 float32 steps from each other.
 
     Raises:
         TypeError: `image` is not uint8, or `depth` is not uint16.
@@ -95,14 +95,17 @@ def to_tensor(image: Array, depth: Array, channels: Literal[6, 4] = 6) -> Array:
     _require_channels(image, -1, 3, "image")
     if tuple(image.shape[:-1]) != tuple(depth.shape):
         shapes = f"image {tuple(image.shape)}, depth {tuple(depth.shape)}"
-        raise ValueError(f"{shapes}: want (..., H, W, 3) and (..., H, W) of one size")
+        raise ValueError(f"{shapes}: wanted (..., H, W, 3) and (..., H, W) of one size")
     colour = _scaled(image, 255)
-    nearness = _scaled(pack_depth(depth), 255) if channels == 6 else _scaled(_widened(depth), DEPTH_MAX)[..., None]
+    if channels == 6:
+        nearness = _scaled(pack_depth(depth), 255)
+    else:
+        nearness = _scaled(_widened(depth), DEPTH_MAX)[..., None]
     return xp.moveaxis(xp.concat([colour, nearness], axis=-1), -1, -3)  # type: ignore[no-any-return]
 
 
 def from_tensor(tensor: Array) -> tuple[Array, Array]:
-    """The inverse of `to_tensor`, for what an autoencoder returns: clamped to [-1, 1], each channel rounded by itself.
+    """Invert `to_tensor`, for the output of an autoencoder: clamped to [-1, 1], each channel rounded by itself.
 
     With six channels nothing carries from the low byte to the high one: 0x12FF whose high byte is decoded as 0x13 is
     off by 256. So a model's depth is as exact as its high byte, whatever the low byte holds.
@@ -128,7 +131,7 @@ def from_tensor(tensor: Array) -> tuple[Array, Array]:
 
 
 def image_from_tensor(tensor: Array) -> Array:
-    """The image alone, of what an autoencoder without depth returns.
+    """Return the image alone, from the output of an autoencoder without depth.
 
     Args:
         tensor: (..., 3, H, W) floating point.
@@ -144,7 +147,7 @@ def image_from_tensor(tensor: Array) -> Array:
 
 
 def _channels_last(tensor: Array) -> Array:
-    """(..., C, H, W) -> (..., H, W, C) float32."""
+    """Move (..., C, H, W) to (..., H, W, C) float32."""
     xp = _namespace(tensor)
     unit: Array = xp.moveaxis(_cast(tensor, "float32"), -3, -1)
     if xp.isnan(unit).any():
@@ -153,7 +156,7 @@ def _channels_last(tensor: Array) -> Array:
 
 
 def _namespace(array: object) -> Any:
-    """numpy or torch: the functions used here go by the same names in both."""
+    """Return numpy or torch: the functions used here have the same names in both."""
     if isinstance(array, np.ndarray):
         return np
     import torch
@@ -174,7 +177,7 @@ def _require_channels(array: Array, axis: int, count: int, name: str) -> None:
 
 
 def _widened(depth: Array) -> Array:
-    """uint16 depth as int32, to calculate with."""
+    """Return uint16 depth as int32, for calculations."""
     xp = _namespace(depth)
     if depth.dtype != xp.uint16 and not (xp is not np and depth.dtype == xp.int32):
         raise TypeError(f"depth must be uint16, got {depth.dtype}: quantise it first (ldm3d.depth.relative.quantise)")
@@ -188,11 +191,11 @@ def _widened(depth: Array) -> Array:
 
 
 def _scaled(levels: Array, largest: int) -> Array:
-    """Integers 0 to `largest` as float32 [-1, 1]."""
+    """Scale integers 0 to `largest` to float32 [-1, 1]."""
     return _cast(levels, "float32") / (largest / 2) - 1
 
 
 def _levels(unit: Array, largest: int) -> Array:
-    """float32 [-1, 1] as the nearest of 0 to `largest`, still float32."""
+    """Scale float32 [-1, 1] to the nearest of 0 to `largest`, still float32."""
     xp = _namespace(unit)
     return xp.round(xp.clip((unit + 1) * (largest / 2), 0, largest))  # type: ignore[no-any-return]

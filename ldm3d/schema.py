@@ -1,4 +1,4 @@
-"""What passes between stages: pyarrow schemas, and the check that a table conforms to one.
+"""The tables that pass between stages: pyarrow schemas, and the check that a table conforms to one.
 
 Image columns follow the Hugging Face `datasets` Image convention, struct<bytes, path>, and every file carries the
 feature description that `datasets` looks for, so a corpus opens there without a loading script.
@@ -13,17 +13,17 @@ IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())
 
 
 def _field(name: str, kind: pa.DataType) -> pa.Field:
-    """`name?` may be null, every other field may not.
+    """Make a field. `name?` may be null, every other field may not.
 
-    Images are declared nullable all the same: `datasets` knows them by the exact type. `conform` holds them to it, but
-    for those in `NULL_IMAGES`.
+    Images are declared nullable nevertheless, because `datasets` recognises them by the exact type. `conform` refuses
+    nulls in them, except in `NULL_IMAGES`.
     """
     return pa.field(name.rstrip("?"), kind, nullable=name.endswith("?") or kind == IMAGE)
 
 
-CANDIDATE = pa.schema(  # a metadata row that may become an RGBD row
+CANDIDATE = pa.schema(  # metadata rows that may become RGBD rows
     [
-        _field("key", pa.int64()),  # first 8 bytes of SHA-256(url), big-endian: joins, seeds and splits by it
+        _field("key", pa.int64()),  # first 8 bytes of SHA-256(url), big-endian: for joins, seeds and splits
         _field("url", pa.string()),
         _field("caption", pa.string()),
         _field("split", pa.string()),
@@ -53,8 +53,8 @@ RGBD = pa.schema(
 
 REJECT = pa.schema(
     [
-        _field("key", pa.int64()),  # 0 where the row has no URL to take it from
-        _field("url", pa.string()),  # "" of captions
+        _field("key", pa.int64()),  # 0 if the row has no URL to derive it from
+        _field("url", pa.string()),  # "" for captions
         _field("stage", pa.string()),  # select, download, decode, label, duplicates, encode; captions, generate
         _field("reason", pa.string()),
         _field("detail?", pa.string()),
@@ -65,12 +65,12 @@ LATENTS = pa.schema(
     [
         _field("key", pa.int64()),  # of the picture
         _field("caption", pa.string()),
-        _field("flipped", pa.bool_()),  # the row is of the picture's mirror image
-        # of the posterior, not scaled: float16, little-endian, C order, of the shape [c, h, w] that is in the file's
-        # metadata as `latent_shape`
+        _field("flipped", pa.bool_()),  # whether the row is of the picture's mirror image
+        # of the posterior, not scaled: float16, little-endian, C order, in the shape [c, h, w] that the file's metadata
+        # holds as `latent_shape`
         _field("mean", pa.binary()),
         _field("std", pa.binary()),
-        # where captions were encoded too: float16, little-endian, C order, of the shape [L, D] in `text_shape`
+        # if captions were encoded: float16, little-endian, C order, in the shape [L, D] of `text_shape`
         _field("text?", pa.binary()),
     ]
 )
@@ -83,31 +83,31 @@ SAMPLES = pa.schema(
         _field("seed", pa.int64()),  # of its noise, 32 bits: a function of key, number and the run's seed
         _field("guidance_scale", pa.float64()),
         _field("num_inference_steps", pa.int32()),
-        _field("scheduler", pa.string()),  # as settings name it
+        _field("scheduler", pa.string()),  # as named in the settings
         _field("checkpoint", pa.string()),  # fingerprint of the model, hex
         _field("image_id?", pa.int64()),  # of the picture that the caption was written for
         _field("image", IMAGE),  # H x W RGB, PNG
-        # H x W uint16, PNG; relative inverse depth, larger = nearer; null where the model draws none
+        # H x W uint16, PNG; relative inverse depth, larger = nearer; null if the model draws none
         _field("depth", IMAGE),
     ]
 )
 
-METRICS = pa.schema(  # long form, one number a row
+METRICS = pa.schema(  # long form: one number per row
     [
         _field("run", pa.string()),  # hex
         _field("started", pa.string()),  # of the run, ISO 8601 with time zone
-        _field("pictures", pa.string()),  # the set: as settings name it, then the point of its grid
+        _field("pictures", pa.string()),  # the set: its name in the settings, then the point of its grid
         _field("checkpoint?", pa.string()),  # fingerprint of the model that drew it, hex
-        _field("training_step?", pa.int64()),  # of that model, where it is known
+        _field("training_step?", pa.int64()),  # of that model, if known
         _field("scheduler?", pa.string()),
         _field("guidance_scale?", pa.float64()),
         _field("num_inference_steps?", pa.int32()),
         _field("metric", pa.string()),  # a name in `ldm3d.results.metrics`
         _field("value", pa.float64()),
         _field("stderr?", pa.float64()),  # standard error of the value
-        _field("std?", pa.float64()),  # of what it is the mean of: samples; splits of inception_score, subsets of kid
-        _field("num_samples", pa.int64()),  # pictures that it was made of
-        _field("excluded", pa.int64()),  # pictures of the set that it could not be made of
+        _field("std?", pa.float64()),  # of the values averaged: samples, splits of inception_score, subsets of kid
+        _field("num_samples", pa.int64()),  # pictures that it was computed from
+        _field("excluded", pa.int64()),  # pictures of the set that could not be used
         _field("protocol", pa.string()),  # hash of `config`: numbers of one protocol are comparable
         _field("config", pa.string()),  # JSON: everything but the pictures themselves that decides the number
     ]
@@ -122,11 +122,11 @@ CONTRACTS = {
     "metrics/v1": METRICS,
 }
 
-NULL_IMAGES = {"samples/v1": ("depth",)}  # columns of pictures that may be null all the same, by contract
+NULL_IMAGES = {"samples/v1": ("depth",)}  # image columns that may be null nevertheless, by contract
 
 
 def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = None) -> pa.Table:
-    """`table` with exactly the columns, order, types and metadata of `contract`.
+    """Return `table` with exactly the columns, order, types and metadata of `contract`.
 
     Args:
         table: at least the contract's columns; others are dropped.
@@ -152,7 +152,7 @@ def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = No
 
 
 def _features(schema: pa.Schema) -> dict[str, Any]:
-    """The `datasets` feature description of a schema: images as Image, the rest as plain values."""
+    """Return the `datasets` feature description of a schema: images as Image, the rest as plain values."""
 
     def feature(kind: pa.DataType) -> dict[str, Any]:
         if kind == IMAGE:

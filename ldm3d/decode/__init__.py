@@ -1,4 +1,4 @@
-"""Fetched bytes to square images. The bytes are hostile: header first, then pixels, in processes of their own."""
+"""Fetched bytes to square images. The bytes are hostile: header first, then pixels, in separate processes."""
 
 from ldm3d.decode.isolated import IsolatedDecoder
 from ldm3d.decode.square import SquareImage, make_square

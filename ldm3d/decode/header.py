@@ -1,4 +1,4 @@
-"""What an image file declares, judged before a pixel of it is decoded. Only formats on a list are looked at."""
+"""What an image file declares, checked before any pixel is decoded. Only formats on a list are opened."""
 
 import io
 from dataclasses import dataclass
@@ -7,36 +7,34 @@ from typing import Any
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.reject import Reason, Rejected
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # none of them holds a program
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # none of them can hold a program
 
 _ORIENTATION = 0x0112  # EXIF tag
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What a file declares, without a pixel decoded.
-
-    format: of `FORMATS`; a multi-picture JPEG (MPO) is a JPEG.
-    width, height: pixels, as the image is to be seen, after `orientation`.
-    mode: Pillow's name for the stored pixels.
-    orientation: EXIF 1 to 8.
-    plain: img2dataset's Resizer reads it rightly by itself: an upright, still, opaque RGB JPEG, PNG or WEBP of 8
-        bits. Others it would leave on their side (EXIF), clip (16 bits), write with one channel (grey) or not read.
-    """
+    """What a file declares, before any pixel is decoded."""
 
     format: str
+    """One of `FORMATS`; a multi-picture JPEG (MPO) is a JPEG."""
     width: int
+    """Pixels, as the image is meant to be seen, after `orientation`."""
     height: int
     mode: str
+    """Pillow's name for the stored pixels."""
     orientation: int
+    """EXIF orientation, 1 to 8."""
     plain: bool
+    """img2dataset's Resizer reads it correctly by itself: an upright, still, opaque RGB JPEG, PNG or WEBP of 8 bits.
+    Others it would leave on their side (EXIF), clip (16 bits), write with one channel (grey) or fail to read."""
 
 
 def read_header(content: bytes) -> ImageHeader:
-    """What the file declares to be.
+    """Return what the file declares.
 
     Raises:
-        Rejected: not an image of the `FORMATS`.
+        Rejected: it is not an image of the `FORMATS`.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -59,7 +57,7 @@ def read_header(content: bytes) -> ImageHeader:
 
 
 def check_header(header: ImageHeader, config: DownloadConfig, select: SelectConfig) -> None:
-    """Raises Rejected: more pixels than may be decoded, too small, or too long and narrow."""
+    """Raise Rejected if there are more pixels than may be decoded, or the image is too small or too elongated."""
     size = f"{header.width} x {header.height}"
     shorter, longer = sorted((header.width, header.height))
     if shorter * longer > config.max_pixels:
@@ -71,16 +69,16 @@ def check_header(header: ImageHeader, config: DownloadConfig, select: SelectConf
 
 
 def open_image(content: bytes) -> Any:
-    """A Pillow image of which no pixel is decoded yet."""
+    """Return a Pillow image, of which no pixel is decoded yet."""
     from PIL import Image
 
-    # Pillow's own limit is the process's, and half a warning; `check_header` applies the configured one instead.
+    # Pillow's own limit is global, and partly a mere warning; `check_header` applies the configured one instead.
     Image.MAX_IMAGE_PIXELS = None
     return Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def _is_plain(image: Any, kind: str, content: bytes) -> bool:
-    """`ImageHeader.plain`, but for the orientation."""
+    """Return `ImageHeader.plain`, apart from the orientation."""
     if image.mode != "RGB" or "transparency" in image.info:
         return False
     if kind == "PNG":

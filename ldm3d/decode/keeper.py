@@ -1,6 +1,6 @@
-"""The side of the decoder that may die: a keeper that forks workers, and the worker of the moment. A command.
+"""The side of the decoder that may die: a keeper that forks workers, and its current worker. A command.
 
-`ldm3d.decode.isolated` starts it, with the control socket as its standard input, and describes the exchange.
+`ldm3d.decode.isolated` starts it, with the control socket as its standard input, and describes the protocol.
 """
 
 import io
@@ -19,12 +19,12 @@ from ldm3d.reject import Reason, Rejected
 
 Work = Callable[[bytes, DownloadConfig, SelectConfig], SquareImage]
 
-_BASE_MEMORY = 2 * 2**30  # address space in bytes: interpreter, libraries and the fetched file ...
-_BYTES_PER_PIXEL = 32  # ... and an image in all the forms that exist at once
+_BASE_MEMORY = 2 * 2**30  # address space in bytes, for interpreter, libraries and the fetched file ...
+_BYTES_PER_PIXEL = 32  # ... and for an image in all the forms that exist at once
 
 
 def keep(control: socket.socket) -> None:
-    """What a keeper does, until the caller is gone: fork a worker, hand out its socket, wait for its end."""
+    """Run as a keeper until the caller is gone: fork a worker, hand out its socket, wait for its end."""
     name, config, select = pickle.loads(receive(control))
     work: Work = pkgutil.resolve_name(name)
     _warm_up(config)
@@ -44,13 +44,13 @@ def keep(control: socket.socket) -> None:
         try:
             socket.send_fds(control, [STATUS.pack(status)], [callers_end.fileno()])
         except OSError:
-            return  # the new worker ends, too: the other end of its connection goes with this process
+            return  # the new worker ends too: the other end of its connection closes with this process
         callers_end.close()
         _, status = os.waitpid(worker, 0)
 
 
 def _serve(data: socket.socket, work: Work, config: DownloadConfig, select: SelectConfig) -> None:
-    """What a worker does: image after image, each within its time, until the caller hangs up."""
+    """Run as a worker until the caller hangs up: decode image after image, each within its time."""
     while True:
         try:
             content = receive(data)
@@ -68,13 +68,13 @@ def _answer(work: Work, content: bytes, config: DownloadConfig, select: SelectCo
         square = work(content, config, select)
     except Rejected as rejected:
         return rejected.reason.encode(), rejected.detail.encode(errors="replace")
-    except Exception as error:  # a fault of ours: the row is lost, the run goes on, the detail tells
+    except Exception as error:  # our own fault: the row is lost, the run goes on, the detail says why
         return Reason.DECODE_FAILED.encode(), f"{type(error).__name__}: {error}"[:300].encode(errors="replace")
     return b"", square.pack()
 
 
 def _warm_up(config: DownloadConfig) -> None:
-    """Import all that `make_square` does, so that workers are born with it. Starts no thread, for a fork follows."""
+    """Import all that `make_square` needs, so that workers start with it. Starts no thread, as a fork follows."""
     import cv2
     from PIL import Image
 
@@ -86,7 +86,7 @@ def _warm_up(config: DownloadConfig) -> None:
 
 
 def _limit(config: DownloadConfig) -> None:
-    """Bound what an image can do to the machine: memory, core files, lines in the log, and by the alarm, time."""
+    """Bound what an image can do to the machine: memory, core files, lines in the log and, by the alarm, time."""
     memory = _BASE_MEMORY + _BYTES_PER_PIXEL * config.max_pixels
     _, hardest = resource.getrlimit(resource.RLIMIT_AS)
     if hardest != resource.RLIM_INFINITY:

@@ -1,4 +1,4 @@
-"""Byte strings over a stream socket, each behind its length."""
+"""Byte strings over a stream socket, each preceded by its length."""
 
 import socket
 import struct
@@ -9,13 +9,13 @@ _LENGTH = struct.Struct("!Q")
 
 
 def send(connection: socket.socket, content: bytes) -> None:
-    """Raises OSError: the other side hung up, or takes nothing for as long as the connection's time-out."""
+    """Send a message. Raises OSError if the other side hung up, or takes nothing within the connection's time-out."""
     connection.sendall(_LENGTH.pack(len(content)))
     connection.sendall(content)
 
 
 def receive(connection: socket.socket, longest: int = 2**40) -> bytes:
-    """Raises OSError: the connection ended; ValueError: the message is longer than `longest` bytes."""
+    """Receive a message. Raises OSError if the connection ended, ValueError if it is longer than `longest` bytes."""
     (length,) = _LENGTH.unpack(_receive_exactly(connection, _LENGTH.size))
     if length > longest:
         raise ValueError(f"a message of {length} bytes, at most {longest} are taken")
@@ -23,7 +23,7 @@ def receive(connection: socket.socket, longest: int = 2**40) -> bytes:
 
 
 def has_hung_up(connection: socket.socket) -> bool:
-    """Whether the other side is gone. Takes nothing from the connection."""
+    """Return whether the other side is gone. Takes nothing from the connection."""
     try:
         return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:

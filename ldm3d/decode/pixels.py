@@ -1,4 +1,4 @@
-"""Files of every kind and colour mode to upright pixels of one kind: (H, W, 3) uint8, BGR as OpenCV has it."""
+"""Files of every kind and colour mode to upright pixels of one kind: (H, W, 3) uint8, BGR as in OpenCV."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from ldm3d.decode.header import ImageHeader, open_image
 
 
 def is_scalable(header: ImageHeader) -> bool:
-    """Whether a file can be decoded at a fraction of its size: a JPEG whose colours OpenCV knows."""
+    """Return whether a file can be decoded at a fraction of its size: a JPEG in colours that OpenCV knows."""
     return header.format == "JPEG" and header.mode in ("RGB", "L")
 
 
 def decode_upright(content: bytes, header: ImageHeader, reduction: int) -> NDArray[np.uint8]:
-    """A file -> (H, W, 3) uint8 BGR, as it is to be seen, transparency over white.
+    """Decode a file to (H, W, 3) uint8 BGR, the way it is meant to be seen, with transparency over white.
 
     Args:
         content: the file.
         header: its `read_header`.
-        reduction: 1, or where it `is_scalable`, 2, 4 or 8: both sides divided by that, which is cheaper to decode.
+        reduction: 1, or 2, 4 or 8 if it `is_scalable`: both sides are divided by that, which is cheaper to decode.
 
     Raises:
         Exception: it does not decode. A malformed file makes Pillow raise nearly anything.
@@ -29,7 +29,7 @@ def decode_upright(content: bytes, header: ImageHeader, reduction: int) -> NDArr
 
 
 def decode_jpeg(content: bytes, reduction: int) -> NDArray[np.uint8]:
-    """(H, W, 3) BGR as stored, orientation ignored, at 1 / `reduction`.
+    """Decode to (H, W, 3) uint8 BGR as stored, ignoring the orientation, at 1 / `reduction`.
 
     Raises:
         ValueError: it does not decode.
@@ -49,7 +49,7 @@ def decode_jpeg(content: bytes, reduction: int) -> NDArray[np.uint8]:
 
 
 def _decode_any(content: bytes) -> NDArray[np.uint8]:
-    """The first frame of whatever Pillow reads -> (H, W, 3) BGR as stored, transparency over white."""
+    """Decode the first frame of whatever Pillow reads to (H, W, 3) BGR as stored, with transparency over white."""
     image = open_image(content)
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_deep_grey(np.asarray(image))
@@ -59,7 +59,7 @@ def _decode_any(content: bytes) -> NDArray[np.uint8]:
 
 
 def _from_deep_grey(grey: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey of 16 bits scaled to 8, and tripled. Wider grey has no known white."""
+    """Scale 16-bit grey to 8 bits, in three channels. Wider grey has no known white."""
     if grey.dtype.kind == "f" or grey.min() < 0 or grey.max() > 65_535:
         raise ValueError(f"{grey.dtype} pixels of unknown range")
     eight_bit = ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -67,7 +67,7 @@ def _from_deep_grey(grey: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """img2dataset's formula, in strips: on a whole image of 100 Mpixel its float64 intermediates take gigabytes."""
+    """Apply img2dataset's formula in strips: for a whole image of 100 Mpixel its float64 values take gigabytes."""
     rgb = np.empty((*rgba.shape[:2], 3), np.uint8)
     for top in range(0, len(rgba), 64):
         strip = rgba[top : top + 64]

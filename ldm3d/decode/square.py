@@ -1,9 +1,9 @@
 """Fetched files to square JPEGs, by img2dataset's Resizer.
 
-It gets the fetched bytes themselves wherever it reads them rightly, so that the square is byte for byte what the
-img2dataset command writes. For the rest (see `ImageHeader.plain`) it gets upright pixels as a bitmap.
+The Resizer gets the fetched bytes themselves wherever it reads them correctly, so that the square is byte for byte
+what the img2dataset command writes. Otherwise (see `ImageHeader.plain`) it gets upright pixels as a bitmap.
 
-That a file may crash or hang a native decoder all the same is `ldm3d.decode.isolated`'s matter.
+A file may still crash or hang a native decoder, which is why `ldm3d.decode.isolated` exists.
 """
 
 import io
@@ -24,39 +24,37 @@ from ldm3d.reject import Reason, Rejected
 
 _HASH_SIDE = 64  # pixels of the square's thumbnail, of which a perceptual hash sees 32
 _PACKED = struct.Struct("!iiq")  # width, height, perceptual hash; the JPEG follows
-_BITMAP = struct.Struct("<2sI4xIIiiHH24x")  # BITMAPFILEHEADER and BITMAPINFOHEADER; what is zero is left out
+_BITMAP = struct.Struct("<2sI4xIIiiHH24x")  # BITMAPFILEHEADER and BITMAPINFOHEADER; zero fields are padding
 
 
 @dataclass(frozen=True)
 class SquareImage:
-    """A fetched image as the corpus keeps it.
-
-    jpeg: S x S RGB, JPEG.
-    original_width, original_height: pixels of the fetched image, after EXIF orientation.
-    perceptual_hash: of the square before it was encoded (`ldm3d.duplicates`).
-    """
+    """A fetched image as the corpus keeps it."""
 
     jpeg: bytes
+    """S x S RGB, JPEG."""
     original_width: int
+    """Pixels of the fetched image, after EXIF orientation."""
     original_height: int
     perceptual_hash: int
+    """Hash of the square before it was encoded (`ldm3d.duplicates`)."""
 
     def pack(self) -> bytes:
-        """All of it, to be sent to another process."""
+        """Return all of it as bytes, to be sent to another process."""
         return _PACKED.pack(self.original_width, self.original_height, self.perceptual_hash) + self.jpeg
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
-        """The inverse of `pack`. Raises ValueError: too short to be what `pack` returns."""
+        """Invert `pack`. Raises ValueError if `packed` is too short to come from it."""
         if len(packed) < _PACKED.size:
             raise ValueError(f"a square of {len(packed)} bytes, at least {_PACKED.size} wanted")
         return cls(packed[_PACKED.size :], *_PACKED.unpack_from(packed))
 
 
 def make_square(content: bytes, config: DownloadConfig, select: SelectConfig) -> SquareImage:
-    """A fetched file as an S x S JPEG: the shorter side resized to S, the centre cut out.
+    """Make an S x S JPEG of a fetched file: resize the shorter side to S, then cut out the centre.
 
-    One call at a time in a process: the Resizer points the process's stdout and stderr elsewhere while it works.
+    One call at a time in a process: the Resizer redirects the process's stdout and stderr while it works.
 
     Raises:
         Rejected: not an image, outside the limits of `config` and `select`, or not decodable.
@@ -73,7 +71,7 @@ def make_square(content: bytes, config: DownloadConfig, select: SelectConfig) ->
 
 
 def prepare(content: bytes, header: ImageHeader, decode: Literal["full", "scaled"], size: int) -> bytes:
-    """What the Resizer gets: `content` itself if it is plain, otherwise its upright RGB pixels as a bitmap.
+    """Return what the Resizer gets: `content` itself if it is plain, otherwise its upright RGB pixels as a bitmap.
 
     Args:
         content: the fetched file.
@@ -95,12 +93,13 @@ def prepare(content: bytes, header: ImageHeader, decode: Literal["full", "scaled
 
 
 def _reduction(shorter: int, size: int) -> int:
-    """The largest of 8, 4, 2 and 1 by which `shorter` can be divided without falling below `size`."""
+    """Return the largest of 8, 4, 2 and 1 by which `shorter` can be divided without falling below `size`."""
     return next((k for k in (8, 4, 2) if shorter // k >= size), 1)
 
 
 def _bitmap(bgr: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) uint8 BGR as a BMP, the lossless file that OpenCV reads fastest: its own layout behind a header."""
+    """Encode (H, W, 3) uint8 BGR as a BMP, the lossless file that OpenCV reads fastest: its own layout behind a
+    header."""
     height, width, _ = bgr.shape
     stride = -(-3 * width // 4) * 4  # rows begin at multiples of four bytes
     rows = bgr.reshape(height, 3 * width)
@@ -112,12 +111,10 @@ def _bitmap(bgr: NDArray[np.uint8]) -> bytes:
 
 
 class _Spectator:
-    """Stands where the Resizer may blur faces, after resizing and before cropping: looks, and changes nothing.
-
-    thumbnail: (h, h, 3) uint8 RGB, the last picture's square; h is `_HASH_SIDE`, or the square's side if smaller.
-    """
+    """Takes the place of the Resizer's face blurring, after resizing and before cropping, and changes nothing."""
 
     thumbnail: NDArray[np.uint8]
+    """(h, h, 3) uint8 RGB, the last picture's square; h is `_HASH_SIDE`, or the square's side if smaller."""
 
     def __call__(self, img: NDArray[np.uint8], bbox_list: Any) -> NDArray[np.uint8]:
         import cv2
@@ -134,18 +131,18 @@ class _Spectator:
 
 @cache
 def _resizer(image_size: int, encode_quality: int) -> Any:
-    """img2dataset's Resizer, loaded from its own file.
+    """Return img2dataset's Resizer, loaded from its own file.
 
-    Importing it as a member of its package would import all of the package, and with that webdataset, wandb and torch:
-    4 s and 600 MB more for every decoding process. In this copy of the module, the transforms that it makes anew for
-    every image, which takes longer than its crop, are made once.
+    Importing it as part of its package would import the whole package, and with it webdataset, wandb and torch: 4 s
+    and 600 MB more for every decoding process. In this copy of the module, transforms are made once, not for every
+    image, which would take longer than the crop.
     """
     import importlib.util
     import os
     import warnings
     from pathlib import Path
 
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for a newer version
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or albumentations asks the network for a newer version
     package = importlib.util.find_spec("img2dataset")
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("img2dataset is not installed: pip install img2dataset==1.47.0")

@@ -65,7 +65,7 @@ def read_body(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3), at most a day; None if it is invalid."""
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3: count or date), at most a day; None if invalid."""
     if value is None:
         return None
     if re.fullmatch(r"\d+", value.strip(), re.ASCII):

@@ -55,6 +55,11 @@ class Politeness:
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
 
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """The hosts of which anything is remembered."""
+        return frozenset(self._hosts)
+
     def standing(self, name: str) -> Standing:
         """Return whether an exchange with the host may begin now."""
         host, now = self._host(name), self._clock()

@@ -1,4 +1,4 @@
-"""Captions that are to be drawn: foreign files -> a table, what of it can be drawn, and the samples to make of it.
+"""Captions to draw: foreign files -> a table, what of it can be drawn, and the samples to draw.
 
 Nothing here depends on how the work is divided: keys come from the files, and seeds from the keys.
 """
@@ -19,22 +19,24 @@ from ldm3d.keys import make_key, rank, sample_seeds
 from ldm3d.reject import Reason
 from ldm3d.rows.metadata import clean_captions
 
-COLUMNS = ("caption", "TEXT", "text")  # what publishers call them
+COLUMNS = ("caption", "TEXT", "text")  # names that publishers use
 CAPTIONS = pa.schema([("key", pa.int64()), ("caption", pa.string()), ("image_id", pa.int64())])
 PLANNED = pa.schema([*CAPTIONS, ("number", pa.int32()), ("seed", pa.int64())])
 INT64 = range(-(2**63), 2**63)
 
 
 def read_captions(name: str, file: BinaryIO) -> pa.Table:
-    """A file -> its rows, in their order.
+    """Read the rows of a file, in their order.
 
     Args:
-        name: .parquet with a column `caption` (`TEXT`, `text`), and `key` and `image_id` where there are such; .json,
-            of COCO's captions; or .txt, a caption a line.
+        name: .parquet with a column `caption` (or `TEXT`, `text`), and optionally `key` and `image_id`; .json with
+            COCO's captions; or .txt with a caption on each line.
+        file: its content.
 
     Returns:
-        key, int64, null where the file has none; caption, cleaned as in a corpus, null where it is no text; image_id,
-        int64, null where the file has none.
+        key: int64, null if the file has none.
+        caption: cleaned as in a corpus, null if it is not text.
+        image_id: int64, null if the file has none.
 
     Raises:
         ValueError: the file is none of the three, or broken.
@@ -48,46 +50,47 @@ def read_captions(name: str, file: BinaryIO) -> pa.Table:
 
 @dataclass(frozen=True)
 class Captions:
-    """What is drawn of the rows of an input.
-
-    drawn: key, caption, image_id, in an order that is fixed by the keys.
-    rejected: key, caption, of rows without a caption.
-    left_out: how many more captions there are than were asked for.
-    """
+    """The rows of an input, divided into those that are drawn and the others."""
 
     drawn: pa.Table
+    """key, caption, image_id, in an order that the keys determine."""
     rejected: pa.Table
+    """key, caption, image_id of rows without a caption."""
     left_out: int
+    """Number of captions beyond the count that was asked for."""
 
     @classmethod
     def of(cls, rows: pa.Table, config: CaptionsConfig) -> Self:
-        """
+        """Choose what to draw.
+
         Args:
-            rows: as `read_captions` gives them, of all files of the input. Those without a key get a hash of their
+            rows: as `read_captions` returns them, from all files of the input. Those without a key get a hash of their
                 number, from 1, and caption.
+            config: how many captions to draw.
 
         Raises:
-            ValueError: two rows have one key, or there is nothing to draw.
+            ValueError: two rows share a key, or there is nothing to draw.
         """
         rows = rows.set_column(0, "key", pa.array(_keys(rows), pa.int64()))
         _require_unique(rows)
         is_text = pc.fill_null(pc.not_equal(rows["caption"], ""), False)
         texts = rows.filter(is_text)
         if texts.num_rows == 0:
-            raise ValueError(f"none of its {rows.num_rows} rows has a caption; give some")
-        order = np.argsort(rank(texts["key"].to_numpy(), 0), kind="stable")  # a sample is the same for every seed
+            raise ValueError(f"none of its {rows.num_rows} rows has a caption: give at least one")
+        order = np.argsort(rank(texts["key"].to_numpy(), 0), kind="stable")  # the sample does not depend on the seed
         drawn = texts.take(pa.array(order[: config.count]))
         return cls(drawn, rows.filter(pc.invert(is_text)), texts.num_rows - drawn.num_rows)
 
     def rejects(self) -> pa.Table:
-        """The rejected rows with the columns of `reject/v1`."""
+        """Return the rejected rows with the columns of `reject/v1`."""
         count = self.rejected.num_rows
         texts = {"url": "", "stage": "captions", "reason": str(Reason.INVALID_ROW), "detail": "no caption"}
         columns = {name: pa.array([text] * count, pa.string()) for name, text in texts.items()}
         return pa.table({"key": self.rejected["key"], **columns})
 
     def samples(self, start: int, stop: int, config: CaptionsConfig) -> pa.Table:
-        """Some of the samples to be made, those of one caption after those of another: the columns of `PLANNED`."""
+        """Return the samples `start` to `stop` with the columns of `PLANNED`: all of one caption, then all of the
+        next."""
         last = self.drawn.num_rows * config.per_caption
         place, number = np.divmod(np.arange(start, min(stop, last)), config.per_caption)
         rows = self.drawn.take(pa.array(place))
@@ -105,23 +108,23 @@ def _of_parquet(name: str, file: BinaryIO) -> pa.Table:
         if not found:
             raise ValueError(f"{name!r} has the columns {names}, wanted one of {', '.join(COLUMNS)}: rename one")
         rows = opened.read(columns=[found[0], *numbers])
-    except (pa.ArrowException, UnicodeDecodeError) as error:  # the latter of column names
-        raise ValueError(f"{name!r} is no whole parquet file ({error}): get it again") from error
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # the latter for column names
+        raise ValueError(f"{name!r} is not a complete parquet file ({error}): download it again") from error
     key, image_id = (_integers(name, rows, column) for column in ("key", "image_id"))
     return pa.Table.from_arrays([key, clean_captions(rows, found[0]), image_id], schema=CAPTIONS)
 
 
 def _integers(name: str, rows: pa.Table, column: str) -> pa.ChunkedArray:
-    """A column as int64, nulls where there is none."""
+    """Return a column as int64, or nulls if there is none."""
     if column not in rows.column_names:
         return pa.chunked_array([pa.nulls(rows.num_rows, pa.int64())])
     kind = rows[column].type
     try:
         if pa.types.is_integer(kind):
             return rows[column].cast(pa.int64())
-    except pa.ArrowInvalid as error:  # beyond 64 bits with a sign
+    except pa.ArrowInvalid as error:  # beyond signed 64 bits
         kind = f"{kind} ({error})"
-    raise ValueError(f"{name!r} has a {column} of type {kind}, wanted int64: cast the column, or leave it away")
+    raise ValueError(f"{name!r} has a {column} of type {kind}, wanted int64: cast the column, or leave it out")
 
 
 def _of_coco(name: str, file: BinaryIO) -> pa.Table:
@@ -129,27 +132,27 @@ def _of_coco(name: str, file: BinaryIO) -> pa.Table:
     try:
         content = json.load(file)
     except ValueError as error:  # not JSON, or not UTF-8
-        raise ValueError(f"{name!r} is no JSON ({error}), {wanted}") from error
+        raise ValueError(f"{name!r} is not JSON ({error}), {wanted}") from error
     found = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(found, list):
-        raise ValueError(f"{name!r} holds no list of annotations, {wanted}")
+        raise ValueError(f"{name!r} has no list of annotations, {wanted}")
     for place, row in enumerate(found):
         ids = [row.get("id"), row.get("image_id")] if isinstance(row, dict) else [None]
         if not all(type(number) is int and number in INT64 for number in ids):
-            raise ValueError(f"{name!r}: annotation {place} has no numbers as id and image_id, {wanted}")
+            raise ValueError(f"{name!r}: annotation {place} lacks an integer id or image_id, {wanted}")
     captions = [row.get("caption") for row in found]
     return _table([row["id"] for row in found], captions, [row["image_id"] for row in found])
 
 
 def _of_text(name: str, file: BinaryIO) -> pa.Table:
     lines = file.read().decode("utf-8", "replace").removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").split("\n")
-    lines = lines if lines[-1] else lines[:-1]  # what follows the last line's end is no line
+    lines = lines if lines[-1] else lines[:-1]  # what follows the last line break is not a line
     nothing = [None] * len(lines)
     return _table(nothing, lines, nothing)
 
 
 def _table(keys: list[Any], captions: list[Any], image_ids: list[Any]) -> pa.Table:
-    # as bytes: JSON may hold halves of surrogate pairs, which are no UTF-8
+    # as bytes: JSON may hold halves of surrogate pairs, which are not UTF-8
     texts = [caption.encode("utf-8", "replace") if isinstance(caption, str) else None for caption in captions]
     table = pa.table({"caption": pa.array(texts, pa.binary())})
     columns = [pa.array(keys, pa.int64()), clean_captions(table, "caption"), pa.array(image_ids, pa.int64())]
@@ -168,6 +171,6 @@ def _require_unique(rows: pa.Table) -> None:
         again = int(found[counts > 1][0])
         captions = rows.filter(pc.equal(rows["key"], again))["caption"].to_pylist()[:2]
         raise ValueError(
-            f"its {len(keys)} rows have {len(found)} keys, {again} for {captions} alike: wanted a key for each; take "
-            "rows away, or the column"
+            f"its {len(keys)} rows have only {len(found)} keys, {again} for both of {captions}: wanted a key for each. "
+            "Remove rows, or the column `key`"
         )

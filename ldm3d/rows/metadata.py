@@ -10,18 +10,18 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The names one publisher gives to what we read. `None`: the table does not say."""
+    """The names that one publisher gives to the columns we read; None if it has no such column."""
 
     url: str
     caption: str
     width: str | None = None
     height: str | None = None
     similarity: str | None = None
-    nsfw: str | None = None  # a word (UNLIKELY, UNSURE, NSFW), or where `nsfw_is_score`, a probability in [0, 1]
+    nsfw: str | None = None  # a word (UNLIKELY, UNSURE, NSFW), or if `nsfw_is_score`, a probability in [0, 1]
     nsfw_is_score: bool = False
 
     def names(self) -> list[str]:
-        """The columns to read."""
+        """Return the columns to read."""
         return [value for field in fields(self) if isinstance(value := getattr(self, field.name), str)]
 
 
@@ -57,12 +57,12 @@ PUBLISHERS = {
     "cc12m": Columns(url="url", caption="caption"),
 }
 
-# What is in the names of columns that say as much, whatever their publisher.
+# Parts of column names that suggest what a column holds, whoever published it.
 _HINTS = {"nsfw": ("nsfw", "safe"), "similarity": ("similarity", "clip"), "width": ("width",), "height": ("height",)}
 
 
 def recognise(names: list[str], publisher: str = "auto") -> Columns:
-    """The `Columns` that a table with these column names follows: those of the publisher that has most of them.
+    """Return the `Columns` for a table with these column names: those of the publisher that shares most of them.
 
     Raises:
         ValueError: no publisher fits, or the named one does not.
@@ -76,7 +76,7 @@ def recognise(names: list[str], publisher: str = "auto") -> Columns:
         _only(columns, names) for columns in PUBLISHERS.values() if {columns.url, columns.caption} <= set(names)
     ]
     if fitting:
-        return max(fitting, key=lambda columns: len(columns.names()))  # the first of equals
+        return max(fitting, key=lambda columns: len(columns.names()))  # among equals, the first
     known = {publisher: [columns.url, columns.caption] for publisher, columns in PUBLISHERS.items()}
     raise ValueError(
         f"no URL and caption columns recognised in {names}; wanted one of {known}. "
@@ -85,7 +85,7 @@ def recognise(names: list[str], publisher: str = "auto") -> Columns:
 
 
 def passed_over(names: list[str], columns: Columns) -> dict[str, list[str]]:
-    """What `columns` lacks -> the columns of the table that look like it all the same."""
+    """Return, for each field that `columns` lacks, the columns of the table that look like it nevertheless."""
     unread = [name for name in names if name not in columns.names()]
     found = {
         field: [name for name in unread if any(hint in name.lower() for hint in hints)]
@@ -96,17 +96,18 @@ def passed_over(names: list[str], columns: Columns) -> dict[str, list[str]]:
 
 
 def adapt(table: pa.Table, columns: Columns) -> pa.Table:
-    """Foreign rows -> url, caption, nsfw: string; width, height, similarity: float64. One row in, one row out.
+    """Convert foreign rows to url, caption, nsfw: string; width, height, similarity: float64. One row in, one row out.
 
-    A value of the wrong type or not a number becomes null, to be judged like any other bad row. So does a URL that is
-    not UTF-8, as nobody knows which one was meant; in a caption U+FFFD takes the place of what is not. Control
-    characters in captions become spaces. A score s becomes a word: UNLIKELY below 0.1, NSFW above 0.9, UNSURE between.
+    A value of the wrong type, or that is not a number, becomes null, to be judged like any other bad row. So does a
+    URL that is not UTF-8, as nobody knows which one was meant; in a caption U+FFFD replaces such bytes. Control
+    characters in captions become spaces. A score becomes a word: UNLIKELY below 0.1, NSFW above 0.9, UNSURE between.
     """
     texts = {"url": _texts(table, columns.url), "caption": clean_captions(table, columns.caption)}
     numbers = {name: _numbers(table, getattr(columns, name)) for name in ("width", "height", "similarity")}
     if columns.nsfw_is_score:
         score = _numbers(table, columns.nsfw)
-        word = pc.if_else(pc.less(score, 0.1), "UNLIKELY", pc.if_else(pc.greater(score, 0.9), "NSFW", "UNSURE"))
+        word = pc.if_else(pc.greater(score, 0.9), "NSFW", "UNSURE")
+        word = pc.if_else(pc.less(score, 0.1), "UNLIKELY", word)
         nsfw = pc.if_else(pc.is_valid(score), word, pa.scalar(None, pa.string()))
     else:
         nsfw = _texts(table, columns.nsfw)
@@ -114,22 +115,22 @@ def adapt(table: pa.Table, columns: Columns) -> pa.Table:
 
 
 def clean_captions(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """A column of captions as strings, null where there is no text, without control characters and space around."""
-    captions = _texts(table, name, mends=True)
+    """Return a column of captions, trimmed and without control characters, null where there is no text."""
+    captions = _texts(table, name, replaces=True)
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(captions, r"[\p{Cc}\p{Zl}\p{Zp}]+", " "))
 
 
 def _only(columns: Columns, names: list[str]) -> Columns:
-    """`columns` without the optional ones that a table lacks."""
+    """Return `columns` without the optional ones that a table lacks."""
     asked = {field.name: getattr(columns, field.name) for field in fields(columns)}
     absent = [name for name, column in asked.items() if isinstance(column, str) and column not in names]
     return replace(columns, **dict.fromkeys(absent))  # type: ignore[arg-type]
 
 
-def _texts(table: pa.Table, name: str | None, *, mends: bool = False) -> pa.ChunkedArray:
-    """A column as strings; values that are no text become null, those that are not UTF-8 too, unless it `mends` them.
+def _texts(table: pa.Table, name: str | None, *, replaces: bool = False) -> pa.ChunkedArray:
+    """Return a column as strings, null where a value is not text, or not UTF-8 unless `replaces` is set.
 
-    Parquet readers take the word of a file that its strings are UTF-8: it is checked here.
+    Parquet readers trust a file that its strings are UTF-8, so they are checked here.
     """
     values = _values(table, name)
     if not _is_text(values.type):
@@ -140,7 +141,7 @@ def _texts(table: pa.Table, name: str | None, *, mends: bool = False) -> pa.Chun
 
     def text(value: bytes | None) -> str | None:
         try:
-            return None if value is None else value.decode("utf-8", "replace" if mends else "strict")
+            return None if value is None else value.decode("utf-8", "replace" if replaces else "strict")
         except UnicodeDecodeError:
             return None
 
@@ -148,7 +149,7 @@ def _texts(table: pa.Table, name: str | None, *, mends: bool = False) -> pa.Chun
 
 
 def _numbers(table: pa.Table, name: str | None) -> pa.ChunkedArray:
-    """A column as float64; values that are no finite number become null."""
+    """Return a column as float64, null where a value is not a finite number."""
     values = _values(table, name)
     kind = values.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
@@ -169,7 +170,7 @@ def _number(value: Any) -> float | None:
 
 
 def _values(table: pa.Table, name: str | None) -> pa.ChunkedArray:
-    """A column, without a dictionary; nulls where there is none."""
+    """Return a column, not dictionary-encoded, or nulls if there is none."""
     if name is None:
         return _nulls(table, pa.null())
     values = table[name]

@@ -12,11 +12,13 @@ from ldm3d.rows.metadata import Columns, adapt
 
 
 def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
-    """Foreign metadata rows -> the same rows judged. Fan-out 1:1.
+    """Judge foreign metadata rows. Fan-out 1:1.
 
     Returns:
-        key (0 without a URL), url ("" without, and without passwords; the key is that of the URL as it was given),
-        caption, similarity, nsfw, rank, reason: "" for a row that passes.
+        key: 0 without a URL, otherwise that of the URL as given.
+        url: "" without a URL; passwords are removed.
+        caption, similarity, nsfw, rank.
+        reason: "" for a row that passes.
     """
     rows = adapt(table, columns)
     urls = pc.fill_null(rows["url"], "").to_pylist()
@@ -35,23 +37,21 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
 
 
 def judge(rows: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
-    """(N,) strings: the first rule that a row breaks, "" where it breaks none. NSFW words may be in any case.
+    """Return the first rule that each row breaks, "" if it breaks none: (N,) strings. NSFW words may be in any case.
 
-    What is unknown passes the rules of size (the image itself is measured later) and fails the rest: NSFW is let
-    through only when it is named in the policy, similarity only when there is one.
+    A null size passes (the image itself is measured later). A null similarity fails if `min_similarity` is above 0,
+    and a null NSFW value fails unless the policy is `any`.
     """
-    narrow, wide = (
-        pc.min_element_wise(rows["width"], rows["height"]),
-        pc.max_element_wise(rows["width"], rows["height"]),
-    )
+    shorter = pc.min_element_wise(rows["width"], rows["height"])
+    longer = pc.max_element_wise(rows["width"], rows["height"])
     characters = pc.utf8_length(rows["caption"])
     rules = [
         (Reason.INVALID_ROW, pc.equal(pc.coalesce(rows["url"], pa.scalar("")), "")),
         (Reason.INVALID_ROW, pc.is_null(rows["caption"])),
         (Reason.NSFW, _none_of(rows["nsfw"], config.nsfw)),
         (Reason.LOW_SIMILARITY, _below(rows["similarity"], config.min_similarity)),
-        (Reason.TOO_SMALL, pc.less(narrow, max(1, config.min_size))),
-        (Reason.BAD_ASPECT_RATIO, pc.greater(wide, pc.multiply(narrow, config.max_aspect_ratio))),
+        (Reason.TOO_SMALL, pc.less(shorter, max(1, config.min_size))),
+        (Reason.BAD_ASPECT_RATIO, pc.greater(longer, pc.multiply(shorter, config.max_aspect_ratio))),
         (Reason.CAPTION_TOO_SHORT, pc.less(characters, config.min_caption_chars)),
         (Reason.CAPTION_TOO_LONG, pc.greater(characters, config.max_caption_chars)),
     ]
@@ -62,10 +62,10 @@ def judge(rows: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
 
 
 def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Rows of one rank range -> (unique by key, the others), each in rank order.
+    """Split rows of one rank range into (unique by key, the others), each in rank order.
 
-    Of rows that share a URL the one with the smallest caption is kept, of these that with the largest similarity, then
-    that with the smallest NSFW word: the choice does not depend on the order in which files were read.
+    Of rows that share a URL, the one with the smallest caption is kept; of those, the one with the largest similarity;
+    of those, the one with the smallest NSFW word. So the choice does not depend on the order in which files were read.
     """
     if rows.num_rows == 0:
         return rows, rows
@@ -81,7 +81,7 @@ def _none_of(values: pa.ChunkedArray, allowed: tuple[str, ...]) -> pa.ChunkedArr
     words = [word.lower() for word in allowed]
     if "any" in words:
         return pa.chunked_array([pa.array([False] * len(values))])
-    return pc.invert(pc.is_in(pc.utf8_lower(values), pa.array(words, pa.string())))  # a null is in no set
+    return pc.invert(pc.is_in(pc.utf8_lower(values), pa.array(words, pa.string())))  # null is not in any set
 
 
 def _below(values: pa.ChunkedArray, least: float) -> pa.ChunkedArray:

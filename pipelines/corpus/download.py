@@ -63,14 +63,14 @@ class Downloader:
     def __call__(self, shard: pa.Table) -> pa.Table:
         rows = self.candidates.read_table(shard["source"][0].as_py(), row_group=shard["row_group"][0].as_py())
         outcomes: list[dict[str, Any]] = [NOTHING] * rows.num_rows
-        for index, outcome in self._images(rows["url"].to_pylist()):
+        for index, outcome in self.images(rows["url"].to_pylist()):
             outcomes[index] = NOTHING | outcome
         table = rows.append_column("shard", pa.array([shard["name"][0].as_py()] * rows.num_rows))
         for name, column in zip(IMAGE_COLUMNS.names, pa.Table.from_pylist(outcomes, IMAGE_COLUMNS), strict=True):
             table = table.append_column(name, column)
         return table.replace_schema_metadata(None)
 
-    def _images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield outcomes by index as they come. Images are decoded while other URLs are still being fetched."""
         decoding: dict[Future[SquareImage], Fetched] = {}
         done: SimpleQueue[Future[SquareImage]] = SimpleQueue()

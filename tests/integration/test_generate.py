@@ -253,7 +253,7 @@ def test_a_baseline_draws_no_depth_and_opens_beside_the_others(grid, grid_made, 
     assert opened["sd_ddim_s4_n2"][0]["image"].size == opened["end_ddim_s4_n2"][0]["depth"].size == (16, 16)
     sheets = [cv2.imread(f"{grid.output}/pictures/{name}.png") for name in NAMES]
     assert sheets[2].shape[1] < sheets[1].shape[1]
-    assert "null of models that draw none" in Path(grid.output, "README.md").read_text()
+    assert "null for models that draw none" in Path(grid.output, "README.md").read_text()
 
 
 def test_a_grid_of_checkpoints_is_finished_alike_on_two_actors(grid, grid_made, tmp_path):

@@ -133,7 +133,7 @@ def test_a_config_comes_back_from_its_json(config_class, preset):
 
 
 def test_json_of_another_version_is_refused():
-    with pytest.raises(ValueError, match="DiffusionConfig.*unheard_of"):
+    with pytest.raises(ValueError, match=r"DiffusionConfig.*unheard_of"):
         from_json(DiffusionConfig, {"input": "in", "output": "out", "unheard_of": 1})
 
 

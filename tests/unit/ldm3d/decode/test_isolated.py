@@ -101,12 +101,13 @@ def children(pid: int) -> list[int]:
     return [int(child) for of in Path(f"/proc/{pid}/task").glob("*/children") for child in of.read_text().split()]
 
 
-def keeper_and_worker(decoder: IsolatedDecoder) -> tuple[int, int]:
-    """The processes of an idle decoder; of one that has several, each in turn."""
-    idle = decoder._keepers.get()
-    decoder._keepers.put(idle)
-    (worker,) = children(idle._process.pid)
-    return idle._process.pid, worker
+def keepers_and_workers(decoder: IsolatedDecoder) -> list[tuple[int, int]]:
+    """The process ids of each keeper of an idle decoder and of its only worker."""
+    found = []
+    for keeper in decoder.keeper_pids:
+        (worker,) = children(keeper)
+        found.append((keeper, worker))
+    return found
 
 
 def is_running(pid: int) -> bool:
@@ -171,14 +172,14 @@ def test_an_image_whose_process_was_killed_for_anothers_sake_is_kept(decoder):
 
 def test_an_idle_worker_that_is_killed_costs_no_image(decoder):
     decoder.submit(jpeg()).result()
-    _, worker = keeper_and_worker(decoder)
+    ((_, worker),) = keepers_and_workers(decoder)
     os.kill(worker, signal.SIGKILL)
     assert decoder.submit(jpeg(3)).result() == make_square(jpeg(3), CONFIG, ANY)
 
 
 def test_a_killed_keeper_costs_no_image(decoder):
     decoder.submit(jpeg()).result()
-    keeper, worker = keeper_and_worker(decoder)
+    ((keeper, worker),) = keepers_and_workers(decoder)
     os.kill(keeper, signal.SIGKILL)
     os.kill(worker, signal.SIGKILL)
     assert decoder.submit(jpeg(3)).result() == make_square(jpeg(3), CONFIG, ANY)
@@ -198,7 +199,7 @@ def test_memory_beyond_the_limit_is_a_reject(decoder):
 def test_a_worker_that_no_alarm_ends_is_killed_and_replaced(monkeypatch, hurried):
     monkeypatch.setattr(isolated, "_GRACE_S", 0.1)
     hurried.submit(jpeg()).result()
-    processes = keeper_and_worker(hurried)
+    (processes,) = keepers_and_workers(hurried)
     assert rejection(hurried, b"stop").reason == Reason.DECODE_TIMEOUT
     wait_until_gone(*processes)
     assert hurried.submit(jpeg(2)).result() == make_square(jpeg(2), CONFIG, ANY)
@@ -213,7 +214,8 @@ def test_two_processes_decode_at_once(poison):
     with PoisonedDecoder(CONFIG, ANY, processes=2) as decoder:
         for future in [decoder.submit(jpeg()), decoder.submit(jpeg())]:  # both have started
             future.result()
-        workers = [keeper_and_worker(decoder)[1] for _ in range(2)]
+        workers = [worker for _, worker in keepers_and_workers(decoder)]
+        assert len(workers) == 2
         hang = decoder.submit(b"hang")
         neighbours = [decoder.submit(jpeg(seed)) for seed in range(8)]
         assert [future.result() for future in neighbours] == [
@@ -227,7 +229,7 @@ def test_two_processes_decode_at_once(poison):
 
 def test_a_keeper_forks_from_a_single_thread(decoder):
     decoder.submit(jpeg()).result()
-    keeper, _ = keeper_and_worker(decoder)
+    ((keeper, _),) = keepers_and_workers(decoder)
     threads = [task.read_text().strip() for task in Path(f"/proc/{keeper}/task").glob("*/comm")]
     threads = [thread for thread in threads if thread != "jemalloc_bg_thd"]  # pyarrow's; jemalloc knows how to fork
     assert len(threads) == 1, threads
@@ -236,7 +238,7 @@ def test_a_keeper_forks_from_a_single_thread(decoder):
 def test_nothing_runs_after_close(poison):
     with PoisonedDecoder(HURRIED, ANY) as decoder:
         decoder.submit(jpeg()).result()
-        processes = keeper_and_worker(decoder)
+        (processes,) = keepers_and_workers(decoder)
         assert all(is_running(pid) for pid in processes)
         running, waiting = decoder.submit(b"hang"), decoder.submit(jpeg())
         while not running.running():

@@ -99,7 +99,7 @@ def test_only_hosts_that_something_is_held_against_are_remembered_for_ever(polit
     politeness.begin("active.test")
     for host in ("a.test", "b.test", "c.test"):
         fail(politeness, host, 1)
-    assert set(politeness._hosts) == {"broken.test", "paused.test", "active.test", "c.test"}
+    assert politeness.known_hosts == {"broken.test", "paused.test", "active.test", "c.test"}
 
 
 def test_jobs_come_in_order_and_step_aside_for_other_hosts_while_theirs_is_busy(backlog, politeness):

@@ -63,16 +63,16 @@ def test_a_parquet_file_may_be_a_corpus_or_foreign_metadata(column):
     ("name", "content", "message"),
     [
         ("a.csv", b"", "'a.csv' ends in '.csv', wanted captions in one of .parquet, .json, .txt"),
-        ("a.parquet", b"PAR1", "'a.parquet' is no whole parquet file"),
+        ("a.parquet", b"PAR1", "'a.parquet' is not a complete parquet file"),
         ("a.parquet", parquet({"url": ["u"]}), r"has the columns \['url'\], wanted one of caption, TEXT, text"),
         ("a.parquet", parquet({"caption": ["c"], "key": ["k"]}), "key of type string, wanted int64"),
         ("a.parquet", parquet({"caption": ["c"], "key": pa.array([2**63], pa.uint64())}), "key of type uint64"),
-        ("a.json", b"[", "'a.json' is no JSON"),
-        ("a.json", b'"\xff"', "'a.json' is no JSON"),
-        ("a.json", b"[]", "holds no list of annotations, wanted COCO's captions"),
-        ("a.json", b'{"annotations": [{"id": 1, "caption": "c"}]}', "annotation 0 has no numbers as id and image_id"),
-        ("a.json", b'{"annotations": [1]}', "annotation 0 has no numbers"),
-        ("a.json", b'{"annotations": [{"id": 9223372036854775808, "image_id": 1}]}', "annotation 0 has no numbers"),
+        ("a.json", b"[", "'a.json' is not JSON"),
+        ("a.json", b'"\xff"', "'a.json' is not JSON"),
+        ("a.json", b"[]", "'a.json' has no list of annotations, wanted COCO's captions"),
+        ("a.json", b'{"annotations": [{"id": 1, "caption": "c"}]}', "annotation 0 lacks an integer id or image_id"),
+        ("a.json", b'{"annotations": [1]}', "annotation 0 lacks"),
+        ("a.json", b'{"annotations": [{"id": 9223372036854775808, "image_id": 1}]}', "annotation 0 lacks"),
     ],
 )
 def test_what_is_no_file_of_captions_is_refused(name, content, message):
@@ -99,7 +99,7 @@ def test_a_json_caption_that_is_no_text_is_a_reject_not_the_end():
 
 
 def test_keys_that_are_there_twice_and_files_without_captions_are_refused():
-    with pytest.raises(ValueError, match=r"3 rows have 2 keys, 5 for \['a', 'c'\] alike"):
+    with pytest.raises(ValueError, match=r"3 rows have only 2 keys, 5 for both of \['a', 'c'\]"):
         captions_of("a", "b", "c", keys=[5, 6, 5])
     with pytest.raises(ValueError, match="none of its 2 rows has a caption"):
         captions_of("", None)
