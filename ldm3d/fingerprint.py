@@ -25,7 +25,7 @@ def fingerprint_of(*parts: object) -> str:
 
 
 def fingerprint_of_network(network: nn.Module) -> str:
-    """Return SHA-256, in hex, of the names, types, shapes and bytes of all weights, whatever their layout and device."""
+    """Return SHA-256, in hex, of the names, types, shapes and bytes of all weights, in any layout, on any device."""
     digest = hashlib.sha256()
     for name, weight in sorted(network.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())

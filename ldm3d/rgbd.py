@@ -97,10 +97,7 @@ def to_tensor(image: Array, depth: Array, channels: Literal[6, 4] = 6) -> Array:
         shapes = f"image {tuple(image.shape)}, depth {tuple(depth.shape)}"
         raise ValueError(f"{shapes}: wanted (..., H, W, 3) and (..., H, W) of one size")
     colour = _scaled(image, 255)
-    if channels == 6:
-        nearness = _scaled(pack_depth(depth), 255)
-    else:
-        nearness = _scaled(_widened(depth), DEPTH_MAX)[..., None]
+    nearness = _scaled(pack_depth(depth), 255) if channels == 6 else _scaled(_widened(depth), DEPTH_MAX)[..., None]
     return xp.moveaxis(xp.concat([colour, nearness], axis=-1), -1, -3)  # type: ignore[no-any-return]
 
 

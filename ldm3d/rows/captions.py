@@ -171,6 +171,6 @@ def _require_unique(rows: pa.Table) -> None:
         again = int(found[counts > 1][0])
         captions = rows.filter(pc.equal(rows["key"], again))["caption"].to_pylist()[:2]
         raise ValueError(
-            f"its {len(keys)} rows have only {len(found)} keys, {again} for both of {captions}: wanted a key for each. "
+            f"its {len(keys)} rows have only {len(found)} keys, {again} for both of {captions}: wanted one for each. "
             "Remove rows, or the column `key`"
         )
