@@ -66,8 +66,8 @@ LATENTS = pa.schema(
         _field("key", pa.int64()),  # of the picture
         _field("caption", pa.string()),
         _field("flipped", pa.bool_()),  # whether the row is of the picture's mirror image
-        # of the posterior, not scaled: float16, little-endian, C order, in the shape [c, h, w] of `latent_shape` in the
-        # file's metadata
+        # of the posterior, not scaled: float16, little-endian, C order, in the shape [c, h, w] of `latent_shape` in
+        # the file's metadata
         _field("mean", pa.binary()),
         _field("std", pa.binary()),
         # if captions were encoded: float16, little-endian, C order, in the shape [L, D] of `text_shape`
