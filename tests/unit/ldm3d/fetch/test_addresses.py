@@ -18,6 +18,8 @@ from ldm3d.fetch.outcome import FetchError
 from ldm3d.fetch.resolver import CACHE_S, THREADS_PER_FETCH, Resolver
 from ldm3d.reject import Reason
 
+pytestmark = pytest.mark.usefixtures("img2dataset")
+
 PUBLIC = "93.184.215.14"
 # fmt: off
 REFUSED = [
@@ -69,12 +71,6 @@ def names(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return table
-
-
-@pytest.fixture(scope="module", autouse=True)
-def img2dataset():
-    """Imported once, by a fetcher, so that no test's clock runs meanwhile."""
-    Fetcher(DownloadConfig()).close()
 
 
 @pytest.fixture
