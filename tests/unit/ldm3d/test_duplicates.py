@@ -1,4 +1,4 @@
-"""What is rejected depends on the set of rows alone, and different pictures are never one because they are empty."""
+"""Rejects depend on the set of rows alone, and blank pictures are never duplicates of each other."""
 
 import io
 
@@ -43,7 +43,7 @@ def int64(values) -> np.ndarray:
 
 
 def brute_force(keys, hashes, max_distance):
-    """The rule as it is told: by rising unsigned key, a row goes when a kept one looks like it."""
+    """The rule as documented: in order of unsigned key, a row goes if a kept one looks like it."""
     kept, rejected = [], []
     for key, value in sorted(zip(keys.tolist(), hashes.tolist(), strict=True), key=lambda row: row[0] % 2**64):
         alike = [k for k, v in kept if value != NO_HASH != v and hamming(v, value) <= max_distance]

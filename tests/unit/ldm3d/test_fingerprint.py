@@ -1,4 +1,4 @@
-"""A local model is its weights and settings, not the place where they lie."""
+"""A local model is known by its weights and settings, not by its place."""
 
 import shutil
 from pathlib import Path

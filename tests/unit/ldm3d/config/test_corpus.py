@@ -105,7 +105,9 @@ def test_no_picture_takes_more_bytes_than_shards_are_sized_for(size):
 
 def test_the_identity_leaves_out_what_cannot_change_the_rows():
     first = CorpusConfig(input="in", output="out")
-    slower = DownloadConfig(threads=8, per_host=1, timeout_s=20, deadline_s=60, retries=5)  # as machines and hosts ask
+    slower = DownloadConfig(
+        threads=8, per_host=1, timeout_s=20, deadline_s=60, retries=5
+    )  # as machines and hosts require
     moved = CorpusConfig(input="there", output="else", cluster=ClusterConfig(download_actors=9), download=slower)
     assert first.identity() == moved.identity()
     assert first.identity() != CorpusConfig(input="in", output="out", download=DownloadConfig(max_bytes=1)).identity()
@@ -120,7 +122,7 @@ def test_the_identity_leaves_out_what_cannot_change_the_rows():
         (ClusterConfig(no_progress_timeout_s=float("inf")), "cluster.no_progress_timeout_s"),
     ],
 )
-def test_numbers_that_are_none_are_refused_by_name(section, name):
+def test_numbers_that_are_not_finite_are_refused_by_name(section, name):
     with pytest.raises(ValueError, match=f"{name} is (nan|inf), wanted a finite number"):
         CorpusConfig(input="in", output="out", **{name.split(".")[0]: section})
 

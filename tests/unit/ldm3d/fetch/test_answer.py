@@ -12,7 +12,7 @@ from tests.builders.web import BODY, good
 def test_a_good_url_gives_the_bytes_that_img2dataset_gives(web, fetch, path):
     fetched = fetch(web.url(path))
     guarded_headers = web.headers[-1]
-    from img2dataset.downloader import download_image  # already imported by the fetcher, the way that contacts nobody
+    from img2dataset.downloader import download_image  # the fetcher has imported it, in the way that contacts nobody
 
     _, stream, error = download_image((0, web.url(path)), 2.0, "ldm3d", {"noai"})  # outside the guard, so without it
     assert error is None

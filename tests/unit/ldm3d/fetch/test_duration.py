@@ -1,4 +1,4 @@
-"""The longest that fetching may take is a bound: what schedules fetches in the worst order stays below it."""
+"""The longest time that fetching may take is a bound: no random schedule of the slowest fetches exceeds it."""
 
 import heapq
 import random
@@ -12,9 +12,9 @@ CONFIG = DownloadConfig(threads=8, per_host=4, deadline_s=10.0)
 
 
 def simulated_s(shards: list[list[str]], slots: int, window: int, draw: random.Random) -> float:
-    """When the first of shards that are fetched at once has ended, each URL taking its whole deadline.
+    """When the first of several shards, fetched at once, has ended, if each URL takes its whole deadline.
 
-    Whatever may begin, begins, in an order that is drawn: hosts have `slots`, shards have `window` threads.
+    Whatever may begin does so, in random order: hosts have `slots`, shards have `window` threads.
     """
     waiting = [(shard, host) for shard, hosts in enumerate(shards) for host in hosts]
     left = [len(hosts) for hosts in shards]

@@ -1,4 +1,4 @@
-"""Calls of one fetcher: results at the caller's pace, several at once, and nothing left behind by one that stops early."""
+"""Calls of one fetcher: results at the caller's pace, several at once, and nothing left behind by leaving early."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Hosts are asked no more at once than they may be, do not delay each other, and are left alone when they are silent."""
+"""Hosts are asked for no more at once than allowed, do not delay each other, and are left alone when silent."""
 
 import time
 from collections import Counter

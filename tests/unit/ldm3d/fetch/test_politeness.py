@@ -1,4 +1,4 @@
-"""Hosts are asked a little at a time, left alone when they ask for it or break, and tried again. No test sleeps."""
+"""Hosts get few requests at a time, are left alone when they ask for it or fail, and are tried again. No sleeps."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Failures that may pass are tried again, when the server asks for it, and within the deadline."""
+"""Failures that may pass are retried, no sooner than the server asks, and within the deadline."""
 
 import email.utils
 import time
@@ -64,5 +64,5 @@ def test_retries_do_not_extend_the_deadline(web, fetch):
     start = time.monotonic()
     fetched = fetch(web.url("/slow?s=10"), timeout_s=0.3, deadline_s=0.8, retries=50)
     assert fetched.reason == Reason.TIMEOUT
-    assert fetched.attempts in (2, 3)  # 0.3 s and a bit, twice, and what is left
+    assert fetched.attempts in (2, 3)  # a bit over 0.3 s, twice, then the rest
     assert time.monotonic() - start < 3

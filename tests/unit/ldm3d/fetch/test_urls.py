@@ -1,4 +1,4 @@
-"""URLs of the wild become one ASCII spelling, or are refused before anything is asked."""
+"""URLs found in the wild get one ASCII spelling, or are refused before anybody is asked."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""Captions of every kind of file become rows with keys of their own, and samples that depend on these alone."""
+"""Captions from every kind of file become rows with their own keys, and samples depend on these alone."""
 
 import io
 import json
@@ -99,7 +99,7 @@ def test_a_json_caption_that_is_no_text_is_a_reject_not_the_end():
 
 
 def test_keys_that_are_there_twice_and_files_without_captions_are_refused():
-    with pytest.raises(ValueError, match=r"3 rows have only 2 keys, 5 for both of \['a', 'c'\]"):
+    with pytest.raises(ValueError, match=r"3 rows .* 2 keys, 5 .*\['a', 'c'\]"):
         captions_of("a", "b", "c", keys=[5, 6, 5])
     with pytest.raises(ValueError, match="none of its 2 rows has a caption"):
         captions_of("", None)

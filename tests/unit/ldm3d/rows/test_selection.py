@@ -146,7 +146,7 @@ def test_of_rows_with_one_url_the_same_one_is_kept_in_any_order():
     ],
 )
 def test_which_row_of_a_url_is_kept_is_a_function_of_the_rows(column, values, kept):
-    """They come in either order, and there are others, so that a sort that is not stable has something to mix up."""
+    """They come in either order, among other rows, so that an unstable sort would mix them up."""
     others = [GOOD | {"URL": f"http://b.example/{n}.jpg"} for n in range(100)]
     for order in (values, values[::-1]):
         table = pa.Table.from_pylist([*others, *(GOOD | {column: value} for value in order)])
