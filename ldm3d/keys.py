@@ -68,14 +68,14 @@ def _seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer], salt: int) -> 
 
 
 def positions_of(wanted: NDArray[Any], among: NDArray[Any]) -> NDArray[np.intp]:
-    """Where each of some values stands in a sorted array.
+    """Return the position of each value in a sorted array.
 
     Args:
         wanted: (N,) in any order.
         among: (M,) ascending and distinct, of the same dtype; there may be a hundred million.
 
     Returns:
-        (N,): -1 where a value is not among them.
+        (N,): -1 for a value that is not there.
     """
     if len(among) == 0:
         return np.full(len(wanted), -1)
