@@ -51,7 +51,7 @@ class HeldOut:
         Raises:
             KeyError: a scene has no sample.
         """
-        by_key = {}
+        by_key: dict[int, dict[str, Any]] = {}
         for file in sorted(folder.glob("*.parquet")):
             by_key |= {row["key"]: row for row in pq.read_table(file).to_pylist()}
         seeds = range(FIRST_SEED, FIRST_SEED + count)

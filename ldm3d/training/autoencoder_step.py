@@ -105,7 +105,9 @@ def generator_loss(
     # adversarial loss, down to the pixels, scaled to match
     if adversarial(step, config):
         if discriminator is None:
-            raise ValueError(f"step {step} is adversarial (loss.discriminator_start), and there is no discriminator")
+            raise ValueError(
+                f"step {step} is adversarial (loss.discriminator_start), but has no discriminator: give one"
+            )
         assert reconstruction.features is not None  # gradients are on, or the reconstruction loss would have failed
         (logits,) = discriminator(pixels)
         realism = -logits.float().mean()
