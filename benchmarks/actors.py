@@ -37,7 +37,7 @@ from pipelines.generate import generate
 from pipelines.storage.shards import MARKERS
 
 SHARD = 16  # pictures
-BEFORE = 4  # first shards, which may include start-up: actors have up to so many at once
+BEFORE = 4  # first shards, whose times may include start-up: no more are under way at once
 PIXELS = 256
 CASES = {
     "one actor": {"actors": 1, "cpus": 1.0},

@@ -25,7 +25,7 @@ from ldm3d.toy.world import LAION
 
 PHOTO = (640, 480)
 CPUS = 2
-SHORT = 4  # the short run has one row in so many
+SHORT = 4  # the short run has a quarter of the rows
 FLAGS = {
     "--preset": "ldm3d",
     "--select.sample": "None",

@@ -40,7 +40,7 @@ class AutoencoderLosses:
     kl: Tensor
     adversarial: Tensor
     adaptive_weight: Tensor
-    """Factor of the adversarial term, beside `adversarial_weight`; 0 without that term."""
+    """Factor of the adversarial term, in addition to `adversarial_weight`; 0 without that term."""
     l1: Tensor
     """(C,), mean absolute error of each channel."""
     perceptual_rgb: Tensor
