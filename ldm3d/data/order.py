@@ -61,7 +61,9 @@ class GlobalOrder:
 
     def __post_init__(self) -> None:
         if self.batch_size % self.lanes:
-            raise ValueError(f"{self.lanes} lanes do not divide a batch of {self.batch_size}: use a divisor of it")
+            raise ValueError(
+                f"{self.lanes} lanes do not divide a batch of {self.batch_size}: set loop.lanes to a divisor"
+            )
         if self.steps_per_epoch == 0:
             got = f"{int(self.group_rows.sum())} rows, fewer than one batch of {self.batch_size}"
             raise ValueError(f"{got}: give more data, or lower loop.batch_size")

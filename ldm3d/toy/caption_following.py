@@ -75,9 +75,11 @@ def objects_of(image: Image, count: int) -> list[str]:
     found = []
     for low, high in SLOTS[count]:
         columns = np.flatnonzero((centres > low) & (centres < high))
-        places = itertools.product(rows, columns)
-        pixels = ((image[row, column].astype(float), heights[row]) for row, column in places)
-        shown = [pixel for pixel, height in pixels if not _is_floor(pixel, height, floor, sky)]
+        shown = []
+        for row, column in itertools.product(rows, columns):
+            pixel = image[row, column].astype(float)
+            if not _is_floor(pixel, heights[row], floor, sky):
+                shown.append(pixel)
         found.append(_most_voted(shown, [name for name in COLOURS if name != floor]))
     return found
 
