@@ -1,1 +1,1 @@
-"""One question a script: how our stages compare with their peers, measured side by side in one run."""
+"""Each script answers one question: how a stage of ours compares with its peers, measured side by side in one run."""

@@ -1,11 +1,11 @@
-"""From one actor to two, on two cores: pictures per second of `evaluate` and of `generate`.
+"""What a second actor brings on two cores: pictures per second of `evaluate` and `generate`.
 
     python -m benchmarks.actors [--pictures 512] [--samples 512] [--repeats 2]
 
-Both stages as a user runs them: Inception (never trained) over PNG files of 256 pixels, and the toy's model drawing
-samples of 32. Each on one actor of one CPU, on two of them, and for reference on one actor of two CPUs, which has two
-torch threads. Speed is from the times of the shards' markers, without the first ones: starting, loading networks and
-the report are not in it.
+Both stages run as for a user: (untrained) Inception on PNG files of 256 pixels, and the toy's model drawing samples of
+32 pixels. Each runs on one actor of one CPU, on two of these, and for reference on one actor of two CPUs, with two
+torch threads. Speed is measured between the times of the shards' markers, without the first ones, so it excludes
+start-up, loading networks and the report.
 """
 
 import tempfile
@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measure import Ratio, arguments, cluster, save
+from benchmarks.measure import Ratio, arguments, cluster, in_order, save
 from benchmarks.metric_rates import SETS, write_pictures
 from ldm3d.config import (
     ActorsConfig,
@@ -37,7 +37,7 @@ from pipelines.generate import generate
 from pipelines.storage.shards import MARKERS
 
 SHARD = 16  # pictures
-BEFORE = 4  # shards that actors may have at once: their times are those of starting, too
+BEFORE = 4  # first shards, whose times may include start-up: no more are under way at once
 PIXELS = 256
 CASES = {
     "one actor": {"actors": 1, "cpus": 1.0},
@@ -77,7 +77,7 @@ def generation(root: Path, samples: int) -> Stage:
 
 
 def speed(stage: Stage, address: str, case: dict[str, Any]) -> float:
-    """Pictures per second of a whole run, in steady state."""
+    """Return pictures per second in the steady state of a run."""
     run, config = stage
     with tempfile.TemporaryDirectory() as output:
         run(replace(config, output=output, cluster=ActorsConfig(address=address, gpus=0, **case)))
@@ -86,10 +86,10 @@ def speed(stage: Stage, address: str, case: dict[str, Any]) -> float:
 
 
 def measure(stage: Stage, address: str, repeats: int) -> dict[str, Any]:
-    """Every case, in turns."""
+    """Measure all cases in turns."""
     rates: dict[str, list[float]] = {case: [] for case in CASES}
     for turn in range(repeats):
-        for case in list(CASES)[:: 1 if turn % 2 == 0 else -1]:
+        for case in in_order(CASES, turn):
             rates[case].append(speed(stage, address, CASES[case]))
     return {
         "pictures_per_s": {case: median(found) for case, found in rates.items()},
@@ -102,7 +102,7 @@ def main() -> None:
     asked = arguments(__doc__, pictures=512, samples=512, repeats=2)
     least = (BEFORE + 2) * SHARD
     if min(asked.pictures, asked.samples) < least:
-        raise SystemExit(f"--pictures and --samples are at least {least}")
+        raise SystemExit(f"--pictures {asked.pictures} --samples {asked.samples}: give at least {least} for each")
     records = {}
     with tempfile.TemporaryDirectory() as name, cluster(cpus=2) as address:
         stages = {

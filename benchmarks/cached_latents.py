@@ -1,15 +1,15 @@
-"""Training the U-Net from cached latents against encoding the pictures in every step, as public scripts do.
+"""Training the U-Net on cached latents against encoding pictures in every step, as public scripts do.
 
     python -m benchmarks.cached_latents [--steps 20] [--repeats 3] [--real 1]
 
-The toy: the loop of a worker, without a cluster, on `latents/v1` and on the `rgbd/v1` that they were made of; the same
+The toy: a worker's loop, without a cluster, on `latents/v1` and on the `rgbd/v1` they were made from, with the same
 samples in the same order, and so the same losses. One torch thread each; fresh processes, in turns.
 
-Stable Diffusion's size (`--real 1`) is an estimate from two parts: a 512 x 512 picture through the encoder, without
-gradients, takes e seconds; the U-Net forward and backward on its latent takes u; so (e + u) / u. float32, batch 1,
-random weights, all cores, the faster of two. What both sides do alike, the text encoder and the optimiser's share of a
-sample, is left out; it would lower the ratio. Beside it is the same ratio of floating point operations, which says
-what to expect of a device that does both kinds of work equally well.
+Stable Diffusion's size (`--real 1`) is estimated from two parts: encoding a 512 x 512 picture, without gradients, in e
+seconds, and the U-Net forward and backward on its latent, in u; the ratio is (e + u) / u. float32, batch 1, random
+weights, all cores, the faster of two. It leaves out what both sides do, the text encoder and the optimiser's share of
+a sample, which would lower the ratio. The same ratio of floating-point operations tells what to expect from a device
+that is equally good at both kinds of work.
 """
 
 import tempfile
@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.measure import RATES, Ratio, alone, arguments, in_order, save
 from benchmarks.toy_training import LOOP, Toy, train
 from ldm3d.models import stable_diffusion
 from ldm3d.training.flops import count_flops
@@ -30,20 +30,21 @@ TURNS = 2
 
 
 def real_size() -> dict[str, float]:
-    """Seconds and operations of both parts at Stable Diffusion's size, and what they give."""
-    seconds, operations = ({part: measured(part) for part in (encode, denoise)} for measured in (_seconds, _flops))
+    """Measure seconds and operations of both parts at Stable Diffusion's size, and the ratios from them."""
+    encode_s, unet_s = _seconds(encode), _seconds(denoise)
+    encode_flop, unet_flop = _flops(encode), _flops(denoise)
     return {
-        "encode_s": seconds[encode],
-        "unet_s": seconds[denoise],
-        "ratio": 1 + seconds[encode] / seconds[denoise],
-        "encode_tflop": operations[encode] / 1e12,
-        "unet_tflop": operations[denoise] / 1e12,
-        "ratio_of_operations": 1 + operations[encode] / operations[denoise],
+        "encode_s": encode_s,
+        "unet_s": unet_s,
+        "ratio": 1 + encode_s / unet_s,
+        "encode_tflop": encode_flop / 1e12,
+        "unet_tflop": unet_flop / 1e12,
+        "ratio_of_operations": 1 + encode_flop / unet_flop,
     }
 
 
 def encode() -> Callable[[], Any]:
-    """A picture through the encoder."""
+    """Return a call that encodes a picture."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     vae: Any = AutoencoderKL(**stable_diffusion.AUTOENCODER | {"in_channels": 6, "out_channels": 6})
@@ -52,7 +53,7 @@ def encode() -> Callable[[], Any]:
 
 
 def denoise() -> Callable[[], Any]:
-    """Its latent through the U-Net, and back."""
+    """Return a call that runs the U-Net forward and backward on a latent."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     unet: Any = UNet2DConditionModel(**stable_diffusion.UNET)
@@ -61,7 +62,7 @@ def denoise() -> Callable[[], Any]:
 
 
 def _seconds(part: Callable[[], Callable[[], Any]]) -> float:
-    """Of the fastest turn: the first one also allocates."""
+    """Return the seconds of the fastest turn: the first one also allocates."""
     call, taken = part(), []
     for _ in range(TURNS):
         began = time.perf_counter()
@@ -71,7 +72,7 @@ def _seconds(part: Callable[[], Callable[[], Any]]) -> float:
 
 
 def _flops(part: Callable[[], Callable[[], Any]]) -> int:
-    """Counted without computing."""
+    """Count operations without computing."""
     with torch.device("meta"):
         return count_flops(part())[1]
 
@@ -82,10 +83,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         toy = Toy.make(Path(name), asked.steps)
         for turn in range(asked.repeats):
-            for side in list(turns)[:: 1 if turn % 2 == 0 else -1]:
+            for side in in_order(turns, turn):
                 turns[side].append(alone(train, getattr(toy, side), asked.steps)[0])
     record: dict[str, Any] = {"steps": asked.steps, "toy": {}}
-    for per in ("per_cpu_s", "per_s"):
+    for per in RATES:
         cached, encoding = ([LOOP.batch_size * turn[per] for turn in found] for found in turns.values())
         ratio = Ratio.of(cached, encoding)
         record["toy"][per] = {"cached": median(cached), "encoding": median(encoding), "ratio": ratio}

@@ -1,10 +1,10 @@
-"""How long a checkpoint holds training up, against a synchronous torch.save of the same tensors.
+"""How long a checkpoint holds up training, against a synchronous torch.save of the same tensors.
 
     python -m benchmarks.checkpoint_stall [--millions 80] [--repeats 3]
 
-The U-Net of the toy takes steps. A checkpoint of it, or of so many million weights with Adam's moments (1 GB at 80),
-is made as the loop makes it: all tensors are copied, a thread hashes and writes the copies while steps go on. What it
-costs is the time until steps go on, and what steps lose until everything is written. The peer is torch.save of the
+The toy's U-Net takes steps. A checkpoint of it, or of `--millions` of weights with Adam's moments (1 GB at 80), is
+made as in the loop: all tensors are copied, then a thread hashes and writes the copies while steps continue. The cost
+is the time until steps continue, and what steps lose until everything is written. The peer is torch.save of the
 tensors themselves to the same disk. One torch thread, so that the writer has a core.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.measure import alone, arguments, save
+from benchmarks.measure import alone, arguments, medians, save
 from benchmarks.toy_training import Observed, Toy, plan
 from pipelines.storage.folder import Folder
 from pipelines.training.checkpoints import Checkpoints, Tensors
@@ -28,12 +28,12 @@ from pipelines.training.parallel import gather
 from pipelines.training.reader import BatchReader
 from pipelines.training.validation_rows import ValidationRows
 
-WIDTH = 2_000  # of square layers: four million weights
-USUAL = 10  # steps that tell how long one takes
+WIDTH = 2_000  # of square layers, of four million weights each
+USUAL = 10  # steps that measure the usual time of one
 
 
 def run(root: Path, millions: int, repeats: int) -> dict[str, dict[str, float]]:
-    """Both states, one after the other."""
+    """Measure both states, one after the other."""
     torch.set_num_threads(1)
     training = plan(replace(Toy.make(root, steps=1).cached, output=str(root / "run")))
     rows = ValidationRows(training.data.validation, training.decode, most_rows=32)
@@ -56,8 +56,9 @@ def run(root: Path, millions: int, repeats: int) -> dict[str, dict[str, float]]:
 
 
 def _large(millions: int) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """A network of which nothing is asked but its weights, and its optimiser after a step."""
-    network = nn.Sequential(*(nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(millions * 10**6 // WIDTH**2)))
+    """Return a network that only has to have weights, and its optimiser after a step."""
+    layers = millions * 10**6 // WIDTH**2
+    network = nn.Sequential(*(nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(layers)))
     optimiser = torch.optim.Adam(network.parameters())
     for weight in network.parameters():
         weight.grad = torch.ones_like(weight)
@@ -69,7 +70,7 @@ def _large(millions: int) -> tuple[nn.Module, torch.optim.Optimizer]:
 def _measure(
     step: Callable[[], None], tensors: Callable[[], Tensors], parts: list[Any], folder: Path, repeats: int
 ) -> dict[str, float]:
-    """Medians in seconds: `held` until steps go on, `slower` is what they lose then, `stall` both."""
+    """Return medians in seconds: `held` until steps continue, `slower` that they lose afterwards, `stall` both."""
     turns = []
     checkpoints = Checkpoints(Folder(str(folder)), keep=1)
     with ThreadPoolExecutor(1) as waiter:
@@ -77,14 +78,15 @@ def _measure(
             usual = median(_seconds(step) for _ in range(USUAL))
             began = time.perf_counter()
             checkpoints.save(turn, tensors(), {})
-            held, slower, written = time.perf_counter() - began, 0.0, waiter.submit(checkpoints.wait)
+            held = time.perf_counter() - began
+            slower, written = 0.0, waiter.submit(checkpoints.wait)
             while not written.done():
                 slower += _seconds(step) - usual
             write = time.perf_counter() - began
             saved = _seconds(lambda: torch.save([part.state_dict() for part in parts], folder / "peer.pt"))
             turns.append({"step": usual, "held": held, "slower": slower, "written_after": write, "torch_save": saved})
     checkpoints.close()
-    middle = {name: median(turn[name] for turn in turns) for name in turns[0]}
+    middle = medians(turns)
     stall = median(turn["held"] + turn["slower"] for turn in turns)
     gigabytes = sum(tensor.nbytes for file in tensors().values() for tensor in file.values()) / 1e9
     return {"gigabytes": gigabytes, **middle, "stall": stall, "stall_in_steps": stall / middle["step"]}

@@ -1,8 +1,8 @@
-"""What `--help` and a refused flag cost, for every job, against an older checkout.
+"""The cost of `--help` and of a refused flag, for every job, against an older checkout.
 
     PYTHONPATH=. python -m benchmarks.command_line --older ../older-checkout
 
-Each command is a process of its own, ours and the older one's in turns. CPU seconds, user and system.
+Each command runs in its own process, ours and the older one's in turns. CPU seconds, user and system.
 """
 
 import os
@@ -19,10 +19,10 @@ ASKED = {"--help": ["--help"], "a refused flag": ["--output", "out", "--no-such-
 
 
 def cpu_s(checkout: Path, job: str, flags: list[str]) -> float:
-    """Run one command, and return the CPU seconds that it took.
+    """Run one command and return its CPU seconds.
 
     Raises:
-        RuntimeError: it ended with another code than help (0) or a refusal (2).
+        RuntimeError: it exited with another code than help (0) or a refusal (2).
     """
     before = _children_cpu_s()
     done = subprocess.run(
@@ -32,7 +32,7 @@ def cpu_s(checkout: Path, job: str, flags: list[str]) -> float:
         capture_output=True,
     )
     if done.returncode != (0 if flags == ["--help"] else 2):
-        raise RuntimeError(f"{job} {flags} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
+        raise RuntimeError(f"{job} {flags} exited with {done.returncode}: {done.stderr.decode()[-500:]}")
     return _children_cpu_s() - before
 
 

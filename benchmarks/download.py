@@ -3,8 +3,8 @@
     python -m benchmarks.download [--size 1600] [--repeats 3]
 
 Both fetch the same URLs from one server on loopback, whose CPU time counts for neither, with 64 threads, and make
-512 x 512 JPEGs (centre crop, quality 95) with their SHA-256, in parquet files. Rates are of the steady state, from
-the first request to the last file. What both take beside that, imports and process starts, is reported as start-up.
+512 x 512 JPEGs (centre crop, quality 95) with their SHA-256, in parquet files. Rates are those of the steady state,
+from the first request to the last file; the rest, imports and process starts, is reported as start-up.
 """
 
 import json
@@ -14,14 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.download_stage import THREADS
-from benchmarks.measure import Cost, Ratio, Timeline, arguments, command, save
+from benchmarks.measure import Cost, Timeline, arguments, command, in_order, medians, ratios, save
 from benchmarks.photos import make_photos, serve
 
 IMAGE_SIZE = 512
@@ -29,7 +28,7 @@ IMAGE_SIZE = 512
 
 @dataclass(frozen=True)
 class Case:
-    """What is downloaded. `share`: of --size, less where images are large."""
+    """Images to download, and how."""
 
     name: str
     width: int = 640
@@ -38,6 +37,7 @@ class Case:
     latency_s: float = 0.0
     decode: str = "full"
     share: float = 1.0
+    """Number of images as a share of --size: fewer if they are large."""
 
 
 CASES = (
@@ -52,16 +52,19 @@ CASES = (
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one side. `began`, `ended`: first request and last file, on the clock."""
+    """One run of one side."""
 
     cost: Cost
     timeline: Timeline
     began: float
+    """Time of the first request, in seconds since the epoch."""
     ended: float
+    """Time of the last file."""
     squares: dict[str, bytes]
+    """By URL."""
 
     def rates(self) -> dict[str, float]:
-        """Images per CPU-second and second in the steady state; seconds and CPU-seconds of everything else."""
+        """Return images per CPU-second and second in the steady state; seconds and CPU-seconds of the rest."""
         images, steady_s = len(self.squares), self.ended - self.began
         cpu_s = self.timeline.cpu_s(self.began, self.ended)
         return {
@@ -73,7 +76,7 @@ class Run:
 
 
 def run_ours(case: Case, urls: Path, folder: Path) -> Run:
-    """Our stage as a command; it says itself from when to when it worked."""
+    """Run our stage as a command, which prints when it began and ended."""
     log, output = folder / "ours.log", folder / "ours"
     sizes = ["--image-size", str(IMAGE_SIZE), "--decoders", str(case.processes), "--decode", case.decode]
     cost, timeline = command([sys.executable, "-m", "benchmarks.download_stage", urls, output, *sizes], log)
@@ -83,7 +86,7 @@ def run_ours(case: Case, urls: Path, folder: Path) -> Run:
 
 
 def run_peer(case: Case, urls: Path, folder: Path) -> Run:
-    """The img2dataset command, a shard a process; without EXIF extraction, which our rows do not hold either."""
+    """Run the img2dataset command with one shard per process, without EXIF data, which our rows lack too."""
     output = folder / "peer"
     flags: dict[str, Any] = {
         "url_list": urls,
@@ -108,33 +111,30 @@ def run_peer(case: Case, urls: Path, folder: Path) -> Run:
 
 
 def measure(case: Case, size: int, repeats: int) -> dict[str, Any]:
-    """Both sides in turns, on one server."""
+    """Measure both sides in turns, on one server."""
     count = max(20, int(size * case.share))
     sides: dict[str, Callable[[Case, Path, Path], Run]] = {"ours": run_ours, "peer": run_peer}
     rates: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     equal: list[float] = []
     with serve(make_photos(case.width, case.height), count, case.latency_s) as urls:
         for turn in range(repeats):
-            order = list(sides)[:: 1 if turn % 2 == 0 else -1]
-            runs = {side: _in_fresh_folder(partial(sides[side], case), urls) for side in order}
+            runs = {side: _in_fresh_folder(partial(sides[side], case), urls) for side in in_order(sides, turn)}
             for side, run in runs.items():
                 rates[side].append(run.rates())
             equal.append(_share_equal(runs["ours"].squares, runs["peer"].squares, urls))
-    per = {
-        name: Ratio.of(*([turn[name] for turn in rates[side]] for side in sides)) for name in ("per_cpu_s", "per_s")
-    }
-    middle = {side: {name: median(turn[name] for turn in turns) for name in turns[0]} for side, turns in rates.items()}
-    return {"case": case.name, "images": count, "ratio": per, "identical": min(equal), **middle}
+    middle = {side: medians(turns) for side, turns in rates.items()}
+    ratio = ratios(rates["ours"], rates["peer"])
+    return {"case": case.name, "images": count, "ratio": ratio, "identical": min(equal), **middle}
 
 
 def _share_equal(ours: dict[str, bytes], peers: dict[str, bytes], urls: list[str]) -> float:
-    """The share of URLs whose squares are the same bytes.
+    """Return the share of URLs whose squares are byte-identical.
 
     Raises:
-        RuntimeError: a side lost an image.
+        RuntimeError: a side lacks an image.
     """
     if missing := [url for url in urls if not (ours.get(url) and peers.get(url))]:
-        raise RuntimeError(f"{len(missing)} of {len(urls)} images are missing on one side, {missing[0]} for example")
+        raise RuntimeError(f"{len(missing)} of {len(urls)} images are missing on one side, {missing[0]} first")
     return sum(ours[url] == peers[url] for url in urls) / len(urls)
 
 

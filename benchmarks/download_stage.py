@@ -2,9 +2,9 @@
 
     python -m benchmarks.download_stage URLS OUTPUT --image-size 512 --decoders 1 --decode full
 
-It drives `pipelines.corpus.download.Downloader` as an actor of the corpus stage does, shard by shard, so that it can
-be put beside the img2dataset command. Prints, as JSON, when it began with the first URL and ended with the last file,
-in seconds since the epoch: starting and ending the decoders is not in between.
+It drives `pipelines.corpus.download.Downloader` shard by shard, like an actor of the corpus stage, for comparison with
+the img2dataset command. Prints, as JSON, the times of the first URL and the last file in seconds since the epoch; so
+starting and ending the decoders is not included.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SOURCE = "urls.parquet"
 
 
 def download(urls: list[str], output: str, download_config: DownloadConfig, decoders: int) -> tuple[float, float]:
-    """Download and write everything. Returns when it began, once the decoders had started, and ended."""
+    """Download and write everything. Returns when it began, after starting the decoders, and when it ended."""
     folder = Folder(output)
     starts = range(0, len(urls), SHARD_ROWS)
     folder.write_tables(SOURCE, [pa.table({"url": urls[start : start + SHARD_ROWS]}) for start in starts])
@@ -59,7 +59,7 @@ def main() -> None:
         image_size=asked.image_size,
         decode=asked.decode,
         threads=THREADS,
-        per_host=THREADS,  # all URLs are of one host here
+        per_host=THREADS,  # all URLs have the same host here
         allow_addresses=("127.0.0.1",),
     )
     urls = pq.read_table(asked.urls)["url"].to_pylist()

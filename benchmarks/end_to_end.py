@@ -1,11 +1,10 @@
-"""The corpus stage against what a user does today: img2dataset, then a labelling script, one after the other.
+"""The corpus stage against what a user does today: img2dataset, and after it a labelling script.
 
     python -m benchmarks.end_to_end [--size 1536] [--repeats 3]
 
-Both turn the same URLs of 640 x 480 photographs into 512 x 512 JPEGs with 16-bit depth by the same small DPT, in
-parquet, on the same cores, each started as a user starts it. Ours also plans, judges, hashes, finds duplicates and
-audits. The steady state is the difference of a long and a short run: start-up, which the other figure includes, does
-not count in it.
+Both turn the same URLs of 640 x 480 photographs into parquet of 512 x 512 JPEGs with 16-bit depth by the same small
+DPT, on the same cores, and are started as by a user. Ours also plans, selects, hashes, finds duplicates and audits.
+The steady state is the difference of a long and a short run, so it excludes start-up; the other figure includes it.
 """
 
 import sys
@@ -26,7 +25,7 @@ from ldm3d.toy.world import LAION
 
 PHOTO = (640, 480)
 CPUS = 2
-SHORT = 4  # a short run has this fraction of the rows
+SHORT = 4  # the short run has a quarter of the rows
 FLAGS = {
     "--preset": "ldm3d",
     "--select.sample": "None",
@@ -38,7 +37,7 @@ FLAGS = {
 
 
 def run_ours(urls: list[str], model: Path, folder: Path) -> float:
-    """The corpus stage as a user starts it. Returns its seconds."""
+    """Run the corpus stage as a user does. Returns its seconds."""
     write_metadata(folder / "metadata.parquet", urls)
     flags = FLAGS | {
         "--input": str(folder / "metadata.parquet"),
@@ -46,22 +45,17 @@ def run_ours(urls: list[str], model: Path, folder: Path) -> float:
         "--label.depth-model": str(model),
     }
     words = [word for pair in flags.items() for word in pair]
-    return command([sys.executable, "-m", "jobs.rebuild_corpus", *words], folder / "ours.log")[0].wall_s
+    cost, _ = command([sys.executable, "-m", "jobs.rebuild_corpus", *words], folder / "ours.log")
+    return cost.wall_s
 
 
 def run_todays(urls: list[str], model: Path, folder: Path) -> float:
-    """img2dataset with a process a core, then the script. Returns their seconds."""
+    """Run img2dataset with one process per core, then the script. Returns their seconds."""
     pq.write_table(pa.table({"url": urls}), folder / "urls.parquet")
     download = run_peer(Case("", processes=CPUS), folder / "urls.parquet", folder)
-    script: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "benchmarks.peer_labels",
-        folder / "peer",
-        model,
-        folder / "labelled.parquet",
-    ]
-    return download.cost.wall_s + command(script, folder / "labels.log")[0].wall_s
+    script = [sys.executable, "-m", "benchmarks.peer_labels", folder / "peer", model, folder / "labelled.parquet"]
+    labelling, _ = command(script, folder / "labels.log")
+    return download.cost.wall_s + labelling.wall_s
 
 
 def run_in_fresh_folder(run: Callable[[list[str], Path, Path], float], urls: list[str], model: Path) -> float:

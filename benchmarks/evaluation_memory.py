@@ -1,10 +1,10 @@
-"""How the numbers of an evaluation grow: the driver's memory and time at a thousand and at thirty thousand pictures.
+"""How an evaluation's driver grows: its memory and time at a thousand and at thirty thousand pictures.
 
     python -m benchmarks.evaluation_memory [--size 30000]
 
-Pictures of one pixel, and made-up features of Inception's width, committed as the stage commits them, 64 a shard. Then
-the driver does what it does when all pictures are measured: it checks which ones count, and has FID, KID, Inception
-Score and CLIP similarity summed on a cluster of two CPUs. Each size has a driver process of its own.
+Pictures have one pixel, and random features of Inception's width are committed as by the stage, 64 per shard. Then the
+driver does its part after all pictures are measured: it checks which ones count, and has FID, KID, Inception Score and
+CLIP similarity computed on a cluster of two CPUs. Each size has its own driver process.
 """
 
 import tempfile
@@ -36,7 +36,7 @@ RUN = "benchmark"
 
 
 def write_set(folder: Path, rows: int) -> str:
-    """Pictures with captions, as small as they can be."""
+    """Write the smallest possible pictures, with captions."""
     folder.mkdir(parents=True)
     image = {"bytes": encode_rgb(np.zeros((1, 1, 3), np.uint8)), "path": ""}
     for start in range(0, rows, SHARD):
@@ -51,7 +51,7 @@ def write_set(folder: Path, rows: int) -> str:
 
 
 def write_features(config: EvaluateConfig) -> None:
-    """What the actors would have committed."""
+    """Commit random features in place of the actors."""
     plan, output, random = EvaluatePlan.of(config), Folder(config.output), np.random.default_rng(0)
     claim(output, RUN, {})
     for measured in plan.sets:
@@ -73,21 +73,24 @@ def _lists(values: np.ndarray) -> pa.Array:
 
 
 def drive(config: EvaluateConfig) -> dict[str, float]:
-    """Numbers of what is measured, as the stage makes them. Returns seconds of planning and of summing."""
+    """Compute the scores as the stage does. Returns the seconds of planning and of summing.
+
+    Raises:
+        RuntimeError: a score is missing, or does not cover all pictures.
+    """
     connect(config.cluster)
     began = time.perf_counter()
     plan = EvaluatePlan.of(config)
     planned = time.perf_counter()
     found = {result.metric: result for result in Results(plan, FINGERPRINTS, FINGERPRINTS, RUN, "").rows()}
-    if set(found) != set(config.metrics) or {each.num_samples for each in found.values()} != {
-        plan.sets[0].pictures.rows
-    }:
-        raise RuntimeError(f"numbers are missing: {found}")
+    counts = {each.num_samples for each in found.values()}
+    if set(found) != set(config.metrics) or counts != {plan.sets[0].pictures.rows}:
+        raise RuntimeError(f"scores are missing: {found}")
     return {"plan_s": planned - began, "sum_s": time.perf_counter() - planned}
 
 
 def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
-    """One size: seconds, and the driver's peak memory."""
+    """Measure one size: seconds, and the driver's peak memory."""
     config = EvaluateConfig(
         input=(write_set(folder / "drawn", rows),),
         reference=write_set(folder / "real", rows),

@@ -1,10 +1,10 @@
-"""The matrix step of FID: a distance of two Gaussians of 2,048 dimensions, and its standard error.
+"""The matrix step of FID: the distance of two Gaussians of 2,048 dimensions, and its standard error.
 
     python -m benchmarks.frechet [--dimensions 2048] [--repeats 3]
 
-From sums of features to the distance, in one process on one thread, as a task of the evaluation has it: ours, the
-trace of the root of S S' by scipy's sqrtm, as most have it, and the eigenvalues of S S' by numpy, as torch-fidelity
-has it. Once with more features than dimensions, and once with fewer, where covariances have no inverse.
+From sums of features to the distance, in one process on one thread, like a task of the evaluation. Ours is compared
+with the trace of the root of S S' by scipy's sqrtm, the usual way, and with the eigenvalues of S S' by numpy, which
+torch-fidelity uses. Once with more features than dimensions, and once with fewer, so that covariances are singular.
 """
 
 import os
@@ -51,7 +51,7 @@ WAYS: dict[str, Callable[[GaussianSums, GaussianSums], float]] = {
 
 
 def measure(dimensions: int, repeats: int) -> dict[str, Any]:
-    """Seconds and distances of every way, in turns."""
+    """Measure seconds and distances of every way, in turns."""
     random = np.random.default_rng(0)
     mix = random.standard_normal((dimensions, dimensions)) * np.geomspace(1, 0.03, dimensions)
     found = {}
@@ -80,7 +80,7 @@ def measure(dimensions: int, repeats: int) -> dict[str, Any]:
 
 def main() -> None:
     asked = arguments(__doc__, dimensions=2_048, repeats=3)
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # of the process that is started
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # for the process that is started
     found, _ = alone(measure, asked.dimensions, asked.repeats)
     for case, each in found.items():
         print(f"{case}:", ", ".join(f"{way} {seconds:.2f} s" for way, seconds in each["seconds"].items()))

@@ -2,23 +2,22 @@
 
     python -m benchmarks.generate [--images 8] [--steps 10] [--repeats 2]
 
-diffusers draws pictures one by one, as its users call it. Ours draws them one by one, too, and in batches; and in
-batches in bfloat16, where the CPU has instructions for it. Random weights: the toy model of 32 x 32 pixels, and a
-larger one of 128 x 128, where networks take the time and not what is around them. Theirs decodes six channels, as ours
-does, but does not make depth of them. One torch thread each; fresh processes, in turns.
+diffusers draws pictures one by one, as its users call it. Ours draws them one by one and in batches, and in bfloat16
+batches if the CPU has instructions for it. Weights are random: the toy model of 32 x 32 pixels, and a larger one of
+128 x 128, in which the networks take most of the time. Theirs decodes six channels like ours, but does not make depth
+from them. One torch thread each; fresh processes, in turns.
 """
 
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.measure import alone, arguments, in_order, medians, ratios, save
 from ldm3d.config import ModelConfig
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
@@ -28,7 +27,8 @@ from ldm3d.toy.scenes import Scene
 
 GUIDANCE = 5.0
 BATCH = 4
-ALIKE = 0.01  # share of RGB values that may be off, by one level: rounding
+RATES = ("per_s", "per_cpu_s")
+ALIKE = 0.01  # share of RGB values that may differ by one level, by rounding
 
 
 def captions(count: int) -> list[str]:
@@ -36,7 +36,7 @@ def captions(count: int) -> list[str]:
 
 
 def diffusers(folder: str, images: int, steps: int) -> dict[str, Any]:
-    """Images per second and CPU-second; (N, H, W, 3) uint8 RGB."""
+    """Draw with diffusers. Returns images per second and CPU-second, and the (N, H, W, 3) uint8 RGB images."""
     from diffusers import StableDiffusionPipeline
 
     torch.set_num_threads(1)
@@ -55,7 +55,7 @@ def diffusers(folder: str, images: int, steps: int) -> dict[str, Any]:
 
 
 def ours(folder: str, images: int, steps: int, batch: int, dtype: str) -> dict[str, Any]:
-    """As `diffusers`."""
+    """Draw with our pipeline. Returns the same as `diffusers`."""
     torch.set_num_threads(1)
     pipeline = RgbdPipeline.from_pretrained(folder, dtype=getattr(torch, dtype))
 
@@ -68,7 +68,7 @@ def ours(folder: str, images: int, steps: int, batch: int, dtype: str) -> dict[s
 
 
 def _timed(draw: Any, images: int, steps: int) -> dict[str, Any]:
-    draw(captions(1), 2)  # what the first call alone costs
+    draw(captions(1), 2)  # the first call costs more
     wall, cpu = time.perf_counter(), time.process_time()
     drawn = draw(captions(images), steps)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -76,7 +76,7 @@ def _timed(draw: Any, images: int, steps: int) -> dict[str, Any]:
 
 
 def make_models(folder: Path) -> dict[str, str]:
-    """Case -> a saved model of random weights."""
+    """Save a model with random weights for each case. Returns case -> folder."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
@@ -102,10 +102,10 @@ def make_models(folder: Path) -> dict[str, str]:
 
 
 def measure(case: str, folder: str, images: int, steps: int, repeats: int) -> dict[str, Any]:
-    """All sides in turns.
+    """Measure all sides in turns.
 
     Raises:
-        RuntimeError: one by one, in float32, pictures are not those of diffusers.
+        RuntimeError: drawn one by one in float32, pictures differ from those of diffusers.
     """
     sides: dict[str, tuple[Any, ...]] = {
         "diffusers": (diffusers,),
@@ -116,29 +116,27 @@ def measure(case: str, folder: str, images: int, steps: int, repeats: int) -> di
         sides["batched, bfloat16"] = (ours, BATCH, "bfloat16")
     turns: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for turn in range(repeats):
-        for side in list(sides)[:: 1 if turn % 2 == 0 else -1]:
+        for side in in_order(sides, turn):
             function, *more = sides[side]
             turns[side].append(alone(function, folder, images, steps, *more)[0])
     expected = turns["diffusers"][0]["images"]
     off = {side: np.abs(found[0]["images"].astype(int) - expected) for side, found in turns.items()}
     if off["one by one"].max() > 1 or (off["one by one"] > 0).mean() > ALIKE:
         raise RuntimeError(f"{case}: pictures differ from those of diffusers by {off['one by one'].max()} levels")
-    rates = {
-        side: {name: median(turn[name] for turn in found) for name in ("per_s", "per_cpu_s")}
-        for side, found in turns.items()
-    }
+    rates = {side: medians([{name: turn[name] for name in RATES} for turn in found]) for side, found in turns.items()}
     peers = turns.pop("diffusers")
-    ratios = {
-        side: {name: Ratio.of(*([turn[name] for turn in each] for each in (found, peers))) for name in rates[side]}
-        for side, found in turns.items()
-    }
-    return {"case": case, "images": images, "steps": steps, "rates": rates, "ratio": ratios} | {
-        "mean_levels_off": {side: float(levels.mean()) for side, levels in off.items()}
+    return {
+        "case": case,
+        "images": images,
+        "steps": steps,
+        "rates": rates,
+        "ratio": {side: ratios(found, peers, RATES) for side, found in turns.items()},
+        "mean_levels_off": {side: float(levels.mean()) for side, levels in off.items()},
     }
 
 
 def has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 by itself; else it is slower than float32."""
+    """Whether the CPU has instructions for bfloat16; without them it is slower than float32."""
     return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
 
 
@@ -150,8 +148,8 @@ def main() -> None:
             record = measure(case, folder, asked.images, asked.steps, asked.repeats)
             records.append(record)
             print(f"{case}: {asked.images} images of {asked.steps} steps")
-            for side, ratios in record["ratio"].items():
-                for rate, ratio in ratios.items():
+            for side, found in record["ratio"].items():
+                for rate, ratio in found.items():
                     mine, theirs = record["rates"][side][rate], record["rates"]["diffusers"][rate]
                     print(f"  {side:18} {rate:10} {mine:7.3f} / {theirs:7.3f} = {ratio}", flush=True)
     save("generate", {"cases": records})

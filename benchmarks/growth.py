@@ -2,9 +2,9 @@
 
     python -m benchmarks.growth [--size 100000]
 
-Everything is the real thing but two parts, which are empty: the downloader makes up a grey square, the labeller a flat
-map. What is left is planning, Ray Data, writing, duplicates, audit and card. Each size runs in a driver process of its
-own on one cluster, so that the peak of its memory is its own.
+Everything is real but two parts, which do nothing: the downloader returns a grey square, and the labeller a flat map.
+So it measures planning, Ray Data, writing, duplicates, audit and card. Each size runs in its own driver process on one
+cluster, so that peak memory is measured for each.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ FILES = 4
 
 
 def write_metadata(folder: Path, rows: int) -> None:
-    """LAION-like metadata of good rows, with captions and URLs of usual length."""
+    """Write LAION-like metadata of good rows, with captions and URLs of the usual length."""
     folder.mkdir(parents=True)
     for part, numbers in enumerate(np.array_split(np.arange(rows), FILES)):
         count = len(numbers)
@@ -50,7 +50,7 @@ def write_metadata(folder: Path, rows: int) -> None:
 
 
 def drive(config: CorpusConfig) -> dict[str, float]:
-    """Build a corpus as a driver does. Returns when its parts were done, in seconds of the clock."""
+    """Build a corpus as a driver does. Returns when its parts were done, in seconds since the epoch."""
     summary = rebuild_corpus(config, actors=Actors(download=EmptyDownloader, label=FlatLabeler))
     state = Path(config.output, "_state")
     shards = sorted(file.stat().st_mtime for file in (state / "shards").glob("*.json"))
@@ -67,7 +67,7 @@ def drive(config: CorpusConfig) -> dict[str, float]:
 
 
 def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
-    """One size: seconds of each part, microseconds a row, peak memory of the driver."""
+    """Measure one size: seconds of each part, milliseconds per shard, peak memory of the driver."""
     write_metadata(folder / f"metadata-{rows}", rows)
     preset = PRESETS["toy"]
     config = CorpusConfig(

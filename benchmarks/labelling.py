@@ -1,12 +1,12 @@
-"""How much of the labelling device's time the graph uses: against a bare loop, and with an emulated accelerator.
+"""How busy the graph keeps the labelling device: against a bare loop, and with an emulated accelerator.
 
     python -m benchmarks.labelling [--size 2560] [--repeats 3]
 
-An existing corpus of 512 x 512 photographs is labelled anew by the corpus stage itself: read, label, write. In the
-first part a small DPT on one CPU thread is compared with a loop of bare torch over the same rows, which decodes in the
-same way (four threads, a batch ahead) and writes nothing. In the second part the model is a sleep (0.16 s a batch
-of 32), as an accelerator looks like from here, and what is reported is the share of time in which it was busy: rows/s
-over what it could do at most. Steady state: from the second shard on.
+The corpus stage itself relabels an existing corpus of 512 x 512 photographs: it reads, labels and writes. In the first
+part a small DPT on one CPU thread is compared with a bare torch loop over the same rows, which decodes in the same way
+(four threads, a batch ahead) and writes nothing. In the second part the model sleeps (0.16 s for a batch of 32), which
+is how an accelerator looks from the CPU, and the result is the share of time in which it was busy: rows/s over its
+maximum. Rates are those of the steady state, from the second shard on.
 """
 
 import json
@@ -44,14 +44,14 @@ SHARD_ROWS = 256
 BATCH = 32
 WARM_UP = 2  # batches of the bare loop
 
-EMULATED = {  # stage, its accelerator's rows/s, codec of the written depth
+EMULATED = {  # stage, its accelerator's maximum in rows/s, codec of the written depth
     "200 rows/s, JPEG XL": (FastLabeler, 200, "jxl"),
     "50 rows/s, PNG": (SlowLabeler, 50, "png"),
 }
 
 
 def make_corpus(folder: Path, rows: int) -> None:
-    """A finished corpus of photographs, without downloading any."""
+    """Write a finished corpus of photographs without downloading any."""
     output = Folder(str(folder))
     claim(output, "benchmark", {})
     photos = make_photos(SIZE, SIZE, quality=95)
@@ -88,7 +88,7 @@ def make_corpus(folder: Path, rows: int) -> None:
 
 
 def relabel(corpus: Path, model: Path, labeler: type, codec: Any) -> float:
-    """Label a corpus anew with the corpus stage. Returns rows/s in steady state."""
+    """Relabel a corpus with the corpus stage. Returns rows/s in the steady state."""
     with tempfile.TemporaryDirectory(dir=corpus.parent) as output:
         config = CorpusConfig(
             input=str(corpus),
@@ -105,14 +105,14 @@ def relabel(corpus: Path, model: Path, labeler: type, codec: Any) -> float:
 
 
 def steady_state(diary: Path) -> float:
-    """Rows/s of one labeller from its second shard on: waits between batches and between shards included."""
+    """Return the rows/s of one labeller from its second shard on, including waits between batches and shards."""
     batches = [[float(value) for value in line.split()] for line in diary.read_text().splitlines()]
     steady = batches[SHARD_ROWS // BATCH :]
     return sum(rows for _, _, rows in steady) / (steady[-1][1] - steady[0][0])
 
 
 def bare_loop(corpus: str, model: str) -> float:
-    """Rows/s of the same model, batch size and decoding, with nothing around it."""
+    """Return the rows/s of the same model, batch size and decoding, with nothing around them."""
     import torch
 
     from ldm3d.depth.relative import DepthEstimator
@@ -136,9 +136,8 @@ def _batches(corpus: str) -> Iterator[list[bytes]]:
     for file in sorted(Path(corpus).glob("rgbd/train/*.parquet")):
         with pq.ParquetFile(file) as shard:
             for group in range(shard.num_row_groups):
-                yield (
-                    shard.read_row_group(group, columns=["image"])["image"].combine_chunks().field("bytes").to_pylist()
-                )
+                images = shard.read_row_group(group, columns=["image"])["image"].combine_chunks()
+                yield images.field("bytes").to_pylist()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Costs of commands and functions that run in processes of their own, and what is made of them: ratios."""
+"""Costs of commands and functions in separate processes, and ratios of them."""
 
 import argparse
 import contextlib
@@ -8,7 +8,7 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,36 +20,36 @@ import psutil
 
 RESULTS = Path("runs/benchmarks")
 SAMPLE_S = 0.1
+RATES = ("per_cpu_s", "per_s")
 ENVIRONMENT = {
-    "NO_ALBUMENTATIONS_UPDATE": "1",  # importing it would ask a package index for its version
+    "NO_ALBUMENTATIONS_UPDATE": "1",  # importing it would query a package index for its version
     "WANDB_MODE": "disabled",
     "HF_HUB_OFFLINE": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # Ray's default of 15 would lose to whatever else runs, and the peers would not
+    "RAY_worker_niceness": "0",  # Ray's default of 15 would yield to whatever else runs; the peers do not
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took, with the children that it waited for.
-
-    wall_s, cpu_s: seconds, user and system; peak_mib: largest resident set of the process itself, in MiB.
-    """
+    """The cost of one process, with the children that it waited for."""
 
     wall_s: float
     cpu_s: float
+    """User and system time."""
     peak_mib: float
+    """Largest resident set of the process itself."""
 
     @classmethod
     def of(cls, began: float, *used: resource.struct_rusage) -> Self:
-        """From the start on the monotonic clock to now; the first of `used` gives the peak."""
+        """Measure from `began`, on the monotonic clock, to now; the first of `used` gives the peak."""
         cpu_s = sum(usage.ru_utime + usage.ru_stime for usage in used)
         return cls(time.monotonic() - began, cpu_s, used[0].ru_maxrss / 1024)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ours over the peer's, larger = better for us: the median over repetitions, and the smallest and largest."""
+    """Ours over the peer's, larger = better for us: median, smallest and largest over repetitions."""
 
     middle: float
     low: float
@@ -57,7 +57,7 @@ class Ratio:
 
     @classmethod
     def of(cls, ours: list[float], peers: list[float]) -> Self:
-        """Of rates that were measured in turns: each of ours is compared with the peer's of the same turn."""
+        """Compare rates measured in turns, each of ours with the peer's of the same turn."""
         ratios = [mine / theirs for mine, theirs in zip(ours, peers, strict=True)]
         return cls(median(ratios), min(ratios), max(ratios))
 
@@ -65,24 +65,41 @@ class Ratio:
         return f"{self.middle:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
+def in_order(sides: Iterable[str], turn: int) -> list[str]:
+    """Return `sides` in the order of a turn: every other one is backwards, so that no side always goes first."""
+    names = list(sides)
+    return names if turn % 2 == 0 else names[::-1]
+
+
+def medians(turns: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each number over turns."""
+    return {name: median(turn[name] for turn in turns) for name in turns[0]}
+
+
+def ratios(ours: list[dict[str, Any]], peers: list[dict[str, Any]], names: Sequence[str] = RATES) -> dict[str, Ratio]:
+    """Compare each rate of ours with the peer's, turn by turn."""
+    return {name: Ratio.of([turn[name] for turn in ours], [turn[name] for turn in peers]) for name in names}
+
+
 @dataclass(frozen=True)
 class Timeline:
-    """The CPU time of a process and all below it as it grew: (clock in seconds since the epoch, CPU seconds)."""
+    """The growth of the CPU time of a process and its descendants."""
 
     points: list[tuple[float, float]]
+    """Seconds since the epoch, and CPU seconds used until then."""
 
     def cpu_s(self, begin: float, end: float) -> float:
-        """CPU seconds used between two times of the clock."""
+        """Return the CPU seconds used between two times of the clock."""
         clock, used = zip(*self.points, strict=True)
         at_begin, at_end = np.interp([begin, end], clock, used)
         return float(at_end - at_begin)
 
 
 def command(arguments: list[str | Path], log: Path) -> tuple[Cost, Timeline]:
-    """Run a command to its end, its output in `log`.
+    """Run a command and wait for it, writing its output to `log`.
 
     Raises:
-        RuntimeError: it failed; the message ends with what it printed last.
+        RuntimeError: it failed; the message ends with the end of its output.
     """
     began, points = time.monotonic(), [(time.time(), 0.0)]
     with log.open("wb") as output:
@@ -98,22 +115,22 @@ def command(arguments: list[str | Path], log: Path) -> tuple[Cost, Timeline]:
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{arguments[:3]} ended with {process.returncode}: {log.read_text()[-2000:]}")
+        raise RuntimeError(f"{arguments[:3]} exited with {process.returncode}: {log.read_text()[-2000:]}")
     return Cost.of(began, used), Timeline(points)
 
 
 def _tree_cpu_s(process: psutil.Process) -> float:
-    """CPU seconds of a process, of those below it that live, and of those that were waited for."""
+    """Return the CPU seconds of a process, its living descendants, and the dead ones that were waited for."""
     total = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
         for each in [process, *process.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
-                total += sum(each.cpu_times()[:4])  # its own user and system, and its children's
+                total += sum(each.cpu_times()[:4])  # its own user and system time, and its children's
     return total
 
 
 def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
-    """Call a function of a module in a fresh process. Returns what it returned, and what it took without imports."""
+    """Call a module-level function in a fresh process. Returns its result, and its cost without imports."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_call, args=(there, function, arguments))
@@ -123,7 +140,7 @@ def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
     try:
         result, cost = here.recv()
     except EOFError:
-        raise RuntimeError(f"{function.__name__} failed in its process: see above") from None
+        raise RuntimeError(f"{function.__name__} failed in its process: see its traceback above") from None
     finally:
         process.join()
     return result, cost
@@ -138,7 +155,7 @@ def _call(pipe: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -
 
 @contextmanager
 def cluster(cpus: int = 2, gpus: int = 0) -> Iterator[str]:
-    """A Ray cluster for the time of a benchmark: its address. A GPU may be pretended."""
+    """Start a Ray cluster for the duration of a benchmark and yield its address. GPUs may be pretended."""
     import logging
 
     import ray
@@ -159,7 +176,7 @@ def cluster(cpus: int = 2, gpus: int = 0) -> Iterator[str]:
 
 
 def arguments(about: str | None, **defaults: int | str) -> argparse.Namespace:
-    """The command line of a benchmark: numbers and texts with defaults, `repeats` among them."""
+    """Parse the command line of a benchmark: numbers and texts with defaults, such as `repeats`."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
@@ -167,14 +184,14 @@ def arguments(about: str | None, **defaults: int | str) -> argparse.Namespace:
 
 
 def save(name: str, record: dict[str, Any]) -> None:
-    """One JSON line in runs/benchmarks/<name>.json, with the machine that it was measured on."""
+    """Write one JSON line to runs/benchmarks/<name>.json, with the machine that it was measured on."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     record = {"benchmark": name, "cpus": os.cpu_count(), "cpu": _cpu_model(), **record}
     (RESULTS / f"{name}.json").write_text(json.dumps(_plain(record)) + "\n")
 
 
 def _plain(value: Any) -> Any:
-    """JSON values, numbers with four significant digits."""
+    """Return JSON values; numbers have four significant digits."""
     if isinstance(value, Ratio | Cost):
         value = vars(value)
     if isinstance(value, dict):

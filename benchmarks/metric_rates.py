@@ -1,12 +1,12 @@
-"""Pictures to FID, KID and Inception Score: ours against torch-fidelity, pictures per second.
+"""FID, KID and Inception Score of pictures: ours against torch-fidelity, in pictures per second.
 
     python -m benchmarks.metric_rates [--pictures 512] [--pixels 512] [--threads 2] [--repeats 3]
 
-Two sets of so many pictures, the same weights (never trained: He's initial ones), each side in a process of its own
-with the same torch threads. Ours is what an actor of the stage does, with the calls that Ray gives it at once: reading
-PNG files or parquet, decoding, the network, committed features; then the numbers from these, on the same cores. The
-peer is torch_fidelity.calculate_metrics on the PNG files, with the processes that it starts for reading. Loading
-weights and the matrix steps are counted. The numbers of both are printed: they are of the same pictures and weights.
+Two sets of `--pictures` each and the same weights (untrained: He's initial ones), each side in its own process with as
+many torch threads. Ours does what an actor of the stage does, with as many calls at once as Ray gives it: reading PNG
+files or parquet, decoding, the network, committing features; then the scores from these, on the same cores. The peer
+is torch_fidelity.calculate_metrics on the PNG files, with the processes that it starts for reading. Loading weights
+and the matrix steps are included. The scores of both are printed: they are for the same pictures and weights.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.measure import Ratio, alone, arguments, in_order, save
 from benchmarks.photos import make_photos
 from ldm3d.config import EvaluateConfig, InceptionConfig
 from ldm3d.measures.prepare import picture_of
@@ -39,13 +39,13 @@ from pipelines.storage.shards import claim
 from pipelines.workers.resources import DEVICE_CALLS
 
 SETS = ("drawn", "real")
-FILE_ROWS = 64  # of parquet
+FILE_ROWS = 64  # per parquet file
 RUN = "benchmark"
 Score = dict[str, float]
 
 
 def write_pictures(root: Path, count: int, pixels: int) -> None:
-    """Photographs, each another crop, as PNG files and as parquet of the same bytes."""
+    """Write photographs, each a different crop, as PNG files and as parquet of the same bytes."""
     contents = make_photos(pixels, pixels, 2 * count, quality=95)
     for name, some in zip(SETS, (contents[:count], contents[count:]), strict=True):
         (root / "png" / name).mkdir(parents=True)
@@ -64,7 +64,7 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
 
 
 def ours(root: Path, kind: str, weights: Path, threads: int) -> Score:
-    """As the stage has it, without a cluster."""
+    """Compute the scores as the stage does, without a cluster."""
     with tempfile.TemporaryDirectory() as name:
         config = EvaluateConfig(
             input=(str(root / kind / SETS[0]),),
@@ -101,7 +101,7 @@ def _numbers(drawn: pa.Table, real: pa.Table) -> Score:
 
 
 def peer(root: Path, kind: str, weights: Path, threads: int) -> Score:
-    """torch-fidelity, as its documentation calls it."""
+    """Compute the scores with torch-fidelity, as its documentation does."""
     from torch_fidelity import calculate_metrics
 
     torch.set_num_threads(threads)
@@ -126,12 +126,12 @@ def peer(root: Path, kind: str, weights: Path, threads: int) -> Score:
 
 
 def measure(root: Path, weights: Path, pictures: int, threads: int, repeats: int) -> dict[str, Any]:
-    """Every case, in turns."""
+    """Measure all cases in turns."""
     cases = {"ours, PNG": (ours, "png"), "ours, parquet": (ours, "parquet"), "torch-fidelity, PNG": (peer, "png")}
     rates: dict[str, list[float]] = {case: [] for case in cases}
     scores = {}
     for turn in range(repeats):
-        for case in list(cases)[:: 1 if turn % 2 == 0 else -1]:
+        for case in in_order(cases, turn):
             function, kind = cases[case]
             scores[case], cost = alone(function, root, kind, weights, threads)
             rates[case].append(2 * pictures / cost.wall_s)

@@ -1,9 +1,9 @@
-"""What a user does today after img2dataset: a script that labels its images one at a time and writes parquet.
+"""Labels the images of img2dataset one at a time and writes parquet, like a user's script today.
 
     python -m benchmarks.peer_labels IMAGES MODEL OUTPUT
 
-transformers' depth-estimation pipeline with its defaults, the prediction resized and scaled to 16 bits, Pillow's PNG,
-pyarrow's writer. Prints, as JSON, the seconds from the first image to the last file.
+It uses transformers' depth-estimation pipeline with its defaults, scales the resized prediction to 16 bits, encodes it
+with Pillow's PNG and writes it with pyarrow. Prints, as JSON, the seconds from the first image to the last file.
 """
 
 import io
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-GROUP = 32  # rows that are written together
+GROUP = 32  # rows written together
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def label(estimate: Any, jpeg: bytes) -> bytes:
-    """One JPEG -> its depth as a 16-bit PNG of the same size. The pipeline has resized `predicted_depth` already."""
+    """Label one JPEG with a 16-bit PNG of the same size. The pipeline has already resized `predicted_depth`."""
     predicted = estimate(Image.open(io.BytesIO(jpeg)))["predicted_depth"].numpy().squeeze()
     low, high = predicted.min(), predicted.max()
     scaled = (predicted - low) / max(high - low, 1e-9) * 65_535

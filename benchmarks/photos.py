@@ -1,4 +1,4 @@
-"""Photographs of any size, and a web server on loopback that answers with them, in a process of its own."""
+"""Photographs of any size, and a web server on loopback that serves them from its own process."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ DISTINCT = 48
 
 
 def make_photos(width: int, height: int, count: int = DISTINCT, quality: int = 90) -> list[bytes]:
-    """`count` different JPEGs, at most about 1.5 times enlarged, so that they have the texture of photographs.
+    """Make `count` different JPEGs, enlarged at most about 1.5 times, so that they have the texture of photographs.
 
-    Each is a random crop of one of scikit-image's photographs; canvases larger than these are tiled with many.
+    Each is a random crop of one of scikit-image's photographs; larger canvases are tiled with several.
     """
     from ldm3d.toy.photographs import photographs
 
@@ -31,7 +31,7 @@ def make_photos(width: int, height: int, count: int = DISTINCT, quality: int = 9
 
 @dataclass(frozen=True)
 class Delayed:
-    """Answers after a while, as servers far away do."""
+    """Answers after a delay, like a distant server."""
 
     content: Content
     seconds: float
@@ -43,7 +43,7 @@ class Delayed:
 
 @contextmanager
 def serve(files: list[bytes], count: int, latency_s: float = 0.0) -> Iterator[list[str]]:
-    """`count` URLs on loopback that answer with `files` in turn. The server's CPU time is not the caller's."""
+    """Serve `files` in turn at `count` URLs on loopback. The server's CPU time does not count as the caller's."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     server = context.Process(target=_serve, args=(there, files, count, latency_s))
@@ -75,9 +75,9 @@ def _mosaic(sources: list[NDArray[np.uint8]], width: int, height: int, rng: np.r
 
 def _crop(source: NDArray[np.uint8], width: int, height: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     scale = max(width / source.shape[1], height / source.shape[0]) * rng.uniform(1.0, 1.2)
-    resized = cv2.resize(
-        source, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    )
-    resized = resized[:, ::-1] if rng.random() < 0.5 else resized
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    resized = cv2.resize(source, None, fx=scale, fy=scale, interpolation=interpolation)
+    if rng.random() < 0.5:
+        resized = resized[:, ::-1]
     y, x = rng.integers(resized.shape[0] - height + 1), rng.integers(resized.shape[1] - width + 1)
     return np.asarray(resized[y : y + height, x : x + width], np.uint8)

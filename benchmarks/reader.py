@@ -3,9 +3,9 @@
     python -m benchmarks.reader [--size 512] [--repeats 3]
 
 Both read the same pictures in batches, shuffled among the same number of rows, decode them with the same functions in
-one or two threads or worker processes, and hand uint8 and uint16 to the consumer, which makes the tensor that the
-autoencoder sees, or leaves it at that (`pixels`: on a GPU the rest costs no CPU). Files are in the page cache. Imports
-are not counted; starting threads or workers is, and so is reading the footers.
+one or two threads or worker processes, and hand uint8 and uint16 to the consumer, which makes the autoencoder's input
+tensor or, in the `pixels` cases, does nothing (with a GPU the rest costs no CPU). Files are in the page cache. Imports
+are not counted, but starting threads or workers and reading the footers are.
 """
 
 import io
@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import cv2
@@ -25,7 +24,7 @@ import pyarrow as pa
 import torch
 import webdataset
 
-from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.measure import RATES, alone, arguments, in_order, medians, ratios, save
 from benchmarks.photos import make_photos
 from benchmarks.stand_ins import network_maps
 from ldm3d.data.order import GlobalOrder
@@ -39,19 +38,21 @@ from pipelines.storage.row_groups import RowGroups
 from pipelines.training.reader import BatchReader
 
 FILE_ROWS = 256
-SHUFFLED = 1024  # samples that each side shuffles among each other
+SHUFFLED = 1024  # samples among which each side shuffles
 LANES = 8
 
 
 @dataclass(frozen=True)
 class Case:
-    """`workers`: decoding threads of ours, worker processes of the peer. `share`: of --size."""
+    """Samples to read, and how."""
 
     pixels: int
     workers: int
+    """Our decoding threads, and the peer's worker processes."""
     batch_size: int
     to_tensor: bool
     share: float = 1.0
+    """Number of samples as a multiple of --size."""
 
     def __str__(self) -> str:
         return f"{self.pixels} px, {self.workers} worker(s), {'tensor' if self.to_tensor else 'pixels'}"
@@ -68,7 +69,7 @@ CASES = (
 
 
 def write_samples(folder: Path, pixels: int, count: int) -> None:
-    """The same samples as a corpus and as tar files, as many in a file."""
+    """Write the same samples as a corpus and as tar files, with as many per file."""
     images = make_photos(pixels, pixels, quality=95)
     depths = [encode_depth(depth, "png") for depth in network_maps(len(images), pixels)]
     corpus, tars = Folder(str(folder / "corpus")), folder / "tars"
@@ -133,7 +134,7 @@ def keys_and_pictures(rows: pa.Table) -> tuple[list[int], Pictures]:
 
 
 def peer(folder: Path, case: Case) -> Iterator[tuple[list[int], Pictures]]:
-    """As webdataset's documentation has it: shards and samples shuffled, decoding and batching in the workers."""
+    """Read as in webdataset's documentation: shards and samples shuffled, decoding and batching in the workers."""
     urls = sorted(map(str, (folder / "tars").glob("*.tar")))
     samples = (
         webdataset.WebDataset(urls, shardshuffle=len(urls))
@@ -142,7 +143,7 @@ def peer(folder: Path, case: Case) -> Iterator[tuple[list[int], Pictures]]:
         .map_tuple(int, decode_rgb, decode_depth)
         .batched(case.batch_size, collation_fn=_collated)
     )
-    # forked, which is the default everywhere but in a spawned process, where each worker would import all again
+    # fork is the default except in a spawned process like this one, where each worker would import everything again
     yield from torch.utils.data.DataLoader(
         samples, batch_size=None, num_workers=case.workers, multiprocessing_context="fork"
     )
@@ -157,7 +158,7 @@ SIDES = {"ours": ours, "peer": peer}
 
 
 def run(side: str, folder: Path, case: Case, count: int) -> dict[str, float]:
-    """An epoch, in a process that was started for it.
+    """Read an epoch in a process started for it.
 
     Raises:
         RuntimeError: a sample came twice or not at all.
@@ -172,26 +173,23 @@ def run(side: str, folder: Path, case: Case, count: int) -> dict[str, float]:
             pictures.to_tensor(6)
     wall_s, cpu_s = time.perf_counter() - began, _cpu_s() - before
     if sorted(seen) != list(range(count)):
-        raise RuntimeError(f"{side} gave {len(seen)} samples, {len(set(seen))} different ones, of {count}")
+        raise RuntimeError(f"{side} gave {len(seen)} samples, {len(set(seen))} different ones, wanted {count}")
     return {"per_cpu_s": count / cpu_s, "per_s": count / wall_s}
 
 
 def _cpu_s() -> float:
-    """Of this process and the children that it waited for: a DataLoader waits for its workers when it is dropped."""
+    """Return the CPU time of this process and the children it waited for, as a DataLoader does for its workers."""
     return sum(os.times()[:4])
 
 
 def measure(case: Case, folder: Path, count: int, repeats: int) -> dict[str, Any]:
-    """Both sides in turns."""
+    """Measure both sides in turns."""
     rates: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     for turn in range(repeats):
-        for side in list(SIDES)[:: 1 if turn % 2 == 0 else -1]:
+        for side in in_order(SIDES, turn):
             rates[side].append(alone(run, side, folder, case, count)[0])
-    per = {
-        name: Ratio.of(*([turn[name] for turn in rates[side]] for side in SIDES)) for name in ("per_cpu_s", "per_s")
-    }
-    middle = {side: {name: median(turn[name] for turn in turns) for name in turns[0]} for side, turns in rates.items()}
-    return {"case": str(case), "samples": count, "ratio": per, **middle}
+    middle = {side: medians(turns) for side, turns in rates.items()}
+    return {"case": str(case), "samples": count, "ratio": ratios(rates["ours"], rates["peer"]), **middle}
 
 
 def main() -> None:
@@ -206,7 +204,7 @@ def main() -> None:
             records.append(record)
             ours, peer = record["ours"], record["peer"]
             print(f"{case}: {count} samples")
-            for rate in ("per_cpu_s", "per_s"):
+            for rate in RATES:
                 print(f"  {rate:10} {ours[rate]:8.0f} / {peer[rate]:8.0f} = {record['ratio'][rate]}", flush=True)
     save("reader", {"cases": records})
 

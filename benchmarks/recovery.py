@@ -1,10 +1,10 @@
-"""Exactly-once, at length: kill and lose things at random, run again, compare every row with an undisturbed run.
+"""Exactly-once, tested at length: kill and lose things at random, run again, compare all rows with an undisturbed run.
 
     python -m benchmarks.recovery [--size 10] [--seed 0]
 
-Each of `--size` trials builds the corpus of one small web with random misfortunes: the driver, a download actor, a
-label actor or a write task is killed at a random moment, once to three times, and files of the finished or unfinished
-state are deleted. Then the same command runs to its end. Exits with 1 if any row is missing, doubled or different.
+Each of `--size` trials builds the corpus of a small web with random misfortunes: the driver, a download actor, a label
+actor or a write task is killed at a random moment, once to three times, and files of the finished or unfinished state
+are deleted. Then the same command runs to its end. Exits with 1 if any row is missing, doubled or different.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ VICTIMS = ("driver", "Downloader", "DepthLabeler", "write_shards")
 
 
 def kill_workers(name: str) -> int:
-    """SIGKILL to our cluster's workers that run a part of the graph. Returns how many there were."""
+    """Kill the workers of our cluster that run a part of the graph. Returns their number."""
     killed = 0
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error, IndexError):  # it ended by itself
@@ -49,7 +49,7 @@ def kill_workers(name: str) -> int:
 
 
 def lose_state(corpus: Path, chance: random.Random) -> int:
-    """Delete a random part of the markers, and with them what says that the corpus is finished."""
+    """Delete a random part of the shards' markers, and the success marker. Returns the number of the former."""
     state = sorted((corpus / "_state/shards").glob("*.json"))
     lost = chance.sample(state, round(len(state) * chance.choice((0.1, 0.25, 0.5, 0.75, 0.9))))
     for file in lost:
@@ -59,7 +59,7 @@ def lose_state(corpus: Path, chance: random.Random) -> int:
 
 
 def disturb(config: CorpusConfig, address: str, chance: random.Random) -> str:
-    """One run with one misfortune at a random moment. Returns what happened."""
+    """Run with one misfortune at a random moment. Returns what happened."""
     corpus, victim = Path(config.output), chance.choice(VICTIMS)
     done, moment = len(markers(corpus)), chance.uniform(0, 1.5)
     enough = done + chance.randint(0, 4)
@@ -82,7 +82,7 @@ def disturb(config: CorpusConfig, address: str, chance: random.Random) -> str:
 def trial(
     config: CorpusConfig, address: str, wanted: dict[str, list[dict[str, Any]]], chance: random.Random
 ) -> tuple[str, bool]:
-    """What was done to one corpus, and whether it recovered exactly."""
+    """Disturb one corpus and let it finish. Returns what was done, and whether it recovered exactly."""
     corpus, story = Path(config.output), []
     for _ in range(chance.randint(1, 3)):
         story.append(disturb(config, address, chance))
@@ -95,7 +95,7 @@ def trial(
 def _finish(driver: subprocess.Popen[bytes]) -> None:
     output, _ = driver.communicate(timeout=LONGEST_S)
     if driver.returncode:
-        raise RuntimeError(f"the driver ended with {driver.returncode}: {output.decode()[-2000:]}")
+        raise RuntimeError(f"the driver exited with {driver.returncode}: {output.decode()[-2000:]}")
 
 
 def _wait(condition: Callable[[], bool]) -> None:

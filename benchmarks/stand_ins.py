@@ -1,4 +1,4 @@
-"""What benchmarks put in the place of real parts: a small depth model, an accelerator that sleeps, empty workers."""
+"""Stand-ins for real parts: a small depth model, an accelerator that sleeps, workers that do nothing."""
 
 import hashlib
 import time
@@ -17,7 +17,7 @@ from pipelines.storage.folder import Folder
 
 
 def small_dpt(folder: Path, image_size: int = 128) -> None:
-    """Save a DPT of random weights with its processor: DPT-Large's architecture with 2.6 M parameters."""
+    """Save a DPT with random weights and its processor: DPT-Large's architecture with 2.6 M parameters."""
     import torch
     from PIL import Image
     from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
@@ -35,14 +35,14 @@ def small_dpt(folder: Path, image_size: int = 128) -> None:
         is_hybrid=False,
     )
     model: Any = DPTForDepthEstimation(config)
-    torch.nn.init.constant_(model.head.head[-2].bias, 0.5)  # at 0, the ReLU behind it may be dead
+    torch.nn.init.constant_(model.head.head[-2].bias, 0.5)  # at 0, the ReLU after it may be dead
     model.save_pretrained(folder)
     size = {"height": image_size, "width": image_size}
     DPTImageProcessor(size=size, resample=Image.Resampling.BICUBIC).save_pretrained(folder)
 
 
 class Diary:
-    """Any estimator, and a line for each batch in diary.txt beside its model: began, ended, rows."""
+    """Wraps an estimator and writes a line per batch to diary.txt beside its model: began, ended, rows."""
 
     def __init__(self, estimate: Estimator, config: LabelConfig) -> None:
         self.estimate = estimate
@@ -57,7 +57,7 @@ class Diary:
 
 
 class Accelerator:
-    """An estimator that takes no CPU time: it sleeps a while for each image, and returns maps like a network's."""
+    """An estimator that takes no CPU time: it sleeps for each image, and returns maps like a network's."""
 
     def __init__(self, rows_per_s: float) -> None:
         self.rows_per_s = rows_per_s
@@ -73,14 +73,14 @@ class Accelerator:
 
 
 class DiaryLabeler(DepthLabeler):
-    """The labelling stage as it is, with a diary."""
+    """The labelling stage with a diary."""
 
     def __init__(self, config: LabelConfig, cpus: float) -> None:
         super().__init__(config, cpus, lambda config: Diary(DepthEstimator.from_pretrained(config), config))
 
 
 class FastLabeler(DepthLabeler):
-    """The labelling stage on an accelerator that is not there: 200 rows/s, as DPT-Large on a good GPU."""
+    """The labelling stage on an emulated accelerator: 200 rows/s, like DPT-Large on a good GPU."""
 
     def __init__(self, config: LabelConfig, cpus: float) -> None:
         super().__init__(config, cpus, lambda config: Diary(Accelerator(200), config))
@@ -94,7 +94,7 @@ class SlowLabeler(DepthLabeler):
 
 
 class FlatEstimator:
-    """Labels at no cost at all."""
+    """Returns flat labels at once."""
 
     def __init__(self, config: LabelConfig) -> None: ...
 
@@ -109,7 +109,7 @@ class FlatLabeler(DepthLabeler):
 
 
 class EmptyDownloader:
-    """Downloads nothing: every row gets one grey square, and hashes of its own."""
+    """Downloads nothing: every row gets the same grey square, and its own hashes."""
 
     def __init__(self, config: CorpusConfig, actors: int, cpus: float, calls: int) -> None:
         size = config.download.image_size
@@ -136,9 +136,9 @@ class EmptyDownloader:
 
 
 def network_maps(count: int, size: int, seed: int = 0) -> NDArray[np.uint16]:
-    """(N, size, size) uint16 depth as a network predicts it: scenes at 384 x 384 with its fine texture, then bicubic.
+    """Return depth like a network's, (N, size, size) uint16: textured scenes at 384 x 384, resized bicubically.
 
-    The texture is what makes real labels hard to compress: noise of 1/300 of the range, smoothed over three pixels.
+    The texture makes them as hard to compress as real labels: noise of 1/300 of the range, smoothed over three pixels.
     """
     import cv2
     import torch

@@ -1,4 +1,4 @@
-"""Toy trainings to measure: their data and settings, and a worker that notes how fast it goes, without a cluster."""
+"""Toy trainings to measure: data and settings, and a worker without a cluster that records its speed."""
 
 import json
 import tempfile
@@ -40,7 +40,7 @@ PIXELS = 32
 LATENT_SHAPE = (4, 8, 8)
 FILE_ROWS = 256  # the same scenes in each file
 GROUP_ROWS = 32
-WARM_UP = 10  # steps, and those between log lines, twice as many of these as usual
+WARM_UP = 10  # steps; also between log lines, which come twice as often as by default
 LOOP = LoopConfig(epochs=1, batch_size=32, lanes=2, checkpoint_every=10**6, log_every=WARM_UP)
 
 Config = AutoencoderConfig | DiffusionConfig
@@ -48,16 +48,18 @@ Config = AutoencoderConfig | DiffusionConfig
 
 @dataclass(frozen=True)
 class Toy:
-    """`autoencoder` trains on scenes, adversarial from the start; `cached` trains the U-Net on their latents,
-    `encoding` on the scenes themselves, which it encodes in every step."""
+    """Configurations of three trainings on scenes."""
 
     autoencoder: AutoencoderConfig
+    """Adversarial from the start."""
     cached: DiffusionConfig
+    """The U-Net, on latents."""
     encoding: DiffusionConfig
+    """The U-Net, on pictures that it encodes in every step."""
 
     @classmethod
     def make(cls, root: Path, steps: int) -> "Toy":
-        """Data for a warm-up and `steps`, and the preset's networks, of which none was ever trained."""
+        """Write data for a warm-up and `steps`, and the preset's networks, all untrained."""
         make_base_model(root / "base")
         model = ModelConfig(base=str(root / "base"), depth_input="rgb_mean")
         vae: Any = load_autoencoder(model)
@@ -86,7 +88,7 @@ class Toy:
 
 
 def _write_data(root: Path, files: int, vae: Any) -> None:
-    """A corpus of scenes, and what `encode_latents` makes of it."""
+    """Write a corpus of scenes, and its latents like `encode_latents`."""
     corpus, latents = Folder(str(root / "corpus")), Folder(str(root / "latents"))
     encode = RowEncoder(LatentEncoder(vae.eval(), EncodeConfig(batch_size=GROUP_ROWS)), PIXELS, LATENT_SHAPE)
     for split, seeds, copies in (("train", range(FILE_ROWS), files), ("val", range(10_000, 10_000 + GROUP_ROWS), 1)):
@@ -102,7 +104,7 @@ def _write_data(root: Path, files: int, vae: Any) -> None:
 
 
 def plan(config: Config) -> TrainingRun[Any]:
-    """The training that a stage would run."""
+    """Return the training that the stage would run."""
     if isinstance(config, DiffusionConfig):
         return train_diffusion.plan(config)
     return train_autoencoder.plan(config)
@@ -110,7 +112,7 @@ def plan(config: Config) -> TrainingRun[Any]:
 
 @dataclass(frozen=True)
 class Observed(Worker):
-    """The only worker of a training: notes clock, CPU time and numbers at each log line, and stops at step `last`."""
+    """The only worker of a training: records clock, CPU time and numbers at each log line, stops at step `last`."""
 
     last: int
     notes: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
@@ -126,8 +128,10 @@ class Observed(Worker):
 
 
 def train(config: Config, steps: int) -> dict[str, float]:
-    """Steps a second and a CPU-second of our loop on one torch thread, after a warm-up; `loss` is the mean of what was
-    logged, `data_wait` the share of time in which the loop waited for a batch."""
+    """Run our loop on one torch thread. Returns steps per second and per CPU-second after a warm-up.
+
+    `loss` is the mean of the logged losses, `data_wait` the share of time in which the loop waited for a batch.
+    """
     torch.set_num_threads(1)
     worker = Observed.until(WARM_UP + steps)
     with tempfile.TemporaryDirectory() as output:

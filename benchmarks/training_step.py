@@ -2,10 +2,10 @@
 
     python -m benchmarks.training_step [--steps 20] [--repeats 2]
 
-Ours is the loop of a worker, without a cluster: batches read and decoded from parquet, noise by position, the guard
-with its norms, a log line every ten steps. The bare loop has the same batches in memory, captions as tokens, pictures
-as float tensors; its losses are written as public training code writes them; its noise and Adam are torch's, and the
-U-Net has a moving average. Checkpoints and validation are left out. One torch thread each; fresh processes, in turns.
+Ours is a worker's loop, without a cluster: batches read and decoded from parquet, noise by position, the guard and its
+norms, a log line every ten steps. The bare loop has the same batches in memory, captions as tokens and pictures as
+float tensors; its losses are written as in public training code; its noise and Adam are torch's, and the U-Net has a
+moving average. Checkpoints and validation are left out. One torch thread each; fresh processes, in turns.
 """
 
 import tempfile
@@ -13,14 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.measure import alone, arguments, in_order, medians, ratios, save
 from benchmarks.toy_training import WARM_UP, Config, Toy, plan, train
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ModelConfig
 from ldm3d.models.base import load_autoencoder, load_base
@@ -29,12 +28,12 @@ from ldm3d.training.discriminator import PatchDiscriminator
 from ldm3d.training.perceptual import Perceptual
 from pipelines.training.reader import BatchReader
 
-ALIKE = 0.1  # by how much the mean losses of both sides may differ, which draw other noise
+ALIKE = 0.1  # relative difference allowed between the mean losses: the sides draw different noise
 NEVER = 10**9
 
 
 def bare(config: Config, steps: int) -> dict[str, float]:
-    """As `toy_training.train`, of the bare loop."""
+    """Run the bare loop. Returns the same as `toy_training.train`, without `data_wait`."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     prepare, step = _diffusion(config) if isinstance(config, DiffusionConfig) else _autoencoder(config)
@@ -50,7 +49,7 @@ def bare(config: Config, steps: int) -> dict[str, float]:
 
 
 def _diffusion(config: DiffusionConfig) -> tuple[Callable[[Any], Any], Callable[..., Tensor]]:
-    """Equation 2: what a batch becomes in memory, and a step on it."""
+    """Return functions that prepare a batch in memory, and take a step on it with equation 2."""
     base: Any = load_base(ModelConfig(base=config.model.base))
     unet, average = base.unet.train(), [weight.detach().clone() for weight in base.unet.parameters()]
     optimiser = torch.optim.Adam(unet.parameters(), config.optimiser.learning_rate, config.optimiser.betas)
@@ -81,9 +80,9 @@ def _diffusion(config: DiffusionConfig) -> tuple[Callable[[Any], Any], Callable[
 
 
 def _autoencoder(config: AutoencoderConfig) -> tuple[Callable[[Any], Any], Callable[..., Tensor]]:
-    """Equation 1 as latent diffusion's code has it: what a batch becomes in memory, and a step on it."""
+    """Return functions that prepare a batch in memory, and take a step on it with latent diffusion's equation 1."""
     vae: Any = load_autoencoder(config.model).train()
-    perceptual = Perceptual(config.loss.perceptual.network, config.loss.perceptual.weights)  # bare LPIPS, but quiet
+    perceptual = Perceptual(config.loss.perceptual.network, config.loss.perceptual.weights)  # LPIPS without warnings
     discriminator = PatchDiscriminator(6, config.loss.discriminator_filters, config.loss.discriminator_layers, "group")
     networks, rate, betas = (vae, discriminator), config.optimiser.learning_rate, config.optimiser.betas
     optimisers = [torch.optim.Adam(network.parameters(), rate, betas) for network in networks]
@@ -121,24 +120,21 @@ def _autoencoder(config: AutoencoderConfig) -> tuple[Callable[[Any], Any], Calla
 
 
 def measure(case: str, config: Config, steps: int, repeats: int) -> dict[str, Any]:
-    """Both sides in turns.
+    """Measure both sides in turns.
 
     Raises:
-        RuntimeError: their losses are not alike: they do not do the same.
+        RuntimeError: their losses differ, so they do not do the same.
     """
     sides = {"ours": train, "bare": bare}
     turns: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     for turn in range(repeats):
-        for side in list(sides)[:: 1 if turn % 2 == 0 else -1]:
+        for side in in_order(sides, turn):
             turns[side].append(alone(sides[side], config, steps)[0])
-    middle = {side: {name: median(turn[name] for turn in found) for name in found[0]} for side, found in turns.items()}
+    middle = {side: medians(found) for side, found in turns.items()}
     ours, peer = (middle[side]["loss"] for side in sides)
     if abs(ours / peer - 1) > ALIKE:
-        raise RuntimeError(f"{case}: a loss of {ours:.4g} here and {peer:.4g} in the bare loop")
-    per = {
-        name: Ratio.of(*([turn[name] for turn in turns[side]] for side in sides)) for name in ("per_cpu_s", "per_s")
-    }
-    return {"case": case, "steps": steps, "ratio": per, **middle}
+        raise RuntimeError(f"{case}: the loss is {ours:.4g} in our loop and {peer:.4g} in the bare one")
+    return {"case": case, "steps": steps, "ratio": ratios(turns["ours"], turns["bare"]), **middle}
 
 
 def main() -> None:

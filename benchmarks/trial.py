@@ -1,4 +1,4 @@
-"""What a recovery trial needs, here and in the tests: the entry point as a process, and what a corpus holds."""
+"""Parts of a recovery trial, here and in tests: the entry point as a process, and the rows of a corpus."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def rows_of(corpus: Path) -> dict[str, list[dict[str, Any]]]:
-    """All rows by contract, by key: everything but the files' names."""
+    """Return all rows by contract, sorted by key: everything but the names of files."""
     found = {}
     for contract in ("rgbd", "rejects"):
         files = sorted((corpus / contract).rglob("*.parquet"))
@@ -24,12 +24,12 @@ def rows_of(corpus: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def markers(corpus: Path) -> dict[str, int]:
-    """The finished shards, and when each was finished."""
+    """Return the finished shards, and the time when each was finished."""
     return {file.name: file.stat().st_mtime_ns for file in (corpus / "_state/shards").glob("*.json")}
 
 
 def start_driver(config: CorpusConfig, address: str) -> "subprocess.Popen[bytes]":
-    """The real entry point as a process of its own, on the session's cluster."""
+    """Start the real entry point as a process, on the cluster at `address`."""
     flags = {
         "--input": config.input,
         "--output": config.output,
@@ -40,14 +40,8 @@ def start_driver(config: CorpusConfig, address: str) -> "subprocess.Popen[bytes]
         "--shards.rows": str(config.shards.rows),
         "--shards.row-group-rows": str(config.shards.row_group_rows),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "jobs.rebuild_corpus",
-        "--preset",
-        "toy",
-        *(x for pair in flags.items() for x in pair),
-    ]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    command = [sys.executable, "-m", "jobs.rebuild_corpus", "--preset", "toy"]
+    for flag, value in flags.items():
+        command += [flag, value]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

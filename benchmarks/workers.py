@@ -1,11 +1,11 @@
-"""From one Ray Train worker to two, on two cores: steps per second at the same global batch.
+"""What a second Ray Train worker brings on two cores: steps per second at the same global batch.
 
     python -m benchmarks.workers [--steps 20] [--repeats 2]
 
-Both trainings of the toy, as a user runs them, each on one worker with one torch thread, on two such workers (DDP over
-gloo), and for reference on one worker with two threads, which is the same number of cores without gradients on their
-way. Speed is what the run's history notes, from the first log line on: starting, validation and the finished model are
-not in it. Larger models, on GPUs, have more to send for a step and more to compute: this says nothing about those.
+Both trainings of the toy run as for a user, each on one worker with one torch thread, on two such workers (DDP over
+gloo), and for reference on one worker with two threads, which has as many cores but no gradients to exchange. Speed is
+taken from the run's history, from the first log line on, so it excludes start-up, validation and the finished model.
+Larger models on GPUs send more per step and compute more: this says nothing about them.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.measure import Ratio, arguments, cluster, save
+from benchmarks.measure import Ratio, arguments, cluster, in_order, save
 from benchmarks.toy_training import Config, Toy, plan
 from ldm3d.config import WorkersConfig
 
@@ -28,7 +28,7 @@ ALONE, TWO, THREADS = CASES
 
 
 def speed(config: Config, address: str, case: dict[str, Any]) -> float:
-    """Steps per second of a whole run, in steady state."""
+    """Return the steps per second in the steady state of a run."""
     with tempfile.TemporaryDirectory() as output:
         workers = WorkersConfig(address=address, gpus=0, **case)
         plan(replace(config, output=output, workers=workers)).run(dry_run=False)
@@ -37,10 +37,10 @@ def speed(config: Config, address: str, case: dict[str, Any]) -> float:
 
 
 def measure(config: Config, address: str, repeats: int) -> dict[str, Any]:
-    """Every case, in turns."""
+    """Measure all cases in turns."""
     rates: dict[str, list[float]] = {case: [] for case in CASES}
     for turn in range(repeats):
-        for case in list(CASES)[:: 1 if turn % 2 == 0 else -1]:
+        for case in in_order(CASES, turn):
             rates[case].append(speed(config, address, CASES[case]))
     return {
         "steps_per_s": {case: median(found) for case, found in rates.items()},

@@ -1,4 +1,4 @@
-"""How large latents are: sums that add up over shards."""
+"""The scale of latents, from sums that can be added up over shards."""
 
 import math
 from dataclasses import dataclass
@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class LatentSums:
-    """Over elements of latents: their number, the sum of means, the sum of mean² + std²."""
+    """Sums over the elements of latents."""
 
     elements: int = 0
     total: float = 0.0
+    """Sum of means."""
     squares: float = 0.0
+    """Sum of mean² + std²."""
 
     @classmethod
     def of(cls, mean: NDArray[np.float16], std: NDArray[np.float16]) -> "LatentSums":
-        """Of posteriors, two arrays of one shape."""
+        """Sum over posteriors: two arrays of the same shape."""
         wide_mean, wide_std = mean.astype(np.float64), std.astype(np.float64)
         return cls(mean.size, float(wide_mean.sum()), float((wide_mean**2 + wide_std**2).sum()))
 
@@ -26,10 +28,10 @@ class LatentSums:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation of draws from the posteriors, over all elements alike: √(E[mean² + std²] − E[mean]²).
+        """Standard deviation of draws from the posteriors, over all elements: √(E[mean² + std²] − E[mean]²).
 
-        One over it is the factor that brings draws to unit variance, as in latent diffusion (arXiv 2112.10752). None
-        where there is nothing to measure.
+        Its inverse scales draws to unit variance, as in latent diffusion (arXiv 2112.10752). None if there are no
+        elements.
         """
         if not self.elements:
             return None

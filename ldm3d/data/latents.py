@@ -1,4 +1,4 @@
-"""Rows of `latents/v1`: distributions of latents as the autoencoder gave them; encoded captions."""
+"""Rows of `latents/v1`: distributions of latents, not scaled, and encoded captions."""
 
 import json
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,35 +11,34 @@ if TYPE_CHECKING:
     import torch
 
 LATENT_SHAPE = "latent_shape"
-"""The entry of a file's metadata with the shape of its latents, JSON [c, h, w]."""
+"""The entry in a file's metadata for the shape of its latents, JSON [c, h, w]."""
 
 TEXT_SHAPE = "text_shape"
-"""The entry with the shape of encoded captions, JSON [L, D], where they are stored."""
+"""The entry for the shape of encoded captions, JSON [L, D], if they are stored."""
 
 LATENT_SUMS = "latent_sums"
-"""The entry with the `LatentSums` of a file's pictures, their mirror images apart."""
+"""The entry for the `LatentSums` of a file's pictures, without their mirror images."""
 
 STORED = np.dtype("<f2")
 
 
 class Latents(NamedTuple):
-    """B posteriors, on the CPU, not scaled (`ldm3d.training.denoising.draw_latents` draws from them and scales).
-
-    mean, std: (B, c, h, w) float16
-    """
+    """B posteriors, on the CPU, not scaled (`ldm3d.training.denoising.draw_latents` draws from them and scales)."""
 
     mean: "torch.Tensor"
+    """(B, c, h, w) float16."""
     std: "torch.Tensor"
+    """(B, c, h, w) float16."""
 
 
 def decode_latents_rows(rows: pa.Table) -> Latents:
-    """Posteriors of some rows, for the threads of a reader: copies of memory, and no work row by row.
+    """Decode the posteriors of some rows. It only copies memory, without a loop over rows.
 
     Args:
         rows: B rows with the columns mean and std, and the metadata of their file.
 
     Raises:
-        ValueError: the metadata says no shape, or a row is not of it.
+        ValueError: the metadata has no shape, or a row has another one.
     """
     import torch
 
@@ -48,10 +47,10 @@ def decode_latents_rows(rows: pa.Table) -> Latents:
 
 
 def decode_text_rows(rows: pa.Table) -> "torch.Tensor":
-    """Encoded captions of B rows with the column text: (B, L, D) float16, on the CPU.
+    """Decode the captions of B rows with the column text: (B, L, D) float16, on the CPU.
 
     Raises:
-        ValueError: the metadata says no shape, or a row is not of it.
+        ValueError: the metadata has no shape, or a row has another one.
     """
     import torch
 
@@ -59,12 +58,12 @@ def decode_text_rows(rows: pa.Table) -> "torch.Tensor":
 
 
 def to_bytes(values: NDArray[np.float16]) -> list[bytes]:
-    """(B, ...) float16 -> the B values of a column."""
+    """Turn (B, ...) float16 into the B values of a column."""
     return [value.tobytes() for value in values.astype(STORED, copy=False)]
 
 
 def _shape(schema: pa.Schema, entry: str) -> tuple[int, ...]:
-    """Of the values of a file, as its metadata says it."""
+    """Read a shape from a file's metadata."""
     text = (schema.metadata or {}).get(entry.encode())
     if text is None:
         raise ValueError(f"the metadata has no {entry}: give rows of latents/v1 as encode_latents writes them")
@@ -72,9 +71,10 @@ def _shape(schema: pa.Schema, entry: str) -> tuple[int, ...]:
 
 
 def _decoded(rows: pa.Table, column: str, shape: tuple[int, ...]) -> NDArray[np.float16]:
-    """(B, *shape), a copy that may be written to."""
+    """Decode a column to (B, *shape), a copy that may be written to."""
     values = pa.concat_arrays(rows[column].chunks)
     size = int(np.prod(shape)) * STORED.itemsize
+    # an Arrow array of binary values is their bytes end to end, and the offsets between them
     _, offsets, content = values.buffers()
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     if (np.diff(ends) != size).any():

@@ -1,1 +1,1 @@
-"""Depth models: relative inverse depth for labels, metres for measures."""
+"""Depth models: relative inverse depth for labels, metric depth for measures."""

@@ -1,4 +1,4 @@
-"""Depth labels: any transformers depth model -> 16-bit relative inverse depth, larger = nearer."""
+"""Depth labels: 16-bit relative inverse depth, larger = nearer, from any transformers depth model."""
 
 import math
 from dataclasses import dataclass
@@ -12,33 +12,31 @@ from numpy.typing import NDArray
 from ldm3d.config import LabelConfig
 from ldm3d.rgbd import DEPTH_MAX
 
-FARTHEST_M = 1_000.0  # metric depths are inverted; what is farther, or not positive, counts as this far
+FARTHEST_M = 1_000.0  # metric depth is inverted; depth that is larger, or not positive, counts as this
 
 # What `predicted_depth` means, by the model type in its configuration.
-# Depth Pro: 1 / m at a focal length of the image's width; transformers' post-processing inverts it, and we do not.
+# Depth Pro predicts 1 / m at a focal length of the image's width; transformers' post-processing inverts it, we do not.
 _PREDICTS = {"dpt": "inverse_depth", "zoedepth": "depth", "glpn": "depth", "depth_pro": "inverse_depth"}
 
-
-# Weights that classes of transformers have and no pass goes through. Intel/dpt-large comes without the first ones.
+# Weights that transformers' classes have but never use. Intel/dpt-large comes without the first ones.
 _NEEDLESS = ("fusion_stage.layers.0.residual_layer1.", "mask_token")
 
 
 @dataclass(frozen=True)
 class DepthLabels:
-    """Labels of N images of S x S pixels.
-
-    depth: N x S x S uint16, 65,535 = the nearest pixel of its image, 0 = the farthest; all 0 where the map is flat.
-    raw_min, raw_max: (N,) float32, the model's inverse depth behind 0 and 65,535.
-    is_finite: (N,) bool; where it is False the label is void.
-    """
+    """Labels of N images of S x S pixels."""
 
     depth: NDArray[np.uint16]
+    """(N, S, S): 65,535 is the nearest pixel of its image, 0 the farthest; a flat map is all 0."""
     raw_min: NDArray[np.float32]
+    """(N,), the model's inverse depth at 0."""
     raw_max: NDArray[np.float32]
+    """(N,), the model's inverse depth at 65,535."""
     is_finite: NDArray[np.bool_]
+    """(N,); False where the label must not be used."""
 
     def first(self, count: int) -> "DepthLabels":
-        """The labels of the first `count` images."""
+        """Return the labels of the first `count` images."""
         return DepthLabels(self.depth[:count], self.raw_min[:count], self.raw_max[:count], self.is_finite[:count])
 
 
@@ -46,17 +44,17 @@ class DepthEstimator:
     """One depth model on one device, at the resolution its image processor asks for (384 x 384 for DPT-Large)."""
 
     def __init__(self, model: Any, processor: Any, *, inverts: bool) -> None:
-        """`inverts`: the model predicts metric depth, so that its output is turned into inverse depth (1 / m)."""
+        """Wrap a model; `inverts` says that it predicts metric depth, to be turned into inverse depth (1 / m)."""
         self.model = model.eval()
         self.processor = processor
         self.inverts = inverts
 
     @classmethod
     def from_pretrained(cls, config: LabelConfig) -> Self:
-        """Load the model and its image processor, by hub id or local path, on the GPU where there is one.
+        """Load the model and its image processor, by hub id or local path, on the GPU if there is one.
 
         Raises:
-            ValueError: the model cannot be loaded, or what it predicts is not known and not given.
+            ValueError: the model cannot be loaded, or neither it nor the configuration says what it predicts.
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model, processor = load_depth_model(
@@ -65,14 +63,15 @@ class DepthEstimator:
         return cls(model.to(device), processor, inverts=predicts(model.config, config.predicts) == "depth")
 
     def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
-        """N x S x S x 3 uint8 RGB -> labels at the same size, in one forward pass."""
+        """Label (N, S, S, 3) uint8 RGB images at the same size, in one forward pass."""
         return quantise(self.inverse_depth(images))
 
     @torch.inference_mode()
     def inverse_depth(self, images: NDArray[np.uint8]) -> torch.Tensor:
-        """(N, H, W, 3) uint8 RGB -> (N, H, W) float32 on the model's device, larger = nearer: labels before rounding.
+        """Estimate labels before quantisation: (N, H, W, 3) uint8 RGB -> (N, H, W) float32, larger = nearer.
 
-        Where the model predicts metric depth it is 1 / m, of any scale and shift otherwise.
+        The result is on the model's device. It is in 1 / m if the model predicts metric depth, otherwise of any scale
+        and shift.
         """
         device, dtype = self.model.device, self.model.dtype
         pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
@@ -86,25 +85,27 @@ class DepthEstimator:
         return padded[:, above : above + height, left : left + width]
 
     def _padding(self, side: int) -> int:
-        """Pixels by which the processor enlarges a picture of so many on each side."""
-        return int(math.sqrt(side / 2) * 3) if is_padded(self.processor) and self.processor.do_pad else 0
+        """Return by how many pixels the processor pads a picture of `side` pixels at either end."""
+        if is_padded(self.processor) and self.processor.do_pad:
+            return int(math.sqrt(side / 2) * 3)
+        return 0
 
 
 def is_padded(processor: Any) -> bool:
-    """Whether an image processor may enlarge pictures before the model sees them: ZoeDepth's alone does."""
-    return type(processor).__name__.startswith("ZoeDepth")  # it has several, by version and back end
+    """Whether an image processor may pad pictures: only ZoeDepth's does."""
+    return type(processor).__name__.startswith("ZoeDepth")  # one of several, by version and back end
 
 
 def load_depth_model(setting: str, model: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
-    """A depth model of transformers on the CPU, in evaluation mode, and its image processor.
+    """Load a depth model of transformers on the CPU, in evaluation mode, and its image processor.
 
     Args:
-        setting: what the flag is called that names it, for messages.
+        setting: the flag that names the model, for messages.
         model: hub id or local path.
         revision: commit on the hub; None is its main branch.
 
     Raises:
-        ValueError: it cannot be loaded, or lacks weights, which transformers would draw at random.
+        ValueError: it cannot be loaded, or lacks weights, which transformers would fill at random.
     """
     from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
@@ -122,21 +123,21 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
     needless = {weight for weight in found["missing_keys"] if any(part in weight for part in _NEEDLESS)}
     if missing := sorted(found["missing_keys"] - needless):
         raise ValueError(
-            f"{name} lacks {len(missing)} weights, {missing[0]} first: it was made for something else than depth, or "
-            "its file is cut short; give a model that was trained to estimate depth"
+            f"{name} lacks {len(missing)} weights, {missing[0]} first: it is not a depth model, or its file is cut "
+            "short; give a model that was trained to estimate depth"
         )
-    for weight in needless:  # drawn at random otherwise, and the model would have another fingerprint each time
+    for weight in needless:  # left random, they would change the model's fingerprint each time
         torch.nn.init.zeros_(network.get_parameter(weight))
     return network.eval(), processor
 
 
 def resize(depth: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    """(N, h, w) float -> (N, *size) float, bicubic as in the DPT repository (align_corners off)."""
+    """Resize maps: (N, h, w) float -> (N, *size) float, bicubic as in the DPT repository (align_corners off)."""
     return F.interpolate(depth[:, None], size=size, mode="bicubic", align_corners=False)[:, 0]
 
 
 def quantise(inverse_depth: torch.Tensor) -> DepthLabels:
-    """Per-image min-max to 16 bits: d = round(65535 (x - min) / (max - min)).  (N, H, W) float32, larger = nearer."""
+    """Scale each map, (N, H, W) float32, larger = nearer, to 16 bits: d = round(65535 (x - min) / (max - min))."""
     finite = inverse_depth.isfinite().flatten(1).all(1)
     values = torch.where(finite[:, None, None], inverse_depth, 0.0)
     low, high = values.amin((1, 2)), values.amax((1, 2))
@@ -154,7 +155,7 @@ def quantise(inverse_depth: torch.Tensor) -> DepthLabels:
 def dequantise(
     depth: NDArray[np.uint16], raw_min: NDArray[np.float32] | float, raw_max: NDArray[np.float32] | float
 ) -> NDArray[np.float32]:
-    """The raw inverse depth back, to half a level of its range: min + d / 65535 (max - min).
+    """Recover the raw inverse depth to within half a level of its range: min + d / 65535 (max - min).
 
     (..., H, W) uint16 with raw_min and raw_max of shape (...) -> (..., H, W) float32.
     """
@@ -167,23 +168,22 @@ def predicts(
     asked: str = "auto",
     advice: str = "pass --label.predicts inverse_depth (larger = nearer) or depth (larger = farther)",
 ) -> Literal["inverse_depth", "depth"]:
-    """What a depth model's output means, by its configuration.
+    """Return what a depth model's output means.
 
     Args:
-        asked: what the caller says it means; `auto` is for the configuration to say.
-        advice: what to do where neither says it, for the message.
+        asked: what the caller says it means; `auto` reads it from the configuration.
+        advice: for the message if neither says it: what to do.
 
     Raises:
         ValueError: the model type is not one we know, and the caller did not say.
     """
     kind = asked
     if asked == "auto":
-        estimates = str(getattr(model_config, "depth_estimation_type", ""))  # the Depth Anything family says it
-        kind = {"relative": "inverse_depth", "metric": "depth"}.get(estimates) or _PREDICTS.get(
-            model_config.model_type, ""
-        )
+        estimates = str(getattr(model_config, "depth_estimation_type", ""))  # set by the Depth Anything family
+        by_type = _PREDICTS.get(model_config.model_type, "")
+        kind = {"relative": "inverse_depth", "metric": "depth"}.get(estimates, by_type)
     if kind not in ("inverse_depth", "depth"):
-        raise ValueError(f"what depth models of type {model_config.model_type!r} predict is not known: {advice}")
+        raise ValueError(f"the depth model's type {model_config.model_type!r} does not say what it predicts: {advice}")
     return kind  # type: ignore[return-value]
 
 

@@ -1,4 +1,4 @@
-"""Pictures -> posteriors as they are stored."""
+"""Pictures -> posteriors, as they are stored."""
 
 import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,26 +18,25 @@ if TYPE_CHECKING:
 
 
 class Encoded(NamedTuple):
-    """Posteriors of N pictures, not scaled.
-
-    mean, std: (N, c, h, w) float16
-    is_finite: (N,) bool; where it is False the posterior is not finite, or beyond float16, and void.
-    """
+    """Posteriors of N pictures, not scaled."""
 
     mean: NDArray[np.float16]
+    """(N, c, h, w)."""
     std: NDArray[np.float16]
+    """(N, c, h, w)."""
     is_finite: NDArray[np.bool_]
+    """(N,); False where the posterior is not finite or beyond float16, and must not be used."""
 
 
 class LatentEncoder:
-    """A frozen autoencoder on one device, the GPU where there is one.
+    """A frozen autoencoder on one device, the GPU if there is one.
 
-    Every batch has the full size, a smaller one filled up: in floating point a row depends on the shape of its batch,
-    though not on its neighbours, and so a latent depends on its own picture alone.
+    Every batch is padded to its full size. In floating point a row depends on the shape of its batch, though not on
+    its neighbours, so with one shape a latent depends on its own picture alone.
     """
 
     def __init__(self, vae: Any, config: EncodeConfig) -> None:
-        """`vae`: an `AutoencoderKL` in float32 and evaluation mode; it is moved to the device."""
+        """Move `vae`, an `AutoencoderKL` in float32 and evaluation mode, to the device."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = dtype_of(config.precision, device)
         self.batch_size = config.batch_size
@@ -46,18 +45,18 @@ class LatentEncoder:
 
     @torch.inference_mode()
     def __call__(self, pictures: Pictures, *, flipped: bool = False) -> Encoded:
-        """At most `batch_size` pictures, or their mirror images, in one forward pass."""
+        """Encode up to `batch_size` pictures, or their mirror images, in one forward pass."""
         rgbd = pictures.to_tensor(self.vae.config["in_channels"], self.exact.device)
         count = len(rgbd)
         rgbd = torch.cat([rgbd, rgbd[-1:].expand(self.batch_size - count, -1, -1, -1)])
-        # contiguous: how it lies in memory would depend on `count`, and the choice of kernel, so the rounding, on that
+        # contiguous: else the memory layout depends on `count`, the kernel on the layout, and rounding on the kernel
         rgbd = (rgbd.flip(-1) if flipped else rgbd).contiguous()
         mean, std = (part[:count].half() for part in self._posterior(rgbd))
         finite = _is_finite(Posterior(mean, std))
         return Encoded(mean.cpu().numpy(), std.cpu().numpy(), finite.cpu().numpy())
 
     def _posterior(self, rgbd: Tensor) -> Posterior:
-        """Where half precision overflows, the picture is encoded again in float32, in a batch of the same shape."""
+        """Encode in the chosen precision, and where that overflows again in float32, in a batch of the same shape."""
         found = encode(self.vae, rgbd.to(self.vae.dtype))
         finite = _is_finite(found)
         if self.vae is self.exact or finite.all():
@@ -68,5 +67,5 @@ class LatentEncoder:
 
 
 def _is_finite(posterior: Posterior) -> Tensor:
-    """(B,) bool"""
+    """Return which of B posteriors are finite, (B,) bool."""
     return torch.cat(posterior, 1).isfinite().flatten(1).all(1)

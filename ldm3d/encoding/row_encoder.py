@@ -20,25 +20,27 @@ DECODE_THREADS = 4  # a batch is decoded while the one before it is encoded
 
 
 class EncodedRows(NamedTuple):
-    """N rows in V views: the picture, and its mirror image where that was wanted.
+    """N encoded rows in V views: the picture, and its mirror image if that was asked for.
 
-    mean, std: (V, N, c, h, w) float16, void where a row was rejected
-    rejected: by place, of 0 to N - 1
-    device_s: seconds on the device
-    text: (N, L, D) float16, void where a row was rejected; None where captions were not to be encoded
+    Values of a rejected row must not be used.
     """
 
     mean: NDArray[np.float16]
+    """(V, N, c, h, w)."""
     std: NDArray[np.float16]
+    """(V, N, c, h, w)."""
     rejected: dict[int, Rejected]
+    """Rejected rows by place, 0 to N - 1."""
     device_s: float
+    """Seconds on the device."""
     text: NDArray[np.float16] | None = None
+    """(N, L, D); None if captions are not encoded."""
 
 
 class RowEncoder:
-    """One encoder of pictures, one of captions where these are wanted, and threads that decode pictures for it.
+    """A picture encoder, a caption encoder if captions are wanted, and threads that decode pictures for them.
 
-    Two calls may run at once: while one has the device, the first pictures of the other are decoded.
+    Two calls may run at once: while one holds the device, the first pictures of the other are decoded.
     """
 
     def __init__(
@@ -48,23 +50,30 @@ class RowEncoder:
         latent_shape: tuple[int, int, int],
         captions: "CaptionEncoder | None" = None,
     ) -> None:
-        """`image_size`: S in pixels; pictures of another size are rejected. `latent_shape`: (c, h, w) of S x S."""
+        """Start the threads.
+
+        Args:
+            image_size: S in pixels; pictures of another size are rejected.
+            latent_shape: (c, h, w) of the latent of an S x S picture.
+        """
         self.encoder, self.captions = encoder, captions
         self.image_size, self.latent_shape = image_size, latent_shape
         self.device = threading.Lock()
         self.decoders, self.stacker = ThreadPoolExecutor(DECODE_THREADS), ThreadPoolExecutor(1)
 
     def __call__(self, rows: pa.Table, *, flips: bool) -> EncodedRows:
-        """
+        """Encode some rows.
+
         Args:
             rows: N rows with the columns image, depth and caption of `rgbd/v1`.
-            flips: encode mirror images too. A row is rejected where either fails.
+            flips: encode mirror images too. A row is rejected if either view fails.
         """
         size, count = self.encoder.batch_size, rows.num_rows
         views = (False, True) if flips else (False,)
         mean, std = (np.zeros((len(views), count, *self.latent_shape), np.float16) for _ in range(2))
         rejected: dict[int, Rejected] = {}
         device_s = 0.0
+        # one batch is decoded ahead, also before the device is free
         ahead = self.stacker.submit(self._decode, rows, 0)
         with self.device:
             for start in range(0, count, size):
@@ -85,7 +94,7 @@ class RowEncoder:
         return EncodedRows(mean, std, _failed_captions(text) | rejected, device_s, text)
 
     def _decode(self, rows: pa.Table, start: int) -> "_Batch":
-        """The batch that begins at a row; empty beyond the last one. OpenCV lets go of the interpreter lock."""
+        """Decode the batch that begins at `start`; empty beyond the last row. OpenCV releases the interpreter lock."""
         part = rows.slice(start, self.encoder.batch_size)
         found = list(self.decoders.map(self._square, part["image"].to_pylist(), part["depth"].to_pylist()))
         rejected = {start + index: each for index, each in enumerate(found) if isinstance(each, Rejected)}
@@ -102,11 +111,14 @@ class RowEncoder:
 
 
 class _Batch(NamedTuple):
-    """Rows that were decoded: where they are, their pictures (None where there is none), and those that were not."""
+    """A decoded batch."""
 
     places: list[int]
+    """Of the rows that decoded."""
     pictures: Pictures | None
+    """Theirs, in that order; None if there are none."""
     rejected: dict[int, Rejected]
+    """The other rows, by place."""
 
 
 def _stacked(squares: list[tuple[NDArray[np.uint8], NDArray[np.uint16]]]) -> Pictures | None:

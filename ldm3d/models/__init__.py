@@ -1,1 +1,1 @@
-"""The networks of LDM3D, built from a Stable Diffusion checkpoint: only the autoencoder differs from what it holds."""
+"""The networks of LDM3D, built from a Stable Diffusion checkpoint: only the autoencoder differs from the original."""

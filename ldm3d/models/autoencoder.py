@@ -1,7 +1,8 @@
 """The RGBD autoencoder: Stable Diffusion's, with wider first and last convolutions (section 3.1.2 of the paper).
 
-Latents here are the autoencoder's own, and so they are stored. The U-Net sees them times `vae.config.scaling_factor`:
-`ldm3d.training.denoising.draw_latents` multiplies, `ldm3d.sampling.decode.decode_latents` divides, nothing else does.
+Latents here, and latents on disk, are as the autoencoder makes them, not scaled. The U-Net sees them multiplied by
+`vae.config.scaling_factor`: only `ldm3d.training.denoising.draw_latents` multiplies, and only
+`ldm3d.sampling.decode.decode_latents` divides.
 """
 
 import copy
@@ -17,23 +18,22 @@ Channels = Literal[6, 4]
 
 
 class Posterior(NamedTuple):
-    """What the encoder knows of a picture's latent: a normal distribution of every element by itself.
-
-    mean, std: (B, c, h, w), not scaled; c is 4, and h and w are an eighth of the picture's, for Stable Diffusion.
-    """
+    """What the encoder knows about a picture's latent: an independent normal distribution for each element."""
 
     mean: Tensor
+    """(B, c, h, w), not scaled. For Stable Diffusion c is 4, and h and w are an eighth of the picture's."""
     std: Tensor
+    """The same shape, not scaled."""
 
 
 def encode(vae: "AutoencoderKL", rgbd: Tensor) -> Posterior:
-    """Pictures, (B, C, H, W) [-1, 1] as `ldm3d.rgbd.to_tensor` makes them -> the distribution of their latents."""
+    """Encode pictures, (B, C, H, W) in [-1, 1] as from `ldm3d.rgbd.to_tensor`, to distributions of their latents."""
     distribution = vae.encode(rgbd).latent_dist
     return Posterior(distribution.mean, distribution.std)
 
 
 def decode(vae: "AutoencoderKL", latents: Tensor) -> Tensor:
-    """Latents, (B, c, h, w) and not scaled -> pictures, (B, C, H, W), about [-1, 1]."""
+    """Decode latents, (B, c, h, w) and not scaled, to pictures, (B, C, H, W) in about [-1, 1]."""
     rgbd: Tensor = vae.decode(latents).sample
     return rgbd
 
@@ -44,23 +44,24 @@ def widen(
     depth_input: Literal["zero", "rgb_mean"] = "zero",
     depth_output: Literal["rgb_mean", "zero"] = "rgb_mean",
 ) -> "AutoencoderKL":
-    """A copy of an RGB autoencoder that sees and draws depth too. To Stable Diffusion's, 6 channels add 6,915 weights.
+    """Return a copy of an RGB autoencoder that also reads and writes depth.
 
-    What RGB goes through is kept bit for bit; how the new weights start is a choice.
+    The weights for RGB are kept bit for bit; the arguments choose how the new ones start. In Stable Diffusion's
+    autoencoder, 6 channels add 6,915 weights.
 
     Args:
         channels: 6 for [R, G, B, 0, high, low], 4 for [R, G, B, depth].
-        depth_input: `zero` starts blind to depth: the latent is the RGB model's (but for the order in which a
-            convolution adds up). `rgb_mean` sees depth as it sees grey, which shifts the latents from the first step.
-        depth_output: `rgb_mean` starts by drawing the grey of the picture, weights and bias, as depth; `zero` draws 0,
-            the middle of depth's range.
+        depth_input: `zero` starts blind to depth: latents are the RGB model's (up to the summation order of a
+            convolution). `rgb_mean` treats depth as grey, which shifts the latents from the first step.
+        depth_output: `rgb_mean` starts by writing the grey of the picture as depth (weights and bias); `zero` writes
+            0, the middle of depth's range.
 
     Raises:
         ValueError: `vae` is not an RGB autoencoder.
     """
-    seen, drawn = vae.config["in_channels"], vae.config["out_channels"]
-    if (seen, drawn) != (3, 3):
-        raise ValueError(f"the autoencoder has {seen} channels in and {drawn} out, wanted 3: only RGB is widened")
+    into, out = vae.config["in_channels"], vae.config["out_channels"]
+    if (into, out) != (3, 3):
+        raise ValueError(f"the autoencoder has {into} channels in and {out} out, wanted 3: give one for RGB")
     wide = copy.deepcopy(vae)
     new = channels - 3
     conv_in, conv_out = wide.encoder.conv_in, wide.decoder.conv_out
@@ -76,7 +77,7 @@ def widen(
 
 @torch.no_grad()
 def _grown(weights: Tensor, new: int, dim: int, fill: Literal["zero", "rgb_mean"]) -> nn.Parameter:
-    """`weights` with `new` more entries along `dim`, after those of R, G and B."""
+    """Append `new` entries to `weights` along `dim`, after those for R, G and B."""
     mean = weights.mean(dim, keepdim=True)
     added = torch.zeros_like(mean) if fill == "zero" else mean
     return nn.Parameter(torch.cat([weights, *[added] * new], dim), requires_grad=weights.requires_grad)

@@ -1,4 +1,4 @@
-"""The Stable Diffusion or LDM3D checkpoint that training starts from: checked first, then loaded by the part."""
+"""The Stable Diffusion or LDM3D checkpoint that training starts from: checked first, then loaded part by part."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from transformers import CLIPTextModel, CLIPTokenizer
 
-# What `model_index.json` must say a base is made of: part -> the classes it may be of.
+# What `model_index.json` must list: part -> the classes that it may have.
 CLASSES = {
     "vae": ("AutoencoderKL",),
     "unet": ("UNet2DConditionModel",),
@@ -27,16 +27,16 @@ CLASSES = {
     "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
 }
 
-# How Stable Diffusion is sampled. Configurations of 2022 leave it out, and DDIM's defaults are others.
+# How Stable Diffusion is sampled. Configurations from 2022 leave it out, and DDIM's own defaults differ.
 SAMPLING = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
 
 
 def check_base(model: ModelConfig) -> None:
-    """Reads the base's configuration files, and no weights, to see whether LDM3D can be made of it.
+    """Check that LDM3D can be built from the base. Reads its configuration files, no weights.
 
     Raises:
-        ValueError: it cannot be read; it is neither Stable Diffusion v1.x or 2.x nor LDM3D; or its autoencoder has
-            neither three channels nor those that were asked for.
+        ValueError: the base cannot be read; it is neither Stable Diffusion v1.x or 2.x nor LDM3D; or its autoencoder
+            has neither 3 nor `model.channels` channels.
     """
     from diffusers import DiffusionPipeline
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -56,7 +56,7 @@ def check_base(model: ModelConfig) -> None:
 
 
 def fingerprint_of_base(model: ModelConfig) -> str:
-    """By what the weights of a base are known: those of a folder by their content, those of a hub by its commit."""
+    """Return what identifies the base's weights: the content of a folder, the commit of a hub id."""
     folder = Path(model.base)
     if not folder.is_dir():
         return f"{model.base}@{model.revision or 'main'}"
@@ -65,17 +65,18 @@ def fingerprint_of_base(model: ModelConfig) -> str:
 
 
 def load_base(model: ModelConfig, dtype: torch.dtype = torch.float32) -> Components:
-    """The whole base, on the CPU, in evaluation mode. Whoever needs a part loads only that, to save memory.
+    """Load the whole base on the CPU, in evaluation mode. To save memory, load single parts with the functions below.
 
     Raises:
-        ValueError: as `check_base`; or weights are missing, or not stored as safetensors. So do the others here.
+        ValueError: as `check_base`; or weights are missing or not stored as safetensors. The functions below raise
+            the same.
     """
     vae, unet = load_autoencoder(model, dtype), load_unet(model, dtype)
     return Components(vae, unet, *load_text(model, dtype), load_scheduler(model))
 
 
 def load_autoencoder(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
-    """The base's autoencoder, widened to `model.channels` if it has three."""
+    """Load the base's autoencoder, and widen it to `model.channels` if it has three."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     check_base(model)
@@ -86,7 +87,7 @@ def load_autoencoder(model: ModelConfig, dtype: torch.dtype = torch.float32) -> 
 
 
 def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "UNet2DConditionModel":
-    """The base's U-Net, as it is."""
+    """Load the base's U-Net."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     check_base(model)
@@ -95,7 +96,7 @@ def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "UNet2D
 
 
 def load_unet_config(model: ModelConfig) -> dict[str, Any]:
-    """What the base's U-Net is like; no weights are read.
+    """Read the configuration of the base's U-Net, no weights.
 
     Raises:
         ValueError: it cannot be read.
@@ -110,7 +111,7 @@ def load_unet_config(model: ModelConfig) -> dict[str, Any]:
 
 
 def load_text(model: ModelConfig, dtype: torch.dtype = torch.float32) -> tuple["CLIPTextModel", "CLIPTokenizer"]:
-    """The base's text encoder, and its tokenizer, which pads and cuts to the length that the encoder was made for."""
+    """Load the base's text encoder and its tokenizer, which pads and truncates to the encoder's length."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
     check_base(model)
@@ -122,7 +123,7 @@ def load_text(model: ModelConfig, dtype: torch.dtype = torch.float32) -> tuple["
 
 
 def load_scheduler(model: ModelConfig) -> "DDIMScheduler":
-    """The base's noise schedule, and what its U-Net predicts (`prediction_type`), as a DDIM scheduler."""
+    """Load the base's noise schedule and `prediction_type` (what its U-Net predicts) as a DDIM scheduler."""
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     check_base(model)
@@ -161,6 +162,6 @@ def _check_unet(model: ModelConfig, unet: Mapping[str, Any], latent_channels: in
     if got != (latent_channels, latent_channels, text_width):
         raise ValueError(
             f"model.base {model.base!r}: its U-Net has {got[0]} channels in, {got[1]} out, and reads text of width "
-            f"{got[2]}, wanted {latent_channels}, {latent_channels} and {text_width}: give a text-to-image checkpoint "
-            "of Stable Diffusion v1.x or 2.x (not inpainting, depth or XL)"
+            f"{got[2]}, wanted {latent_channels}, {latent_channels} and {text_width}: give a text-to-image Stable "
+            "Diffusion v1.x or 2.x (not inpainting, depth or XL)"
         )

@@ -1,6 +1,6 @@
-"""A whole model as a folder in diffusers' layout, which old and new readers open.
+"""A whole model as a folder in diffusers layout, which old and new readers can open.
 
-Weights are stored as safetensors only: loading a checkpoint never runs code that it holds.
+Weights are stored as safetensors only, so loading a checkpoint never runs code from it.
 """
 
 import json
@@ -22,23 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Components:
-    """All that makes RGBD of a caption.
-
-    scheduler: the noise schedule, and what the U-Net predicts (`prediction_type`).
-    """
+    """Everything that turns a caption into RGBD."""
 
     vae: "AutoencoderKL"
     unet: "UNet2DConditionModel"
     text_encoder: "CLIPTextModel"
     tokenizer: "CLIPTokenizer"
     scheduler: "DDIMScheduler"
+    """The noise schedule, and what the U-Net predicts (`prediction_type`)."""
 
 
 def save_pipeline(folder: str | Path, components: Components) -> None:
-    """Writes `folder` whole or not at all, laid out as Intel/ldm3d is; the same weights make the same bytes.
+    """Write the model to `folder`, completely or not at all, in the layout of Intel/ldm3d.
 
-    `load_base` opens it, and so do the pipelines of diffusers. An autoencoder of three channels makes it a Stable
-    Diffusion checkpoint.
+    The same weights make the same bytes. `load_base` and diffusers' pipelines open the folder. With a three-channel
+    autoencoder it is a Stable Diffusion checkpoint.
 
     Raises:
         ValueError: `folder` exists and is not empty.
@@ -58,16 +56,16 @@ def _write(folder: Path, components: Components) -> None:
     vae, unet, text_encoder = components.vae, components.unet, components.text_encoder
     for name, network in (("vae", vae), ("unet", unet)):
         config = json.loads(network.to_json_string())
-        config.pop("_name_or_path", None)  # a path on this machine, of no use elsewhere
+        config.pop("_name_or_path", None)  # a path on this machine
         _write_json(folder / name / "config.json", config)
         _write_weights(folder / name / "diffusion_pytorch_model.safetensors", network)
     named = {"architectures": ["CLIPTextModel"], "dtype": str(text_encoder.dtype).removeprefix("torch.")}
     text_config = json.loads(text_encoder.config.to_json_string()) | named
     _write_json(folder / "text_encoder" / "config.json", text_config)
-    # transformers 5 would leave out this prefix, and vocab.json and merges.txt; version 4 cannot do without them
+    # transformers 5 leaves out this prefix, and vocab.json and merges.txt; version 4 needs them
     _write_weights(folder / "text_encoder" / "model.safetensors", text_encoder, prefix="text_model.")
     core = components.tokenizer.backend_tokenizer
-    core.no_padding()  # else the file tells how long the captions were that the tokenizer was last called with
+    core.no_padding()  # otherwise the file depends on the captions that the tokenizer was last called with
     core.no_truncation()
     components.tokenizer.save_pretrained(folder / "tokenizer")
     core.model.save(str(folder / "tokenizer"))
@@ -78,7 +76,7 @@ def _write(folder: Path, components: Components) -> None:
 
 
 def _index(pipeline: str) -> dict[str, Any]:
-    """What tells diffusers which classes the parts are of."""
+    """Return `model_index.json`, which tells diffusers the class of each part."""
     import diffusers
 
     return {
@@ -106,4 +104,4 @@ def _write_weights(file: Path, network: nn.Module, prefix: str = "") -> None:
     # contiguous: safetensors refuses weights that were trained channels-last
     weights = {prefix + name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()}
     save_file(weights, file, metadata={"format": "pt"})
-    shutil.copymode(file.with_name("config.json"), file)  # safetensors lets nobody but its writer read it
+    shutil.copymode(file.with_name("config.json"), file)  # safetensors makes it readable by its owner only

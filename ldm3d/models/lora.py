@@ -1,4 +1,4 @@
-"""Low-rank updates of the U-Net's attention, by peft (arXiv 2106.09685): added, merged, saved."""
+"""Low-rank adaptation (LoRA, arXiv 2106.09685) of the U-Net's attention, by peft: added, merged, saved."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +10,14 @@ from ldm3d.config import LoraConfig
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-TARGETS = ("to_q", "to_k", "to_v", "to_out.0")  # of every attention, to the latent itself and to the caption
+TARGETS = ("to_q", "to_k", "to_v", "to_out.0")  # in self-attention and in cross-attention to the caption
 
 
 def add_lora(unet: "UNet2DConditionModel", config: LoraConfig, seed: int) -> None:
-    """Freezes the U-Net and adds updates that are trained in its place; they change nothing at first.
+    """Freeze the U-Net and add trainable updates, which change nothing at first.
 
     Args:
-        seed: draws their first weights.
+        seed: for the updates' initial weights.
     """
     import peft
 
@@ -35,7 +35,7 @@ def add_lora(unet: "UNet2DConditionModel", config: LoraConfig, seed: int) -> Non
 
 
 def save_lora(unet: "UNet2DConditionModel", folder: str | Path) -> None:
-    """Writes `pytorch_lora_weights.safetensors`, which `load_lora_weights` of diffusers' pipelines reads."""
+    """Write `pytorch_lora_weights.safetensors`, for `load_lora_weights` of diffusers' pipelines."""
     import peft
     from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
     from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
@@ -45,6 +45,6 @@ def save_lora(unet: "UNet2DConditionModel", folder: str | Path) -> None:
 
 
 def merge_lora(unet: "UNet2DConditionModel") -> None:
-    """Adds the updates to the weights that they are for, and leaves a plain U-Net."""
+    """Add the updates to the U-Net's weights, which makes it a plain U-Net again."""
     unet.fuse_lora()
     unet.unload_lora()

@@ -1,4 +1,4 @@
-"""In which precision networks answer."""
+"""The precision in which networks run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def dtype_of(precision: Precision, device: str) -> torch.dtype:
-    """`auto` is fp16 on `cuda` and fp32 elsewhere."""
+    """Return the torch dtype; `auto` is fp16 on `cuda` and fp32 elsewhere."""
     if precision == "auto":
         precision = "fp16" if device == "cuda" else "fp32"
     return DTYPES[precision]
@@ -19,7 +19,7 @@ def dtype_of(precision: Precision, device: str) -> torch.dtype:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """No TF32 in convolutions and products on GPUs, and what it was before afterwards."""
+    """Switch TF32 off in convolutions and matrix products on GPUs, and restore the settings afterwards."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
     matmul.allow_tf32 = cudnn.allow_tf32 = False

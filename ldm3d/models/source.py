@@ -11,26 +11,26 @@ from safetensors import SafetensorError
 
 @dataclass(frozen=True)
 class Source:
-    """A model of several parts, each in a folder of its own.
-
-    setting: what the flag is called that names it, for messages. model: path or hub id. revision: of a hub's; None is
-    its main branch.
-    """
+    """A model of several parts, each in its own subfolder."""
 
     setting: str
+    """The flag that names the model, for messages."""
     model: str
+    """Path or hub id."""
     revision: str | None = None
+    """Commit on the hub; None is its main branch."""
 
     @property
     def name(self) -> str:
-        """How messages begin."""
+        """The flag and its value, to begin messages with."""
         return f"{self.setting} {self.model!r}"
 
     @contextmanager
     def explained(self, part: str) -> Iterator[None]:
-        """
+        """Turn the errors of libraries that cannot read `part` into one that names the flag.
+
         Raises:
-            ValueError: in place of whatever a library says when it cannot read a part.
+            ValueError: the part did not load.
         """
         try:
             yield
@@ -42,7 +42,7 @@ class Source:
             ) from error
 
     def load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
-        """`kind.from_pretrained`, which by itself draws the weights that a file lacks at random, with a mere warning.
+        """Load a part with `kind.from_pretrained`, which alone fills missing weights at random and merely warns.
 
         Raises:
             ValueError: weights are missing, or not stored as safetensors.

@@ -1,4 +1,4 @@
-"""The architecture of Stable Diffusion v1.4, for whoever counts, sizes or times it without its weights."""
+"""The architecture of Stable Diffusion v1.4, to count, size or time it without its weights."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ UNET: dict[str, Any] = {
     "block_out_channels": (320, 640, 1280, 1280),
     "layers_per_block": 2,
     "cross_attention_dim": 768,
-    "attention_head_dim": 8,  # the number of heads, whatever its name says
+    "attention_head_dim": 8,  # despite its name, the number of heads
 }
 TEXT_ENCODER: dict[str, Any] = {
     "vocab_size": 49_408,
@@ -54,7 +54,7 @@ SCHEDULER: dict[str, Any] = {
 
 
 def build() -> tuple["AutoencoderKL", "UNet2DConditionModel", "CLIPTextModel"]:
-    """Autoencoder, U-Net and text encoder with random weights, on torch's default device, in its default dtype.
+    """Build autoencoder, U-Net and text encoder with random weights, on torch's default device, in its default dtype.
 
     Under `torch.device("meta")` this takes neither time nor memory.
     """

@@ -1,4 +1,4 @@
-"""Embeddings of captions, each made once."""
+"""A cache of caption embeddings."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,24 +13,24 @@ MOST = 1_000  # captions: 230 MB of Stable Diffusion's in float32
 
 
 class TextEmbeddings:
-    """A text encoder that remembers the captions it was asked for last.
+    """A text encoder that remembers the `most` captions used last.
 
-    Captions are encoded one by one: in floating point a row depends on the shape of its batch, and so would a sample
-    on the captions of others. Beside the steps of a sample that costs little.
+    Captions are encoded one by one: in floating point a row depends on the shape of its batch, so a sample would
+    depend on how many others are drawn with it. Compared with the sampling steps, this costs little.
     """
 
     def __init__(self, text_encoder: Any, tokenizer: Any, most: int = MOST) -> None:
-        """`text_encoder`: a `CLIPTextModel` in evaluation mode; embeddings are on its device and of its type."""
+        """Wrap `text_encoder`, a `CLIPTextModel` in evaluation mode; embeddings have its device and dtype."""
         self.text_encoder, self.tokenizer, self.most = text_encoder, tokenizer, most
         self._known: OrderedDict[str, Tensor] = OrderedDict()
 
     @torch.no_grad()
     def __call__(self, captions: Sequence[str]) -> Tensor:
-        """N captions -> (N, L, D)."""
+        """Return the embeddings of N captions, (N, L, D)."""
         return torch.stack([self._embedding(caption) for caption in captions])
 
     def forget(self) -> None:
-        """The text encoder has changed."""
+        """Drop all embeddings, as the text encoder has changed."""
         self._known.clear()
 
     def _embedding(self, caption: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""An autoencoder whose training is over: the output of `train_autoencoder`, or a part of a whole model."""
+"""A trained autoencoder: the output of `train_autoencoder`, or the one in a whole model."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def load_trained_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
-    """What is in `vae/`, on the CPU, in evaluation mode; nothing else of the model need be there.
+    """Load the RGBD autoencoder in `vae/` on the CPU, in evaluation mode; no other part of the model is needed.
 
     Raises:
         ValueError: it cannot be read, has neither 6 nor 4 channels, or weights are missing or not safetensors.
@@ -21,7 +21,7 @@ def load_trained_autoencoder(source: Source, dtype: torch.dtype = torch.float32)
     channels = (config["in_channels"], config["out_channels"])
     if channels not in ((6, 6), (4, 4)):
         raise ValueError(
-            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 of "
+            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 for "
             "RGB and depth: give the output of train_autoencoder, or an LDM3D model"
         )
     check_scaled(source, config)
@@ -29,7 +29,7 @@ def load_trained_autoencoder(source: Source, dtype: torch.dtype = torch.float32)
 
 
 def load_any_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
-    """The same, of 6, 4 or 3 channels, however its latents are scaled: for pictures there and back.
+    """Load an autoencoder of 6, 4 or 3 channels, however it scales latents: enough to reconstruct pictures.
 
     Raises:
         ValueError: it cannot be read, has other channels, or weights are missing or not safetensors.
@@ -38,8 +38,8 @@ def load_any_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> 
     channels = (config["in_channels"], config["out_channels"])
     if channels not in ((6, 6), (4, 4), (3, 3)):
         raise ValueError(
-            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 of "
-            "RGB and depth, or 3 of RGB: give the output of train_autoencoder, LDM3D or Stable Diffusion"
+            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 for "
+            "RGB and depth, or 3 for RGB: give the output of train_autoencoder, LDM3D or Stable Diffusion"
         )
     return _load(source, dtype)
 
@@ -65,13 +65,14 @@ def _load(source: Source, dtype: torch.dtype) -> "AutoencoderKL":
 
 
 def check_scaled(source: Source, vae: Mapping[str, Any]) -> None:
-    """
+    """Check that an autoencoder of this configuration scales its latents and does not shift them.
+
     Raises:
-        ValueError: latents of an autoencoder of this configuration are not only scaled, but shifted too.
+        ValueError: it shifts them, or scales each channel differently.
     """
     for name in ("shift_factor", "latents_mean", "latents_std"):
         if vae.get(name) is not None:
             raise ValueError(
-                f"{source.name}: its autoencoder has {name} {vae[name]}, wanted latents that are scaled "
-                "and no more: give Stable Diffusion v1.x or 2.x"
+                f"{source.name}: its autoencoder has {name} {vae[name]}, wanted latents with a scaling_factor only: "
+                "give Stable Diffusion v1.x or 2.x"
             )

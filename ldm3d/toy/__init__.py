@@ -1,1 +1,1 @@
-"""A small world to run every stage on: scenes with exact depth, a faulty web that serves them, small real models."""
+"""A small world to run every stage on: scenes with exact depth, a faulty web that serves them, and small models."""

@@ -1,12 +1,13 @@
-"""How well pictures show what captions of scenes say: sky, floor and the colour of each object, from pixels alone.
+"""How well pictures match the captions of scenes: sky, floor and the colour of each object, from pixels alone.
 
-The camera of all scenes is the same, so that it is known where to look: the topmost rows are sky, the lowest floor,
-and an object stands in the middle or two stand left and right of it. Measured on renderings instead of samples, sky,
-floor and all objects come out right.
+All scenes have the same camera, so it is known where to look: the topmost rows are sky, the lowest are floor, and one
+object stands in the middle, or two stand left and right of it. Measured on renderings instead of samples, every sky,
+floor and object is recognised correctly.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 
 from ldm3d.toy.scenes import COLOURS, EYE, FLOOR_END, FLOORS, FOCAL, SKIES, Scene
 
-SKY_ROWS = 0.1  # of a picture's height, from the top: no object reaches so high
-FLOOR_ROWS = 0.06  # from the bottom: none is so near
-FURTHEST = (-0.55, -0.05)  # image plane heights between which every object has most of its pixels below the horizon
-SLOTS = {1: ((-0.3, 0.3),), 2: ((-0.75, -0.15), (0.15, 0.75))}  # columns, by how many objects there are
-NEAR_FLOOR = 30.0  # distance of colours, of 255, up to which a pixel is taken for floor
+SKY_ROWS = 0.1  # share of the height, from the top: no object reaches so high
+FLOOR_ROWS = 0.06  # share of the height, from the bottom: no object is so near
+FURTHEST = (-0.55, -0.05)  # heights in the image plane: most of each object below the horizon is between them
+SLOTS = {1: ((-0.3, 0.3),), 2: ((-0.75, -0.15), (0.15, 0.75))}  # columns, by number of objects
+NEAR_FLOOR = 30.0  # distance of colours, on a scale of 255, up to which a pixel counts as floor
 LIGHT, DARK = 1.0, 0.65  # tiles of the floor
 
 Image = NDArray[np.uint8]
@@ -26,7 +27,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Shares of pictures, or of objects in them, that are as their captions say."""
+    """Shares of pictures that match their captions, and of objects in them."""
 
     sky: float
     floor: float
@@ -34,39 +35,38 @@ class Agreement:
 
 
 def agreement(images: Sequence[Image], scenes: Sequence[Scene]) -> Agreement:
-    """Pictures against the scenes whose captions they were drawn from.
+    """Compare pictures with the scenes whose captions they were drawn from.
 
     Args:
         images: N, each S x S x 3 uint8 RGB.
         scenes: N.
     """
-    skies = [sky_of(image) == scene.sky for image, scene in zip(images, scenes, strict=True)]
-    floors = [floor_of(image) == scene.floor for image, scene in zip(images, scenes, strict=True)]
-    objects = [
-        seen == solid.colour
-        for image, scene in zip(images, scenes, strict=True)
-        for seen, solid in zip(objects_of(image, len(scene.objects)), scene.objects, strict=True)
-    ]
-    return Agreement(*(float(np.mean(each)) for each in (skies, floors, objects)))
+    skies, floors, objects = [], [], []
+    for image, scene in zip(images, scenes, strict=True):
+        skies.append(sky_of(image) == scene.sky)
+        floors.append(floor_of(image) == scene.floor)
+        seen = objects_of(image, len(scene.objects))
+        objects += [colour == solid.colour for colour, solid in zip(seen, scene.objects, strict=True)]
+    return Agreement(float(np.mean(skies)), float(np.mean(floors)), float(np.mean(objects)))
 
 
 def sky_of(image: Image) -> str:
-    """The name in SKIES that the topmost rows are nearest to."""
+    """Return the name in SKIES that is nearest to the topmost rows."""
     rows = image[: max(1, round(SKY_ROWS * len(image)))]
     return _nearest(rows.mean((0, 1)), {name: np.array(colour) for name, colour in SKIES.items()})
 
 
 def floor_of(image: Image) -> str:
-    """The name in FLOORS that the lowest rows have the hue of."""
+    """Return the name in FLOORS whose hue is nearest to the lowest rows."""
     rows = image[-max(1, round(FLOOR_ROWS * len(image))) :]
     return _nearest_hue(rows.mean((0, 1)), FLOORS)
 
 
 def objects_of(image: Image, count: int) -> list[str]:
-    """The names in COLOURS that most pixels have where objects stand, left to right; floor does not count.
+    """Return the most frequent name in COLOURS where each object stands, left to right, leaving out floor.
 
     Args:
-        count: 1 or 2 objects.
+        count: number of objects, 1 or 2.
     """
     size, floor, sky = len(image), floor_of(image), sky_of(image)
     centres = (np.arange(size) + 0.5) / size * 2 - 1
@@ -75,33 +75,33 @@ def objects_of(image: Image, count: int) -> list[str]:
     found = []
     for low, high in SLOTS[count]:
         columns = np.flatnonzero((centres > low) & (centres < high))
-        pixels = (
-            image[row, column].astype(float)
-            for row in rows
-            for column in columns
-            if not _is_floor(image[row, column].astype(float), heights[row], floor, sky)
-        )
-        found.append(_most_voted(pixels, [name for name in COLOURS if name != floor]))
+        shown = []
+        for row, column in itertools.product(rows, columns):
+            pixel = image[row, column].astype(float)
+            if not _is_floor(pixel, heights[row], floor, sky):
+                shown.append(pixel)
+        found.append(_most_voted(shown, [name for name in COLOURS if name != floor]))
     return found
 
 
 def _is_floor(pixel: NDArray[np.float64], height: float, floor: str, sky: str) -> bool:
-    """Whether it is between the colours of a light and a dark tile, as far away as this height is."""
+    """Whether a pixel is near a colour between those of a light and a dark tile, at the distance of its height."""
     haze = min(EYE[1] * FOCAL / -height, FLOOR_END) / FLOOR_END
     light, dark = (
         tile * np.array(COLOURS[floor]) * (1 - haze) + np.array(SKIES[sky]) * haze for tile in (LIGHT, DARK)
     )
+    # distance to the line segment from dark to light
     along = np.clip((pixel - dark) @ (light - dark) / ((light - dark) @ (light - dark)), 0, 1)
     return bool(np.linalg.norm(pixel - dark - along * (light - dark)) < NEAR_FLOOR)
 
 
-def _most_voted(pixels: Iterable[NDArray[np.float64]], names: Sequence[str]) -> str:
+def _most_voted(pixels: Sequence[NDArray[np.float64]], names: Sequence[str]) -> str:
     votes = Counter(_nearest_hue(pixel, names) for pixel in pixels)
     return votes.most_common(1)[0][0] if votes else ""
 
 
 def _nearest_hue(colour: NDArray[np.float64], names: Sequence[str]) -> str:
-    """By direction: shading multiplies a colour."""
+    """Compare directions, not lengths: shading multiplies a colour."""
     unit = {name: np.array(COLOURS[name]) / np.linalg.norm(COLOURS[name]) for name in names}
     return _nearest(colour / max(float(np.linalg.norm(colour)), 1e-9), unit)
 

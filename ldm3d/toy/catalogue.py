@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a row of web metadata, each with the outcome that a careful downloader reaches.
+"""Everything that can be wrong with a row of web metadata, and the outcome that a careful downloader reaches for each.
 
 The outcomes hold for the preset `toy` with the selection in `ldm3d.toy.world.SELECT`.
 """
@@ -34,21 +34,24 @@ HTML = b"<!doctype html><title>Sorry</title><p>This picture has moved."
 
 @dataclass(frozen=True)
 class WebFault:
-    """A page that does something else than answering a plain JPEG, PNG or WebP at once."""
+    """A page that does anything but answer with a plain JPEG, PNG or WebP at once."""
 
-    name: str  # last part of the URL, as a person would write it
+    name: str
+    """Last part of the URL, as a person would write it."""
     page: Callable[[Pixels], Page]
     expected: str = KEPT
-    plain: bool = True  # whether a kept picture shows the whole scene in its colours, so that its exact depth is known
+    plain: bool = True
+    """Whether a kept picture shows the whole scene in its colours, so that its exact depth is known."""
 
 
 @dataclass(frozen=True)
 class RowFault:
-    """A row of metadata that differs from a good one, whose URL leads to a good picture."""
+    """A row of metadata that differs from a good one; the picture at its original URL is good."""
 
     name: str
     expected: str
-    changes: dict[str, Any] = field(default_factory=dict)  # of fields of `ldm3d.toy.world.Row`
+    changes: dict[str, Any] = field(default_factory=dict)
+    """New values of fields of `ldm3d.toy.world.Row`."""
 
 
 WEB_FAULTS = (

@@ -1,6 +1,6 @@
-"""A small CLIP, fitted to scenes and their captions: it says how well a picture goes with a caption.
+"""A small CLIP, trained on scenes and their captions: it scores how well a picture matches a caption.
 
-It is saved as any CLIP of transformers is, so that `CLIPModel.from_pretrained(folder)` loads it in place of ViT-L/14.
+It is saved like any CLIP of transformers, so `CLIPModel.from_pretrained(folder)` loads it in place of ViT-L/14.
 """
 
 import time
@@ -22,21 +22,20 @@ BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 WARMUP_STEPS = 20
 SIZE = 32  # pixels
-TRAIN_SEEDS = 4 * 10**12  # of scenes; far from those of any other use
+TRAIN_SEEDS = 4 * 10**12  # first seed of the scenes; used nowhere else
 VAL_SEEDS = range(5 * 10**12, 5 * 10**12 + 64)
 
 
 @dataclass(frozen=True)
 class ClipModelReport:
-    """How well the model knows 64 scenes that it has not seen.
-
-    recall: share of pictures whose own caption scores highest among all, 1/64 by chance.
-    matched, shuffled: means of 100 · cosine of pictures with their own captions, and with those of others.
-    """
+    """The quality of the model, on 64 held-out scenes."""
 
     recall: float
+    """Share of pictures whose own caption scores highest among all, 1/64 by chance."""
     matched: float
+    """Mean of 100 · cosine of pictures and their own captions."""
     shuffled: float
+    """Mean of 100 · cosine of pictures and the captions of others."""
     steps: int
     seconds: float
     parameters: int
@@ -45,12 +44,12 @@ class ClipModelReport:
 def train_clip_model(
     folder: str | Path, steps: int = 300, seed: int = 0, threads: int = 1, progress: Progress | None = None
 ) -> ClipModelReport:
-    """Trains the model and saves it, with its image processor and tokenizer, into `folder`.
+    """Train the model and save it to `folder`, with its image processor and tokenizer.
 
-    The same arguments give the same weights on one machine, as long as `threads` is 1.
+    On one machine, and with `threads` = 1, the same arguments give the same weights.
 
     Args:
-        steps: batches of 64 scenes that were not seen before.
+        steps: number of batches of 64 scenes, none of which is seen twice.
         threads: torch threads while training.
     """
     started = time.monotonic()
@@ -86,7 +85,7 @@ def _clip(tokenizer: Any) -> Any:
         text_config=sizes | tokens | words,
         vision_config=sizes | {"image_size": SIZE, "patch_size": 4},
         projection_dim=64,
-        initializer_factor=3.0,  # CLIP's own beginnings are for towers as wide as its own
+        initializer_factor=3.0,  # CLIP's own initial weights suit much wider towers
     )
     return CLIPModel(config)
 
@@ -98,7 +97,7 @@ def _processor() -> Any:
 
 
 def _scores(model: Any, seeds: Sequence[int], processor: Any, tokenizer: Any) -> Tensor:
-    """(B, B): each picture with each caption."""
+    """Score each picture with each caption, (B, B)."""
     scenes = [Scene.from_seed(seed) for seed in seeds]
     pixels = processor(images=[render(scene, SIZE).image for scene in scenes], return_tensors="pt")
     words = tokenizer([scene.caption for scene in scenes], padding=True, return_tensors="pt")
@@ -107,7 +106,7 @@ def _scores(model: Any, seeds: Sequence[int], processor: Any, tokenizer: Any) ->
 
 
 def _loss(scores: Tensor) -> Tensor:
-    """Cross-entropy of pictures among captions and of captions among pictures."""
+    """Return CLIP's loss: cross-entropy over captions for each picture, and over pictures for each caption."""
     own = torch.arange(len(scores))
     return (functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)) / 2
 

@@ -1,4 +1,4 @@
-"""Rows of an RGBD corpus of scenes, with exact depth instead of labels: to train and measure without a download."""
+"""Rows of an RGBD corpus of scenes, with exact depth instead of labels, to train and measure without a download."""
 
 from collections.abc import Iterable
 
@@ -13,10 +13,10 @@ from ldm3d.toy.scenes import Scene, exact_depth, render
 
 
 def scene_rows(seeds: Iterable[int], split: str, size: int = 32, quality: int = 95) -> pa.Table:
-    """Scenes as rows of `rgbd/v1`, `size` x `size` pixels, in the order of their seeds.
+    """Render scenes as rows of `rgbd/v1`, `size` x `size` pixels, in the order of their seeds.
 
     Args:
-        split: of all of them.
+        split: of all rows.
         quality: of the JPEGs, 1 to 100.
     """
     rows = []
@@ -47,5 +47,5 @@ def scene_rows(seeds: Iterable[int], split: str, size: int = 32, quality: int = 
 
 
 def url_of(seed: int) -> str:
-    """Where a scene is said to be from; nothing is there."""
+    """Return the URL of a scene; there is nothing at it."""
     return f"https://scenes.example.invalid/{seed}.jpg"

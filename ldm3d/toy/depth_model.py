@@ -1,6 +1,6 @@
-"""A small depth estimator of DPT-Large's architecture, fitted to scenes whose depth is known exactly.
+"""A small depth estimator of DPT-Large's architecture, trained on scenes whose depth is known exactly.
 
-It is saved as any transformers model is, so that `AutoModelForDepthEstimation.from_pretrained(folder)` and
+It is saved like any transformers model, so `AutoModelForDepthEstimation.from_pretrained(folder)` and
 `AutoImageProcessor.from_pretrained(folder)` load it in place of `Intel/dpt-large`.
 """
 
@@ -22,26 +22,24 @@ from ldm3d.toy.scenes import Scene, exact_depth, render
 BATCH_SIZE = 8
 LEARNING_RATE = 2e-3
 WARMUP_STEPS = 30
-LABEL_SIZE = 32  # pixels: the images of the preset `toy`, which the processor enlarges
-TRAIN_SEEDS = 10**12  # of scenes; far from those of any toy world
+LABEL_SIZE = 32  # pixels: the image size of the preset `toy`; the processor enlarges them
+TRAIN_SEEDS = 10**12  # first seed of the scenes; used nowhere else
 VAL_SEEDS = range(2 * 10**12, 2 * 10**12 + 64)
 
 Progress = Callable[[int, float], None]
-"""Called with the steps done and the loss of the last one."""
+"""Called with the number of steps done and the loss of the last."""
 Target = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""(B, S, S) inverse depth, 1/metre, 0 in the sky -> what a model is to predict."""
+"""(B, S, S) inverse depth, 1/metre, 0 in the sky -> what the model should predict."""
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Of (B, S, S) predictions and targets."""
+"""(B, S, S) predictions and targets -> a scalar."""
 
 
 @dataclass(frozen=True)
 class DepthModelReport:
-    """How well the model knows scenes it has not seen.
-
-    l1: mean absolute error of depth scaled to [0, 1] within its image, on 64 held-out scenes of 32 x 32 pixels
-    """
+    """The quality of the model, on 64 held-out scenes of 32 x 32 pixels."""
 
     l1: float
+    """Mean absolute error of depth scaled to [0, 1] within its image."""
     steps: int
     seconds: float
     parameters: int
@@ -55,14 +53,14 @@ def train_depth_model(
     image_size: int = 64,
     progress: Progress | None = None,
 ) -> DepthModelReport:
-    """Trains the model and saves it, with its image processor, into `folder`.
+    """Train the model and save it to `folder`, with its image processor.
 
-    The same arguments give the same weights on one machine, as long as `threads` is 1.
+    On one machine, and with `threads` = 1, the same arguments give the same weights.
 
     Args:
-        steps: batches of 8 scenes that were not seen before, most of them 32 pixels wide, as labels are made from.
+        steps: number of batches of 8 scenes, none of which is seen twice; most are 32 pixels wide, as in the corpus.
         threads: torch threads while training.
-        image_size: side in pixels that the model sees, a multiple of 32.
+        image_size: side in pixels of the model's input, a multiple of 32.
     """
     started = time.monotonic()
     with seeded(seed, threads):
@@ -75,13 +73,13 @@ def train_depth_model(
 def fit(
     target: Target, loss_of: Loss, steps: int, seed: int, image_size: int, progress: Progress | None
 ) -> tuple[Any, Any]:
-    """A DPT and its image processor, trained as `train_depth_model` says. Takes random numbers from torch.
+    """Train a DPT, as `train_depth_model` says, and return it with its image processor. Uses torch's global generator.
 
     Raises:
-        ValueError: the size is not a multiple of 32.
+        ValueError: `image_size` is not a multiple of 32.
     """
     if image_size % 32:
-        raise ValueError(f"image_size is {image_size}, wanted a multiple of 32: two patches of 16 pixels")
+        raise ValueError(f"image_size is {image_size}, wanted a multiple of 32 (two patches of 16 pixels)")
     model, processor = small_dpt(image_size, hidden_size=96, necks=(24, 48, 64, 96)), dpt_processor(image_size)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate(step, steps))
@@ -101,18 +99,18 @@ def fit(
 
 
 def tiny_depth_model(folder: str | Path, seed: int = 0) -> None:
-    """Saves a random model that sees 32 x 32 pixels: it is small, loads like a real one, and knows nothing."""
+    """Save a small untrained model for 32 x 32 pixels, which loads like a real one."""
     with seeded(seed, threads=1), torch.no_grad():
         model = small_dpt(32, hidden_size=32, necks=(16, 16))
         for weight in model.parameters():
             if weight.ndim > 1:
-                weight *= 6  # as small as they begin, one pixel's depth would be another's to the last bits
+                weight *= 6  # initial weights are so small that depth would hardly differ between pixels
         save(model, dpt_processor(32), folder)
 
 
 @contextmanager
 def seeded(seed: int, threads: int) -> Iterator[None]:
-    """Seeds torch and sets its threads, and leaves both as they were."""
+    """Seed torch and set its number of threads, and restore both afterwards."""
     threads_before = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -124,7 +122,7 @@ def seeded(seed: int, threads: int) -> Iterator[None]:
 
 
 def small_dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
-    """A DPT with one transformer layer per neck; the deepest features have half the resolution of the patches."""
+    """Build a DPT with one transformer layer per neck; the deepest features have half the patches' resolution."""
     from transformers import DPTConfig, DPTForDepthEstimation
 
     config = DPTConfig(
@@ -142,12 +140,12 @@ def small_dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
         is_hybrid=False,
     )
     model: Any = DPTForDepthEstimation(config)
-    torch.nn.init.constant_(model.head.head[-2].bias, 0.5)  # at 0, the ReLU behind it may be dead from the start
+    torch.nn.init.constant_(model.head.head[-2].bias, 0.5)  # at 0, the ReLU after it may be dead from the start
     return model
 
 
 def dpt_processor(image_size: int) -> Any:
-    """To a square of so many pixels, [-1, 1]."""
+    """Build an image processor that resizes to a square of `image_size` pixels in [-1, 1]."""
     from PIL import Image
     from transformers import DPTImageProcessor
 
@@ -160,13 +158,13 @@ def dpt_processor(image_size: int) -> Any:
 
 
 def save(model: Any, processor: Any, folder: str | Path) -> None:
-    """As transformers saves models."""
+    """Save a model in the format of transformers."""
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
 def _batch(seeds: Sequence[int], processor: Any, image_size: int, target: Target) -> tuple[Tensor, Tensor]:
-    """Pixels (B, 3, S, S) [-1, 1] and targets (B, S, S), S = `image_size`; most pictures were smaller before."""
+    """Render pixels (B, 3, S, S) in [-1, 1] and targets (B, S, S), S = `image_size`; most pixels are enlarged."""
     scenes = [Scene.from_seed(seed) for seed in seeds]
     sizes = [image_size if index % 4 == 0 else LABEL_SIZE for index in range(len(scenes))]
     images = [render(scene, size).image for scene, size in zip(scenes, sizes, strict=True)]
@@ -175,26 +173,26 @@ def _batch(seeds: Sequence[int], processor: Any, image_size: int, target: Target
 
 
 def as_pixels(images: Sequence[NDArray[np.uint8]], processor: Any) -> Tensor:
-    """Pictures of any size, (H, W, 3) uint8 -> (N, 3, S, S) as the model sees them."""
+    """Turn pictures of any size, (H, W, 3) uint8, into (N, 3, S, S) as the model sees them."""
     pixels: Tensor = torch.cat([processor(image, return_tensors="pt")["pixel_values"] for image in images])
     return pixels
 
 
 def predict(model: Any, pixels: Tensor, size: int) -> Tensor:
-    """(B, 3, H, W) -> (B, size, size), what the model predicts."""
+    """Predict depth: (B, 3, H, W) -> (B, size, size)."""
     prediction = model(pixel_values=pixels).predicted_depth[:, None]
     return functional.interpolate(prediction, size=(size, size), mode="bicubic")[:, 0]
 
 
 def _loss(prediction: Tensor, depth: Tensor) -> Tensor:
-    """Mean absolute error, of the prediction and of what a label makes of it: scaled to [0, 1] within its image."""
+    """Return the mean absolute error of the prediction, plus that of a label: scaled to [0, 1] within its image."""
     low, high = prediction.amin((1, 2), keepdim=True), prediction.amax((1, 2), keepdim=True)
     scaled = (prediction - low) / (high - low).clamp_min(0.1)
     return functional.l1_loss(prediction, depth) + functional.l1_loss(scaled, depth)
 
 
 def _learning_rate(step: int, steps: int) -> float:
-    """Share of `LEARNING_RATE`: up to 1 in a few steps, then down to 0 along a line."""
+    """Return the factor of `LEARNING_RATE`: a short warm-up to 1, then a linear decay to 0."""
     return min(1.0, (step + 1) / WARMUP_STEPS) * (1 - step / steps)
 
 

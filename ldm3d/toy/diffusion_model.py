@@ -1,8 +1,8 @@
-"""A small Stable Diffusion that knows nothing yet: the base of the preset `toy`, of the same classes and files.
+"""A small untrained Stable Diffusion, the base of the preset `toy`, with the same classes and files.
 
 32 x 32 pixels, 8 x 8 x 4 latents, and a vocabulary of the scenes' captions. Training starts from it as it would from
-Stable Diffusion v1.4, but nothing in it is trained, so that the text encoder, which stays frozen, must be of use as it
-is drawn: it tells words and positions apart, and mixes each word with those before it.
+Stable Diffusion v1.4. But the text encoder stays frozen, so its random weights must be useful as they are: it tells
+words and positions apart, and mixes each word with those before it.
 """
 
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from transformers import CLIPTextModel, CLIPTokenizer
 
-TEXT_LENGTH = 20  # tokens: the longest caption has 14 words, and one token more at either end
+TEXT_LENGTH = 20  # tokens: the longest caption has 14 words, plus a token at either end
 TEXT_WIDTH = 64
 
 
 def make_base_model(folder: str | Path, seed: int = 0) -> None:
-    """Draws the weights and saves them into `folder`, new or empty. The same seed makes the same bytes."""
+    """Save a model with random weights to `folder`, new or empty. The same seed makes the same bytes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tokenizer = make_tokenizer(scene_words())
@@ -36,16 +36,16 @@ def make_base_model(folder: str | Path, seed: int = 0) -> None:
 
 
 def scene_words() -> list[str]:
-    """Every word that captions of scenes are made of, sorted."""
+    """Return every word in the captions of scenes, sorted."""
     return sorted({word for seed in range(1_000) for word in Scene.from_seed(seed).caption.split()})
 
 
 def make_tokenizer(words: Iterable[str], length: int = TEXT_LENGTH) -> "CLIPTokenizer":
-    """A tokenizer of CLIP's kind to which each of `words` is one token; it spells out any other.
+    """Build a CLIP tokenizer in which each of `words` is one token; it spells out any other.
 
     Args:
-        words: lower case, of letters only.
-        length: tokens that a caption is padded or cut to.
+        words: in lower case, letters only.
+        length: tokens that a caption is padded or truncated to.
     """
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
@@ -56,17 +56,19 @@ def make_tokenizer(words: Iterable[str], length: int = TEXT_LENGTH) -> "CLIPToke
         pieces = [*word[:-1], f"{word[-1]}</w>"]
         for merge in merges:
             pieces = _merged(pieces, merge)
-        while len(pieces) > 1:  # a new merge ranks below the old ones, so that it changes no earlier word
+        while len(pieces) > 1:  # a new merge ranks below the old ones, so it changes no earlier word
             merges.append((pieces[0], pieces[1]))
             pieces = _merged(pieces, merges[-1])
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *map("".join, merges)]
-    ids = {token: number for number, token in enumerate(dict.fromkeys([*tokens, "<|startoftext|>", "<|endoftext|>"]))}
-    # pairs, whatever its annotation says
+    last_letters = [f"{letter}</w>" for letter in letters]
+    merged = [first + second for first, second in merges]
+    tokens = dict.fromkeys([*letters, *last_letters, *merged, "<|startoftext|>", "<|endoftext|>"])  # each once
+    ids = {token: number for number, token in enumerate(tokens)}
+    # merges are pairs, despite the annotation
     return CLIPTokenizer(vocab=ids, merges=merges, model_max_length=length)  # type: ignore[arg-type]
 
 
 def _merged(pieces: list[str], merge: tuple[str, str]) -> list[str]:
-    """`pieces` with every neighbouring pair `merge` in one."""
+    """Join every neighbouring pair in `pieces` that is `merge`."""
     out: list[str] = []
     for piece in pieces:
         if out and (out[-1], piece) == merge:
@@ -77,7 +79,7 @@ def _merged(pieces: list[str], merge: tuple[str, str]) -> list[str]:
 
 
 def _autoencoder() -> "AutoencoderKL":
-    """Factor 4, about 1 M parameters."""
+    """Build an autoencoder of factor 4 with about 1 M parameters."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     vae: AutoencoderKL = AutoencoderKL(
@@ -92,7 +94,7 @@ def _autoencoder() -> "AutoencoderKL":
 
 
 def _unet() -> "UNet2DConditionModel":
-    """About 4 M parameters."""
+    """Build a U-Net with about 4 M parameters."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     unet: UNet2DConditionModel = UNet2DConditionModel(
@@ -109,7 +111,7 @@ def _unet() -> "UNet2DConditionModel":
 
 
 def _text_encoder(tokenizer: "CLIPTokenizer") -> "CLIPTextModel":
-    """One layer over embeddings much larger than CLIP's first ones, so that they outweigh what it adds to them."""
+    """Build one layer over embeddings much larger than CLIP's initial ones, so that they outweigh what it adds."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     text_encoder = CLIPTextModel(

@@ -1,4 +1,4 @@
-"""How a page may answer: the right thing, and everything that goes wrong on the web."""
+"""The ways in which a page may answer: correctly, and with everything that goes wrong on the web."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from ldm3d.toy.web import Exchange, Page
 
 @dataclass(frozen=True)
 class Content:
-    """Answers `body`, as it should be."""
+    """Answers correctly, with `body`."""
 
     body: bytes
     content_type: str = "image/jpeg"
@@ -21,7 +21,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Status:
-    """Answers an error status for ever."""
+    """Always answers with an error status."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -32,14 +32,15 @@ class Status:
 
 @dataclass(frozen=True)
 class Recovers:
-    """Answers like `first` for the first `times` requests, and like `then` from there on."""
+    """Answers like `first` for the first `times` requests, and like `then` afterwards."""
 
     first: Page
     times: int
     then: Page
 
     def answer(self, exchange: Exchange) -> None:
-        (self.first if exchange.earlier < self.times else self.then).answer(exchange)
+        page = self.first if exchange.earlier < self.times else self.then
+        page.answer(exchange)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Redirect:
 
 @dataclass(frozen=True)
 class RedirectChain:
-    """Sends the client `hops` times further, each time to another URL (`?hop=1`, `?hop=2`, ...), and answers then."""
+    """Redirects `hops` times, each time to another URL (`?hop=1`, `?hop=2`, ...), then answers like `then`."""
 
     hops: int
     then: Page
@@ -96,7 +97,7 @@ class HangUp:
 
 @dataclass(frozen=True)
 class DripBody:
-    """Sends `body` a byte at a time: no single wait is long, all of them are."""
+    """Sends `body` a byte at a time: no single wait is long, but all of them together are."""
 
     body: bytes
     seconds_per_byte: float = 0.2
@@ -108,7 +109,7 @@ class DripBody:
 
 @dataclass(frozen=True)
 class DripHeaders:
-    """Sends a header without end, a byte at a time."""
+    """Sends an endless header, a byte at a time."""
 
     seconds_per_byte: float = 0.2
     endless: ClassVar[bytes] = b"x" * 60_000  # http.client gives up at 65,536
@@ -137,7 +138,7 @@ class Truncated:
 
 @dataclass(frozen=True)
 class HugeBody:
-    """Streams `num_bytes` bytes after `prefix`, without saying how many they will be."""
+    """Streams `num_bytes` bytes after `prefix`, without a Content-Length."""
 
     num_bytes: int
     prefix: bytes = b"\xff\xd8\xff\xe0"  # how a JPEG begins

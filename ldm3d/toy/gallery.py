@@ -1,4 +1,4 @@
-"""The real photographs as a second small world: LAION-style metadata, and the pages behind its URLs."""
+"""Real photographs as a second small world: LAION-style metadata, and the pages behind its URLs."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ldm3d.toy.world import Row, World, write_metadata
 
 
 def build_gallery(folder: str | Path, base_url: str) -> World:
-    """Writes the metadata of all photographs into `folder` and returns the world that it describes; none is faulty.
+    """Write the metadata of all photographs to `folder` and return the world it describes; nothing is faulty.
 
     Raises:
         ImportError: scikit-image is not installed.

@@ -1,4 +1,4 @@
-"""Scenes that no training has seen: pictures to be measured against, captions to be drawn, and what was drawn."""
+"""Held-out scenes, which no training sees: real pictures to compare with, captions to draw, and the samples drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,40 +19,41 @@ from ldm3d.toy.caption_following import agreement
 from ldm3d.toy.corpus import scene_rows, url_of
 from ldm3d.toy.scenes import Scene
 
-FIRST_SEED = 3 * 10**12  # of scenes; far from those that models learn from
+FIRST_SEED = 3 * 10**12  # of the held-out scenes; used nowhere else
 FILE_ROWS = 64
 
 
 def write_scenes(folder: Path, first: int, count: int) -> None:
-    """So many scenes as parquet files with the columns of `rgbd/v1`, JPEG as in a corpus, with exact depth.
+    """Write held-out scenes as parquet files with the columns of `rgbd/v1`, JPEG as in a corpus, with exact depth.
 
     Args:
-        first: number of the first of the scenes that no training sees, from 0.
+        first: number of the first held-out scene, from 0.
+        count: how many scenes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for place, start in enumerate(range(first, first + count, FILE_ROWS)):
-        seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + FILE_ROWS, first + count))
+    end = first + count
+    for place, start in enumerate(range(first, end, FILE_ROWS)):
+        seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + FILE_ROWS, end))
         pq.write_table(scene_rows(seeds, "test"), folder / f"{place:05d}.parquet")
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """N scenes, and what a model drew of their captions."""
+    """N held-out scenes, and the samples that a model drew from their captions."""
 
     scenes: list[Scene]
     samples: list[Sample]
 
     @classmethod
     def read(cls, folder: Path, count: int) -> Self:
-        """
-        Args:
-            folder: samples of the stage `generate`, one for each caption of the first `count` scenes.
+        """Read samples of the stage `generate`, one for each caption of the first `count` scenes.
 
         Raises:
-            KeyError: a scene has none.
+            KeyError: a scene has no sample.
         """
-        rows = [row for file in sorted(folder.glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
-        by_key = {row["key"]: row for row in rows}
+        by_key: dict[int, dict[str, Any]] = {}
+        for file in sorted(folder.glob("*.parquet")):
+            by_key |= {row["key"]: row for row in pq.read_table(file).to_pylist()}
         seeds = range(FIRST_SEED, FIRST_SEED + count)
         drawn = [by_key[make_key(url_of(seed))] for seed in seeds]
         samples = [
@@ -68,8 +69,10 @@ class HeldOut:
         return cls([Scene.from_seed(seed) for seed in seeds], samples)
 
     def figures(self) -> dict[str, float]:
-        """Shares of samples (and of the objects in them) that are as their captions say, and the same under
-        `_shuffled` with the captions of other samples: what chance reaches."""
+        """Return the shares of samples, and of objects in them, that match their captions.
+
+        Names ending in `_shuffled` have the same for captions of other samples, the level of chance.
+        """
         images = [sample.image for sample in self.samples]
         own = agreement(images, self.scenes)
         others = agreement(images, _shuffled(self.scenes))
@@ -83,8 +86,10 @@ class HeldOut:
         return found
 
     def depth_figures(self, depth_model: Path) -> dict[str, float]:
-        """Mean absolute difference, of a range of 1, between the depth of samples and what a depth model sees in their
-        images; and between it and what that model sees in other samples."""
+        """Return the mean absolute difference between samples' depth and a depth model's, both scaled to [0, 1].
+
+        `depth_l1` takes the model's depth of the same sample, `depth_l1_shuffled` that of another.
+        """
         estimator: Any = DepthEstimator.from_pretrained(LabelConfig(depth_model=str(depth_model)))
         seen = _unit(estimator(np.stack([sample.image for sample in self.samples])).depth)
         drawn = _unit(np.stack([sample.depth for sample in self.samples if sample.depth is not None]))
@@ -99,7 +104,7 @@ def _shuffled(items: "Sequence[Any] | NDArray[Any]") -> list[Any]:
 
 
 def _unit(depth: NDArray[np.uint16]) -> NDArray[np.float64]:
-    """Depth scaled to [0, 1] within each image, as labels are."""
+    """Scale depth to [0, 1] within each image, like labels."""
     values = depth.astype(np.float64) / DEPTH_MAX
     low, high = values.min((1, 2), keepdims=True), values.max((1, 2), keepdims=True)
     return np.asarray((values - low) / np.where(high > low, high - low, 1))

@@ -1,7 +1,7 @@
-"""A file of weights for Inception that were never trained, in the layout of torch-fidelity's.
+"""A file of untrained weights for Inception, in the layout of torch-fidelity's.
 
-torch's own initial weights let features collapse to a spread of 5e-9, so that every distance is 0 and every test of
-them passes. He's (2015) keep it at 0.3. What such features say of pictures is no more than that they differ.
+With torch's own initial weights the features collapse to a spread of 5e-9, so every distance is 0 and every test
+passes. With He's (2015) the spread is 0.3. Such features tell that pictures differ, and nothing more.
 """
 
 from pathlib import Path
@@ -12,12 +12,12 @@ from torch import nn
 
 
 def make_inception_weights(path: str | Path, seed: int = 0) -> None:
-    """The same seed makes the same weights, 95 MB of them."""
+    """Write 95 MB of random weights; the same seed makes the same weights."""
     from torch_fidelity import feature_extractor_inceptionv3 as fidelity
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        # its constructor loads weights first
+        # the constructor would load trained weights
         with (
             mock.patch.object(fidelity, "load_state_dict_from_url"),
             mock.patch.object(fidelity.FeatureExtractorInceptionV3, "load_state_dict"),

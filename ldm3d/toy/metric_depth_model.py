@@ -1,6 +1,6 @@
-"""A small metric depth estimator for scenes, in place of ZoeDepth: the DPT of `ldm3d.toy.depth_model`, for metres.
+"""A small metric depth estimator for scenes, in place of ZoeDepth: `ldm3d.toy.depth_model`'s DPT, in metres.
 
-Its configuration says `depth_estimation_type: metric`, by which `ldm3d.depth.metric` knows it.
+Its configuration says `depth_estimation_type: metric`, which `ldm3d.depth.metric` reads.
 """
 
 import time
@@ -27,19 +27,18 @@ from ldm3d.toy.depth_model import (
 )
 from ldm3d.toy.scenes import Scene, render
 
-FARTHEST_M = 10.0  # as far as ZoeDepth-N sees: the sky, and what of the floor is beyond
-NEAREST_M = 0.1  # no scene has anything so near
+FARTHEST_M = 10.0  # ZoeDepth-N's limit: the depth of the sky, and of the floor beyond
+NEAREST_M = 0.1  # nothing in any scene is nearer
 
 
 @dataclass(frozen=True)
 class MetricDepthReport:
-    """How well the model knows 64 scenes of 32 x 32 pixels that it has not seen.
-
-    abs_rel: mean of |z' - z| / z over all pixels. rmse_m: of each scene √ of the mean of (z' - z)², then their mean.
-    """
+    """The quality of the model, on 64 held-out scenes of 32 x 32 pixels."""
 
     abs_rel: float
+    """Mean of |z' - z| / z over all pixels."""
     rmse_m: float
+    """Root mean square of z' - z in each scene, averaged over scenes; metres."""
     steps: int
     seconds: float
     parameters: int
@@ -53,9 +52,9 @@ def train_metric_depth_model(
     image_size: int = 64,
     progress: Progress | None = None,
 ) -> MetricDepthReport:
-    """Trains the model and saves it, with its image processor, into `folder`.
+    """Train the model and save it to `folder`, with its image processor.
 
-    Args: as of `ldm3d.toy.depth_model.train_depth_model`.
+    The arguments are those of `ldm3d.toy.depth_model.train_depth_model`.
     """
     started = time.monotonic()
     with seeded(seed, threads):
@@ -67,29 +66,29 @@ def train_metric_depth_model(
 
 
 def tiny_metric_depth_model(folder: str | Path, seed: int = 0) -> None:
-    """Saves a random model that sees 32 x 32 pixels: it is small, loads like a real one, and knows nothing."""
+    """Save a small untrained model for 32 x 32 pixels, which loads like a real one."""
     with seeded(seed, threads=1), torch.no_grad():
         model = small_dpt(32, hidden_size=32, necks=(16, 16))
         for weight in model.parameters():
             if weight.ndim > 1:
-                weight *= 6  # as small as they begin, one pixel's depth would be another's to the last bits
+                weight *= 6  # initial weights are so small that depth would hardly differ between pixels
         _to_metres(model)
         save(model, dpt_processor(32), folder)
 
 
 def metres(inverse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the model is to see: 1/metre, 0 in the sky -> metres, at most 10."""
+    """Return what the model should predict: inverse depth, 1/metre, 0 in the sky -> metres, at most 10."""
     return (1 / np.maximum(inverse_depth, 1 / FARTHEST_M)).astype(np.float32)
 
 
 def _tenths(inverse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of the farthest: a network learns numbers about 1 sooner than others."""
+    """Return metres as a share of the farthest: a network learns numbers of about 1 sooner than others."""
     return metres(inverse_depth) / FARTHEST_M
 
 
 @torch.no_grad()
 def _to_metres(model: Any) -> None:
-    """Has a model that predicts tenths predict metres. What follows its last convolution is a ReLU."""
+    """Make a model that predicts shares of the farthest predict metres. Only a ReLU follows its last convolution."""
     last = model.head.head[-2]
     last.weight *= FARTHEST_M
     last.bias *= FARTHEST_M
@@ -97,7 +96,7 @@ def _to_metres(model: Any) -> None:
 
 
 def _loss(prediction: Tensor, depth: Tensor) -> Tensor:
-    """√ of the mean square of ln z' - ln z: of the losses that were tried the one of the least relative error."""
+    """Return the root mean square of ln z' - ln z. Of the losses tried, it gave the smallest relative error."""
     logs = prediction.clamp_min(NEAREST_M / FARTHEST_M).log() - depth.log()
     return logs.square().mean().sqrt()
 

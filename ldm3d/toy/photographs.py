@@ -1,4 +1,4 @@
-"""The real photographs that scikit-image carries in its wheel, with captions: the world without a download."""
+"""The real photographs in scikit-image's wheel, with captions: pictures of the world without a download."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -29,20 +29,17 @@ CAPTIONS = {  # function in skimage.data -> what its picture shows
 
 
 class Photograph(NamedTuple):
-    """A picture of the real world.
-
-    name: of its function in `skimage.data`
-    caption: what it shows, in English
-    image: H x W x 3 uint8 [0, 255], RGB; black and white ones have three equal channels
-    """
+    """A picture of the real world."""
 
     name: str
+    """Name of its function in `skimage.data`."""
     caption: str
     image: NDArray[np.uint8]
+    """(H, W, 3) uint8 [0, 255], RGB; black and white ones have three equal channels."""
 
 
 def photographs() -> Iterator[Photograph]:
-    """All of them, in alphabetical order.
+    """Yield all of them, in alphabetical order.
 
     Raises:
         ImportError: scikit-image, which the extra `toy` brings, is not installed.
@@ -53,5 +50,7 @@ def photographs() -> Iterator[Photograph]:
         raise ImportError("the photographs come with scikit-image: pip install 'ldm3d-on-ray[toy]'") from error
     for name, caption in CAPTIONS.items():
         loaded = getattr(data, name)()
-        image = loaded[0] if isinstance(loaded, tuple) else loaded  # of the stereo pair, the left one
-        yield Photograph(name, caption, np.dstack([image] * 3) if image.ndim == 2 else image)
+        image = loaded[0] if isinstance(loaded, tuple) else loaded  # the left one of the stereo pair
+        if image.ndim == 2:
+            image = np.dstack([image] * 3)
+        yield Photograph(name, caption, image)

@@ -1,6 +1,6 @@
 """Pictures as the web serves them: every format, colour mode and defect that a downloader meets.
 
-Every function takes an image, H x W x 3 uint8 RGB, and returns the bytes of a file.
+Every function takes an image, (H, W, 3) uint8 RGB, and returns the bytes of a file.
 """
 
 import io
@@ -15,11 +15,11 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 
 EXIF_ORIENTATION = 0x0112
-TURN_CLOCKWISE = 6  # the EXIF orientation of a picture that was stored a quarter turn anticlockwise
+TURN_CLOCKWISE = 6  # EXIF orientation for a picture stored a quarter turn anticlockwise
 
 
 def jpeg(image: Pixels, quality: int = 95, mode: str = "RGB") -> bytes:
-    """`mode` may be L (greyscale) or CMYK as well."""
+    """Return a JPEG; `mode` may also be L (greyscale) or CMYK."""
     return _encoded(Image.fromarray(image).convert(mode), "JPEG", quality=quality)
 
 
@@ -32,13 +32,13 @@ def webp(image: Pixels) -> bytes:
 
 
 def gif(image: Pixels, *others: Pixels) -> bytes:
-    """Animated where there are `others`; `image` is the first frame."""
+    """Return a GIF, animated if there are `others`; `image` is the first frame."""
     frames = [Image.fromarray(frame) for frame in others]
     return _encoded(Image.fromarray(image), "GIF", save_all=True, append_images=frames, duration=100)
 
 
 def transparent_png(image: Pixels) -> bytes:
-    """RGBA; the upper third fades out."""
+    """Return an RGBA PNG whose upper third fades out."""
     height, width = image.shape[:2]
     alpha = np.clip(np.arange(height) * 3 * 255 // height, 0, 255).astype(np.uint8)
     layer = np.broadcast_to(alpha[:, None, None], (height, width, 1))
@@ -46,9 +46,10 @@ def transparent_png(image: Pixels) -> bytes:
 
 
 def transparent_palette_png(image: Pixels) -> bytes:
-    """64 colours, of which the most frequent one is transparent."""
+    """Return a PNG of 64 colours, the most frequent of which is transparent."""
     indexed = Image.fromarray(image).quantize(64)
-    return _encoded(indexed, "PNG", transparency=int(np.bincount(np.asarray(indexed).ravel()).argmax()))
+    most_frequent = np.bincount(np.asarray(indexed).ravel()).argmax()
+    return _encoded(indexed, "PNG", transparency=int(most_frequent))
 
 
 def grey16_png(image: Pixels) -> bytes:
@@ -57,27 +58,27 @@ def grey16_png(image: Pixels) -> bytes:
 
 
 def turned_jpeg(image: Pixels) -> bytes:
-    """Stored a quarter turn off, with the EXIF orientation that turns it upright again: as a phone does."""
+    """Return a JPEG stored a quarter turn off, with the EXIF orientation that turns it upright, as phones do."""
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = TURN_CLOCKWISE
     return _encoded(Image.fromarray(np.rot90(image)), "JPEG", quality=95, exif=exif.tobytes())
 
 
 def vast_png(image: Pixels) -> bytes:
-    """A valid header that declares 60,000 x 60,000 pixels, in a file of under 100 bytes."""
+    """Return a PNG with a valid header that declares 60,000 x 60,000 pixels, in under 100 bytes."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     pixels = zlib.compress(image[0].tobytes()[:3])
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
 
 def cut_jpeg(image: Pixels) -> bytes:
-    """The first half of a JPEG."""
+    """Return the first half of a JPEG."""
     whole = jpeg(image)
     return whole[: len(whole) // 2]
 
 
 def broken_jpeg(image: Pixels) -> bytes:
-    """A JPEG whose first Huffman table is impossible."""
+    """Return a JPEG whose first Huffman table is impossible."""
     whole = bytearray(jpeg(image))
     table = whole.index(b"\xff\xc4") + 5
     whole[table : table + 16] = b"\xff" * 16
@@ -85,7 +86,7 @@ def broken_jpeg(image: Pixels) -> bytes:
 
 
 def flipped_jpeg(image: Pixels) -> bytes:
-    """A JPEG with one wrong bit amid the entropy-coded data. Decoders read it without an error: a damaged picture."""
+    """Return a JPEG with one wrong bit in the entropy-coded data: a damaged picture, which decoders accept."""
     whole = bytearray(jpeg(image))
     start = whole.index(b"\xff\xda")  # start of scan
     whole[(start + len(whole)) // 2] ^= 0x10
@@ -93,7 +94,7 @@ def flipped_jpeg(image: Pixels) -> bytes:
 
 
 def flipped_png(image: Pixels) -> bytes:
-    """A PNG with one wrong byte, which its checksum gives away."""
+    """Return a PNG with one wrong byte, which its checksum reveals."""
     whole = bytearray(png(image))
     whole[len(whole) // 2] ^= 0xFF
     return bytes(whole)

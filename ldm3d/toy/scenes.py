@@ -1,7 +1,7 @@
 """Procedural scenes: one or two coloured cubes and spheres on a checkered floor, each with a caption and exact depth.
 
-The world is measured in metres: x to the right, y up, z away from the camera, the floor at y = 0. The pinhole camera
-stands at `EYE` and looks along z; its square image plane reaches from -1 to 1 at the distance `FOCAL`.
+Units are metres: x to the right, y up, z away from the camera, the floor at y = 0. The pinhole camera stands at `EYE`
+and looks along z; its square image plane spans -1 to 1 at distance `FOCAL`.
 """
 
 from collections.abc import Sequence
@@ -38,11 +38,14 @@ Plane = NDArray[np.float64]
 class Solid:
     """A sphere or an axis-aligned cube that rests on the floor."""
 
-    colour: str  # a name in COLOURS
+    colour: str
+    """A name in COLOURS."""
     shape: Literal["sphere", "cube"]
-    x: float  # centre, metres
+    x: float
+    """Of the centre, in metres, as is `z`."""
     z: float
-    radius: float  # of the sphere, or half the edge of the cube, metres
+    radius: float
+    """Of the sphere, or half the edge of the cube, in metres."""
 
     def __str__(self) -> str:
         return f"{_with_article(self.colour)} {self.shape}"
@@ -50,21 +53,24 @@ class Solid:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows. The solids stand from left to right in the picture, and are named in that order."""
+    """What a picture shows."""
 
-    sky: str  # a name in SKIES
-    floor: str  # a name in FLOORS
-    objects: tuple[Solid, ...]  # one or two
+    sky: str
+    """A name in SKIES."""
+    floor: str
+    """A name in FLOORS."""
+    objects: tuple[Solid, ...]
+    """One or two, from left to right in the picture, which is also their order in the caption."""
 
     @classmethod
     def from_seed(cls, seed: int) -> "Scene":
-        """The scene number `seed` (0 or more), the same on every machine."""
+        """Return scene number `seed` (0 or more), the same on every machine."""
         rng = np.random.Generator(np.random.PCG64(seed))
         sky, floor = _pick(rng, tuple(SKIES)), _pick(rng, FLOORS)
         places = _pick(rng, ((0.0,), (-0.9, 0.9)))
         palette = [colour for colour in COLOURS if colour != floor]
         order = rng.permutation(len(palette))
-        solids = (_solid(rng, palette[order[i]], x) for i, x in enumerate(places))
+        solids = [_solid(rng, palette[order[index]], x) for index, x in enumerate(places)]
         return cls(sky, floor, tuple(solids))
 
     @property
@@ -75,35 +81,37 @@ class Scene:
 
 
 class Rendering(NamedTuple):
-    """A picture of a scene.
-
-    image: S x S x 3 uint8 [0, 255], RGB
-    inverse_depth: S x S float32, 1 / z in 1/metre at the pixel's centre, z measured along the camera's axis; larger =
-        nearer, 0 = infinitely far (the sky)
-    """
+    """A picture of a scene."""
 
     image: NDArray[np.uint8]
+    """(S, S, 3) uint8 [0, 255], RGB."""
     inverse_depth: NDArray[np.float32]
+    """(S, S) float32, 1 / z in 1/metre at the pixel's centre, z along the camera's axis; larger = nearer, 0 = sky."""
 
 
 def render(scene: Scene, size: int, samples: int = 3) -> Rendering:
-    """Ray-casts `scene` at `size` x `size` pixels.
+    """Ray-cast `scene` at `size` x `size` pixels.
 
     Args:
         size: side in pixels.
         samples: rays per pixel and axis whose colours are averaged, an odd number: the middle one, through the pixel's
             centre, gives the depth, which is never averaged.
+
+    Raises:
+        ValueError: `samples` is even.
     """
     if samples % 2 == 0:
-        raise ValueError(f"samples is {samples}, wanted an odd number, so that one ray meets the pixel's centre")
+        raise ValueError(f"samples is {samples}, wanted an odd number: one ray must go through the pixel's centre")
     centres = (np.arange(size * samples) + 0.5) / (size * samples) * 2 - 1
     # A ray is EYE + z * (dx, dy, 1): its parameter is the depth itself. A row of dx and a column of dy broadcast.
     dx, dy = centres[None, :] / FOCAL, -centres[:, None] / FOCAL
     colour, depth = _sky(scene.sky, dx, dy), np.full((len(centres), len(centres)), np.inf)
     _paint(depth, colour, *_floor(scene, dx, dy))
     for solid in scene.objects:
-        solid_depth, brightness = (_sphere if solid.shape == "sphere" else _cube)(solid, dx, dy)
+        cast = _sphere if solid.shape == "sphere" else _cube
+        solid_depth, brightness = cast(solid, dx, dy)
         _paint(depth, colour, solid_depth, brightness * _rgb(COLOURS[solid.colour]))
+    # the mean over the rays of each pixel
     total = np.zeros((3, size, size))
     for row, column in np.ndindex(samples, samples):
         total += colour[:, row::samples, column::samples]
@@ -113,9 +121,9 @@ def render(scene: Scene, size: int, samples: int = 3) -> Rendering:
 
 
 def exact_depth(inverse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Inverse depth scaled to [0, 1] within its image, as depth labels are: what `corpus depth / 65,535` should be.
+    """Scale inverse depth to [0, 1] within its image, like labels: the exact value of the corpus's depth / 65,535.
 
-    (..., S, S) float32 -> (..., S, S) float32; an image of one depth throughout becomes 0.
+    (..., S, S) float32 -> (..., S, S) float32; an image of constant depth becomes 0.
     """
     low = inverse_depth.min(axis=(-2, -1), keepdims=True)
     span = inverse_depth.max(axis=(-2, -1), keepdims=True) - low
@@ -138,24 +146,24 @@ def _solid(rng: np.random.Generator, colour: str, x: float) -> Solid:
 
 
 def _paint(depth: Plane, colour: Plane, new_depth: Plane, new_colour: Plane) -> None:
-    """Puts a layer, whose depth is inf where it has no surface, in front of what it hides."""
+    """Paint a layer over what it hides; its depth is inf where it has no surface."""
     nearer = new_depth < depth
     np.copyto(depth, new_depth, where=nearer)
     np.copyto(colour, new_colour, where=nearer)
 
 
 def _rgb(colour: tuple[int, int, int]) -> Plane:
-    """(3, 1, 1), channels first like every layer: numpy's inner loop then runs along a row of pixels."""
+    """Return (3, 1, 1), channels first like every layer: numpy's inner loop then runs along a row of pixels."""
     return np.array(colour, np.float64)[:, None, None]
 
 
 def _sky(sky: str, dx: Plane, dy: Plane) -> Plane:
-    """(3, N, N) colours [0, 255], lighter towards the zenith."""
+    """Return (3, N, N) colours in [0, 255], lighter towards the zenith."""
     return (0.7 + 0.15 * (1 + FOCAL * dy) + 0 * dx) * _rgb(SKIES[sky])
 
 
 def _floor(scene: Scene, dx: Plane, dy: Plane) -> tuple[Plane, Plane]:
-    """Depth (N, 1), inf above the floor's end, and (3, N, N) colours [0, 255] of the plane y = 0."""
+    """Return depth (N, 1), inf above the floor's end, and (3, N, N) colours in [0, 255] of the plane y = 0."""
     z = np.minimum(-EYE[1] / np.minimum(dy, -1e-9), FLOOR_END)
     light_tile = (np.floor(EYE[0] + z * dx) + np.floor(EYE[2] + z)) % 2
     haze = z / FLOOR_END
@@ -164,7 +172,10 @@ def _floor(scene: Scene, dx: Plane, dy: Plane) -> tuple[Plane, Plane]:
 
 
 def _sphere(solid: Solid, dx: Plane, dy: Plane) -> tuple[Plane, Plane]:
-    """Depth (inf where the ray misses) and brightness, (N, N): the nearer root of |EYE + z d - centre| = radius."""
+    """Return depth, inf where the ray misses, and brightness, (N, N).
+
+    Depth is the nearer root of |EYE + z d - centre| = radius.
+    """
     to_eye = np.subtract(EYE, (solid.x, solid.radius, solid.z))
     a = dx**2 + dy**2 + 1
     half_b = dx * to_eye[0] + dy * to_eye[1] + to_eye[2]
@@ -176,7 +187,10 @@ def _sphere(solid: Solid, dx: Plane, dy: Plane) -> tuple[Plane, Plane]:
 
 
 def _cube(solid: Solid, dx: Plane, dy: Plane) -> tuple[Plane, Plane]:
-    """Depth (inf where the ray misses) and brightness, (N, N): rays hit the last slab entered, having left none."""
+    """Return depth, inf where the ray misses, and brightness, (N, N).
+
+    A ray hits the cube if it enters the last of its three slabs before leaving any.
+    """
     x_in, x_out = _slab(solid.x - EYE[0], solid.radius, dx)
     y_in, y_out = _slab(solid.radius - EYE[1], solid.radius, dy)
     z_in, z_out = _slab(solid.z - EYE[2], solid.radius, np.ones((1, 1)))
@@ -187,15 +201,13 @@ def _cube(solid: Solid, dx: Plane, dy: Plane) -> tuple[Plane, Plane]:
 
 
 def _slab(centre: float, radius: float, direction: Plane) -> tuple[Plane, Plane]:
-    """Where rays from 0 enter and leave the slab of the points within `radius` of `centre`, along one axis."""
-    direction = np.where(
-        direction == 0, 1e-12, direction
-    )  # a ray along the slab is inside it nearly for ever, or never
+    """Return where rays from 0 enter and leave the slab of points within `radius` of `centre`, along one axis."""
+    direction = np.where(direction == 0, 1e-12, direction)  # a ray along the slab is nearly always inside, or never
     low, high = (centre - radius) / direction, (centre + radius) / direction
     return np.minimum(low, high), np.maximum(low, high)
 
 
 def _lambert(x: Any, y: Any, z: Any) -> Any:
-    """Brightness [0, 1] of a matt surface with the unit normal (x, y, z); arrays or numbers."""
+    """Return the brightness in [0, 1] of a matt surface with unit normal (x, y, z); arrays or numbers."""
     cosine = x * TO_LIGHT[0] + y * TO_LIGHT[1] + z * TO_LIGHT[2]
     return AMBIENT + (1 - AMBIENT) * np.clip(cosine, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""A real web server on the loopback interface, whose pages may misbehave in every way that the web does."""
+"""A real web server on the loopback interface, whose pages can misbehave in every way the web does."""
 
 import socket
 import sys
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 
 class Page(Protocol):
-    """What a path answers. The behaviours are in `ldm3d.toy.faults`."""
+    """Answers the requests for a path. Implementations are in `ldm3d.toy.faults`."""
 
     def answer(self, exchange: "Exchange") -> None: ...
 
@@ -21,8 +21,8 @@ class Exchange:
     """One request, for a page to answer.
 
     Attributes:
-        earlier: how many requests for the same page began before this one.
-        query: what follows the `?` of the URL, or "".
+        earlier: number of requests for the same page that began before this one.
+        query: the part of the URL after `?`, or "".
     """
 
     def __init__(self, handler: BaseHTTPRequestHandler, earlier: int, finish: Callable[[], None]) -> None:
@@ -32,28 +32,28 @@ class Exchange:
         self._finish = finish
 
     def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        """A whole and correct response."""
-        self._finish()  # before the client can know: it may ask again at once
+        """Send a complete and correct response."""
+        self._finish()  # before the client can know, as it may send another request at once
         self.start(status, {"Content-Length": str(len(body)), **(headers or {})})
         self.write(body)
 
     def start(self, status: int, headers: Mapping[str, str]) -> None:
-        """Status line and headers; what follows is up to the page."""
+        """Send the status line and headers; the page sends the rest."""
         self._handler.send_response(status)
         for name, value in headers.items():
             self._handler.send_header(name, value)
         self._handler.end_headers()
 
     def write(self, data: bytes) -> None:
-        """Raw bytes to the client. Raises ConnectionError where it has hung up."""
+        """Send raw bytes. Raises ConnectionError if the client has hung up."""
         self._handler.wfile.write(data)
 
     def pause(self, seconds: float | None = None) -> None:
-        """Waits, for ever where `seconds` is None. Raises ConnectionError as soon as the client or the server ends."""
+        """Wait, for ever if `seconds` is None. Raises ConnectionError as soon as the client or the server ends."""
         connection = self._handler.connection
         connection.settimeout(seconds)
         try:
-            connection.recv(1, socket.MSG_PEEK)  # a client that waits for its answer says nothing
+            connection.recv(1, socket.MSG_PEEK)  # a client sends nothing while it waits
         except TimeoutError:
             connection.settimeout(None)
         else:
@@ -61,27 +61,27 @@ class Exchange:
 
 
 class NotFound:
-    """What answers where no page is."""
+    """Answers for paths without a page."""
 
     def answer(self, exchange: Exchange) -> None:
         exchange.reply(404)
 
 
 class ToyWeb:
-    """Serves `pages` on threads between `__enter__` and `__exit__`, and counts the requests.
+    """Serves `pages` from threads between `__enter__` and `__exit__`, and counts requests.
 
-    `pages` maps the path of a URL, percent-encoded as on the wire and without its query, to what answers there; any
-    other path is 404. Pages may be added while the server runs, once its address is known.
+    `pages` maps the path of a URL, percent-encoded as on the wire and without its query, to the page that answers; any
+    other path is 404. Pages may be added while the server runs, when its address is known.
 
     Args:
-        pages: the first pages.
+        pages: initial pages.
         host: a loopback address.
-        port: 0 takes a free one; name one for URLs (and so keys) that are the same in every run.
+        port: 0 takes a free one; a fixed one keeps URLs, and so keys, the same in every run.
     """
 
     def __init__(self, pages: Mapping[str, Page] | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
         self.pages: dict[str, Page] = dict(pages or {})
-        self.peak = 0  # the most requests that were without their whole answer at one time
+        self.peak = 0  # most requests in progress at one time
         self._address = (host, port)
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -99,12 +99,12 @@ class ToyWeb:
 
     @property
     def base_url(self) -> str:
-        """For example "http://127.0.0.1:54321", without a slash at the end."""
+        """For example "http://127.0.0.1:54321", without a trailing slash."""
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
     def requests(self, path: str | None = None) -> int:
-        """How many requests came for `path`, or in all."""
+        """Return the number of requests for `path`, or for all paths."""
         with self._lock:
             return self._counts.total() if path is None else self._counts[path]
 
@@ -138,7 +138,7 @@ def _handler(web: ToyWeb) -> type[BaseHTTPRequestHandler]:
 
 
 class _Server(ThreadingTCPServer):
-    """Knows its open connections, so that stopping waits for no client. Unlike http.server's, it looks up no name."""
+    """Tracks open connections, so stopping waits for no client. Unlike http.server's, it looks up no host name."""
 
     allow_reuse_address = True
     request_queue_size = 256
@@ -156,12 +156,12 @@ class _Server(ThreadingTCPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """Wakes every thread that waits for its client."""
+        """Wake every thread that waits for its client."""
         for connection in list(self._connections):
             with suppress(OSError):  # closed in the meantime
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients hang up as they like; anything else is a fault of a page, and is printed."""
+        """Ignore clients that hang up; print anything else, as it is a page's mistake."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

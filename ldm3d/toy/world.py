@@ -1,4 +1,4 @@
-"""A small world for the corpus stage: LAION-style metadata, the pages behind its URLs, the outcome of every row.
+"""A small world for the corpus stage: LAION-style metadata, the pages behind its URLs, and every row's outcome.
 
 with ToyWeb() as web:
     world = build_world("metadata", web.base_url)
@@ -29,10 +29,10 @@ from ldm3d.toy.pictures import Pixels
 from ldm3d.toy.scenes import Scene, render
 from ldm3d.toy.web import Page
 
-# What the outcomes hold for, with the preset's other settings.
+# The outcomes hold for this, with the preset's other settings.
 SELECT: SelectConfig = PRESETS["toy"]["select"]
 
-LAION = pa.schema(  # the files of LAION-400M
+LAION = pa.schema(  # as in the files of LAION-400M
     [
         ("SAMPLE_ID", pa.int64()),
         ("URL", pa.string()),
@@ -45,53 +45,53 @@ LAION = pa.schema(  # the files of LAION-400M
     ]
 )
 FILES = 2
-SCENE_SEEDS = 1_000_000  # per world; far from those that `depth_model` learns from
+SCENE_SEEDS = 1_000_000  # per world; models are trained on other scenes
 
-# Perceptual hashes of two scenes differ in 7 or more of 64 bits, in one encoding. In two they may come a bit closer,
-# but stay further apart than near-duplicates are (3).
+# Perceptual hashes of two scenes in the same encoding differ in 7 or more of 64 bits. In different encodings they may
+# differ in fewer, but in more than near-duplicates do (3).
 MIN_HASH_DISTANCE = 7
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of metadata, and what should become of it."""
+    """One row of metadata, and its expected outcome."""
 
-    name: str  # "scene", or the fault's
+    name: str
+    """The name of the fault, or "scene"."""
     url: str | None
     caption: str | None
     width: int | None
     height: int | None
     nsfw: str | None = "UNLIKELY"
     similarity: float | None = 0.35
-    expected: str = KEPT  # or a Reason
-    scene: Scene | None = None  # what the kept picture shows exactly; None where it differs, or is rejected
+    expected: str = KEPT
+    """KEPT or a `Reason`."""
+    scene: Scene | None = None
+    """The scene that the kept picture shows exactly; None if it differs, or is rejected."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What was written, and what should come of it under `SELECT`.
-
-    Attributes:
-        rows: in the order of the metadata files.
-        pages: what `ToyWeb` has to serve, by path.
-    """
+    """The metadata that was written, and its expected outcome under `SELECT`."""
 
     rows: tuple[Row, ...]
+    """In the order of the metadata files."""
     pages: dict[str, Page]
+    """By path, for `ToyWeb` to serve."""
 
     @property
     def expected(self) -> dict[str, str]:
-        """URL -> "" (kept) or a `Reason`. Rows without a URL, and second rows of one URL, are in `counts` alone."""
+        """URL -> "" (kept) or a `Reason`. Rows without a URL, and second rows of a URL, are only in `counts`."""
         return {row.url: row.expected for row in self.rows if row.url and row.expected != Reason.DUPLICATE_URL}
 
     @property
     def counts(self) -> Counter[str]:
-        """Outcome -> rows: every row once."""
+        """Outcome -> number of rows; every row counts once."""
         return Counter(row.expected for row in self.rows)
 
     @property
     def scenes(self) -> dict[str, Scene]:
-        """URL -> the scene that the kept picture shows, for those that show one exactly."""
+        """URL -> scene, for kept pictures that show one exactly."""
         return {row.url: row.scene for row in self.rows if row.url and row.scene}
 
 
@@ -103,14 +103,14 @@ class Picture(NamedTuple):
 def build_world(
     folder: str | Path, base_url: str, scenes: int = 512, seed: int = 0, faults: bool = True, image_size: int = 64
 ) -> World:
-    """Writes metadata into `folder` and returns the world that it describes.
+    """Write metadata to `folder` and return the world it describes.
 
     Args:
-        folder: receives `FILES` parquet files; made where missing.
+        folder: receives `FILES` parquet files; created if missing.
         base_url: of the server, such as `ToyWeb.base_url`.
-        scenes: how many rows are plain pictures of scenes (JPEG, PNG and WebP).
-        seed: other scenes in another order.
-        faults: whether every fault of the catalogue, and the duplicates, are mixed in, each once.
+        scenes: number of rows that are plain pictures of scenes (JPEG, PNG and WebP).
+        seed: chooses the scenes and their order.
+        faults: whether to mix in the duplicates and every fault of the catalogue, each once.
         image_size: side of the served pictures in pixels, 32 or more.
     """
     if image_size < 32:
@@ -129,13 +129,13 @@ def build_world(
 
 
 def distinct_pictures(seed: int, size: int) -> Iterator[Picture]:
-    """Scenes of which no two pass for near-duplicates, rendered at `size` x `size`."""
+    """Yield scenes, no two of them near-duplicates, rendered at `size` x `size`."""
     download = PRESETS["toy"]["download"]
     hashes = np.zeros(0, np.uint64)
     for scene_seed in range(seed * SCENE_SEEDS, (seed + 1) * SCENE_SEEDS):
         scene = Scene.from_seed(scene_seed)
         image = render(scene, size).image
-        # hashed just as the corpus hashes it: in a dark scene, a little difference in scaling turns many bits
+        # hashed as in the corpus: in a dark scene, a small difference in scaling flips many bits
         kept = make_square(pictures.jpeg(image), download, SELECT)
         bits = np.array([kept.perceptual_hash]).astype(np.uint64)
         if np.all(np.bitwise_count(hashes ^ bits) >= MIN_HASH_DISTANCE):
@@ -144,7 +144,7 @@ def distinct_pictures(seed: int, size: int) -> Iterator[Picture]:
 
 
 def write_metadata(folder: Path, rows: tuple[Row, ...]) -> None:
-    """LAION-400M's columns and types, in `FILES` files of nearly equal length."""
+    """Write LAION-400M's columns and types, in `FILES` files of nearly equal length."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = [
         range(len(rows)),
@@ -194,20 +194,19 @@ class _Builder:
             self.rows.append(dataclasses.replace(row, **changes))
 
     def add_duplicates(self) -> None:
-        """The same bytes at another URL, the same picture re-encoded, and a second row for one URL."""
+        """Add the same bytes at another URL, the same picture re-encoded, and a second row for a URL."""
         self._add_pair("bytes", Reason.DUPLICATE_BYTES, copy_quality=95)
         kept = self._add_pair("picture", Reason.NEAR_DUPLICATE, copy_quality=60)
         again = dataclasses.replace(kept, name="duplicate-url", caption=f"{kept.caption}, again")
         self.rows.append(dataclasses.replace(again, expected=Reason.DUPLICATE_URL, scene=None))
 
     def _add_pair(self, same: str, expected: Reason, copy_quality: int) -> Row:
-        """Two pages with one picture; the one of the smaller key is kept, and returned."""
+        """Add two pages with one picture. Returns the row to be kept, that of the smaller key."""
         picture = next(self._source)
-        qualities = {"original": 95, "copy": copy_quality}
-        urls = [
-            self._serve(f"/same-{same}/{name}.jpg", Content(pictures.jpeg(picture.image, quality)))
-            for name, quality in qualities.items()
-        ]
+        urls = []
+        for name, quality in (("original", 95), ("copy", copy_quality)):
+            page = Content(pictures.jpeg(picture.image, quality))
+            urls.append(self._serve(f"/same-{same}/{name}.jpg", page))
         kept_url, copy_url = sorted(urls, key=lambda url: make_key(url) % 2**64)
         kept = dataclasses.replace(_row(f"same-{same}-kept", picture), url=kept_url)
         rejected = dataclasses.replace(kept, name=f"same-{same}", url=copy_url, expected=expected, scene=None)
@@ -218,7 +217,7 @@ class _Builder:
         self.rows.append(dataclasses.replace(row, url=self._serve(path, page)))
 
     def _serve(self, path: str, page: Page) -> str:
-        """The URL of `page`: as people write it, though on the wire it is percent-encoded."""
+        """Serve `page` and return its URL as people write it; on the wire it is percent-encoded."""
         self.pages[quote(path)] = page
         return self._base_url + path
 
@@ -229,7 +228,7 @@ def _row(name: str, picture: Picture) -> Row:
 
 
 def _plain_content(index: int, image: Pixels) -> tuple[str, Content]:
-    """Suffix and content: of four pictures two are JPEG, one PNG and one WebP."""
+    """Return suffix and content. Of every four pictures, two are JPEG, one is PNG and one WebP."""
     if index % 4 == 2:
         return "png", Content(pictures.png(image), "image/png")
     if index % 4 == 3:

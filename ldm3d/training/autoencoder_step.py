@@ -7,8 +7,8 @@
         discriminator_loss(discriminator_ddp, pixels, out.pixels).total.backward()
 
 Both losses see the same batch and the same reconstruction, and both optimisers step afterwards. Neither loss leaves a
-gradient in the other's network. Each loss is a mean over samples, so that gradients of equal micro-batches and of
-equal workers are averaged; the adaptive weight and batch norm are statistics of one micro-batch over all workers.
+gradient in the other's network. Each loss is a mean over samples, so gradients of micro-batches and workers of equal
+size can be averaged; the adaptive weight and batch norm are statistics of one micro-batch over all workers.
 """
 
 from dataclasses import dataclass
@@ -31,38 +31,40 @@ ADAPTIVE_MAX = 1e4
 
 @dataclass(frozen=True)
 class AutoencoderLosses:
-    """What one step of the autoencoder lost: means over the worker's samples, float32.
-
-    total: the loss to call `backward` of; its gradient ends in the autoencoder.
-
-    The others are detached. reconstruction, kl, adversarial: the terms of `total`, unweighted.
-    l1: (C,), mean absolute error of each channel. perceptual_rgb, perceptual_depth: LPIPS.
-    adaptive_weight: by which the adversarial term was multiplied, beside `adversarial_weight`; 0 without it.
-    """
+    """The losses of one autoencoder step: means over the worker's samples, float32, detached but for `total`."""
 
     total: Tensor
+    """The loss to call `backward` on; its gradient reaches the autoencoder only."""
     reconstruction: Tensor
+    """A term of `total`, unweighted, as are `kl` and `adversarial`."""
     kl: Tensor
     adversarial: Tensor
     adaptive_weight: Tensor
+    """Factor of the adversarial term, in addition to `adversarial_weight`; 0 without that term."""
     l1: Tensor
+    """(C,), mean absolute error of each channel."""
     perceptual_rgb: Tensor
+    """LPIPS."""
     perceptual_depth: Tensor
+    """LPIPS."""
 
 
 @dataclass(frozen=True)
 class DiscriminatorLosses:
-    """total: the hinge loss, to call `backward` of. real, fake: mean logits, detached; they part as it learns."""
+    """The losses of one discriminator step."""
 
     total: Tensor
+    """The hinge loss, to call `backward` on."""
     real: Tensor
+    """Mean logit of real pictures, detached; grows apart from `fake` as the discriminator learns."""
     fake: Tensor
+    """Mean logit of reconstructions, detached."""
 
 
 def adversarial(step: int, config: AutoencoderLossConfig) -> bool:
-    """Whether the discriminator takes part in a step, counted in optimiser steps from 0.
+    """Whether the discriminator takes part in optimiser step `step`, counted from 0.
 
-    kl-f8 runs it from the start with a factor of 0: its weights and the autoencoder's stay the same without.
+    kl-f8 runs it from the start with a factor of 0; leaving it out changes neither its weights nor the autoencoder's.
     """
     return config.adversarial_weight > 0 and step >= config.discriminator_start
 
@@ -76,22 +78,23 @@ def generator_loss(
     config: AutoencoderLossConfig,
     reduce: Reduce = alone,
 ) -> AutoencoderLosses:
-    """L1 + LPIPS + KL, and the adversarial term once it takes part.
+    """Compute L1 + LPIPS + KL, and the adversarial term once the discriminator takes part.
 
-    The losses are differentiated as far as the reconstructed pixels only, each once, and `total` carries the sum of
-    these gradients on into the autoencoder. So LPIPS and the discriminator are gone through once, although the
-    adaptive weight needs their gradients apart; their parameters get no gradient; and nothing but `backward` passes
-    through the autoencoder, which may be wrapped, sharded or compiled.
+    Each loss is differentiated once, and only down to the reconstructed pixels; `total` carries the sum of these
+    gradients on into the autoencoder. So LPIPS and the discriminator are traversed once, although the adaptive weight
+    needs their gradients separately; their parameters get no gradient; and only `backward` passes through the
+    autoencoder, which may be wrapped, sharded or compiled.
 
     Args:
         reconstruction: what the (wrapped) `Reconstructor` returned for `target`.
         target: (B, C, H, W) in [-1, 1].
-        perceptual: LPIPS; None where its weights are 0.
-        discriminator: the bare PatchDiscriminator, as DDP would wait for gradients that never come; None is enough
+        perceptual: LPIPS; may be None if its weights are 0.
+        discriminator: the bare PatchDiscriminator, since DDP would wait for gradients that never come; may be None
             while it takes no part.
         step: optimiser steps done before.
-        reduce: mean over workers, called in steps in which the discriminator takes part.
+        reduce: mean over workers, called only if the discriminator takes part.
     """
+    # reconstruction loss, down to the pixels
     pixels = reconstruction.pixels.detach().float().requires_grad_()
     terms = reconstruction_terms(pixels, target, perceptual, config)
     loss = terms.loss.mean()
@@ -99,14 +102,17 @@ def generator_loss(
     value = loss.detach()
     kl = kl_divergence(reconstruction.mean, reconstruction.log_variance).mean()
     realism, weight = torch.zeros_like(value), torch.zeros_like(value)
+    # adversarial loss, down to the pixels, scaled to match
     if adversarial(step, config):
         if discriminator is None:
-            raise ValueError(f"step {step} is adversarial (loss.discriminator_start), and there is no discriminator")
-        assert reconstruction.features is not None  # without gradients, the first loss had none
+            raise ValueError(
+                f"step {step} is adversarial (loss.discriminator_start), but has no discriminator: give one"
+            )
+        assert reconstruction.features is not None  # gradients are on, or the reconstruction loss would have failed
         (logits,) = discriminator(pixels)
         realism = -logits.float().mean()
-        (of_sum,) = torch.autograd.grad(-logits.float().sum(), pixels)  # those of the mean float16 would lose in part
-        realism_gradient = of_sum / logits.numel()
+        (sum_gradient,) = torch.autograd.grad(-logits.float().sum(), pixels)  # the mean's may underflow in float16
+        realism_gradient = sum_gradient / logits.numel()
         weight = adaptive_weight(reconstruction.features, gradient, realism_gradient, reduce)
         scale = config.adversarial_weight * weight
         gradient = gradient + scale * realism_gradient
@@ -124,9 +130,9 @@ def generator_loss(
 
 
 def discriminator_loss(discriminator: nn.Module, real: Tensor, fake: Tensor) -> DiscriminatorLosses:
-    """The hinge loss of the (wrapped) discriminator: (mean relu(1 - D(real)) + mean relu(1 + D(fake))) / 2.
+    """Compute the hinge loss of the (wrapped) discriminator: (mean relu(1 - D(real)) + mean relu(1 + D(fake))) / 2.
 
-    real, fake: (B, C, H, W) in [-1, 1]; no gradient goes back through `fake`.
+    `real` and `fake` are (B, C, H, W) in [-1, 1]; no gradient flows back through `fake`.
     """
     real_logits, fake_logits = discriminator(real, fake.detach().float())
     real_logits, fake_logits = real_logits.float(), fake_logits.float()
@@ -135,19 +141,19 @@ def discriminator_loss(discriminator: nn.Module, real: Tensor, fake: Tensor) -> 
 
 
 def adaptive_weight(features: Tensor, gradient: Tensor, other: Tensor, reduce: Reduce = alone) -> Tensor:
-    """What makes the adversarial loss pull as hard as the reconstruction loss (Esser et al. 2021, equation 7).
+    """Return the factor that makes the adversarial gradient as large as the reconstruction's.
 
-    ||dL_rec / dW|| / (||dL_adv / dW|| + 1e-4), at most 1e4, W the weight of the decoder's last convolution. Of that
-    convolution the input and the gradients of its output are known, which give those of W without going through the
-    autoencoder, and in float32 whatever precision it ran in.
+    ||dL_rec / dW|| / (||dL_adv / dW|| + 1e-4), at most 1e4, where W is the weight of the decoder's last convolution
+    (Esser et al. 2021, equation 7). The gradient of W follows from the input of that convolution and the gradient of
+    its output, without going through the autoencoder, and in float32 whatever precision that ran in.
 
-    The gradients are averaged over workers before their norms are taken: so the weight is that of the whole batch, the
-    same on every worker. Averaged norms, or each worker's own weight, would depend on how many workers share a batch.
+    Gradients are averaged over workers before their norms are taken, so every worker gets the weight of the whole
+    batch. Averaged norms, or each worker's own weight, would depend on how many workers share a batch.
 
     Args:
         features: (B, f, H, W), the input of the last convolution.
-        gradient: (B, C, H, W), of the reconstruction loss by the reconstructed pixels.
-        other: (B, C, H, W), of the adversarial loss.
+        gradient: (B, C, H, W), of the reconstruction loss with respect to the reconstructed pixels.
+        other: (B, C, H, W), of the adversarial loss with respect to them.
 
     Returns:
         A scalar, float32, detached.
@@ -163,7 +169,7 @@ def adaptive_weight(features: Tensor, gradient: Tensor, other: Tensor, reduce: R
 
 
 class _KnownGradient(torch.autograd.Function):
-    """A scalar whose value and gradient with respect to `tensor` are known already."""
+    """A scalar whose value, and gradient with respect to `tensor`, are already known."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, value: Tensor, gradient: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""One step of the U-Net: equation 2 of the paper, timesteps uniform, and what else is usual.
+"""One step of the U-Net: equation 2 of the paper with uniform timesteps, and the usual options.
 
 draws = DenoisingDraws.of(positions, latent_shape, len(schedule), config.loss, seed)     # anywhere, on the CPU
 latents = draw_latents(mean, std, draws.posterior, scaling_factor)
@@ -20,16 +20,16 @@ from ldm3d.training.noise_schedule import NoiseSchedule
 
 @dataclass(frozen=True)
 class DenoisingDraws:
-    """All that is random about B samples of a step.
-
-    posterior: (B, c, h, w) float32 N(0, 1), for the latent. noise: the same, to be predicted, offset included.
-    timesteps: (B,) int64, uniform. captions: (B,) float32 uniform [0, 1), of which the small ones drop a caption.
-    """
+    """The random numbers of B samples of a step."""
 
     posterior: Tensor
+    """(B, c, h, w) float32 N(0, 1), to draw the latent."""
     noise: Tensor
+    """(B, c, h, w) float32 N(0, 1), to be predicted; includes offset noise."""
     timesteps: Tensor
+    """(B,) int64, uniform."""
     captions: Tensor
+    """(B,) float32, uniform in [0, 1); small ones drop the caption."""
 
     @classmethod
     def of(
@@ -40,7 +40,7 @@ class DenoisingDraws:
         config: DenoisingLossConfig,
         seed: int,
     ) -> "DenoisingDraws":
-        """Draws for the samples at `positions` of the run (`ldm3d.training.noise`), latents of (c, h, w) `shape`."""
+        """Draw for samples at `positions` of the run (`ldm3d.training.noise`), with latents of `shape` (c, h, w)."""
         noise = normal(seed, Purpose.NOISE, positions, shape)
         if config.offset_noise > 0:
             noise += config.offset_noise * normal(seed, Purpose.OFFSET, positions, (shape[0], 1, 1))
@@ -52,20 +52,20 @@ class DenoisingDraws:
         )
 
     def to(self, device: Any) -> "DenoisingDraws":
-        """The same on a device."""
+        """Return the same numbers on a device."""
         return DenoisingDraws(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
 
 
 def draw_latents(mean: Tensor, std: Tensor, noise: Tensor, scaling_factor: float) -> Tensor:
-    """What the U-Net is trained on: a draw from the posterior, scaled to about unit variance.
+    """Draw latents from the posterior, scaled to about unit variance, to train the U-Net on.
 
-    (B, c, h, w) each, `mean` and `std` of any floating dtype, `noise` float32 N(0, 1) -> float32.
+    All are (B, c, h, w): `mean` and `std` of any floating dtype, `noise` float32 N(0, 1) -> float32.
     """
     return (mean.float() + std.float() * noise) * scaling_factor
 
 
 def drop_captions(embeddings: Tensor, empty: Tensor, draws: Tensor, share: float) -> Tensor:
-    """The embedding of the empty caption in place of a share of them, for guidance (Ho and Salimans 2021).
+    """Replace a share of embeddings by that of the empty caption, for guidance (Ho and Salimans 2021).
 
     Args:
         embeddings: (B, L, D), of the captions.
@@ -85,9 +85,9 @@ def denoising_loss(
     schedule: NoiseSchedule,
     config: DenoisingLossConfig,
 ) -> Tensor:
-    """Weighted mean squared error of what the U-Net predicts, for each sample.
+    """Compute the weighted mean squared error of the U-Net's prediction for each sample.
 
-    The mean over elements, where equation 2 has the squared norm: a factor that Adam is blind to.
+    Equation 2 has the squared norm instead of the mean over elements; Adam is invariant to that factor.
 
     Args:
         unet: a diffusers UNet2DConditionModel, wrapped or not.
@@ -108,12 +108,12 @@ def denoising_loss(
 
 
 def min_snr_weight(schedule: NoiseSchedule, timesteps: Tensor, gamma: float) -> Tensor:
-    """(B,) weights of Min-SNR-gamma (Hang et al. 2023, section 3.4), min(SNR, gamma) of the error of z_0.
+    """Return (B,) weights of Min-SNR-gamma (Hang et al. 2023, section 3.4): min(SNR, gamma) for the error of z_0.
 
-    The error of epsilon is SNR times that of z_0, the error of v is SNR + 1 times: so min(SNR, gamma) / SNR and
-    min(SNR, gamma) / (SNR + 1).
+    The error of epsilon is SNR times that of z_0, and the error of v is SNR + 1 times: their weights are
+    min(SNR, gamma) / SNR and min(SNR, gamma) / (SNR + 1).
     """
     snr = schedule.snr(timesteps)
     if schedule.prediction == "epsilon":
-        return (gamma / snr).clamp(max=1)  # 1 where a schedule ends in pure noise and SNR is 0
+        return (gamma / snr).clamp(max=1)  # 1 if the schedule ends in pure noise, where SNR is 0
     return snr.clamp(max=gamma) / (snr + 1)

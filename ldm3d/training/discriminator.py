@@ -1,4 +1,4 @@
-"""The patch discriminator (Isola et al. 2017) of latent diffusion's autoencoders."""
+"""The patch discriminator (Isola et al. 2017) that latent diffusion trains its autoencoders with."""
 
 import math
 from itertools import pairwise
@@ -10,21 +10,21 @@ WIDEST = 8  # times the filters of the first layer
 
 
 class PatchDiscriminator(nn.Module):
-    """One logit for each patch of a picture, 70 x 70 pixels at three layers: 30 x 30 logits of 256 x 256 pixels.
+    """One logit per patch of a picture. With three layers a patch is 70 x 70 pixels; 256 x 256 pixels give 30 x 30.
 
-    4 x 4 convolutions, `layers` of them with stride 2, two more with stride 1, each but the first and last followed
+    4 x 4 convolutions: `layers` of them with stride 2, two more with stride 1, each but the first and last followed
     by a norm. Weights start at N(0, 0.02^2), those of norms at N(1, 0.02^2).
 
-    `batch` norm is kl-f8's. It makes a logit depend on the batch: on several workers convert the module with
-    `nn.SyncBatchNorm.convert_sync_batchnorm` (GPUs only), or each normalises by its share of the batch and training
-    on N workers is no longer training on one; its running averages serve in eval mode alone. `group` norm, of up to
-    32 groups, sees one picture at a time and needs none of this.
+    `batch` norm is kl-f8's. It makes a logit depend on the batch: with several workers convert the module with
+    `nn.SyncBatchNorm.convert_sync_batchnorm` (GPUs only), otherwise each worker normalises by its share of the batch
+    and the result depends on their number. Its running averages are used in eval mode only. `group` norm, of up to 32
+    groups, sees one picture at a time and needs none of this.
 
     Args:
         channels: of the pictures, 6 or 4.
-        filters: channels of the first layer; doubled by each layer, up to 8 times as many.
+        filters: channels of the first layer; each further layer doubles them, up to 8 times as many.
         layers: convolutions with stride 2.
-        norm: what follows the convolutions.
+        norm: follows the convolutions.
     """
 
     def __init__(
@@ -35,22 +35,22 @@ class PatchDiscriminator(nn.Module):
         blocks: list[nn.Module] = [_convolution(channels, filters, stride=2), nn.LeakyReLU(0.2)]
         for layer, (width_in, width_out) in enumerate(pairwise(widths), start=1):
             stride = 2 if layer < layers else 1
-            # batch norm takes away what a bias would add
+            # batch norm cancels a bias
             blocks += [_convolution(width_in, width_out, stride, bias=norm == "group")]
             blocks += [_norm(norm, width_out), nn.LeakyReLU(0.2)]
         self.blocks = nn.Sequential(*blocks, _convolution(widths[-1], 1, stride=1))
         self.apply(_initialise)
 
     def forward(self, *batches: Tensor) -> tuple[Tensor, ...]:
-        """Logits, large for what looks real.
+        """Return logits, large for what looks real.
 
-        Each batch is normalised by itself. They are given in one call because DDP wants one forward for one backward.
+        Each batch is normalised separately. One call takes them all because DDP wants one forward per backward.
 
         Args:
             batches: (B, C, H, W) each.
 
         Returns:
-            (B, 1, h, w) for each.
+            (B, 1, h, w) for each batch.
         """
         return tuple(self.blocks(batch) for batch in batches)
 

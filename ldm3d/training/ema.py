@@ -12,13 +12,12 @@ UPDATES = "updates"
 
 
 class Ema:
-    """average <- decay average + (1 - decay) weights, after every optimiser step, in float32.
+    """Exponential moving average, in float32: average <- decay average + (1 - decay) weights after every step.
 
-    It follows the parameters that are trained when it is made; those that are not are their own average, and buffers
-    are never averaged. With LoRA it so holds the updates alone.
+    Only parameters that are trainable when this is made are averaged (with LoRA just the updates), never buffers.
 
     Args:
-        module: begins as its own average. The bare one: its parameter names are those of `state_dict`.
+        module: its weights are the first average. Give the bare module: parameter names are keys of `state_dict`.
         config: decay and warm-up.
     """
 
@@ -31,21 +30,21 @@ class Ema:
 
     @property
     def decay(self) -> float:
-        """The share that the next update keeps: min(decay, (1 + t) / (10 + t)) after t updates, if it warms up."""
+        """The share that the next update keeps; with warm-up, min(decay, (1 + t) / (10 + t)) after t updates."""
         if not self.config.warmup:
             return self.config.decay
         return min(self.config.decay, (1 + self.updates) / (10 + self.updates))
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Take in the weights that an optimiser step has left."""
+        """Include the weights after an optimiser step."""
         weights = _named(module, self.average)
         torch._foreach_lerp_(list(self.average.values()), [weight.float() for weight in weights], 1 - self.decay)
         self.updates += 1
 
     @contextmanager
     def swapped_into(self, module: nn.Module) -> Iterator[None]:
-        """The module has the average for weights inside the `with`, and its own, to the bit, after it."""
+        """Give the module the averaged weights inside the `with`, and restore its own bit for bit after it."""
         weights = _named(module, self.average)
         own = [weight.clone() for weight in weights]
         try:
@@ -55,20 +54,20 @@ class Ema:
             _copy(weights, own)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The averages by parameter name, float32, and the scalar `updates`."""
+        """Return the averages by parameter name, float32, and the scalar `updates`."""
         return {**self.average, UPDATES: torch.tensor(self.updates)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a `state_dict`.
+        """Continue from a `state_dict`.
 
         Raises:
-            ValueError: it is that of other parameters.
+            ValueError: it has other parameters.
         """
         wanted = {*self.average, UPDATES}
         if state.keys() != wanted:
             differing = sorted(state.keys() ^ wanted)
             raise ValueError(
-                f"this average is of another network: {len(differing)} names differ, {differing[:3]} among them. "
+                f"this average belongs to another network: {len(differing)} names differ, {differing[:3]} among them. "
                 "Load it into an Ema of the network and lora settings that it was saved with."
             )
         _copy(list(self.average.values()), [state[name] for name in self.average])

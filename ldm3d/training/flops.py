@@ -7,8 +7,8 @@ import torch
 
 T = TypeVar("T")
 
-# Dense half-precision tensor-core peaks of NVIDIA's data sheets, in FLOP/s, by what device names contain. The first
-# that fits counts.
+# Dense half-precision tensor-core peaks from NVIDIA's data sheets, in FLOP/s, by part of the device name. The first
+# match counts.
 PEAKS = {
     "V100": 125e12,
     "T4": 65e12,
@@ -24,7 +24,7 @@ PEAKS = {
 
 
 def peak_flops(device: torch.device) -> float | None:
-    """FLOP/s that a device can do at most; None where that is not known, as of CPUs."""
+    """Return a device's peak FLOP/s; None if unknown, as for CPUs."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
@@ -32,8 +32,10 @@ def peak_flops(device: torch.device) -> float | None:
 
 
 def count_flops(call: Callable[[], T]) -> tuple[T, int]:
-    """What a call returns, and the floating point operations of its matrix products and convolutions, backward passes
-    included. Activations that are computed twice (gradient checkpointing) count twice."""
+    """Return a call's result, and the floating-point operations of its matrix products and convolutions.
+
+    Backward passes are included. Activations that are computed twice (gradient checkpointing) count twice.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:

@@ -1,4 +1,4 @@
-"""Steps that must not reach the weights, and when to give up."""
+"""Skips steps that must not reach the weights, and gives up after too many."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from ldm3d.training.ranks import Reduce, alone
 
-EXPLOSION = 1_000.0  # times the usual norm: Adam would step no further, but then hardly move for 1,000 steps
-MEMORY = 50  # steps over which the usual norm is averaged, and before which there is none
+EXPLOSION = (
+    1_000.0  # times the usual norm: Adam's step would be no longer, but it would then hardly move for 1,000 steps
+)
+MEMORY = 50  # steps over which the usual norm is averaged; before that many there is none
 
 
 class DivergedError(RuntimeError):
@@ -18,10 +20,10 @@ class DivergedError(RuntimeError):
 
 
 class StepGuard:
-    """Says before each optimiser step whether to take it. All workers get the same answer.
+    """Decides before each optimiser step whether to take it. All workers get the same answer.
 
-    A step is bad where a loss or gradient norm is not finite on any worker, or where a norm is 1,000 times what it has
-    been of late.
+    A step is bad if a loss or gradient norm is not finite on any worker, or a norm is over 1,000 times its recent
+    average.
 
     Args:
         max_skipped: bad steps in a row that are skipped; one more ends the run.
@@ -40,7 +42,7 @@ class StepGuard:
 
         Args:
             losses: scalars of this worker.
-            norms: by name, the norm of the gradients that were averaged over workers, before clipping.
+            norms: by name, of the gradients averaged over workers, before clipping.
 
         Raises:
             DivergedError: more than `max_skipped` bad steps in a row.
@@ -60,17 +62,17 @@ class StepGuard:
             raise DivergedError(
                 f"{self.in_a_row} steps in a row had a loss or gradient that is not finite or explodes (last: losses "
                 f"{[loss.item() for loss in losses]}, gradient norms {named}). The last checkpoint is from before the "
-                "latest of them: export it, or an older one, and begin another training from that, with a lower "
+                "latest of them: export it, or an older one, and start a new training from that, with a lower "
                 "optimiser.learning_rate or optimiser.max_grad_norm."
             )
         return False
 
     def state_dict(self) -> dict[str, Any]:
-        """JSON values, from which a resumed run judges as this one would."""
+        """Return JSON values with which a resumed run decides as this one would."""
         return {"skipped": self.skipped, "in_a_row": self.in_a_row, "usual": self._usual}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`."""
+        """Continue from a `state_dict`."""
         self.skipped, self.in_a_row = state["skipped"], state["in_a_row"]
         self._usual = {name: (seen, average) for name, (seen, average) in state["usual"].items()}
 
@@ -79,7 +81,7 @@ class StepGuard:
         return math.isfinite(norm) and (seen < MEMORY or norm <= EXPLOSION * average)
 
     def _remember(self, name: str, norm: float) -> None:
-        """Norms that vanish, as a discriminator's that wins for a while, say nothing of what is usual."""
+        """Update the usual norm. Vanishing norms do not count: those of a discriminator that wins for a while."""
         seen, average = self._usual.get(name, (0, 0.0))
         if norm * EXPLOSION < average or norm == 0:
             return

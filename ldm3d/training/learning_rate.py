@@ -4,18 +4,18 @@ import math
 
 from ldm3d.config import OptimiserConfig
 
-LOWEST = 0.02  # of its value, at the last step
+LOWEST = 0.02  # factor at the last step
 
 
 def learning_rate_factor(step: int, total_steps: int, config: OptimiserConfig) -> float:
-    """What to multiply the learning rate by, for LambdaLR.
+    """Return the factor of the learning rate at a step, for LambdaLR.
 
-    (step + 1) / warmup_steps while it warms up, 1 at the end of that, then constant or falling to 0.02 at the last
-    step: in a straight line or as half a cosine.
+    It is (step + 1) / warmup_steps during warm-up, which ends at 1; then it stays constant or falls to 0.02 at the
+    last step, linearly or as half a cosine.
 
     Args:
         step: optimiser steps done before, 0 to `total_steps` - 1.
-        total_steps: of the whole run; a resumed run has to give the same.
+        total_steps: of the whole run; a resumed run must give the same.
     """
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps

@@ -1,4 +1,4 @@
-"""What a loss is multiplied by in float16, so that small gradients do not become zero (Micikevicius et al. 2018)."""
+"""Loss scaling for float16, so that small gradients do not become zero (Micikevicius et al. 2018)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,13 +11,13 @@ GROWS_AFTER = 2_000  # steps in a row without an overflow
 
 
 class LossScale:
-    """A power of two: halved when gradients overflow, doubled when they have not done so for 2,000 steps.
+    """A power of two: halved when gradients overflow, doubled after 2,000 steps without an overflow.
 
-    torch's GradScaler does the same. This one has its state in plain numbers, tells an overflow, which is part of the
-    method, from a step that is bad for another reason, and takes one decision for networks that step together.
+    It works like torch's GradScaler. But its state is plain numbers, it tells overflows, which are part of the method,
+    from steps that are bad for another reason, and it decides once for networks that step together.
 
     Args:
-        is_needed: False keeps it at 1 and looks at nothing.
+        is_needed: False keeps the scale at 1 and checks nothing.
     """
 
     def __init__(self, is_needed: bool) -> None:
@@ -32,12 +32,12 @@ class LossScale:
             torch._foreach_div_(list(gradients), self.value)
 
     def overflows(self, norms: Mapping[str, Tensor]) -> bool:
-        """Whether a step is to be left out, and the scale lower in the next, as a gradient was too large for float16.
+        """Whether to skip a step, as a gradient was too large for float16; the scale is then lower for the next.
 
-        At a scale of 1 nothing is an overflow: what is not finite then is not the scale's doing.
+        At a scale of 1 nothing is an overflow: the scale is not to blame.
 
         Args:
-            norms: by name, of the gradients that were averaged over workers.
+            norms: by name, of the gradients averaged over workers.
         """
         if not self.is_needed:
             return False
@@ -50,9 +50,9 @@ class LossScale:
         return False
 
     def state_dict(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return the state as JSON values."""
         return {"value": self.value, "good": self._good}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`."""
+        """Continue from a `state_dict`."""
         self.value, self._good = state["value"], state["good"]

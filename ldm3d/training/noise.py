@@ -1,15 +1,15 @@
-"""What is random about a sample: a function of the seed, the purpose and the sample's position in the run, alone.
+"""Random numbers of a sample: a function of the seed, the purpose and the sample's position in the run, nothing else.
 
 Each (seed, purpose, position) is the key of a Philox counter generator (Salmon et al. 2011), whose streams are
-independent of each other. So noise does not depend on what else is in the batch, on how many workers share it, on the
-device, or on what was drawn before; a resumed run needs to know its position and no generator's state.
+independent of each other. So noise does not depend on the rest of the batch, on how many workers share it, on the
+device, or on earlier draws, and a resumed run needs its position but no generator state.
 
-A position is any 64-bit integer: for training the number of samples that the run has seen before, which no epoch
-repeats; for validation, where noise is to stay the same, the number or the key of the row.
+A position is any 64-bit integer. In training it is the number of samples that the run has seen before, which no epoch
+repeats; in validation, where noise must stay the same, it is the number or the key of the row.
 
-Uniform numbers are bits of the generator, which numpy promises to keep. Normal ones are numpy's ziggurat in float32:
-exact on every machine but for one in 4,000, beyond 3.65 sigma, whose last bit is that of the C library's logarithm.
-numpy may change the method, and a test then says so.
+Uniform numbers are bits of the generator, which numpy promises to keep. Normal ones are numpy's ziggurat in float32,
+the same on every machine except for one in 4,000, beyond 3.65 sigma, whose last bit depends on the C library's
+logarithm. numpy may change that method; a test would then fail.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Purpose(IntEnum):
 
 
 def normal(seed: int, purpose: Purpose, positions: Sequence[int], shape: tuple[int, ...]) -> Tensor:
-    """N(0, 1): (N, *shape) float32 on the CPU, for N positions."""
+    """Draw N(0, 1) for N positions: (N, *shape) float32 on the CPU."""
     noise = np.empty((len(positions), *shape), np.float32)
     for row, position in zip(noise, positions, strict=True):
         np.random.Generator(_bits(seed, purpose, position)).standard_normal(dtype=np.float32, out=row)
@@ -41,7 +41,7 @@ def normal(seed: int, purpose: Purpose, positions: Sequence[int], shape: tuple[i
 
 
 def uniform(seed: int, purpose: Purpose, positions: Sequence[int]) -> Tensor:
-    """Uniform [0, 1), multiples of 2^-24: (N,) float32 on the CPU, for N positions."""
+    """Draw uniformly from [0, 1), multiples of 2^-24, for N positions: (N,) float32 on the CPU."""
     bits = [int(_bits(seed, purpose, position).random_raw()) >> 40 for position in positions]
     return torch.tensor(bits, dtype=torch.float32) / 2**24
 

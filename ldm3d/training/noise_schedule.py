@@ -1,4 +1,4 @@
-"""The forward process of diffusion: how much noise each timestep has, and what the U-Net has to say about it."""
+"""The forward process of diffusion: how much noise each timestep has, and what the U-Net should predict."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,23 +10,21 @@ Prediction = Literal["epsilon", "v_prediction"]
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """z_t = sqrt(a_t) z_0 + sqrt(1 - a_t) epsilon  (Ho et al. 2020, equation 4).
-
-    alphas_cumprod: (T,) float32, a_t.
-    prediction: what the U-Net predicts, epsilon or v = sqrt(a_t) epsilon - sqrt(1 - a_t) z_0 (Salimans and Ho 2022).
-    """
+    """z_t = sqrt(a_t) z_0 + sqrt(1 - a_t) epsilon  (Ho et al. 2020, equation 4)."""
 
     alphas_cumprod: Tensor
+    """(T,) float32, a_t."""
     prediction: Prediction
+    """What the U-Net predicts: epsilon, or v = sqrt(a_t) epsilon - sqrt(1 - a_t) z_0 (Salimans and Ho 2022)."""
 
     @classmethod
     def of(
         cls, scheduler: Any, prediction: Literal["checkpoint", "epsilon", "v_prediction"] = "checkpoint"
     ) -> "NoiseSchedule":
-        """That of a diffusers scheduler; `checkpoint` predicts what its configuration says.
+        """Return the schedule of a diffusers scheduler; `checkpoint` takes the prediction from its configuration.
 
         Raises:
-            ValueError: it says something else than epsilon or v_prediction.
+            ValueError: the configuration says neither epsilon nor v_prediction.
         """
         kind = scheduler.config.prediction_type if prediction == "checkpoint" else prediction
         if kind not in ("epsilon", "v_prediction"):
@@ -39,23 +37,23 @@ class NoiseSchedule:
         return len(self.alphas_cumprod)
 
     def to(self, device: Any) -> "NoiseSchedule":
-        """The same on a device, once, so that steps need not wait for a copy."""
+        """Return the schedule on a device, so that steps need not wait for a copy."""
         return NoiseSchedule(self.alphas_cumprod.to(device), self.prediction)
 
     def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """(B, c, h, w) scaled latents, noise of that shape, (B,) timesteps -> z_t."""
+        """Return z_t, from (B, c, h, w) scaled latents, noise of the same shape and (B,) timesteps."""
         signal, spread = self._amplitudes(timesteps)
         return signal * latents + spread * noise
 
     def target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """What the U-Net should predict from z_t."""
+        """Return what the U-Net should predict from z_t."""
         if self.prediction == "epsilon":
             return noise
         signal, spread = self._amplitudes(timesteps)
         return signal * noise - spread * latents
 
     def snr(self, timesteps: Tensor) -> Tensor:
-        """(B,) signal-to-noise ratios a_t / (1 - a_t)."""
+        """Return (B,) signal-to-noise ratios a_t / (1 - a_t)."""
         alphas = self.alphas_cumprod[timesteps]
         return alphas / (1 - alphas)
 

@@ -1,4 +1,4 @@
-"""LPIPS (Zhang et al. 2018), frozen."""
+"""LPIPS (Zhang et al. 2018) with frozen weights."""
 
 import pickle
 import warnings
@@ -10,24 +10,24 @@ import torch
 from torch import Tensor, nn
 
 SMALLEST = {"vgg": 16, "alex": 31, "squeeze": 17}
-"""Pixels a side that leave the deepest features of a backbone one pixel."""
+"""The smallest side in pixels, by backbone: its deepest features are then one pixel."""
 
 
 class Perceptual(nn.Module):
-    """Learned perceptual distance, version 0.1, with the linear heads that the `lpips` package brings.
+    """Learned perceptual distance, version 0.1, with the linear heads from the `lpips` package.
 
-    It is always in eval mode, whatever `train()` says: the heads have dropout, and a parent module's `train()` would
-    switch it on. No parameter asks for a gradient. Its construction leaves torch's random state as it was.
+    It is always in eval mode: the heads have dropout, which a parent module's `train()` would switch on. No parameter
+    requires a gradient. Construction leaves torch's random state unchanged.
 
     Args:
         network: the backbone.
-        weights: of the backbone. `torchvision` (ImageNet, downloaded once into TORCH_HOME), `random` (the same ones
-            each time; what they measure is not perception), or the path of a torchvision state dict, safetensors or
-            else what torch.load reads with weights_only.
-        setting: what the settings of both are called, for messages.
+        weights: of the backbone: `torchvision` (ImageNet, downloaded once into TORCH_HOME), `random` (the same ones
+            each time; they do not measure perception), or the path of a torchvision state dict, as safetensors or as
+            torch.load reads it with weights_only.
+        setting: prefix of the flags `.network` and `.weights`, for messages.
 
     Raises:
-        ValueError: the weights cannot be had, or are not those of `network`.
+        ValueError: the weights cannot be loaded, or belong to another network.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Perceptual(nn.Module):
                 self.lpips = LPIPS(net=network, pnet_rand=weights != "torchvision", verbose=False)
             except OSError as error:
                 raise ValueError(
-                    f"the {network} weights of torchvision did not come: {error}. "
-                    f"Set {setting}.weights to the path of its state dict, copied from a machine that has it."
+                    f"torchvision's {network} weights could not be downloaded: {error}. "
+                    f"Set {setting}.weights to the path of their state dict, copied from a machine that has them."
                 ) from error
         if weights not in ("torchvision", "random"):
             _load(self.lpips.net, weights, network, setting)
@@ -54,12 +54,12 @@ class Perceptual(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stays in eval mode."""
+        """Stay in eval mode, whatever `mode` is."""
         del mode
         return super().train(False)
 
     def forward(self, pictures: Tensor, others: Tensor) -> Tensor:
-        """The distance of each pair, in float32 under autocast too: it is a small difference of features.
+        """Return the distance of each pair, a small difference of features: in float32, under autocast too.
 
         Args:
             pictures, others: (B, 3, H, W) in [-1, 1].
@@ -73,8 +73,8 @@ class Perceptual(nn.Module):
         height, width = pictures.shape[-2:]
         if min(height, width) < SMALLEST[self.network]:
             raise ValueError(
-                f"pictures are {height} x {width}, wanted {SMALLEST[self.network]} pixels a side for LPIPS with "
-                f"{self.network}: take larger ones, another {self.setting}.network, or weigh it 0"
+                f"pictures are {height} x {width}, wanted {SMALLEST[self.network]} pixels a side or more for LPIPS "
+                f"with {self.network}: use larger ones, another {self.setting}.network, or a weight of 0"
             )
         with torch.autocast(pictures.device.type, enabled=False):
             distances: Tensor = self.lpips(pictures.float(), others.float())
@@ -82,10 +82,14 @@ class Perceptual(nn.Module):
 
 
 def _load(backbone: nn.Module, path: str, network: str, setting: str) -> None:
-    """Fills the slices of LPIPS: its `slice2.5.weight` is torchvision's `features.5.weight`."""
+    """Load torchvision's weights into the slices of LPIPS: `slice2.5.weight` is `features.5.weight` there."""
     try:
         state = _read(path)
-        backbone.load_state_dict({name: state[f"features.{name.split('.', 1)[1]}"] for name in backbone.state_dict()})
+        renamed = {}
+        for name in backbone.state_dict():
+            _, rest = name.split(".", 1)
+            renamed[name] = state[f"features.{rest}"]
+        backbone.load_state_dict(renamed)
     except (OSError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
         reason = f"{type(error).__name__} {error}".partition("\n")[0]
         raise ValueError(
@@ -104,7 +108,7 @@ def _read(path: str) -> dict[str, Tensor]:
 
 @contextmanager
 def _seeded_and_quiet() -> Iterator[None]:
-    """Random weights from a seed of their own; without torchvision's warnings of how lpips calls it."""
+    """Draw random weights from a fixed seed, and silence torchvision's warnings about how lpips calls it."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
         torch.default_generator.manual_seed(0)

@@ -1,20 +1,20 @@
-"""Several workers as one."""
+"""Means over workers."""
 
 from collections.abc import Callable
 
 from torch import Tensor, distributed
 
 Reduce = Callable[[Tensor], Tensor]
-"""Mean of a tensor over all workers, the same on each. Every worker has to call it, as often and in one order."""
+"""The mean of a tensor over all workers, the same on each. All must call it equally often and in the same order."""
 
 
 def alone(tensor: Tensor) -> Tensor:
-    """The mean over one worker."""
+    """Return the mean over one worker."""
     return tensor
 
 
 def mean_over_ranks(tensor: Tensor) -> Tensor:
-    """The mean over the default process group; `tensor` itself where there is none."""
+    """Return the mean over the default process group; `tensor` itself if there is none."""
     if not distributed.is_initialized():
         return tensor
     mean = tensor.clone()

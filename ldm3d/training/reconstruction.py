@@ -1,12 +1,12 @@
 """How far a reconstruction is from its RGBD picture: L1 and LPIPS, as in latent diffusion's kl-f8.
 
 With x and y in [-1, 1], a sample's loss is the sum over channels and pixels of |x - y| + LPIPS, not the mean (Esser et
-al. 2021 and Rombach et al. 2022; the learned log-variance of their code is zero there for want of an optimiser, and
-left out here). LPIPS knows three channels, so RGB and depth have one each, and each counts for the channels it has
-seen: at weights of 1 the loss is that of two pictures, each balanced as kl-f8 balances its one.
+al. 2021 and Rombach et al. 2022; their code's learned log-variance stays zero, as no optimiser has it, and is left out
+here). LPIPS takes three channels, so RGB and depth have an LPIPS each, which counts for the channels it covers: with
+weights of 1 the loss is that of two pictures, each balanced as kl-f8 balances one.
 
-Twice the channels are twice the sum. Against it the KL, of 4 x 64 x 64 latents as before, weighs half of what it does
-in kl-f8. The adversarial weight is adaptive and keeps its balance.
+Twice the channels double the sum, so the KL, of 4 x 64 x 64 latents as before, weighs half as much as in kl-f8. The
+adversarial weight is adaptive and keeps its balance.
 """
 
 from collections.abc import Callable
@@ -25,23 +25,22 @@ RGB_CHANNELS = 3
 
 @dataclass(frozen=True)
 class ReconstructionTerms:
-    """Per sample, float32.
-
-    loss: (B,), the sum over channels and pixels.
-    l1: (B, C), mean absolute error of each channel, unweighted.
-    perceptual_rgb, perceptual_depth: (B,) LPIPS, unweighted; 0 where its weight is 0.
-    """
+    """The terms of each sample, float32."""
 
     loss: Tensor
+    """(B,), the sum over channels and pixels."""
     l1: Tensor
+    """(B, C), mean absolute error of each channel, unweighted."""
     perceptual_rgb: Tensor
+    """(B,), LPIPS, unweighted; 0 if its weight is 0."""
     perceptual_depth: Tensor
+    """(B,), as for RGB."""
 
 
 def reconstruction_terms(
     reconstruction: Tensor, target: Tensor, perceptual: Distance | None, config: AutoencoderLossConfig
 ) -> ReconstructionTerms:
-    """(B, C, H, W) pictures in [-1, 1], C = 6 or 4. `perceptual` may be None where both its weights are 0."""
+    """Compare (B, C, H, W) pictures in [-1, 1], C = 6 or 4. `perceptual` may be None if both its weights are 0."""
     _, channels, height, width = target.shape
     l1 = (reconstruction.float() - target.float()).abs().mean((2, 3))
     rgb, depth = _perceptual_terms(reconstruction.float(), target.float(), perceptual, config.perceptual)
@@ -54,13 +53,13 @@ def reconstruction_terms(
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, 1)) in nats, summed over a sample: (B, ...) twice -> (B,) float32."""
+    """Return KL(N(mean, variance) || N(0, 1)) in nats, summed over each sample: (B, ...) twice -> (B,) float32."""
     mean, log_variance = mean.float(), log_variance.float()
     return (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(1) / 2
 
 
 def channel_weights(config: AutoencoderLossConfig, channels: int) -> Tensor:
-    """(C,) weights of the L1, in the order of `ldm3d.rgbd.to_tensor`.
+    """Return the (C,) weights of the L1, in the order of `ldm3d.rgbd.to_tensor`.
 
     Raises:
         ValueError: an RGBD picture has neither 6 nor 4 channels.
@@ -72,10 +71,10 @@ def channel_weights(config: AutoencoderLossConfig, channels: int) -> Tensor:
 
 
 def grey_depth(pixels: Tensor) -> Tensor:
-    """Depth as a grey picture, [-1, 1] for [0, 65,535]: (B, C, H, W) -> (B, 3, H, W), three times the same channel.
+    """Return depth as a grey picture, [-1, 1] for [0, 65,535]: (B, C, H, W) -> (B, 3, H, W), three equal channels.
 
-    `ldm3d.rgbd.from_tensor` without rounding and clamping, so that gradients pass: of high and low byte in [-1, 1] it
-    is (256 high + low) / 257.
+    It is `ldm3d.rgbd.from_tensor` without rounding and clamping, so that gradients pass: for high and low bytes in
+    [-1, 1] it is (256 high + low) / 257.
     """
     grey = pixels[:, 3:] if pixels.shape[1] == 4 else (256 * pixels[:, 4:5] + pixels[:, 5:6]) / 257
     return grey.expand(-1, 3, -1, -1)
@@ -84,19 +83,22 @@ def grey_depth(pixels: Tensor) -> Tensor:
 def _perceptual_terms(
     reconstruction: Tensor, target: Tensor, perceptual: Distance | None, config: PerceptualConfig
 ) -> tuple[Tensor, Tensor]:
-    """LPIPS of RGB and of depth, (B,) each, in one pass through the network."""
+    """Return LPIPS of RGB and of depth, (B,) each, in one pass through the network."""
 
     def pictures(pixels: Tensor) -> Tensor:
-        packed = config.depth == "packed" and pixels.shape[1] == 6
-        depth = pixels[:, RGB_CHANNELS:] if packed else grey_depth(pixels)
-        seen = [pixels[:, :RGB_CHANNELS]] * (config.rgb_weight > 0) + [depth] * (config.depth_weight > 0)
-        return torch.cat(seen)
+        batches = []
+        if config.rgb_weight > 0:
+            batches.append(pixels[:, :RGB_CHANNELS])
+        if config.depth_weight > 0:
+            packed = config.depth == "packed" and pixels.shape[1] == 6
+            batches.append(pixels[:, RGB_CHANNELS:] if packed else grey_depth(pixels))
+        return torch.cat(batches)
 
     unseen = torch.zeros(len(target), device=target.device)
     if config.rgb_weight == config.depth_weight == 0:
         return unseen, unseen
     if perceptual is None:
-        raise ValueError("loss.perceptual has a weight above 0, and there is no network: make a Perceptual")
+        raise ValueError("loss.perceptual has a weight above 0, but there is no network: make a Perceptual")
     distances = perceptual(pictures(reconstruction), pictures(target)).split(len(target))
     return (
         distances[0] if config.rgb_weight > 0 else unseen,

@@ -7,24 +7,23 @@ from torch import Tensor, nn
 
 
 class Reconstruction(NamedTuple):
-    """What the losses need of a pass through the autoencoder; a tuple, so that DDP and FSDP find its tensors.
-
-    pixels: (B, C, H, W), about [-1, 1].
-    mean, log_variance: (B, c, h, w) float32, of the posterior.
-    features: (B, f, H, W), what the last layer of the decoder was given; detached. None where gradients are off.
-    """
+    """What the losses need from a pass through the autoencoder; a tuple, so that DDP and FSDP find its tensors."""
 
     pixels: Tensor
+    """(B, C, H, W), about [-1, 1]."""
     mean: Tensor
+    """(B, c, h, w) float32, of the posterior."""
     log_variance: Tensor
+    """(B, c, h, w) float32, of the posterior."""
     features: Tensor | None
+    """(B, f, H, W), the input of the decoder's last layer, detached; None if gradients are off."""
 
 
 class Reconstructor(nn.Module):
-    """Encode, draw from the posterior, decode.
+    """Encodes, draws from the posterior, and decodes.
 
-    This is the module to wrap in DDP or FSDP, or to compile, and to call: `encode` and `decode` of an autoencoder
-    inside a wrapper go past it, and its gradients are then not averaged.
+    Wrap this module in DDP or FSDP, or compile it, and call that. Calling `encode` or `decode` of the autoencoder
+    inside would bypass the wrapper, and gradients would not be averaged.
 
     Args:
         vae: a diffusers AutoencoderKL.
@@ -34,13 +33,17 @@ class Reconstructor(nn.Module):
         super().__init__()
         self.vae = vae
         self._features: Tensor | None = None
-        # once, and not in `forward`: torch.compile does not look for hooks that come later
+        # here and not in `forward`: torch.compile ignores hooks that are added later
         vae.decoder.conv_out.register_forward_pre_hook(self._keep_features)
 
     def forward(self, pixels: Tensor, noise: Tensor) -> Reconstruction:
-        """(B, C, H, W) of [-1, 1] and (B, c, h, w) of N(0, 1), or of zeros for the posterior's mean."""
+        """Reconstruct (B, C, H, W) `pixels` in [-1, 1].
+
+        Args:
+            noise: (B, c, h, w), from N(0, 1); zeros give the posterior's mean.
+        """
         posterior = self.vae.encode(pixels).latent_dist
-        mean = posterior.mean.float().clone()  # not a view: FSDP warns of outputs that are
+        mean = posterior.mean.float().clone()  # not a view: FSDP warns about outputs that are
         log_variance = posterior.logvar.float()
         latents = mean + torch.exp(log_variance / 2) * noise
         decoded = self.vae.decode(latents).sample

@@ -10,10 +10,12 @@ from pipelines.training.trainer import Worker
 
 @dataclass(frozen=True)
 class Alone(Worker):
-    """The only worker; asks itself to stop after a step, and finds out at another that its machine will go."""
+    """The only worker of a training."""
 
     stop_at: int | None = None
+    """Step after which it asks itself to stop."""
     leaves_at: int | None = None
+    """Step after which it is told that its machine goes away."""
 
     @classmethod
     def until(cls, stop_at: int | None = None, leaves_at: int | None = None) -> "Alone":

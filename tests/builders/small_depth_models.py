@@ -1,4 +1,4 @@
-"""Depth models of every family with random weights, saved as transformers saves them: milliseconds a picture."""
+"""Depth models of every family with random weights, in transformers' format; a picture takes milliseconds."""
 
 import torch
 from transformers import (
@@ -99,7 +99,7 @@ def metric_depth_anything(folder):
 
 
 def save(model, processor, folder):
-    """Saved with larger weights than a new model has, and live ReLUs, or its depth would be flat."""
+    """Save a model with larger weights than a new one has, and live ReLUs; its depth would be flat otherwise."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim > 1:

@@ -1,4 +1,4 @@
-"""Processes of a test's own file, as the workers of a process group are."""
+"""Runs a test's own file as the worker processes of a process group."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from tests import ROOT
 
 
 def run_workers(script: str, folder: Path, count: int) -> None:
-    """`script <rank> <folder>` so many times at once, to their end. Raises AssertionError where one fails."""
+    """Run `script <rank> <folder>` for `count` ranks at once, and wait. Raises AssertionError if one fails."""
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     env = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
     started = [subprocess.Popen([sys.executable, script, str(rank), str(folder)], env=env) for rank in range(count)]

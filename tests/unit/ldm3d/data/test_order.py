@@ -1,4 +1,4 @@
-"""Every row at most once an epoch, the same batches for any number of workers, and any batch without those before."""
+"""An epoch has each row at most once; batches are the same for any workers, and found without those before."""
 
 from collections import Counter
 
@@ -86,7 +86,7 @@ def test_workers_have_row_groups_of_their_own():
         {group for group, _ in samples(list(order.batches(0, steps, order.lanes_of(rank, 4))))} for rank in range(4)
     ]
     counted = Counter(group for each in groups for group in each)
-    assert sum(count > 1 for count in counted.values()) <= 3  # those that lie across a border
+    assert sum(count > 1 for count in counted.values()) <= 3  # those across a border
 
 
 def test_positions_number_the_samples_of_a_training():
@@ -112,7 +112,7 @@ def test_epochs_and_seeds_have_orders_and_leftovers_of_their_own():
 
 
 def test_the_order_is_for_ever():
-    """A change here means that trainings begun before cannot be gone on with."""
+    """A change here means that trainings started before it cannot be resumed."""
     order = make_order(seed=7)
     assert samples(epoch(order, 3)[:1]) == [(7, 1), (1, 2), (1, 28), (1, 29), (4, 10), (4, 11), (5, 0), (5, 1)]
 

@@ -1,4 +1,4 @@
-"""Every family of depth models that the documentation names: labels are what transformers' post-processing says."""
+"""Labels agree with transformers' post-processing for every family of depth models in the documentation."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ from tests.builders.small_depth_models import depth_anything, depth_pro, dpt, gl
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-# What builds it; the side of its depth maps in pixels, so that nothing is resized; what post-processing returns.
+# Builder; side of its depth maps in pixels, so that nothing is resized; what post-processing returns.
 FAMILIES = [
     (dpt, 32, "inverse depth"),  # MiDaS
     (depth_anything, 56, "inverse depth"),
     (metric_depth_anything, 56, "metres"),  # sigmoid x max_depth
     (glpn, 64, "metres"),  # sigmoid x max_depth
     (zoedepth, 64, "metres"),  # a mean of depths between min_depth and max_depth
-    (depth_pro, 256, "metres"),  # 1 / predicted_depth, after scaling it by the field of view, if that is predicted
+    (depth_pro, 256, "metres"),  # 1 / predicted_depth, scaled by the field of view first if that is predicted
 ]
 
 
@@ -42,10 +42,10 @@ def test_labels_are_what_post_processing_says_of_near_and_far(build, side, unit,
 
 
 def test_padding_that_the_processor_adds_is_taken_off_again():
-    """ZoeDepth's processor reflects the picture's edges outwards, by 24 of 128 pixels on each side."""
+    """ZoeDepth's processor pads a picture of 128 pixels by reflection, with 24 pixels on each side."""
 
     class Bright(torch.nn.Module):
-        """Inverse depth that is as large as a pixel is bright."""
+        """Predicts inverse depth equal to brightness."""
 
         device, dtype = torch.device("cpu"), torch.float32
 

@@ -1,4 +1,4 @@
-"""Metres of every family of metric depth models: ZoeDepth's padding and mirroring by hand, and what is refused."""
+"""Every family of metric depth models gives metres, ZoeDepth's padding and mirroring included; others are refused."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2, 40, 56, 3), dtype=np.uint
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """A folder of each, by name."""
+    """A saved model of each family: name -> folder."""
     found = {}
     for build in (dpt, depth_anything, metric_depth_anything, glpn, zoedepth, depth_pro):
         found[build.__name__] = str(tmp_path_factory.mktemp(build.__name__))
@@ -37,14 +37,14 @@ def opened(folder: str, *, flip: bool = False) -> MetricDepthEstimator:
 
 @torch.inference_mode()
 def raw(estimator: MetricDepthEstimator, images: np.ndarray) -> Any:
-    """What the model itself answers, at its own size."""
+    """Return the model's own output, at its own size."""
     pictures = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
     pixels = estimator.processor(images=pictures, return_tensors="pt")["pixel_values"]
     return estimator.model(pixel_values=pixels)
 
 
 def unpadded(depth: torch.Tensor) -> torch.Tensor:
-    """Of ZoeDepth: to the size of the padded picture, of which 3 √(side / 2) pixels on each side are cut away."""
+    """Resize ZoeDepth's map to the padded picture, and cut off 3 √(side / 2) pixels on each side."""
     above, left = 13, 15
     return functional.interpolate(depth[:, None], (40 + 2 * above, 56 + 2 * left), mode="bicubic")[
         :, 0, above:-above, left:-left
@@ -72,7 +72,7 @@ def test_zoedepths_padding_is_taken_off_and_the_mirror_image_averaged(folders):
 
 @pytest.mark.parametrize("use_fov_model", [False, True])
 def test_depth_pro_says_inverse_depth_at_a_focal_length_of_the_width(tmp_path, use_fov_model):
-    """Nearer by 2 tan(fov / 2) where it sees the field of view (arXiv 2410.02073, section 3.1)."""
+    """With a predicted field of view, it is multiplied by 2 tan(fov / 2) (arXiv 2410.02073, section 3.1)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         depth_pro(tmp_path, use_fov_model)
@@ -93,7 +93,7 @@ def test_mirroring_a_picture_mirrors_what_is_averaged(folders):
 
 @pytest.mark.parametrize("name", ["dpt", "depth_anything"])
 def test_relative_depth_is_refused_with_what_to_give(folders, name):
-    with pytest.raises(ValueError, match=r"depth\.reference .* relative inverse depth, wanted metres: give ZoeDepth"):
+    with pytest.raises(ValueError, match=r"depth\.reference .* relative inverse depth, wanted metres"):
         opened(folders[name])
 
 
@@ -110,7 +110,7 @@ def test_what_does_not_load_is_refused_by_the_name_of_its_setting(tmp_path):
 
 
 def test_weights_that_are_missing_are_refused_but_those_that_nothing_uses(tmp_path):
-    """Intel/dpt-large comes without these: a random fill would be another model in each process."""
+    """Intel/dpt-large comes without these: filled at random, they would make another model in each process."""
     dpt(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     kept = {name: weight for name, weight in weights.items() if "layers.0.residual_layer1" not in name}

@@ -1,4 +1,4 @@
-"""Half precision where there is a GPU, float32 elsewhere, and whatever is asked for by name."""
+"""Depth models run in half precision on a GPU, in float32 elsewhere, and in any precision asked for by name."""
 
 import numpy as np
 import pytest

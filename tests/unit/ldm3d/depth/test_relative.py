@@ -1,4 +1,4 @@
-"""Labels: what a transformers model predicts, 16 bits of it, larger = nearer."""
+"""Labels hold the prediction of a transformers model in 16 bits, larger = nearer."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from ldm3d.rgbd import DEPTH_MAX
 
 
 class Constant(torch.nn.Module):
-    """A depth model that returns what it was given, to see what becomes of it."""
+    """A depth model that always predicts the same map."""
 
     def __init__(self, predicted: torch.Tensor) -> None:
         super().__init__()

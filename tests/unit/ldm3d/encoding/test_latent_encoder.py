@@ -1,4 +1,4 @@
-"""Latents are those of diffusers' own encoder to the rounding of float16; what cannot be one is a reject."""
+"""Latents are those of diffusers' own encoder to the rounding of float16; what cannot be encoded is rejected."""
 
 import copy
 
@@ -23,7 +23,7 @@ COUNT, BATCH = 11, 4
 
 @pytest.fixture(scope="module")
 def vae(toy_base):
-    """Of six channels, with random weights; a new copy each time, as encoders keep theirs."""
+    """Makes copies of a six-channel autoencoder with random weights, as encoders keep theirs."""
     made = load_autoencoder(ModelConfig(base=str(toy_base), depth_input="rgb_mean"))
     return lambda: copy.deepcopy(made)
 
@@ -51,7 +51,7 @@ def theirs(vae, pictures: Pictures):
 
 
 def close(got: np.ndarray, wanted: torch.Tensor) -> None:
-    """Half a unit in the last place of float16, and what the shape of a batch changes in float32."""
+    """Allow half a unit in the last place of float16, and what the shape of a batch changes in float32."""
     torch.testing.assert_close(torch.from_numpy(got).float(), wanted, rtol=2**-11 + 1e-5, atol=2**-25 + 1e-5)
 
 
@@ -78,7 +78,7 @@ def test_a_flipped_latent_is_exactly_that_of_the_mirrored_picture(vae, rows):
 def test_a_latent_does_not_depend_on_the_company_that_its_picture_is_in(vae, rows):
     encode, pictures = encoder(vae()), decode_rgbd(rows)
     together = encode(first(pictures, 0, BATCH))
-    for start in range(BATCH):  # other places and other numbers of neighbours, down to none
+    for start in range(BATCH):  # other places, and fewer neighbours, down to none
         fewer = encode(first(pictures, start, BATCH))
         assert np.array_equal(together.mean[start:], fewer.mean)
         assert np.array_equal(together.std[start:], fewer.std)

@@ -55,7 +55,7 @@ def test_without_depth_input_no_depth_moves_the_latent(rgb, channels):
 
 @pytest.mark.parametrize("channels", [6, 4])
 def test_without_depth_input_the_latent_is_the_rgb_models_bit_for_bit(rgb, channels):
-    """Weights and pixels of few bits, so that their sums are exact: another kernel adds up in another order."""
+    """Weights and pixels have few bits, so that sums are exact in whatever order a kernel adds."""
     conv_in = rgb.encoder.conv_in
     with torch.no_grad():
         for weights in (conv_in.weight, conv_in.bias):

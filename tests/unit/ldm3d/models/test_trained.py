@@ -1,4 +1,4 @@
-"""A trained autoencoder is opened by itself, from a folder or a URL, and refused where it will not do."""
+"""A trained autoencoder is opened on its own, from a folder or a URL, and refused if it does not fit."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
 
 @pytest.fixture(scope="module")
 def made(toy_base, tmp_path_factory):
-    """As `train_autoencoder` leaves it: `vae/` and no model_index.json."""
+    """The output of `train_autoencoder`: `vae/` and no model_index.json."""
     folder = tmp_path_factory.mktemp("trained")
     load_autoencoder(ModelConfig(base=str(toy_base), depth_input="rgb_mean")).save_pretrained(folder / "vae")
     return folder
@@ -27,7 +27,7 @@ def made(toy_base, tmp_path_factory):
 
 @pytest.fixture
 def trained(made, tmp_path):
-    """A copy to spoil."""
+    """A copy that a test may damage."""
     return shutil.copytree(made, tmp_path / "trained")
 
 
@@ -52,7 +52,7 @@ def test_a_url_is_the_same_as_its_folder(made):
 
 
 def test_an_autoencoder_of_rgb_is_refused_with_what_to_give(toy_base):
-    with pytest.raises(ValueError, match=r"3 channels in and 3 out, wanted 6 or 4 .* give the output of train_"):
+    with pytest.raises(ValueError, match=r"model\.autoencoder .* 3 channels in and 3 out, wanted 6 or 4"):
         open_autoencoder(str(toy_base))
 
 

@@ -1,4 +1,4 @@
-"""The toy CLIP learns, repeats itself, and loads in place of a real one."""
+"""The toy CLIP learns, is reproducible, and loads in place of a real one."""
 
 import numpy as np
 import pytest

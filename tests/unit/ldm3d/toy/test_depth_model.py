@@ -1,4 +1,4 @@
-"""The toy depth model learns, repeats itself, and loads as any transformers model does."""
+"""The toy depth model learns, is reproducible, and loads like any transformers model."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The toy base is a small Stable Diffusion: real classes, real files, and a text encoder that is of use untrained."""
+"""The toy base is a small Stable Diffusion: real classes, real files, and a text encoder that is useful untrained."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def test_scene_words_are_those_of_all_captions():
 def test_what_a_caption_says_can_be_read_off_its_states_by_a_linear_probe(pipeline, fact):
     with torch.no_grad():
         states = encode(pipeline.text_encoder, tokenise(pipeline.tokenizer, [scene.caption for scene in SCENES]))
-    # Of the mean over positions, so that only what the states hold tells which word came first.
+    # the mean over positions: word order can be read from the states only
     probe = np.c_[states.mean(1).double().numpy(), np.ones(len(SCENES))]
     answers = sorted({fact(scene) for scene in SCENES})
     wanted = np.array([answers.index(fact(scene)) for scene in SCENES])

@@ -1,4 +1,4 @@
-"""The toy metric depth model learns metres, and loads as a metric model of transformers by itself."""
+"""The toy metric depth model learns metres, and loads like any metric model of transformers."""
 
 import numpy as np
 import pytest

@@ -12,7 +12,7 @@ from ldm3d.toy.photographs import photographs
 @pytest.fixture
 def no_network(monkeypatch):
     def refuse(*_):
-        raise AssertionError("a photograph was asked of the network")
+        raise AssertionError("a photograph was requested from the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)

@@ -15,14 +15,14 @@ def alone(solid: Solid) -> Scene:
 
 
 def mask(scene: Scene, solid: Solid, size: int = 32) -> np.ndarray:
-    """Where `solid` is seen in the picture of `scene`."""
+    """Return where `solid` is visible in the picture of `scene`."""
     only = render(dataclasses.replace(scene, objects=(solid,)), size).inverse_depth
     empty = render(dataclasses.replace(scene, objects=()), size).inverse_depth
     return (only != empty) & (only == render(scene, size).inverse_depth)
 
 
 def nearest(pixels: np.ndarray, names: dict[str, tuple[int, int, int]]) -> str:
-    """Which of the named colours `pixels` have, whatever their brightness. (N, 3) uint8."""
+    """Return the named colour nearest to `pixels`, (N, 3) uint8, whatever their brightness."""
     brightest = pixels[np.argsort(pixels.sum(axis=1))[-max(1, len(pixels) // 2) :]].mean(axis=0)
     return min(
         names, key=lambda name: np.abs(brightest / brightest.sum() - np.divide(names[name], sum(names[name]))).sum()

@@ -1,4 +1,4 @@
-"""The toy world holds everything that can go wrong, says truly what comes of it, and is honest LAION metadata."""
+"""The toy world has everything that can go wrong, states its outcome correctly, and is valid LAION metadata."""
 
 import io
 import urllib.request
@@ -27,7 +27,7 @@ from ldm3d.toy.web import ToyWeb
 from ldm3d.toy.world import SELECT, build_world
 
 BASE_URL = "http://127.0.0.1:8000"
-BY_DOWNLOAD = {  # reasons that are found after selection
+BY_DOWNLOAD = {  # reasons found after selection
     *(Reason.REFUSED_URL, Reason.REFUSED_ADDRESS, Reason.CONNECTION_FAILED),
     *(Reason.DUPLICATE_BYTES, Reason.NEAR_DUPLICATE),
 }
@@ -48,7 +48,7 @@ def page_of(world, url):
 
 
 def content_of(world, url) -> Content | None:
-    """What a patient client gets from `url` in the end, None where that is no content."""
+    """Return what a patient client gets from `url` in the end; None if that is not content."""
     page = page_of(world, url)
     if isinstance(page, Recovers | RedirectChain):
         page = page.then
@@ -104,7 +104,7 @@ def test_every_reason_that_a_download_can_end_in_is_there(world):
     absent = {
         *(Reason.NOT_SAMPLED, Reason.HOST_UNAVAILABLE),  # depend on the run's settings
         Reason.DNS_FAILED,  # would ask a name server
-        *(Reason.DECODE_TIMEOUT, Reason.DECODER_CRASHED, Reason.DEPTH_FAILED),  # faults of ours, not of the web's
+        *(Reason.DECODE_TIMEOUT, Reason.DECODER_CRASHED, Reason.DEPTH_FAILED),  # our faults, not the web's
         *(Reason.ENCODE_FAILED, Reason.GENERATE_FAILED),  # of other stages
     }
     assert set(world.counts) == {KEPT, *Reason} - absent
@@ -182,7 +182,7 @@ def test_names_with_spaces_and_accents_are_served_under_their_encoded_paths(worl
 def test_a_seed_is_the_same_world_and_another_is_not(tmp_path):
     seeds = {"a": 0, "b": 0, "c": 1}
     a, b, c = (build_world(tmp_path / name, BASE_URL, scenes=3, seed=seed) for name, seed in seeds.items())
-    assert repr(a.rows) == repr(b.rows)  # one similarity is not a number, and equal to nothing
+    assert repr(a.rows) == repr(b.rows)  # repr, as one similarity is NaN
     assert a.pages == b.pages
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()

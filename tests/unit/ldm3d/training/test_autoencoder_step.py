@@ -62,7 +62,7 @@ def gradients(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def kl_f8(vae, perceptual, discriminator, pixels, noise) -> tuple[torch.Tensor, torch.Tensor]:
-    """Total loss and adaptive weight, all in one graph, differentiated by the weights of the last layer."""
+    """Compute total loss and adaptive weight in one graph, differentiating by the weights of the last layer."""
     posterior = vae.encode(pixels).latent_dist
     fake = vae.decode(posterior.mean + posterior.std * noise).sample
     loss = reconstruction_terms(fake, pixels, perceptual, CONFIG).loss.sum() / len(pixels)
@@ -104,7 +104,7 @@ def test_the_discriminator_starts_on_time_or_never():
 
 def test_a_missing_discriminator_is_refused(vae, perceptual):
     pixels, noise = batch()
-    with pytest.raises(ValueError, match="there is no discriminator"):
+    with pytest.raises(ValueError, match=r"step 10 .*loss\.discriminator_start"):
         generator_loss(Reconstructor(vae)(pixels, noise), pixels, perceptual, None, AFTER, CONFIG)
 
 
@@ -139,7 +139,7 @@ def test_a_discriminator_that_is_sure_has_no_loss():
 
 
 def test_the_generator_becomes_more_real_to_the_discriminator(vae, discriminator):
-    """The sign of the adversarial term: with it, logits of the reconstruction rise."""
+    """The sign of the adversarial term is right: logits of the reconstruction rise."""
     pixels, noise = batch()
     config = replace(CONFIG, perceptual=replace(CONFIG.perceptual, rgb_weight=0, depth_weight=0))
     config = replace(config, adversarial_weight=10.0)

@@ -16,7 +16,7 @@ def network() -> nn.Module:
 
 
 def walk(module: nn.Module, ema: Ema, steps: int) -> list[torch.Tensor]:
-    """Random steps of the weights, each taken in; the values of one weight, the initial one first."""
+    """Take random steps, update the average after each, and return the values of one weight, the initial one first."""
     seen = [module[0].weight.detach().clone()]
     for _ in range(steps):
         with torch.no_grad():
@@ -58,7 +58,7 @@ def test_the_average_is_float32_where_the_weights_are_not():
         module[0].weight += 1
     ema.update(module)
     assert ema.average["0.weight"].dtype == torch.float32
-    moved = ema.average["0.weight"] - start  # bfloat16 would not see a thousandth of it
+    moved = ema.average["0.weight"] - start  # bfloat16 would round it away
     torch.testing.assert_close(moved, torch.full_like(moved, 0.001), rtol=0.02, atol=1e-6)
 
 
@@ -109,5 +109,5 @@ def test_a_saved_average_goes_on_as_if_uninterrupted():
 
 def test_the_average_of_another_network_is_refused():
     ema = Ema(nn.Linear(2, 2), EmaConfig())
-    with pytest.raises(ValueError, match="of another network"):
+    with pytest.raises(ValueError, match="6 names differ"):
         Ema(network(), EmaConfig()).load_state_dict(ema.state_dict())

@@ -1,4 +1,4 @@
-"""Operations are counted as they are by hand, and peaks are those of a device's name."""
+"""Operations are counted as by hand, and peaks follow from the device's name."""
 
 import pytest
 import torch

@@ -42,7 +42,7 @@ def test_a_good_step_between_starts_the_count_again():
 def test_an_exploding_norm_is_bad_once_it_is_known_what_is_usual():
     guard = StepGuard(max_skipped=5)
     huge = torch.tensor(1e4)
-    assert guard.accepts([FINE], {"unet": huge})  # who knows
+    assert guard.accepts([FINE], {"unet": huge})  # nothing is usual yet
     guard = StepGuard(max_skipped=5)
     for _ in range(MEMORY):
         assert guard.accepts([FINE], {"unet": FINE})
@@ -61,7 +61,7 @@ def test_a_bad_norm_is_not_taken_for_usual():
 
 @pytest.mark.parametrize("vanishing", [0.0, 1e-5])
 def test_a_network_may_learn_again_after_its_gradients_had_vanished(vanishing):
-    """A discriminator that wins has a hinge loss of 0."""
+    """The hinge loss of a discriminator that wins is 0."""
     guard = StepGuard(max_skipped=5)
     for norm in (*[0.0] * 60, *[1.0] * 100, *[vanishing] * 1_000, *[1.0] * 100):
         assert guard.accepts([FINE], {"discriminator": torch.tensor(norm)})

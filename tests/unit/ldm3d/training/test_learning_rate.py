@@ -1,4 +1,4 @@
-"""The learning rate follows its closed form, and torch's scheduler can be given it."""
+"""The learning rate follows its closed form, and works with torch's scheduler."""
 
 import math
 from functools import partial

@@ -1,4 +1,4 @@
-"""The loss scale follows what gradients bear."""
+"""The loss scale is as large as gradients allow."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Noise belongs to a sample: batch, order, worker and what was drawn before do not matter."""
+"""Noise belongs to a sample: batch, order, worker and earlier draws do not matter."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_uniform_numbers_fill_the_unit_interval():
 
 
 def test_the_numbers_are_these_on_every_machine():
-    """If this fails after an update of numpy, resumed runs would go on with other noise: say so in the changelog."""
+    """If this fails after an update of numpy, resumed runs will continue with other noise: say so in the changelog."""
     bits = uniform(3, Purpose.TIMESTEP, [0, 1, 10**12]) * 2**24
     assert bits.tolist() == [3091639, 1038355, 4115577]
     noise = normal(3, Purpose.NOISE, [0], (4,))[0]

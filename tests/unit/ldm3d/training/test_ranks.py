@@ -28,7 +28,7 @@ CONFIG = AutoencoderLossConfig(
 
 
 class SmallAutoencoder(nn.Module):
-    """What a Reconstructor asks of an AutoencoderKL, without the seconds that each worker would import diffusers."""
+    """The part of an AutoencoderKL that a Reconstructor needs, without the seconds that importing diffusers takes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,12 +45,12 @@ class SmallAutoencoder(nn.Module):
 
 
 def step(wrap, reduce, rank: int = 0, workers: int = 1) -> dict[str, torch.Tensor]:
-    """A step on this worker's part of four pictures; its gradients by name, its losses averaged over workers."""
+    """Take a step on this worker's part of four pictures; return its gradients by name, and mean losses."""
     torch.manual_seed(0)
     vae = SmallAutoencoder()
     discriminator = PatchDiscriminator(6, filters=4, layers=2, norm="group")
     generator = torch.Generator().manual_seed(1)
-    size = torch.tensor([0.1, 0.2, 1.0, 0.9])[:, None, None, None]  # the workers' parts are not alike
+    size = torch.tensor([0.1, 0.2, 1.0, 0.9])[:, None, None, None]  # the workers' parts differ
     pixels = ((torch.rand(4, 6, 16, 16, generator=generator) * 2 - 1) * size).chunk(workers)[rank]
     noise = torch.randn(4, 4, 8, 8, generator=generator).chunk(workers)[rank]
     reconstructor, judge = wrap(Reconstructor(vae)), wrap(discriminator)
@@ -67,7 +67,7 @@ def step(wrap, reduce, rank: int = 0, workers: int = 1) -> dict[str, torch.Tenso
 
 
 def shard(module: nn.Module) -> nn.Module:
-    """FSDP: every worker holds a half of each weight."""
+    """Apply FSDP: every worker holds half of each weight."""
     if isinstance(module, Reconstructor):
         for part in (module.vae.encoder, module.vae.decoder):
             fully_shard(part)
@@ -79,7 +79,7 @@ def whole(seen: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def work(rank: int, folder: str) -> None:
-    """One of two workers: writes what it saw."""
+    """Run one of two workers, and save what it saw."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     distributed.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=WORKERS)
     try:
@@ -113,7 +113,7 @@ def test_two_workers_have_the_gradients_of_one(workers, strategy):
 
 
 def test_a_weight_of_each_workers_own_would_be_another(workers):
-    """What the mean over workers is for."""
+    """This is why gradients are averaged over workers."""
     own = [worker["each its own weight"] for worker in workers]
     exact = workers[0]["replicated"]["adaptive_weight"]
     assert min(abs(weight / exact - 1) for weight in own) > 0.01
