@@ -49,7 +49,7 @@ def orders(draw) -> GlobalOrder:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(orders())
 def test_an_epoch_takes_each_row_at_most_once_and_leaves_out_less_than_a_batch(order):
     taken = samples(epoch(order))
@@ -59,7 +59,7 @@ def test_an_epoch_takes_each_row_at_most_once_and_leaves_out_less_than_a_batch(o
     assert 0 <= len(every) - len(taken) < order.batch_size
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(orders(), st.data())
 def test_any_stretch_is_what_it_is_in_the_whole(order, data):
     whole = epoch(order, 0) + epoch(order, 1) + epoch(order, 2)
@@ -139,7 +139,7 @@ def test_neighbours_in_the_corpus_seldom_meet_in_a_batch():
     assert np.mean(from_one_group) < 3  # a share of 4 from the 16 row groups or so in reach
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(orders())
 def test_a_visit_is_one_row_group_and_over_after_its_final_row(order):
     batches = [batch for number in range(2) for batch in epoch(order, number)]

@@ -303,13 +303,13 @@ def ends_in_square_or_reject(content: bytes) -> None:
             assert decode_rgb(square.jpeg).shape == (16, 16, 3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([b"", *(seed[:12] for seed in _SEEDS)]), st.binary(max_size=300))
 def test_any_bytes_end_in_a_square_or_a_reject(magic, rest):
     ends_in_square_or_reject(magic + rest)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(_SEEDS),
     st.lists(st.tuples(st.integers(0, 2_000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=6),

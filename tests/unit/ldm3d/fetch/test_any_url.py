@@ -45,7 +45,7 @@ def stubbed(img2dataset):
 
 
 @given(urls=st.lists(SOME_URLS, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_ends_with_a_reason_and_contacts_public_addresses_only(stubbed, urls):
     fetcher, contacts = stubbed
     contacts.clear()

@@ -89,7 +89,7 @@ def test_text_of_any_origin_is_text(text):
     assert about[1] == [plain(text), plain(text)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("|\\`*_[]()<>&#!~\n-+=.1")), max_size=60))
 def test_no_text_becomes_markup(text):
     document = rendered(with_text(text))

@@ -138,7 +138,7 @@ def test_text_of_any_origin_is_text(text):
     assert clean(text) in found.texts
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=80))
 def test_no_text_becomes_markup(text):
     of = evaluation([result("fid", 20.0, pictures=text)], title=text, left_out=[text], about={text: {text: text}})

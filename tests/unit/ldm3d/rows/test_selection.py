@@ -205,7 +205,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.fixed_dictionaries({name: st.lists(VALUES, min_size=3, max_size=3) for name in LAION.names()}))
 def test_rows_of_any_type_are_judged_and_none_is_lost(columns):
     arrays = {}
