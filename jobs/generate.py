@@ -17,7 +17,7 @@ from ldm3d.config import GenerateConfig
 def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """One prompt needs neither a cluster nor Ray."""
     if config.prompt is not None:
-        from ldm3d.sampling.prompt import draw_prompt
+        from ldm3d.sampling.draw_prompt import draw_prompt
 
         return draw_prompt(config, dry_run=dry_run)
     from pipelines.generate import generate
