@@ -144,7 +144,7 @@ class SamplingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateConfig:
-    """Draw pictures with depth: for files of captions on a cluster, or for one prompt right here."""
+    """Draw pictures with depth: for files of captions on a cluster, or for one prompt on this machine."""
 
     input: FolderUrl | None = None
     """Captions: a parquet file with a column `caption`, or a folder of such files; COCO's captions (.json); or text
