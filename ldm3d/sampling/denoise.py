@@ -104,7 +104,7 @@ def guide(conditional: Tensor, empty: Tensor, scale: float, rescale: float = 0.0
 
 def _steered(steer: Steer, solver: Any, predicted: Tensor, latents: Tensor, timestep: Tensor) -> Tensor:
     """Return the prediction, of noise or velocity, that leads to the clean latents that `steer` wants."""
-    alpha = solver.alphas_cumprod[timestep.long().cpu()].to(latents)
+    alpha: Tensor = solver.alphas_cumprod[timestep.long().cpu()].to(latents)
     kept, noisy = alpha.sqrt(), (1 - alpha).sqrt()  # latents = kept * clean + noisy * noise
     if solver.config.prediction_type == "epsilon":
         clean = steer((latents - noisy * predicted) / kept)
