@@ -1,10 +1,10 @@
-"""Run the frozen autoencoder over an RGBD corpus, once: what the U-Net is then trained on.
+"""Encode an RGBD corpus once with the frozen autoencoder: the U-Net is trained on the result.
 
     python -m jobs.encode_latents --preset ldm3d --input s3://corpora/laion-rgbd --output s3://corpora/laion-latents \\
         --model.autoencoder s3://runs/autoencoder
     ray job submit --working-dir . -- python -m jobs.encode_latents --input ... --output ...
 
-Killed anywhere, run it again: it does what is left.
+Kill it at any point and run the same command again: it resumes where it stopped.
 """
 
 from typing import Any

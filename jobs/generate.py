@@ -1,11 +1,11 @@
-"""Draw pictures with depth: for captions on a cluster, or for one prompt right here.
+"""Draw pictures with depth: for captions on a cluster, or for one prompt on this machine.
 
     python -m jobs.generate --prompt "a lemon on a wooden table" --output pictures
     python -m jobs.generate --preset ldm3d --input s3://captions/coco-val2014.json --output s3://samples/coco \\
         --captions.count 30000 --sampling.guidance-scale 3 5 7
     ray job submit --working-dir . -- python -m jobs.generate --input ... --output ...
 
-Killed anywhere, run it again: it does what is left.
+Kill it at any point and run the same command again: it resumes where it stopped.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from ldm3d.config import GenerateConfig
 
 
 def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """One prompt needs neither a cluster nor Ray."""
+    """Draw one prompt here, without a cluster or Ray, or captions on a cluster."""
     if config.prompt is not None:
-        from ldm3d.sampling.prompt import draw_prompt
+        from ldm3d.sampling.draw_prompt import draw_prompt
 
         return draw_prompt(config, dry_run=dry_run)
     from pipelines.generate import generate

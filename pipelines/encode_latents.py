@@ -51,16 +51,17 @@ class _EncodeLatents(Stage):
     def __init__(self, plan: EncodePlan) -> None:
         self.plan, self.config = plan, plan.config
         self.encoders = {"autoencoder": plan.about_autoencoder(), "text": plan.about_text()}
-        self.identity = self.config.identity() | plan.corpus.identity | {"stage": "encode_latents"}
-        self.identity |= {name: about and about["fingerprint"] for name, about in self.encoders.items()}
+        fingerprints = {name: about["fingerprint"] if about else None for name, about in self.encoders.items()}
+        self.identity = self.config.identity() | plan.corpus.identity | {"stage": "encode_latents"} | fingerprints
 
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
         return finished_summary(self.output, self.plan.corpus.shards)
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         self.pool = fit_actors("encode", self.config.cluster, *cluster_size())
-        self.weights = ray.put(self.plan.vae)  # workers may not reach the place that the weights came from
-        self.text = self.plan.text and ray.put(self.plan.text)
+        # in the object store, as workers may not reach the place that the weights came from
+        self.weights = ray.put(self.plan.vae)
+        self.text = ray.put(self.plan.text) if self.plan.text else None
         arguments = self.weights, self.config.encode, self.plan.image_size
         patience_s = self.config.cluster.no_progress_timeout_s
         facts = try_on_worker(try_encoder, *arguments, pool=self.pool, patience_s=patience_s, name="the autoencoder")

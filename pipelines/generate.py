@@ -63,7 +63,8 @@ class _Generate(Stage):
         return {"resources": str(self.pool), **facts}
 
     def extent(self) -> dict[str, Any]:
-        return {"rows_read": sum(shard.rows for shard in self.plan.shards), "captions": self.plan.captions.about()}
+        samples = sum(shard.rows for shard in self.plan.shards)
+        return {"rows_read": samples, "captions": self.plan.captions.about()}
 
     def work(self, owner: str) -> dict[str, Any]:
         plan, output = self.plan, self.output
@@ -80,7 +81,7 @@ class _Generate(Stage):
 
     def _share_models(self) -> dict[str, Any]:
         """Put the models into the object store, as workers may not reach the places that they came from, and try
-        each on a worker. Returns what is known of their samples.
+        each on a worker. Return what is known of their samples.
 
         Raises:
             ValueError: a model does not draw, or models draw pictures of different sizes.

@@ -24,6 +24,7 @@ from ldm3d.config.diffusion import (
     LoraConfig,
     SamplesConfig,
 )
+from ldm3d.config.drawing import Drawing
 from ldm3d.config.evaluate import (
     ClipConfig,
     DepthConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "DiffusionConfig",
     "DiffusionModelConfig",
     "DownloadConfig",
+    "Drawing",
     "DuplicatesConfig",
     "EmaConfig",
     "EncodeConfig",

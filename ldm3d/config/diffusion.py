@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.drawing import Drawing
 from ldm3d.config.places import FolderUrl, ModelPlace
 from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
@@ -85,9 +86,9 @@ class SamplesConfig:
     """Number of captions to take from the validation split; 0 draws none."""
     every_epochs: int = 1
     """Epochs between pictures."""
-    num_inference_steps: int = 50
+    num_inference_steps: int = Drawing.num_inference_steps
     """DDIM steps."""
-    guidance_scale: float = 5.0
+    guidance_scale: float = Drawing.guidance_scale
     """How strongly predictions are pushed away from those without a caption; 1 is no guidance."""
 
     def __post_init__(self) -> None:

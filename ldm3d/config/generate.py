@@ -6,24 +6,25 @@ from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.drawing import Drawing
 from ldm3d.config.named import named
 from ldm3d.config.places import FolderUrl, NamedModelPlace
 
-NAME = r"\w+([.-]\w+)*"  # of a model, as folders and `datasets` take it
+NAME = r"\w+([.-]\w+)*"  # a model's name, which folders and `datasets` have to accept
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """The model, or several."""
+    """The model that draws, or several."""
 
     model: tuple[NamedModelPlace, ...] = ("Intel/ldm3d",)
     """`model/` of `train_diffusion`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable Diffusion v1.x or
-    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several are
-    part of the grid, say the checkpoints of a training; NAME=MODEL names one."""
+    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several, say
+    the checkpoints of a training, are part of the grid; NAME=MODEL names one."""
     revision: str | None = None
-    """Commit of the only model, on the hub; None takes its main branch."""
+    """Commit on the hub, with a single model; None takes its main branch."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Of the networks; `auto` is fp16 on a GPU and fp32 on a CPU. A picture whose decoding overflows in half precision
+    """Precision of the networks; `auto` is fp16 on a GPU and fp32 on a CPU. A picture that overflows in half precision
     is decoded again in fp32."""
 
     def __post_init__(self) -> None:
@@ -34,7 +35,8 @@ class GeneratorConfig:
             _require_names([name for name, _ in self.named()])
 
     def named(self) -> list[tuple[str, str]]:
-        """The name and place of each. One that is given none is called by its folder, or by that of `model/`."""
+        """Return the name and place of each model. One without a name is called after its folder, or the one above
+        `model/`."""
         return [named(given) for given in self.model]
 
 
@@ -42,21 +44,21 @@ def _require_names(names: list[str]) -> None:
     fine = all(re.fullmatch(NAME, name, re.ASCII) for name in names)
     wanted = "letters, digits, _, and - or . between them: give NAME=MODEL"
     require(fine, "names of model.model", names, wanted)
-    distinct = len({name.replace("-", "_") for name in names}) == len(names)  # as `datasets` has splits
-    require(distinct, "names of model.model", names, "a name for each: give NAME=MODEL")
+    distinct = len({name.replace("-", "_") for name in names}) == len(names)  # as `datasets` names splits
+    require(distinct, "names of model.model", names, "a different name for each: give NAME=MODEL")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionsConfig:
-    """Which captions are drawn, how often, and from which noise."""
+    """Which captions are drawn, how many times, and from which noise."""
 
     count: int | None = None
-    """Draw so many of the captions, a fixed sample by key: that of a smaller count is part of it. None draws all."""
+    """Number of captions to draw, chosen by key: a larger count includes those of a smaller one. None draws all."""
     per_caption: int = 1
     """Samples of each caption."""
     seed: int = 0
-    """Decides the seed of each sample, together with the key of its caption and its number. With --prompt it is the
-    seed of the first sample, and those after it have the numbers that follow."""
+    """With the caption's key and the sample's number, it decides the seed of each sample. With --prompt it is the seed
+    of the first sample, and each further one has the next number."""
 
     def __post_init__(self) -> None:
         require(self.count is None or self.count >= 1, "captions.count", self.count, "1 or more, or None")
@@ -66,7 +68,7 @@ class CaptionsConfig:
 
 @dataclass(frozen=True)
 class SamplingPoint:
-    """One combination of what a grid varies, beside the model."""
+    """One combination of the settings that a grid varies, apart from the model."""
 
     scheduler: str
     guidance_scale: float
@@ -74,32 +76,33 @@ class SamplingPoint:
 
     @property
     def name(self) -> str:
-        """As folders have it, `ddim-s5-n50`."""
+        """Its name in folders: `ddim-s5-n50`."""
         return f"{self.scheduler}-s{self.guidance_scale:g}-n{self.num_inference_steps}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How captions become pictures. Several steps or scales are a grid: each combination draws every sample."""
+    """How captions become pictures. Several steps or scales make a grid: each combination draws every sample."""
 
     scheduler: Literal["ddim", "ddpm", "dpmpp", "euler", "euler-a", "heun", "lcm", "unipc"] = "ddim"
-    """Method; noise schedule and prediction type are the model's. `dpmpp` is DPM-Solver++, of second order; `lcm` is
-    for latent consistency models."""
-    num_inference_steps: tuple[int, ...] = (50,)
+    """Sampling method; the model decides noise schedule and prediction type. `dpmpp` is DPM-Solver++ of second order;
+    `lcm` is for latent consistency models."""
+    num_inference_steps: tuple[int, ...] = (Drawing.num_inference_steps,)
     """Steps of the scheduler."""
-    guidance_scale: tuple[float, ...] = (5.0,)
-    """How far predictions are pushed from those without the caption; 1 is no guidance and half the work."""
-    guidance_rescale: float = 0.0
-    """How far the spread of a guided prediction is drawn back to that of the unguided, 0 to 1 (arXiv 2305.08891)."""
-    eta: float | None = None
+    guidance_scale: tuple[float, ...] = (Drawing.guidance_scale,)
+    """How far predictions are pushed away from those without the caption; 1 is no guidance and half the work."""
+    guidance_rescale: float = Drawing.guidance_rescale
+    """How far the standard deviation of a guided prediction is pulled back to that of the unguided one, 0 to 1 (arXiv
+    2305.08891)."""
+    eta: float | None = Drawing.eta
     """Share of fresh noise in each step of DDIM, 0 to 1; None leaves it to the scheduler."""
     negative_prompt: str = ""
     """What guidance leads away from."""
     height: int | None = None
-    """Pixels; None is what the model was trained at."""
+    """Pixels; None is the size the model was trained at."""
     width: int | None = None
-    """Pixels; None is what the model was trained at."""
-    tile: int | None = None
+    """Pixels; None is the size the model was trained at."""
+    tile: int | None = Drawing.tile
     """Pixels; larger pictures are decoded in overlapping squares of this side, which takes less memory. None decodes
     them whole."""
     batch_size: int = 8
@@ -120,27 +123,38 @@ class SamplingConfig:
         require(self.batch_size >= 1, "sampling.batch_size", self.batch_size, "1 or more")
 
     def grid(self) -> list[SamplingPoint]:
-        """Every combination of scale and steps."""
+        """Return every combination of scale and steps."""
         return [
             SamplingPoint(self.scheduler, scale, steps)
             for scale in self.guidance_scale
             for steps in self.num_inference_steps
         ]
 
+    def drawing(self, point: SamplingPoint) -> Drawing:
+        """Return the settings that one point of the grid is drawn with."""
+        return Drawing(
+            num_inference_steps=point.num_inference_steps,
+            guidance_scale=point.guidance_scale,
+            guidance_rescale=self.guidance_rescale,
+            eta=self.eta,
+            batch_size=self.batch_size,
+            tile=self.tile,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateConfig:
-    """Draw pictures with depth: for files of captions on a cluster, or for one prompt right here."""
+    """Draw pictures with depth: for files of captions on a cluster, or for one prompt on this machine."""
 
     input: FolderUrl | None = None
-    """Captions: a parquet file with a column `caption`, or a folder of them; COCO's captions, .json; or text, .txt, a
-    caption a line; local or s3://."""
+    """Captions: a parquet file with a column `caption`, or a folder of such files; COCO's captions (.json); or text
+    (.txt) with a caption on each line; local or s3://."""
     output: FolderUrl
     """Folder of the samples; local or s3://."""
     prompt: str | None = None
-    """One caption in place of --input: pictures are written as PNG files, without a cluster."""
+    """One caption instead of --input: pictures are written as PNG files, without a cluster."""
     shard_samples: int = 64
-    """Samples per shard, what is committed at once."""
+    """Samples per shard; a shard is committed as a whole."""
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
     captions: CaptionsConfig = field(default_factory=CaptionsConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -153,6 +167,6 @@ class GenerateConfig:
         require(self.shard_samples >= 1, "shard_samples", self.shard_samples, "1 or more")
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which rows come out; what captions and model hold decides the rest."""
+        """Return the settings that decide which rows come out; the content of captions and model decides the rest."""
         names = ("shard_samples", "captions", "sampling")
         return {name: to_json(self)[name] for name in names} | {"precision": self.model.precision}

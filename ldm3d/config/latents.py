@@ -1,4 +1,4 @@
-"""Settings of the stage that runs the frozen autoencoder over a corpus, once."""
+"""Settings of the stage that encodes a corpus once with the frozen autoencoder."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from ldm3d.config.places import FolderUrl, ModelPlace
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedAutoencoderConfig:
-    """The autoencoder."""
+    """The autoencoder that encodes."""
 
     autoencoder: ModelPlace = "Intel/ldm3d"
     """Output of `train_autoencoder`, local or s3://, or an LDM3D model by path or hub id: whatever has a `vae/` of 6
@@ -24,11 +24,11 @@ class TrainedAutoencoderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
-    """Whether captions are encoded too, once, in place of once in every step of the training."""
+    """Whether captions are encoded too, once here instead of in every step of training."""
 
     base: ModelPlace | None = None
-    """Stable Diffusion v1.x or 2.x, or LDM3D, by hub id or path: what its text encoder makes of each caption is stored
-    with the latent, float16, 115 KiB a row for v1. None stores captions alone."""
+    """Stable Diffusion v1.x or 2.x, or LDM3D, by hub id or path: its text encoder's output for each caption is stored
+    with the latent, as float16, 115 KiB a row for v1. None stores captions as text only."""
     revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
 
@@ -38,13 +38,13 @@ class TextConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeConfig:
-    """How pictures and captions pass the encoders."""
+    """How pictures and captions are encoded."""
 
     batch_size: int = 16
     """Pictures, and captions, per forward pass."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Of the autoencoder's forward pass; `auto` is fp16 on a GPU and fp32 on a CPU. What is not finite in half
-    precision is encoded again in fp32."""
+    """Precision of the autoencoder's forward pass; `auto` is fp16 on a GPU and fp32 on a CPU. What is not finite in
+    half precision is encoded again in fp32."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "encode.batch_size", self.batch_size, "1 or more")
@@ -69,5 +69,5 @@ class LatentsConfig:
         require_finite(self)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide which rows come out; what corpus and encoders hold decides the rest."""
+        """Return the settings that decide which rows come out; the content of corpus and encoders decides the rest."""
         return {name: value for name, value in to_json(self).items() if name in ("flips", "encode")}

@@ -7,14 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ldm3d.config.drawing import PAPER, Drawing
 from ldm3d.sampling.start import Start
 
 Callback = Callable[[int, Tensor, Tensor], Tensor | None]
-"""Called after each step with its index from 0, its timestep and the latents; latents it returns replace them."""
+"""Called after each step with its index from 0, its timestep and the latents; latents that it returns replace them."""
 
 Steer = Callable[[Tensor], Tensor]
-"""Called in each step with the clean latents, (N, C, h, w) float32, that the prediction leads to; the step is taken
-towards those that it returns."""
+"""Called in each step with the clean latents, (N, C, h, w) float32, that the prediction leads to. The step then leads
+to the latents that it returns."""
 
 
 @torch.no_grad()
@@ -24,58 +25,55 @@ def denoise(
     noise: Tensor,
     text: Tensor,
     empty_text: Tensor,
+    drawing: Drawing = PAPER,
     *,
-    guidance_scale: float = 5.0,
-    guidance_rescale: float = 0.0,
-    num_inference_steps: int = 50,
-    eta: float | None = None,
     generators: Sequence[torch.Generator] | None = None,
     start: Start | None = None,
     callback: Callback | None = None,
     steer: Steer | None = None,
 ) -> Tensor:
-    """Samples latents. The defaults are the paper's, with DDIM as scheduler.
+    """Turn noise into latents, one batch at a time.
 
     The U-Net works in its own precision, guidance and scheduler in float32.
 
     Args:
         unet: a `UNet2DConditionModel` in eval mode. One distilled for guidance (latent consistency models) is told the
             scale instead.
-        scheduler: of diffusers; says which method, noise schedule and prediction type. A template, it stays as it is.
+        scheduler: any of diffusers; decides method, noise schedule and prediction type. Used as a template and left as
+            it is.
         noise: (N, C, h, w) unit normal; schedulers that start at another variance scale it themselves.
         text: (N, L, D) embeddings of the captions.
         empty_text: (1 or N, L, D) embeddings of the empty caption, or of negative prompts.
-        guidance_scale: 1 is no guidance and half the work, 0 ignores the captions.
-        guidance_rescale: 0 to 1, how far the spread of a guided prediction is drawn back to that of the unguided.
-        num_inference_steps: steps of the scheduler; second-order ones call the U-Net up to twice in each.
-        eta: share of fresh noise in each step of DDIM, 0 to 1; None leaves it to the scheduler.
-        generators: where schedulers that draw noise in each step draw that of each sample from. They have to be those
-            that drew `noise`, which then go on; fresh ones of the same seeds would draw it again. None takes torch's
-            global generator.
-        start: a picture to begin with; None begins with `noise` alone.
+        drawing: steps, guidance and eta are used here; the rest is for the caller.
+        generators: one per sample, for schedulers that add noise in each step. Pass those that drew `noise`: they
+            continue from there, while fresh ones of the same seeds would draw it again. None takes torch's global one.
+        start: pictures to start from; None starts from `noise` alone.
         callback: see `Callback`.
-        steer: see `Steer`; for schedulers whose latents keep their variance, as DDIM's do.
+        steer: see `Steer`; for schedulers that keep the variance of latents, as DDIM does.
 
     Returns:
-        (N, C, h, w) float32 latents, scaled as the U-Net knows them.
+        (N, C, h, w) float32 latents, in the U-Net's scale.
 
     Raises:
-        ValueError: a setting is out of range or means nothing to this scheduler, or the shapes do not go together.
+        ValueError: a setting does not suit this scheduler, or the shapes do not go together.
     """
-    _require_ranges(scheduler, guidance_scale, guidance_rescale, num_inference_steps)
+    steps = drawing.num_inference_steps
+    _require_steps(scheduler, steps)
     _require_fitting(unet, noise, text, start)
     solver: Any = type(scheduler).from_config(scheduler.config)
-    solver.set_timesteps(num_inference_steps, device=noise.device)
-    if steer and (solver.init_noise_sigma != 1 or solver.config.prediction_type not in ("epsilon", "v_prediction")):
-        kind = f"{type(solver).__name__} of prediction_type {solver.config.prediction_type}"
-        raise ValueError(f"steer is given, but not for {kind}: sample noise or velocity with DDIM or DPM-Solver++")
-    options = _step_options(solver, eta, generators)
-    predict = _Prediction(unet, text, empty_text, guidance_scale, guidance_rescale)
+    solver.set_timesteps(steps, device=noise.device)
+    if steer:
+        _require_steerable(solver)
+    options = _step_options(solver, drawing.eta, generators)
+    predict = _Prediction(unet, text, empty_text, drawing.guidance_scale, drawing.guidance_rescale)
+
+    # from noise alone, or from pictures with the noise of the first step that is taken
     noise, timesteps = noise.float(), solver.timesteps
     latents: Tensor = noise * solver.init_noise_sigma
     if start:
-        timesteps = start.steps(solver, num_inference_steps)
+        timesteps = start.steps(solver, steps)
         latents = start.noisy(solver, noise, timesteps[0])
+
     for index, timestep in enumerate(timesteps):
         predicted = predict(solver.scale_model_input(latents, timestep), timestep)
         if steer:
@@ -89,7 +87,7 @@ def denoise(
 
 
 def guide(conditional: Tensor, empty: Tensor, scale: float, rescale: float = 0.0) -> Tensor:
-    """Classifier-free guidance (arXiv 2207.12598), rescaled as in arXiv 2305.08891, section 3.4.
+    """Apply classifier-free guidance (arXiv 2207.12598), rescaled as in arXiv 2305.08891, section 3.4.
 
     Args:
         conditional, empty: (N, C, h, w) predictions with and without the caption.
@@ -105,24 +103,24 @@ def guide(conditional: Tensor, empty: Tensor, scale: float, rescale: float = 0.0
 
 
 def _steered(steer: Steer, solver: Any, predicted: Tensor, latents: Tensor, timestep: Tensor) -> Tensor:
-    """The prediction, of noise or velocity, that leads to the clean latents that `steer` wants."""
-    alpha = solver.alphas_cumprod[timestep.long().cpu()].to(latents)
-    kept, noisy = alpha.sqrt(), (1 - alpha).sqrt()
-    is_noise = solver.config.prediction_type == "epsilon"
-    clean = (latents - noisy * predicted) / kept if is_noise else kept * latents - noisy * predicted
-    clean = steer(clean)
+    """Return the prediction, of noise or velocity, that leads to the clean latents that `steer` wants."""
+    alpha: Tensor = solver.alphas_cumprod[timestep.long().cpu()].to(latents)
+    kept, noisy = alpha.sqrt(), (1 - alpha).sqrt()  # latents = kept * clean + noisy * noise
+    if solver.config.prediction_type == "epsilon":
+        clean = steer((latents - noisy * predicted) / kept)
+        return (latents - kept * clean) / noisy
+    clean = steer(kept * latents - noisy * predicted)
     noise = (latents - kept * clean) / noisy
-    wanted: Tensor = noise if is_noise else kept * noise - noisy * clean
-    return wanted
+    return kept * noise - noisy * clean
 
 
 class _Prediction:
-    """What the U-Net predicts for a batch of captions, guided: one call of it a step, on a doubled batch."""
+    """Guided predictions of the U-Net for a batch of captions: one call in each step, on a doubled batch."""
 
     def __init__(self, unet: Any, text: Tensor, empty_text: Tensor, scale: float, rescale: float) -> None:
         self.unet, self.scale, self.rescale = unet, scale, rescale
-        self.dtype = unet.dtype  # which diffusers looks for among all weights, each time
-        told_dim = unet.config.time_cond_proj_dim  # None but for U-Nets distilled for guidance
+        self.dtype = unet.dtype  # kept, as diffusers searches all weights for it
+        told_dim = unet.config.time_cond_proj_dim  # None except in U-Nets distilled for guidance
         self.guides = scale != 1 and told_dim is None
         if self.guides:
             text = torch.cat([_matched(empty_text, text), text])
@@ -146,7 +144,7 @@ class _Prediction:
 
 
 def _matched(empty_text: Tensor, text: Tensor) -> Tensor:
-    """`empty_text` repeated to the shape of `text`."""
+    """Repeat `empty_text` to the shape of `text`."""
     if empty_text.shape[1:] != text.shape[1:] or len(empty_text) not in (1, len(text)):
         shapes = f"empty_text {tuple(empty_text.shape)}, text {tuple(text.shape)}"
         raise ValueError(f"{shapes}: want (1 or N, L, D) and (N, L, D); pad both to the tokenizer's length")
@@ -154,7 +152,7 @@ def _matched(empty_text: Tensor, text: Tensor) -> Tensor:
 
 
 def _embedded_scale(scale: float, dim: int, text: Tensor) -> Tensor:
-    """(N, dim): w of arXiv 2310.04378, whose w = 0 is no guidance, as the sinusoids of 1000 w."""
+    """Return (N, dim) sinusoids of 1000 w, where w = scale - 1 is the scale of arXiv 2310.04378 (0 is no guidance)."""
     from diffusers.models.embeddings import get_timestep_embedding
 
     w = torch.full((len(text),), (scale - 1) * 1000.0, device=text.device)
@@ -162,12 +160,16 @@ def _embedded_scale(scale: float, dim: int, text: Tensor) -> Tensor:
 
 
 def _step_options(solver: Any, eta: float | None, generators: Sequence[torch.Generator] | None) -> dict[str, Any]:
-    """What `solver.step` takes beside prediction, timestep and latents. diffusers draws sample by sample where it gets
-    a list of generators."""
+    """Return what `solver.step` takes beside prediction, timestep and latents. Given a list of generators, diffusers
+    draws noise sample by sample.
+
+    Raises:
+        ValueError: the scheduler draws one noise for a whole batch, or takes no eta.
+    """
     takes = inspect.signature(solver.step).parameters
     if type(solver).__name__ == "DPMSolverSDEScheduler":
         remedy = "sample with DPMSolverMultistepScheduler, algorithm_type sde-dpmsolver++"
-        raise ValueError(f"DPMSolverSDEScheduler draws one noise for a whole batch, not one a seed: {remedy}")
+        raise ValueError(f"DPMSolverSDEScheduler draws one noise for the whole batch, not one per seed: {remedy}")
     if eta is not None and "eta" not in takes:
         raise ValueError(f"eta is {eta}, but {type(solver).__name__} has none: leave it out, or sample with DDIM")
     options: dict[str, Any] = {} if eta is None else {"eta": eta}
@@ -176,14 +178,17 @@ def _step_options(solver: Any, eta: float | None, generators: Sequence[torch.Gen
     return options
 
 
-def _require_ranges(scheduler: Any, scale: float, rescale: float, steps: int) -> None:
+def _require_steps(scheduler: Any, steps: int) -> None:
     train_steps = scheduler.config.num_train_timesteps
-    if not 0 <= scale < float("inf"):
-        raise ValueError(f"guidance_scale is {scale}, wanted 0 or more; 1 is no guidance")
-    if not 0 <= rescale <= 1:
-        raise ValueError(f"guidance_rescale is {rescale}, wanted 0 to 1; 0.7 is usual where it is used")
-    if not 1 <= steps <= train_steps:
+    if steps > train_steps:
         raise ValueError(f"num_inference_steps is {steps}, wanted 1 to {train_steps}, the steps of the noise schedule")
+
+
+def _require_steerable(solver: Any) -> None:
+    prediction = solver.config.prediction_type
+    if solver.init_noise_sigma != 1 or prediction not in ("epsilon", "v_prediction"):
+        kind = f"{type(solver).__name__} of prediction_type {prediction}"
+        raise ValueError(f"steer is given, but not for {kind}: sample noise or velocity with DDIM or DPM-Solver++")
 
 
 def _require_fitting(unet: Any, noise: Tensor, text: Tensor, start: Start | None) -> None:

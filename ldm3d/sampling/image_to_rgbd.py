@@ -1,138 +1,125 @@
-"""Pictures with depth to other pictures with depth, whole (SDEdit) or in a part (inpainting)."""
+"""Pictures with depth to other pictures with depth, whole (SDEdit) or in part (inpainting)."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ldm3d.config.drawing import PAPER, Drawing
 from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import encode
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.sampling.denoise import Callback
-from ldm3d.sampling.samples import Model, Sample, denoised_batches, draw_samples, joined
+from ldm3d.sampling.prompts import Prompts
+from ldm3d.sampling.samples import Canvas, Model, Sample, draw_samples
 from ldm3d.sampling.start import Start
+
+STRENGTH = 0.8
 
 
 def image_to_rgbd(
     model: Model,
     pictures: Pictures,
-    prompts: Sequence[str],
-    text: Tensor,
-    empty_text: Tensor,
-    seeds: Sequence[int],
+    prompts: Prompts,
+    drawing: Drawing = PAPER,
     *,
-    strength: float = 0.8,
+    strength: float = STRENGTH,
     redrawn: NDArray[np.bool_] | None = None,
-    batch_size: int | None = None,
-    num_inference_steps: int = 50,
-    guidance_scale: float = 5.0,
-    guidance_rescale: float = 0.0,
-    eta: float | None = None,
     callback: Callback | None = None,
-    panorama: bool = False,
-    tile: int | None = None,
 ) -> list[Sample]:
-    """A sample for each picture, prompt and seed, in their order.
+    """Draw a sample for each picture and prompt, in their order.
 
-    A sample depends on its own picture, prompt and seed only, as in `ldm3d.sampling.text_to_rgbd`. The noise of a seed
-    is the same there. Pictures are encoded to the mean of their latent's distribution, so nothing else is drawn.
+    A sample depends on its own picture, prompt and seed only, as in `ldm3d.sampling.text_to_rgbd`, and a seed gives
+    the same noise there. Pictures are encoded whole, to the mean of their latent's distribution, so nothing else is
+    random.
 
     Args:
-        model: see `Model`.
-        pictures: N, of a size that the autoencoder's factor divides. Where there is no depth yet, estimate it
+        pictures: N, of a size that the autoencoder's factor divides. If there is no depth yet, estimate it
             (`ldm3d.depth.relative`): the model knows image and depth as one.
-        prompts, text, empty_text, seeds: N, see `ldm3d.sampling.text_to_rgbd`.
-        strength: more than 0, 1 at most; see `Start`.
-        redrawn: (N, H, W) bool, where pictures are drawn anew; image and depth stay elsewhere, to the bit. The model
-            draws whole latents: what is drawn anew of one that is kept in part is cut out of it. None draws all anew.
-        batch_size, num_inference_steps, guidance_scale, guidance_rescale, eta, callback, panorama,
-            tile: see `ldm3d.sampling.text_to_rgbd`. Pictures are encoded whole.
+        strength: above 0, at most 1; see `Start`.
+        redrawn: (N, H, W) bool, True where pictures are redrawn; elsewhere image and depth stay, to the bit. The model
+            draws whole latents: where one is kept in part, the redrawn part is cut out of it. None redraws everything.
+        callback: see `Callback`.
 
     Raises:
-        ValueError: counts, shapes or sizes do not go together, a setting is out of range, or the model draws no depth.
+        ValueError: counts, shapes or sizes do not go together, a setting does not suit the model, or the model draws
+            no depth.
     """
-    require_depth(model)
-    shape, start = beginnings(model, pictures, len(prompts), strength, redrawn)
-    samples = draw_samples(
-        model,
-        prompts,
-        text,
-        empty_text,
-        seeds,
-        shape=shape,
-        batch_size=batch_size,
-        start=start,
-        num_inference_steps=num_inference_steps,
-        guidance_scale=guidance_scale,
-        guidance_rescale=guidance_rescale,
-        eta=eta,
-        callback=callback,
-        panorama=panorama,
-        tile=tile,
-    )
-    if redrawn is None:
-        return samples
-    return [_composed(sample, pictures, row, redrawn[row]) for row, sample in enumerate(samples)]
+    canvas = PictureCanvas.of(model, pictures, len(prompts), strength, redrawn)
+    return draw_samples(model, prompts, canvas, drawing, callback)
 
 
-def beginnings(
-    model: Model, pictures: Pictures, count: int, strength: float, redrawn: NDArray[np.bool_] | None
-) -> tuple[tuple[int, int, int], Callable[[list[int]], Start]]:
-    """The shape (C, h, w) of a picture's latent, and what a batch of rows begins with.
+@dataclass(frozen=True)
+class PictureCanvas(Canvas):
+    """Pictures to start from, a row each."""
 
-    Raises:
-        ValueError: pictures are not `count`, or do not go with the autoencoder or the mask.
-    """
-    factor = pixel_factor(model.vae)
-    _require_fitting(pictures, count, redrawn, factor)
-    height, width = pictures.depth.shape[1:]
+    vae: Any
+    pictures: Pictures
+    strength: float
+    redrawn: NDArray[np.bool_] | None
 
-    def start(rows: list[int]) -> Start:
-        latents = _latents(model, Pictures(pictures.image[rows], pictures.depth[rows]))
-        mask = None if redrawn is None else _latent_mask(redrawn[rows], factor).to(latents.device)
-        return Start(latents, strength, mask)
+    @classmethod
+    def of(
+        cls, model: Model, pictures: Pictures, count: int, strength: float, redrawn: NDArray[np.bool_] | None
+    ) -> Self:
+        """Make the canvas of `count` pictures.
 
-    return (model.unet.config.in_channels, height // factor, width // factor), start
+        Raises:
+            ValueError: the model draws no depth, pictures are not `count`, or their size or the mask does not fit.
+        """
+        require_depth(model)
+        factor = pixel_factor(model.vae)
+        _require_fitting(pictures, count, redrawn, factor)
+        height, width = pictures.depth.shape[1:]
+        shape = (model.unet.config.in_channels, height // factor, width // factor)
+        return cls(shape, model.vae, pictures, strength, redrawn)
 
+    def start(self, rows: Sequence[int]) -> Start:
+        latents = self._latents(rows)
+        if self.redrawn is None:
+            return Start(latents, self.strength)
+        mask = _latent_mask(self.redrawn[list(rows)], pixel_factor(self.vae))
+        return Start(latents, self.strength, mask.to(latents.device))
 
-@torch.no_grad()
-def _latents(model: Model, pictures: Pictures) -> Tensor:
-    """(n, C, h, w) float32, scaled as the U-Net knows them."""
-    rgbd = pictures.to_tensor(model.vae.config.in_channels, model.vae.device)
-    latents: Tensor = encode(model.vae, rgbd.to(model.vae.dtype)).mean.float() * model.vae.config.scaling_factor
-    return latents
+    def finish(self, sample: Sample, row: int) -> Sample:
+        """Put the picture's own pixels back where nothing was redrawn."""
+        if self.redrawn is None:
+            return sample
+        redrawn, image, depth = self.redrawn[row], self.pictures.image[row].numpy(), self.pictures.depth[row].numpy()
+        assert sample.depth is not None
+        return replace(
+            sample,
+            image=np.where(redrawn[..., None], sample.image, image),
+            depth=np.where(redrawn, sample.depth, depth),
+        )
+
+    @torch.no_grad()
+    def _latents(self, rows: Sequence[int]) -> Tensor:
+        """(n, C, h, w) float32, in the U-Net's scale."""
+        chosen, config = list(rows), self.vae.config
+        pictures = Pictures(self.pictures.image[chosen], self.pictures.depth[chosen])
+        rgbd = pictures.to_tensor(config.in_channels, self.vae.device)
+        latents: Tensor = encode(self.vae, rgbd.to(self.vae.dtype)).mean.float() * config.scaling_factor
+        return latents
 
 
 def _latent_mask(redrawn: NDArray[np.bool_], factor: int) -> Tensor:
-    """(n, H, W) -> (n, 1, h, w) bool: latents that have a pixel to be drawn anew."""
+    """(n, H, W) -> (n, 1, h, w) bool, True for latents with at least one pixel to be redrawn."""
     pixels = torch.from_numpy(redrawn).float()[:, None]
     return torch.nn.functional.max_pool2d(pixels, factor).bool()
 
 
-def _composed(sample: Sample, pictures: Pictures, row: int, redrawn: NDArray[np.bool_]) -> Sample:
-    image, depth = pictures.image[row].numpy(), pictures.depth[row].numpy()
-    assert sample.depth is not None
-    return replace(
-        sample,
-        image=np.where(redrawn[..., None], sample.image, image),
-        depth=np.where(redrawn, sample.depth, depth),
-    )
-
-
 def require_depth(model: Model) -> None:
-    """
-    Raises:
-        ValueError: the model is of RGB alone.
-    """
+    """Raise ValueError if the model knows RGB alone."""
     channels = model.vae.config.in_channels
     if channels not in (6, 4):
         raise ValueError(
             f"the autoencoder has {channels} input channels, wanted 6 or 4: a model without depth draws from text "
-            "alone, give an LDM3D to begin with pictures"
+            "alone; to start from pictures, give an LDM3D"
         )
 
 
@@ -144,31 +131,4 @@ def _require_fitting(pictures: Pictures, prompts: int, redrawn: NDArray[np.bool_
         size = f"pictures are {depth[2]} x {depth[1]} pixels"
         raise ValueError(f"{size}, wanted multiples of {factor}, the autoencoder's factor: resize or crop them")
     if redrawn is not None and (redrawn.shape != depth or redrawn.dtype != np.bool_):
-        raise ValueError(f"redrawn is {redrawn.shape} {redrawn.dtype}, wanted {depth} bool, True where to draw anew")
-
-
-def image_to_latents(
-    model: Model,
-    pictures: Pictures,
-    text: Tensor,
-    empty_text: Tensor,
-    seeds: Sequence[int],
-    *,
-    strength: float = 0.8,
-    redrawn: NDArray[np.bool_] | None = None,
-    batch_size: int | None = None,
-    panorama: bool = False,
-    **settings: Any,
-) -> Tensor:
-    """What `image_to_rgbd` decodes, as `text_to_latents` gives it. Where nothing is drawn anew it is as encoded.
-
-    Args:
-        model, pictures, text, empty_text, seeds, strength, redrawn, batch_size, panorama: see `image_to_rgbd`.
-        settings: of `denoise`.
-
-    Raises:
-        ValueError: counts, shapes or sizes do not go together, or a setting is out of range.
-    """
-    shape, start = beginnings(model, pictures, len(seeds), strength, redrawn)
-    fixed: dict[str, Any] = {"shape": shape, "batch_size": batch_size, "panorama": panorama}
-    return joined(denoised_batches(model, text, empty_text, seeds, start=start, **fixed, **settings), len(seeds))
+        raise ValueError(f"redrawn is {redrawn.shape} {redrawn.dtype}, wanted {depth} bool, True where to redraw")

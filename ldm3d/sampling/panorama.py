@@ -1,4 +1,4 @@
-"""Pictures whose left and right edges are neighbours, as those of a panorama of 360 degrees are."""
+"""Pictures whose left and right edges are neighbours, as in a panorama of 360 degrees."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,15 +11,15 @@ from torch.nn import functional
 
 @contextmanager
 def wrapped_around(*networks: nn.Module) -> Iterator[None]:
-    """Inside the `with`, convolutions of the networks see beyond the left edge what is at the right one, and the other
-    way round. Above and below there is nothing, as always.
+    """Within the `with`, pad the networks' convolutions circularly at the left and right edges; above and below they
+    are padded with zeros, as always.
 
-    Attention sees all of a picture at once, and everything else one place at a time: so nothing tells the edges from
-    any other column, and a picture that is turned is the picture of turned noise. That holds for U-Net, decoder and
-    encoder alike, for turns by as many columns as their strides divide.
+    Attention sees the whole picture at once, and everything else one place at a time, so nothing distinguishes the
+    edges from any other column: turned noise gives the turned picture. That holds for U-Net, decoder and encoder, for
+    turns by a number of columns that their strides divide.
 
     Args:
-        networks: a `UNet2DConditionModel` or `AutoencoderKL` of diffusers each. They are as before afterwards.
+        networks: `UNet2DConditionModel` or `AutoencoderKL` of diffusers; restored on exit.
     """
     changed: list[Any] = []
     try:
@@ -42,6 +42,7 @@ def _replace_forward(module: Any, forward: Callable[..., Tensor]) -> None:
 
 
 def _convolved(convolution: nn.Conv2d, pixels: Tensor) -> Tensor:
+    """Convolve with columns from the opposite edge as padding at the left and right."""
     above, beside = _padding(convolution)
     around = functional.pad(pixels, (beside, beside, 0, 0), mode="circular")
     return functional.conv2d(
@@ -56,19 +57,20 @@ def _convolved(convolution: nn.Conv2d, pixels: Tensor) -> Tensor:
 
 
 def _pads_by_itself(module: nn.Module) -> bool:
-    """diffusers' layer of encoders that adds a column at the right and a row below, and takes every other one."""
+    """Is this diffusers' layer that pads a column at the right and a row below, then halves the size?"""
     from diffusers.models.downsampling import Downsample2D
 
     return isinstance(module, Downsample2D) and module.use_conv and module.padding == 0
 
 
 def _halved(layer: Any, pixels: Tensor, *_: object, **__: object) -> Tensor:
+    """Halve with the leftmost column as padding at the right."""
     around = functional.pad(pixels, (0, 1, 0, 0), mode="circular")
     halved: Tensor = layer.conv(functional.pad(around, (0, 0, 0, 1)))
     return halved
 
 
 def _padding(convolution: nn.Conv2d) -> tuple[int, int]:
-    """(above and below, left and right)"""
-    padding: Any = convolution.padding  # a pair, if not by name, as none of diffusers' has it
+    """Return the padding (above and below, left and right)."""
+    padding: Any = convolution.padding  # a pair; diffusers never gives it by name
     return int(padding[0]), int(padding[1])

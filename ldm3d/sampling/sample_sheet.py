@@ -1,4 +1,4 @@
-"""A picture of samples for a person to look at: generated image, generated depth in colours, prompt and seed."""
+"""A contact sheet of samples: generated image, generated depth in colours, prompt and seed."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def sample_sheet(samples: "Sequence[Sample]", title: str = "", columns: int = 4) -> bytes:
-    """Samples side by side under a title, each as image | depth above its prompt, as a PNG.
+    """Return a PNG of samples side by side under a title, each as image | depth above its prompt.
 
     Raises:
         ValueError: there are no samples.

@@ -1,4 +1,4 @@
-"""A model as a configuration wants it sampled."""
+"""A model, set up for sampling as a configuration asks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import torch
 from ldm3d.config import SamplingConfig, SamplingPoint
 from ldm3d.models.precision import Precision, dtype_of
 from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.sampling.prompts import Prompts
 from ldm3d.sampling.samples import Sample
 from ldm3d.sampling.text_to_rgbd import text_to_rgbd
 
@@ -24,45 +25,32 @@ SCHEDULERS = {
 
 
 class Sampler:
-    """A model on one device, the GPU where there is one.
+    """A model on one device, a GPU if there is one.
 
-    Every batch has the full size, and every caption is encoded by itself: a sample depends on its own caption and seed
-    alone, to the bit (see `text_to_rgbd`).
+    Every batch has the full size, and every caption is encoded by itself, so a sample depends on its own caption and
+    seed alone, to the bit (see `text_to_rgbd`).
     """
 
     def __init__(self, pipeline: RgbdPipeline, config: SamplingConfig, precision: Precision) -> None:
-        """`pipeline`: becomes this sampler's, is moved, and gets another scheduler."""
+        """Take over `pipeline`: it is moved to the device and gets the configured scheduler."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.pipeline = pipeline.to(device, dtype_of(precision, device))
         self.pipeline.scheduler = scheduler_of(config.scheduler, pipeline.scheduler)
         self.config = config
 
     def __call__(self, captions: Sequence[str], seeds: Sequence[int], point: SamplingPoint) -> list[Sample]:
-        """A sample for each of N captions and seeds, in their order.
+        """Draw a sample for each of N captions and seeds, in their order.
 
         Raises:
-            ValueError: settings do not go together, or not with the model.
+            ValueError: settings do not go together, or do not suit the model.
         """
-        settings, embeddings = self.config, self.pipeline.embeddings
-        return text_to_rgbd(
-            self.pipeline,
-            captions,
-            embeddings(captions),
-            embeddings([settings.negative_prompt]),
-            seeds,
-            height=settings.height,
-            width=settings.width,
-            batch_size=settings.batch_size,
-            num_inference_steps=point.num_inference_steps,
-            guidance_scale=point.guidance_scale,
-            guidance_rescale=settings.guidance_rescale,
-            eta=settings.eta,
-            tile=settings.tile,
-        )
+        config = self.config
+        prompts = Prompts.of(captions, seeds, self.pipeline.embeddings, config.negative_prompt)
+        return text_to_rgbd(self.pipeline, prompts, config.drawing(point), height=config.height, width=config.width)
 
 
 def scheduler_of(name: str, trained: Any) -> Any:
-    """The scheduler that settings name, with the noise schedule and prediction type of the one a model has."""
+    """Make the scheduler of a name in `SCHEDULERS`, with the noise schedule and prediction type of the trained one."""
     import diffusers
 
     return getattr(diffusers, SCHEDULERS[name]).from_config(trained.config)

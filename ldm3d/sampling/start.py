@@ -1,4 +1,4 @@
-"""Where denoising begins when a picture is given: some of the way from it to noise, everywhere or in a part of it."""
+"""Where denoising starts when a picture is given: part of the way from it to noise, everywhere or within a mask."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,28 +9,27 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Start:
-    """Latents to begin with in place of pure noise (SDEdit, arXiv 2108.01073).
-
-    latents: (N, C, h, w) float32 of the pictures, scaled as the U-Net knows them.
-    strength: more than 0, 1 at most: the share of the steps that are taken, the last ones. At 1 all are, and next to
-        nothing of the picture is left to begin with.
-    redrawn: (N, 1, h, w) bool, where latents are drawn anew; elsewhere they end as they were given, and are in every
-        step what noise makes of them (RePaint's way to a known region, arXiv 2201.09865). None draws everywhere anew.
-    """
+    """Latents to start from in place of pure noise (SDEdit, arXiv 2108.01073)."""
 
     latents: Tensor
+    """(N, C, h, w) float32 of the pictures, in the U-Net's scale."""
     strength: float
+    """Share of the steps that are taken, the last ones: above 0, at most 1. At 1 all are taken, and almost nothing of
+    the picture is left to start from."""
     redrawn: Tensor | None = None
+    """(N, 1, h, w) bool, True where latents are redrawn. Elsewhere they are, after each step, the given ones with the
+    noise of that step, and end as they were given (the treatment of known regions in RePaint, arXiv 2201.09865). None
+    redraws everything."""
 
     def __post_init__(self) -> None:
         if not 0 < self.strength <= 1:
-            raise ValueError(f"strength is {self.strength}, wanted more than 0, 1 at most; 0.8 is usual")
+            raise ValueError(f"strength is {self.strength}, wanted above 0 and at most 1; 0.8 is usual")
 
     def steps(self, solver: Any, num_inference_steps: int) -> Tensor:
-        """The timesteps that are left of `solver`'s, which is told where it begins.
+        """Return the timesteps of `solver` that are taken, and tell it where it begins.
 
         Raises:
-            ValueError: none is left.
+            ValueError: none is taken.
         """
         taken = int(num_inference_steps * self.strength)
         if taken < 1:
@@ -45,15 +44,15 @@ class Start:
         return timesteps
 
     def noisy(self, solver: Any, noise: Tensor, timestep: Tensor) -> Tensor:
-        """(N, C, h, w): the pictures' latents with as much of `noise` as there is at a timestep."""
+        """Return the pictures' latents, (N, C, h, w), with as much of `noise` as there is at a timestep."""
         found: Tensor = solver.add_noise(self.latents, noise, timestep.expand(len(noise)))
         return found
 
     def kept(self, solver: Any, noise: Tensor, latents: Tensor, following: Tensor) -> Tensor:
-        """Latents after a step, with the picture's where nothing is drawn anew.
+        """Return the latents after a step, with the pictures' own where nothing is redrawn.
 
         Args:
-            following: the timesteps that are still to come.
+            following: the timesteps still to come.
         """
         if self.redrawn is None:
             return latents

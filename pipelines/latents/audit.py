@@ -1,4 +1,4 @@
-"""The rule of latents: every row of the corpus is in them exactly once, in every view that is wanted, or rejected."""
+"""The rule of latents: every row of the corpus is there exactly once, in every view that is wanted, or rejected."""
 
 from functools import partial
 
@@ -15,6 +15,7 @@ from pipelines.workers.audit import Audit
 
 
 def audit_of(config: LatentsConfig) -> Audit:
+    """Return the audit of latents, which reads keys and views: latents are checked as they are written."""
     columns = ("key", "flipped")
     return Audit(config.input, config.output, "latents", LATENTS, ("key",), columns, partial(_fault, config=config))
 
@@ -31,5 +32,5 @@ def _fault(planned: pa.Table, kept: pa.Table, rejected: pa.Table, record: Record
 
 
 def _keys(*tables: pa.Table) -> NDArray[np.int64]:
-    """The keys of all tables, sorted."""
+    """Return the keys of all tables, sorted."""
     return np.sort(np.concatenate([np.empty(0, np.int64), *(table["key"].to_numpy() for table in tables)]))

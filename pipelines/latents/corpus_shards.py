@@ -1,4 +1,4 @@
-"""The files of a finished corpus as shards, for a stage that makes one file of each."""
+"""The files of a finished corpus as shards, for a stage that turns each into one file."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,24 +14,22 @@ from pipelines.storage.shards import Shard
 
 @dataclass(frozen=True)
 class CorpusShards:
-    """What a finished corpus holds.
-
-    shards: a file each, `rgbd/train/00042.parquet` as train-00042, sorted by name.
-    identity: what tells this corpus from another, and from itself changed.
-    """
+    """What a finished corpus holds."""
 
     shards: list[Shard]
+    """One for each file, sorted by name: `rgbd/train/00042.parquet` is train-00042."""
     identity: dict[str, Any]
+    """Differs between corpora, and changes when a corpus does."""
 
     @classmethod
     def of(cls, url: str, columns: tuple[str, ...]) -> Self:
-        """Reads the footers of its files, and no state of the run that made it.
+        """Read the footers of the corpus's files; the state of the run that made it is not needed.
 
         Args:
-            columns: that are needed.
+            columns: the columns that will be read.
 
         Raises:
-            ValueError: the corpus cannot be read, is not finished, or does not hold the rows that it says.
+            ValueError: the corpus cannot be read, is not finished, or has more or fewer rows than its marker says.
         """
         corpus = Folder(url)
         try:
@@ -44,8 +42,8 @@ class CorpusShards:
         rows = sum(shard.rows for shard in shards)
         if rows == 0 or rows != summary.get("rows_kept", rows):
             raise ValueError(
-                f"--input {url!r} says that it holds {summary.get('rows_kept', 'some')} rows, its files hold {rows}: "
-                "run the command that made it again to mend it"
+                f"--input {url!r} should hold {summary.get('rows_kept', 'some')} rows, its files hold {rows}: run the "
+                "command that made it again to repair it"
             )
         prints = {split: groups.fingerprint for split, groups in found.items()}
         return cls(shards, {"corpus": summary, "data": prints})

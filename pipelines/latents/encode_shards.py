@@ -20,11 +20,13 @@ from pipelines.storage.shards import Record, commit_shard
 from pipelines.workers.resources import hide_other_gpus
 
 COLUMNS = ("key", "url", "caption", "image", "depth")
-CONTRACTS = ("latents", "rejects")  # folders of the output: of the rows that are kept, and of the others
+CONTRACTS = ("latents", "rejects")  # folders of the output
 ROW_GROUP_ROWS = 32  # what a training reader fetches at once: 2 MiB at 512 pixels
 FLOATS = ("mean", "std", "text")
 OPTIONS: dict[str, Any] = {
-    "compression": {name: "none" if name in FLOATS else "zstd" for name in LATENTS.names},  # zstd saves a tenth
+    "compression": {
+        name: "none" if name in FLOATS else "zstd" for name in LATENTS.names
+    },  # for floats it saves only a tenth
     "use_dictionary": False,
     "write_statistics": ["key"],
 }
@@ -32,31 +34,32 @@ OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the actors of a run are told.
-
-    vae: the autoencoder, in the object store. text: text encoder and tokenizer likewise, or None. image_size: S in
-    pixels. latent_shape: (c, h, w). cpus: of an actor.
-    provenance: goes into the metadata of each file.
-    """
+    """What the actors of a run need to know."""
 
     config: LatentsConfig
     vae: ray.ObjectRef
+    """The autoencoder."""
     text: ray.ObjectRef | None
+    """Text encoder and tokenizer; None if captions are not stored encoded."""
     image_size: int
+    """Side S of the pictures, in pixels."""
     latent_shape: tuple[int, int, int]
+    """(c, h, w)."""
     cpus: float
+    """CPUs of an actor."""
     owner: str
     provenance: dict[str, Any]
+    """Metadata of each file."""
 
 
 class ShardEncoder:
-    """One autoencoder on one device, and the text encoder where captions are to be encoded.
+    """Encodes shards on one device, with the autoencoder and, if captions are to be encoded, the text encoder.
 
     INPUT   one shard: name, source
     OUTPUT  record, the JSON of its `Record`; its files are committed
     Fan-out 1:1
 
-    Two calls may run at once: while the device works on one shard, the one before it is written or the next is read.
+    Two calls may run at once: while the device works on one shard, the previous one is written or the next is read.
     """
 
     def __init__(self, work: Encoding) -> None:
@@ -87,17 +90,17 @@ class ShardEncoder:
 
 
 def has_flips(shard: str, config: LatentsConfig) -> bool:
-    """Whether a shard holds mirror images too: in training alone, where they are more data."""
+    """Return whether a shard holds mirror images too: only for training, where they are additional data."""
     return config.flips and shard.startswith("train-")
 
 
 def pack(
     name: str, rows: pa.Table, encoded: EncodedRows, provenance: dict[str, Any]
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
-    """An encoded shard -> its counts, and the row groups of its files by contract.
+    """Turn an encoded shard into its counts, and the row groups of its files by contract.
 
-    Counts are of pictures, whose mirror images are no rows that were read. Mirror images have row groups of their own,
-    so that a reader that shuffles row groups does not see a picture twice in short time.
+    Pictures are counted, not their mirror images, as these are not rows of the corpus. Mirror images have their own
+    row groups, so that a reader that shuffles row groups does not see a picture twice in quick succession.
     """
     bad = sorted(encoded.rejected)
     good = np.setdiff1d(np.arange(rows.num_rows), bad)
@@ -122,7 +125,7 @@ def pack(
 
 
 def _views(rows: pa.Table, encoded: EncodedRows, good: np.ndarray, provenance: dict[str, Any]) -> Iterator[pa.Table]:
-    """The rows that are kept as `latents/v1`: first those of pictures, then those of mirror images."""
+    """Yield the kept rows as `latents/v1`: first the pictures, then the mirror images."""
     mean, std = encoded.mean[:, good], encoded.std[:, good]
     text = pa.nulls(len(good), pa.binary())
     facts: dict[str, Any] = {LATENT_SHAPE: list(mean.shape[2:]), LATENT_SUMS: asdict(LatentSums.of(mean[0], std[0]))}

@@ -1,13 +1,13 @@
-"""The end of latents: their scale, card and picture, and the success marker that is written last.
+"""The end of latents: their scale, card, picture and, last, the success marker.
 
 `_SUCCESS.json` holds:
 
     rows_read, rows_kept, rows_rejected    pictures; the last by reason
     splits                                 rows by split: pictures and, in train, mirror images
     latent_shape                           [c, h, w]
-    latent_std, scaling_factor_measured    of draws for the pictures of train; 1 / latent_std
+    latent_std, scaling_factor_measured    standard deviation of draws for the pictures of train; 1 / latent_std
     autoencoder                            model, revision, fingerprint, channels, scaling_factor
-    text                                   base, revision, fingerprint, shape [L, D]; null without encoded captions
+    text                                   base, revision, fingerprint, shape [L, D]; null if captions are not encoded
 """
 
 import json
@@ -34,7 +34,7 @@ CARD, SHEET = "README.md", "latents.png"
 
 
 def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool: Pool) -> dict[str, Any]:
-    """Write what a person reads, then `_SUCCESS.json`. Returns what is in it."""
+    """Write card and picture, then `_SUCCESS.json`. Return what is in it."""
     output = Folder(work.config.output)
     output.delete_drafts()
     summary = _summary(work, output, list(records.values()))
@@ -50,7 +50,7 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
 
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
-    """What the success marker says; None where there is something left to do."""
+    """Return what the success marker says, or None if work is left."""
     return whole_summary(output, shards, CONTRACTS, lambda summary: (CARD, SHEET) if summary["rows_kept"] else (CARD,))
 
 
@@ -75,7 +75,8 @@ def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str,
 
 
 def _sums(output: Folder, records: list[Record]) -> LatentSums:
-    """Of the pictures of train, from the footers of their files; in the order of their names, as sums depend on it."""
+    """Add up the sums of the pictures of train, from the footers of their files, in the order of the files' names, as
+    floating-point sums depend on it."""
     names = sorted(name for record in records for name in record.sizes if name.startswith("latents/train/"))
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         return sum(pool.map(lambda name: _sums_of(output, name), names), LatentSums())

@@ -1,4 +1,4 @@
-"""What a run of `encode_latents` works on, all of it checked before anything starts."""
+"""What a run of `encode_latents` works on, checked before anything starts."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -27,23 +27,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncodePlan:
-    """A corpus and an autoencoder that fit each other.
-
-    text: encodes captions, where these are to be stored encoded.
-    image_size: side S of the pictures, in pixels.
-    """
+    """A corpus and an autoencoder that fit each other."""
 
     config: LatentsConfig
     corpus: CorpusShards
     vae: "AutoencoderKL"
     text: "tuple[CLIPTextModel, CLIPTokenizer] | None"
+    """What encodes captions; None if they are not stored encoded."""
     image_size: int
+    """Side S of the pictures, in pixels."""
 
     @classmethod
     def of(cls, config: LatentsConfig) -> Self:
-        """
+        """Open corpus and networks, and check that they fit each other.
+
         Raises:
-            ValueError: corpus, autoencoder or text encoder will not do, or they do not fit each other.
+            ValueError: corpus, autoencoder or text encoder cannot be used, or they do not fit each other.
         """
         check_apart(config.input, config.output)
         corpus = CorpusShards.of(config.input, COLUMNS)
@@ -58,11 +57,11 @@ class EncodePlan:
 
     @property
     def rows(self) -> int:
-        """Rows of the corpus."""
+        """Number of rows of the corpus."""
         return sum(shard.rows for shard in self.corpus.shards)
 
     def about_autoencoder(self) -> dict[str, Any]:
-        """What those who read the latents have to know of it."""
+        """Return what the success marker says about the autoencoder."""
         return {
             "model": self.config.model.autoencoder,
             "revision": self.config.model.revision,
@@ -72,7 +71,7 @@ class EncodePlan:
         }
 
     def about_text(self) -> dict[str, Any] | None:
-        """Likewise of the text encoder, where captions are stored encoded."""
+        """Return what the success marker says about the text encoder; None if captions are not stored encoded."""
         if self.text is None:
             return None
         about, text_encoder = self.config.text, self.text[0].config
@@ -85,7 +84,7 @@ class EncodePlan:
 
 
 def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> dict[str, Any]:
-    """Encode a full batch. Returns where that was, in which precision, and the shape of a latent.
+    """Encode a full batch. Return the device, the precision, and the shape [c, h, w] of a latent.
 
     Raises:
         ValueError: the batch does not fit the device.
@@ -117,7 +116,7 @@ def _text(config: LatentsConfig, vae: Any) -> "tuple[CLIPTextModel, CLIPTokenize
 
 
 def _image_size(folder: Folder, corpus: CorpusShards) -> int:
-    """Side of the first picture that decodes, of those that are read at once."""
+    """Return the side, in pixels, of the first picture in the first row group that decodes."""
     rows = folder.read_table(corpus.shards[0].source, columns=["image"], row_group=0)
     for image in rows["image"].to_pylist():
         try:

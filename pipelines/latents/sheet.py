@@ -1,4 +1,4 @@
-"""A picture by which a person sees that latents are right: what was encoded, and what its latent decodes to."""
+"""A picture that shows whether latents are right: what was encoded beside what its latent decodes to."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ SHOWN = 8  # pictures
 
 
 def latents_sheet(vae: Any, config: LatentsConfig, shard: Shard) -> bytes:
-    """Some pictures of a shard in turns with what the means of their latents decode to, as a PNG."""
+    """Return a PNG of some pictures of a shard, each followed by what the mean of its latent decodes to."""
     hide_other_gpus()
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rows = Folder(config.output).read_table(shard.file("latents"), row_group=0).slice(0, SHOWN)
     means = decode_latents_rows(rows).mean.float().to(device)
     decoded = decode_latents(vae.to(device), means * vae.config["scaling_factor"])
-    assert decoded.depth is not None  # the autoencoder is of RGBD
+    assert decoded.depth is not None  # the autoencoder knows RGBD
     source = Folder(config.input).read_table(shard.source, columns=["key", "image", "depth"])
     places = {key: place for place, key in enumerate(source["key"].to_pylist())}
     samples = []

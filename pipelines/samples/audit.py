@@ -15,6 +15,7 @@ POINT = ("scheduler", "guidance_scale", "num_inference_steps", "checkpoint")
 
 
 def audit_of(output: Folder, grid: Grid) -> Audit:
+    """Return the audit of samples, which reads keys, numbers and points: pictures are checked as they are written."""
     planned, kept = ("key", "number"), ("key", "number", *POINT)
     return Audit(output.url, output.url, "samples", SAMPLES, planned, kept, partial(_fault, grid=grid))
 

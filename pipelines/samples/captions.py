@@ -1,4 +1,4 @@
-"""The captions that samples are drawn for, looked at before any work: files, what is in them, what of it is drawn."""
+"""The captions that samples are drawn for, checked before any work starts."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,26 +15,27 @@ from pipelines.storage.folder import CONCURRENCY, Folder
 
 @dataclass(frozen=True)
 class CaptionsInput:
-    """What is known of the captions; they themselves are read again where they are needed, and not kept.
-
-    rows: in the files. drawn: captions that samples are made of. rejected, left_out: other rows, without a caption or
-    beyond the count that was asked for.
-    fingerprint: hex, of keys, captions and image ids of all rows.
-    """
+    """What is known of the captions. They themselves are not kept, but read again where they are needed."""
 
     url: str
     config: CaptionsConfig
     rows: int
+    """Rows in the files."""
     drawn: int
+    """Captions that samples are drawn for."""
     rejected: int
+    """Rows without a caption."""
     left_out: int
+    """Captions beyond `config.count`."""
     fingerprint: str
+    """Hex digits that change with keys, captions and image ids of the rows."""
 
     @classmethod
     def of(cls, url: str, config: CaptionsConfig) -> Self:
-        """
+        """Read the captions and check them.
+
         Raises:
-            ValueError: there are no captions, or they cannot be read, or their keys do not tell them apart.
+            ValueError: there are no captions, they cannot be read, or two have the same key.
         """
         rows = _read(url)
         captions = _chosen(url, rows, config)
@@ -43,13 +44,14 @@ class CaptionsInput:
 
     @property
     def samples(self) -> int:
-        """How many are to be made at each point of the grid."""
+        """Number of samples at each point of the grid."""
         return self.drawn * self.config.per_caption
 
     def read(self) -> Captions:
-        """
+        """Read the captions again.
+
         Raises:
-            ValueError: the files have changed since.
+            ValueError: the files have changed since they were checked.
         """
         rows = _read(self.url)
         if _fingerprint(rows) != self.fingerprint:
@@ -57,20 +59,22 @@ class CaptionsInput:
         return _chosen(self.url, rows, self.config)
 
     def about(self) -> dict[str, Any]:
-        """What those who read the samples may want to know of the captions."""
+        """Return what the success marker says about the captions."""
         names = ("rows", "drawn", "rejected", "left_out", "fingerprint")
         return {name: getattr(self, name) for name in names}
 
 
 def _read(url: str) -> pa.Table:
-    """All rows: key, caption, image_id."""
+    """Read all rows: key, caption, image_id."""
     try:
         folder = Folder(url)
         if not folder.exists():
-            raise ValueError(f"--input {url!r} does not exist; wanted captions: .parquet, .json of COCO's, or .txt")
+            raise ValueError(f"--input {url!r} does not exist: give captions as .parquet, COCO's .json or .txt")
         names = [""] if folder.is_file() else sorted(folder.sizes("", ".parquet"))
         if not names:
-            raise ValueError(f"--input {url!r} holds no .parquet file; wanted captions, or one .json or .txt file")
+            raise ValueError(
+                f"--input {url!r} holds no .parquet file: give a folder of captions, or one .json or .txt file"
+            )
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             return pa.concat_tables(pool.map(partial(_rows_of, folder), names))
     except OSError as error:

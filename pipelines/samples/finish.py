@@ -1,14 +1,14 @@
-"""The end of samples: their card and pictures, and the success marker that is written last.
+"""The end of samples: their card, their pictures and, last, the success marker.
 
 `_SUCCESS.json` holds:
 
-    rows_read, rows_kept, rows_rejected    samples that were to be made, at all points; the last by reason
-    points                                 by name: scheduler, guidance_scale, num_inference_steps, rows; of the model
-                                           its checkpoint (fingerprint) and training_step, null where nothing says it
+    rows_read, rows_kept, rows_rejected    samples planned, drawn and rejected, over all points; the last by reason
+    points                                 by name: scheduler, guidance_scale, num_inference_steps, rows, and the
+                                           model's checkpoint (fingerprint) and training_step (null if unknown)
     captions                               rows, drawn, rejected, left_out, fingerprint
     image_size                             [H, W], pixels
-    model                                  model, revision, fingerprint, channels; of several `models`, by name
-    settings                               that decide which samples come out
+    model                                  model, revision, fingerprint, channels; several are `models`, by name
+    settings                               the settings that decide which samples come out
 """
 
 from collections import Counter
@@ -32,10 +32,10 @@ SHOWN = 12  # samples
 
 
 def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], facts: dict[str, Any]) -> dict[str, Any]:
-    """Write what a person reads, then `_SUCCESS.json`. Returns what is in it.
+    """Write card and pictures, then `_SUCCESS.json`. Return what is in it.
 
     Args:
-        facts: more of it that is known.
+        facts: further entries of the success marker.
     """
     output = Folder(work.config.output)
     output.delete_drafts()
@@ -51,7 +51,7 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
 
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
-    """What the success marker says; None where there is something left to do."""
+    """Return what the success marker says, or None if work is left."""
     return whole_summary(
         output, shards, CONTRACTS, lambda summary: [CARD, *(_sheet_file(point) for point in _with_rows(summary))]
     )
@@ -73,6 +73,7 @@ def _summary(work: Generating, records: list[Record]) -> dict[str, Any]:
 
 
 def _with_rows(summary: dict[str, Any]) -> list[str]:
+    """Return the names of the points that have samples."""
     return [point for point, about in summary["points"].items() if about["rows"]]
 
 
@@ -81,7 +82,7 @@ def _sheet_file(point: str) -> str:
 
 
 def _sheet(output: Folder, shard: Shard, point: str) -> bytes:
-    """Some samples of a shard; at all points they are of the same captions and seeds."""
+    """Draw the sheet of some samples of a shard; at every point they have the same captions and seeds."""
     columns = ["caption", "seed", "image", "depth"]
     rows = output.read_table(shard.file("samples"), columns=columns, row_group=0).slice(0, SHOWN).to_pylist()
     samples = [
@@ -89,7 +90,7 @@ def _sheet(output: Folder, shard: Shard, point: str) -> bytes:
             row["caption"],
             row["seed"],
             decode_rgb(row["image"]["bytes"]),
-            row["depth"] and decode_depth(row["depth"]["bytes"]),
+            None if row["depth"] is None else decode_depth(row["depth"]["bytes"]),
             is_finite=True,
         )
         for row in rows

@@ -1,4 +1,4 @@
-"""Shards of samples to be made -> committed shards of samples, on GPU actors."""
+"""Shards of planned samples -> committed shards of samples, on GPU actors."""
 
 import gc
 import threading
@@ -26,35 +26,34 @@ if TYPE_CHECKING:
     from ldm3d.sampling import Sample
     from ldm3d.sampling.sampler import Sampler
 
-CONTRACTS = ("samples", "rejects")  # folders of the output: of the samples that are kept, and of the others
+CONTRACTS = ("samples", "rejects")  # folders of the output
 ROW_GROUP_ROWS = 16  # about 8 MB at 512 pixels
 OPTIONS = writer_options(SAMPLES, ["scheduler", "checkpoint"])
 
 
 @dataclass(frozen=True)
 class Generating:
-    """What the actors of a run are told.
-
-    models: pipelines in the object store, by fingerprint. cpus: of an actor.
-    provenance: goes into the metadata of each file, with what is known of its model.
-    """
+    """What the actors of a run need to know."""
 
     config: GenerateConfig
     grid: Grid
     models: dict[str, ray.ObjectRef]
+    """Pipelines in the object store, by fingerprint."""
     cpus: float
+    """CPUs of an actor."""
     owner: str
     provenance: dict[str, Any]
+    """Metadata of each file, beside what is known of its model."""
 
 
 class ShardGenerator:
-    """One model at a time on one device; another takes its place when a shard asks for it.
+    """Draws shards on one device. It holds one model at a time, and replaces it when a shard asks for another.
 
     INPUT   one shard: name, source, row_group
     OUTPUT  record, the JSON of its `Record`; its files are committed
     Fan-out 1:1
 
-    Two calls may run at once: while the device draws one shard, the pictures of the one before are written.
+    Two calls may run at once: while the device draws one shard, the pictures of the previous one are written.
     """
 
     def __init__(self, work: Generating) -> None:
@@ -78,14 +77,15 @@ class ShardGenerator:
         return pa.table({"record": [record.to_json()]})
 
     def _drawn(self, rows: pa.Table, point: GridPoint) -> "tuple[list[Sample], float]":
-        """Samples, and the seconds that they took. A function of its own, as whoever holds a model keeps it alive."""
+        """Draw samples; return them and the seconds it took. A separate function, as a local variable would keep the
+        model alive when the next one is loaded."""
         sampler = self._sampler(point.generator.fingerprint)
         began = time.perf_counter()
         samples = sampler(rows["caption"].to_pylist(), rows["seed"].to_pylist(), point.settings)
         return samples, time.perf_counter() - began
 
     def _sampler(self, fingerprint: str) -> "Sampler":
-        """That of a model, for whoever has the device."""
+        """Return the sampler of a model, loading it if another is held. Call it with the device's lock held."""
         import torch
 
         from ldm3d.sampling.sampler import Sampler
@@ -93,7 +93,7 @@ class ShardGenerator:
         if self.held is None or self.held[0] != fingerprint:
             self.held = None
             gc.collect()
-            torch.cuda.empty_cache()  # of the model before: two may not fit. Without a GPU it does nothing
+            torch.cuda.empty_cache()  # the previous model's memory: two may not fit. Does nothing without a GPU
             config = self.work.config
             model = ray.get(self.work.models[fingerprint])
             self.held = fingerprint, Sampler(model, config.sampling, config.model.precision)
@@ -103,12 +103,12 @@ class ShardGenerator:
 def pack(
     name: str, rows: pa.Table, samples: "Sequence[Sample]", point: GridPoint, provenance: dict[str, Any]
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
-    """A shard that was drawn -> its counts, and the row groups of its files by contract.
+    """Turn a drawn shard into its counts, and the row groups of its files by contract.
 
     Args:
         rows: key, caption, image_id, number, seed.
-        samples: of the rows, in their order.
-        provenance: what the files' metadata says beside the model.
+        samples: one for each row, in their order.
+        provenance: metadata of the files beside the model's.
     """
     good = np.array([sample.is_finite for sample in samples], bool)
     kept = rows.filter(pa.array(good))
@@ -123,7 +123,7 @@ def pack(
 
 
 def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: GridPoint) -> pa.Table:
-    """The columns of `samples/v1`."""
+    """Return the columns of `samples/v1`."""
     names = [
         f"{key & (2**64 - 1):016x}-{number}"
         for key, number in zip(rows["key"].to_pylist(), rows["number"].to_pylist(), strict=True)
@@ -132,10 +132,12 @@ def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: GridPoint
     for column, value in {**asdict(point.settings), "checkpoint": point.generator.fingerprint}.items():
         columns[column] = pa.array([value] * rows.num_rows, SAMPLES.field(column).type)
     images = [encode_rgb(sample.image) for sample in samples]
-    depths = [encode_depth(sample.depth, "png") for sample in samples if sample.depth is not None]
     columns["image"] = pictures(images, [f"{name}.png" for name in names])
-    is_rgb = not depths
-    columns["depth"] = pa.nulls(len(names), IMAGE) if is_rgb else pictures(depths, [f"{n}-depth.png" for n in names])
+    # a model draws depth for every sample, or for none
+    depths = [encode_depth(sample.depth, "png") for sample in samples if sample.depth is not None]
+    columns["depth"] = (
+        pictures(depths, [f"{name}-depth.png" for name in names]) if depths else pa.nulls(len(names), IMAGE)
+    )
     return pa.table(columns)
 
 

@@ -11,32 +11,32 @@ from pipelines.storage.shards import split_and_number
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One combination."""
+    """One combination of a model and settings."""
 
     generator: Generator
     settings: SamplingPoint
 
     @property
     def name(self) -> str:
-        """As folders have it: `ddim-s5-n50`, or `NAME-ddim-s5-n50` where there are several models."""
-        return "-".join(filter(None, (self.generator.name, self.settings.name)))
+        """Its name in folders: `ddim-s5-n50`, or `NAME-ddim-s5-n50` with several models."""
+        return f"{self.generator.name}-{self.settings.name}" if self.generator.name else self.settings.name
 
     def facts(self) -> dict[str, Any]:
-        """What decides its samples, beside their captions and seeds."""
+        """Return what decides its samples, beside their captions and seeds."""
         drawn_by = {"checkpoint": self.generator.fingerprint, "training_step": self.generator.training_step}
         return asdict(self.settings) | drawn_by
 
 
 Grid = dict[str, GridPoint]
-"""Points by name: those of one model after those of another, so that actors seldom load another model."""
+"""Points by name, one model after another, so that actors seldom load another model."""
 
 
 def grid_of(generators: Iterable[Generator], config: SamplingConfig) -> Grid:
-    """Every point, in the order in which they are drawn."""
+    """Return every point, in the order in which they are drawn."""
     points = [GridPoint(generator, settings) for generator in generators for settings in config.grid()]
     return {point.name: point for point in points}
 
 
 def point_name(shard: str) -> str:
-    """The name of the point that a shard is of."""
+    """Return the name of the point that a shard belongs to."""
     return split_and_number(shard)[0]

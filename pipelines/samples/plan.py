@@ -1,11 +1,11 @@
-"""What a run of `generate` works on, all of it checked before anything starts, and its samples, cut into shards.
+"""What a run of `generate` works on, checked before anything starts, and its samples, cut into shards.
 
     _state/samples/00003.parquet       the samples of `FILE_SHARDS` shards, a row group each: key, caption, image_id,
                                        number, seed
     rejects/captions/00000.parquet     the rows of the input without a caption
 
-A shard is a row group at one point of the grid: all points draw the same samples, so they share these files. Of
-several models the driver holds one at a time.
+A shard is a row group at one point of the grid: all points draw the same samples, so they share these files. The
+driver keeps the first model in memory and opens further ones one at a time.
 """
 
 from collections.abc import Iterator
@@ -29,30 +29,30 @@ from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Shard
 from pipelines.workers.resources import hide_other_gpus
 
-FILE_SHARDS = 256  # a reader of one shard reads the footer of them all
+FILE_SHARDS = 256  # a reader of one shard reads the footer of the whole file
 REJECTS = "rejects/captions/00000.parquet"
 
 
 @dataclass(frozen=True)
 class GeneratePlan:
-    """Captions and models that will do.
-
-    model: the only one, or the first.
-    shards: of every point of the grid, those of one after those of another.
-    """
+    """Captions and models that have been checked."""
 
     config: GenerateConfig
     captions: CaptionsInput
     generators: list[Generator]
+    """What is known of each model."""
     model: RgbdPipeline
+    """The first model, or the only one."""
     grid: Grid
     shards: list[Shard]
+    """The shards of every point of the grid, one point after another."""
 
     @classmethod
     def of(cls, config: GenerateConfig) -> Self:
-        """
+        """Check captions, models and settings, and plan the shards.
+
         Raises:
-            ValueError: captions, model or settings will not do.
+            ValueError: captions, a model or settings cannot be used.
         """
         if config.input is None:
             raise ValueError("--input is missing: give a file of captions, or one caption as --prompt")
@@ -70,33 +70,35 @@ class GeneratePlan:
         return cls(config, captions, generators, first, grid, list(_shards(grid, captions.samples, config)))
 
     def identity(self) -> dict[str, Any]:
-        """What decides which rows come out, models and captions by their content."""
-        models = {each.name: each.fingerprint for each in self.generators}
-        model: Any = models.get("", models)
+        """Return what decides which rows come out; models and captions count by their content."""
+        model: Any = {each.name: each.fingerprint for each in self.generators}
+        if len(self.generators) == 1:
+            model = self.generators[0].fingerprint
         return self.config.identity() | {"stage": "generate", "input": self.captions.about(), "model": model}
 
     def about_models(self) -> dict[str, Any]:
-        """`model`, or `models` by name: what those who read the samples have to know."""
-        models = {each.name: each.about() for each in self.generators}
-        return {"model": models[""]} if "" in models else {"models": models}
+        """Return what the success marker says about the models: `model`, or several `models` by name."""
+        if len(self.generators) == 1:
+            return {"model": self.generators[0].about()}
+        return {"models": {each.name: each.about() for each in self.generators}}
 
     def open(self, generator: Generator) -> RgbdPipeline:
-        """One of the models.
+        """Load one of the models.
 
         Raises:
-            ValueError: it is gone, or another one by now.
+            ValueError: it is gone, or has changed since.
         """
         return self.model if generator == self.generators[0] else generator.open()
 
     def files(self) -> set[str]:
-        """What planning leaves in the folders of the output that hold rows."""
+        """Return the files that `save` writes to the folders of rows."""
         return {REJECTS} if self.captions.rejected else set()
 
     def save(self) -> None:
-        """Write the samples and rejects to the output. Written again, the files are the same.
+        """Write the planned samples and the rejects to the output. Writing them again gives the same files.
 
         Raises:
-            ValueError: the captions have changed since they were looked at.
+            ValueError: the captions have changed since they were checked.
         """
         captions, output = self.captions.read(), Folder(self.config.output)
         for place, groups in enumerate(_files(captions, self.config)):
@@ -106,19 +108,18 @@ class GeneratePlan:
 
 
 def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
-    """Draw a full batch in one step. Returns where that was, in which precision, and the size of a picture.
+    """Draw a full batch in one step. Return the device, the precision, and the size [H, W] of a picture.
 
     Raises:
         ValueError: the batch does not fit the device, or settings do not go together.
     """
     hide_other_gpus()
     torch.set_num_threads(1)
-    sampler, size = Sampler(model, config.sampling, config.model.precision), config.sampling.batch_size
-    point = replace(
-        config.sampling.grid()[0], guidance_scale=max(config.sampling.guidance_scale), num_inference_steps=1
-    )
+    settings = config.sampling
+    sampler, size = Sampler(model, settings, config.model.precision), settings.batch_size
+    point = replace(settings.grid()[0], guidance_scale=max(settings.guidance_scale), num_inference_steps=1)
     try:
-        first = sampler([config.sampling.negative_prompt] * size, range(size), point)[0]
+        first = sampler([settings.negative_prompt] * size, range(size), point)[0]
     except torch.OutOfMemoryError as error:
         raise ValueError(f"sampling.batch_size {size} does not fit the GPU ({error}): lower it") from error
     unet = sampler.pipeline.unet
@@ -130,10 +131,7 @@ def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
 
 
 def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
-    """
-    Raises:
-        ValueError: the scheduler does not take so many steps.
-    """
+    """Raise ValueError if the scheduler does not take that many steps."""
     try:
         scheduler_of(point.scheduler, model.scheduler).set_timesteps(point.num_inference_steps)
     except ValueError as error:
@@ -151,7 +149,7 @@ def _shards(grid: Grid, samples: int, config: GenerateConfig) -> Iterator[Shard]
 
 
 def _files(captions: Captions, config: GenerateConfig) -> Iterator[list[pa.Table]]:
-    """The row groups of each file."""
+    """Yield the row groups of each file."""
     size, count = config.shard_samples, captions.drawn.num_rows * config.captions.per_caption
     for first in range(0, count, size * FILE_SHARDS):
         starts = range(first, min(count, first + size * FILE_SHARDS), size)

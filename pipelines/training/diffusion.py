@@ -15,7 +15,7 @@ from ldm3d.models.autoencoder import Posterior, encode
 from ldm3d.models.base import load_text
 from ldm3d.models.text import EMPTY_CAPTION, tokenise
 from ldm3d.models.text import encode as encode_text
-from ldm3d.sampling import text_to_rgbd
+from ldm3d.sampling import Drawing, Prompts, text_to_rgbd
 from ldm3d.sampling.sample_sheet import sample_sheet
 from ldm3d.training.denoising import DenoisingDraws, denoising_loss, draw_latents, drop_captions
 from ldm3d.training.ema import Ema
@@ -133,16 +133,10 @@ class DiffusionTraining:
         if not captions:
             return {}
         model = SimpleNamespace(unet=self.unet, vae=self.vae, scheduler=self.scheduler)
+        prompts = Prompts(captions, self.shown, self.empty, range(len(captions)))
+        drawing = Drawing(num_inference_steps=wanted.num_inference_steps, guidance_scale=wanted.guidance_scale)
         with precision_of(self.config.loop, self.device):
-            samples = text_to_rgbd(
-                model,
-                captions,
-                self.shown,
-                self.empty,
-                range(len(captions)),
-                num_inference_steps=wanted.num_inference_steps,
-                guidance_scale=wanted.guidance_scale,
-            )
+            samples = text_to_rgbd(model, prompts, drawing)
         title = f"guidance scale {wanted.guidance_scale:g}, {wanted.num_inference_steps} steps"
         return {"samples": sample_sheet(samples, title)} if self.validation.is_first else {}
 

@@ -1,12 +1,13 @@
-"""A model of the real architecture with random weights, which draws pictures of 8 x 8 pixels in milliseconds."""
+"""A model of the real architecture with random weights that draws pictures of 8 x 8 pixels in milliseconds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
-from ldm3d.sampling import Sample
+from ldm3d.sampling import Prompts, Sample
 
 
 @dataclass
@@ -42,8 +43,15 @@ def parts(latent_channels: int = 4, pixel_channels: int = 6, sample_size: object
 
 
 def texts() -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings of five captions, and of the empty caption."""
     numbers = torch.randn(6, 5, 16, generator=torch.Generator().manual_seed(9))
     return numbers[1:], numbers[:1]
+
+
+def prompts_of(captions: Sequence[str], seeds: Sequence[int], rows: Sequence[int] | None = None) -> Prompts:
+    """Captions with the embeddings `rows`, by default the first ones."""
+    text, empty = texts()
+    return Prompts(captions, text[list(range(len(captions)) if rows is None else rows)], empty, seeds)
 
 
 def assert_same(ours: list[Sample], theirs: list[Sample]) -> None:

@@ -1,4 +1,4 @@
-"""The settings of generation: reachable from the command line, checked, and known apart by what they change."""
+"""The settings of generation are reachable from the command line, checked, and identified by what they change."""
 
 import pytest
 
@@ -73,8 +73,8 @@ def test_only_what_changes_rows_is_part_of_the_identity():
         (lambda: GeneratorConfig(model=()), "model.model"),
         (lambda: GeneratorConfig(model=("",)), "model.model"),
         (lambda: GeneratorConfig(model="a/path"), "model.model"),
-        (lambda: GeneratorConfig(model=("runs/a/model", "old/a")), "a name for each: give NAME=MODEL"),
-        (lambda: GeneratorConfig(model=("a-b=x", "a_b=y")), "a name for each: give NAME=MODEL"),
+        (lambda: GeneratorConfig(model=("runs/a/model", "old/a")), "different name for each"),
+        (lambda: GeneratorConfig(model=("a-b=x", "a_b=y")), "different name for each"),
         (lambda: GeneratorConfig(model=("my model", "old")), "letters, digits"),
         (lambda: GeneratorConfig(model=("..", "old")), "letters, digits"),
         (lambda: GeneratorConfig(model=("new", "old"), revision="main"), "model.revision"),

@@ -1,4 +1,4 @@
-"""The settings of the latents stage: reachable from the command line, checked, and known apart by what they change."""
+"""Settings of the latents stage are reachable from the command line, checked, and identified by what they change."""
 
 import pytest
 

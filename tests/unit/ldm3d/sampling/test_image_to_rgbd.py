@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ldm3d.data.pictures import Pictures
-from ldm3d.sampling import Sample, image_to_rgbd
-from tests.builders.small_model import Parts, assert_same, parts, texts
+from ldm3d.sampling import Drawing, Sample, image_to_rgbd
+from tests.builders.small_model import Parts, assert_same, parts, prompts_of
 
 torch.set_num_threads(1)
 
@@ -28,19 +28,21 @@ def pictures() -> Pictures:
 
 
 def right_part() -> np.ndarray:
-    """From the fourth column on, which is in the middle of a latent."""
+    """Redraw from the fourth column on, which is in the middle of a latent."""
     redrawn = np.zeros((COUNT, SIZE, SIZE), bool)
     redrawn[:, :, 3:] = True
     return redrawn
 
 
-def draw(model: Parts, pictures: Pictures, rows=range(COUNT), redrawn=None, **settings) -> list[Sample]:
-    rows, (text, empty) = list(rows), texts()
+def draw(
+    model: Parts, pictures: Pictures, rows=range(COUNT), redrawn=None, batch_size=None, **settings
+) -> list[Sample]:
+    rows = list(rows)
     chosen = Pictures(pictures.image[rows], pictures.depth[rows])
-    prompts, seeds = [str(row) for row in rows], [SEEDS[row] for row in rows]
+    prompts = prompts_of([str(row) for row in rows], [SEEDS[row] for row in rows], rows)
     redrawn = redrawn if redrawn is None else redrawn[rows]
-    settings = {"num_inference_steps": 4, "redrawn": redrawn, **settings}
-    return image_to_rgbd(model, chosen, prompts, text[rows], empty, seeds, **settings)
+    drawing = Drawing(num_inference_steps=4, batch_size=batch_size)
+    return image_to_rgbd(model, chosen, prompts, drawing, redrawn=redrawn, **settings)
 
 
 def test_at_one_batch_size_company_and_order_do_not_change_a_bit(model, pictures):
@@ -88,17 +90,16 @@ def test_each_picture_may_have_a_part_of_its_own(model, pictures):
     ],
 )
 def test_pictures_that_do_not_fit_are_refused(model, pictures, change, message):
-    text, empty = texts()
     with pytest.raises(ValueError, match=message):
-        image_to_rgbd(model, Pictures(*change(*pictures)), list("01234"), text, empty, SEEDS)
+        image_to_rgbd(model, Pictures(*change(*pictures)), prompts_of(list("01234"), SEEDS))
 
 
 def test_a_mask_of_another_size_or_kind_is_refused(model, pictures):
     for redrawn in (right_part()[:, :4], right_part().astype(np.uint8)):
-        with pytest.raises(ValueError, match=r"wanted \(5, 8, 8\) bool, True where to draw anew"):
+        with pytest.raises(ValueError, match=r"wanted \(5, 8, 8\) bool"):
             draw(model, pictures, redrawn=redrawn)
 
 
 def test_a_strength_out_of_range_is_refused(model, pictures):
-    with pytest.raises(ValueError, match="strength is 0, wanted more than 0"):
+    with pytest.raises(ValueError, match="strength is 0, wanted above 0"):
         draw(model, pictures, strength=0)

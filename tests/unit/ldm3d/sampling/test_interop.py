@@ -39,7 +39,7 @@ def folder(request, toy_base, tmp_path_factory) -> Path:
 
 
 def of_parts(folder: Path) -> StableDiffusionPipeline:
-    """diffusers' pipeline of parts that diffusers and transformers load, each by itself."""
+    """Build diffusers' pipeline from parts that diffusers and transformers load one by one."""
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL.from_pretrained(folder, subfolder="vae"),
         unet=UNet.from_pretrained(folder, subfolder="unet"),
@@ -65,7 +65,7 @@ def ours(pipeline: RgbdPipeline) -> torch.Tensor:
 
 
 def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
-    """To rounding, in float32: captions are encoded one by one here, together there."""
+    """Compare to rounding in float32: captions are encoded one by one here, together there."""
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.std()))
 
 
@@ -88,7 +88,7 @@ def test_what_diffusers_draws_of_it_is_decoded_here_to_image_and_depth(folder):
         **{**SETTINGS, "output_type": "np"},
     )
     assert abs(decoded.image.astype(int) - drawn.images).max() <= 1
-    # a byte that rounds the other way changes depth: the high one, by 256
+    # where the high byte rounds the other way, depth changes by 256
     assert (abs(decoded.depth.astype(int) - drawn.depths) > 1).mean() < 0.01
 
 
@@ -114,7 +114,7 @@ def test_weights_that_diffusers_splits_into_several_files_are_loaded(folder, tmp
 
 
 def test_what_we_load_and_save_again_is_what_diffusers_saved(folder, tmp_path):
-    """A checkpoint of diffusers becomes one of ours, byte for byte the one that it was made from."""
+    """A checkpoint of diffusers becomes one of ours with the same weights, byte for byte."""
     of_parts(folder).save_pretrained(tmp_path / "theirs")
     channels = json.loads((folder / "vae/config.json").read_text())["in_channels"]
     save_pipeline(tmp_path / "ours", load_base(ModelConfig(base=str(tmp_path / "theirs"), channels=channels)))

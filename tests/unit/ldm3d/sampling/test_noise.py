@@ -41,7 +41,7 @@ def test_seeds_that_torch_would_take_for_others_are_refused(seed):
 
 
 def test_torch_drops_the_higher_bits_of_a_seed():
-    """Why they are refused; where this fails, larger seeds can be allowed."""
+    """This is why they are refused: if it ever fails, larger seeds can be allowed."""
     low, high = torch.Generator().manual_seed(7), torch.Generator().manual_seed(7 + 2**32)
     assert torch.equal(torch.randn(100, generator=low), torch.randn(100, generator=high))
 

@@ -6,9 +6,9 @@ import torch
 
 from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import encode
-from ldm3d.sampling import denoise, image_to_rgbd, text_to_rgbd
+from ldm3d.sampling import Drawing, denoise, image_to_rgbd, text_to_rgbd
 from ldm3d.sampling.panorama import wrapped_around
-from tests.builders.small_model import Parts, parts, texts
+from tests.builders.small_model import Parts, parts, prompts_of, texts
 
 torch.set_num_threads(1)
 
@@ -26,7 +26,7 @@ def noise() -> torch.Tensor:
 
 def latents(model: Parts, start: torch.Tensor) -> torch.Tensor:
     text, empty = texts()
-    return denoise(model.unet, model.scheduler, start, text[:2], empty, num_inference_steps=5)
+    return denoise(model.unet, model.scheduler, start, text[:2], empty, Drawing(num_inference_steps=5))
 
 
 @torch.no_grad()
@@ -63,17 +63,11 @@ def test_networks_are_as_before_afterwards_even_if_it_fails(model):
 
 
 def test_samples_of_any_width_may_be_panoramas(model):
-    text, empty = texts()
-    size = {"height": 16, "width": 32, "num_inference_steps": 3}
-    flat, round_ = (
-        text_to_rgbd(model, ["a"], text[:1], empty, [5], panorama=panorama, **size)[0] for panorama in (False, True)
-    )
+    prompts, size = prompts_of(["a"], [5]), {"height": 16, "width": 32}
+    drawings = [Drawing(num_inference_steps=3, panorama=panorama) for panorama in (False, True)]
+    flat, round_ = (text_to_rgbd(model, prompts, drawing, **size)[0] for drawing in drawings)
     assert round_.depth.shape == (16, 32)
     assert not np.array_equal(flat.image, round_.image)
     given = Pictures(torch.from_numpy(round_.image)[None], torch.from_numpy(round_.depth)[None])
-    settings = {"num_inference_steps": 3, "strength": 0.5}
-    first, other = (
-        image_to_rgbd(model, given, ["a"], text[:1], empty, [5], panorama=panorama, **settings)[0]
-        for panorama in (False, True)
-    )
+    first, other = (image_to_rgbd(model, given, prompts, drawing, strength=0.5)[0] for drawing in drawings)
     assert not np.array_equal(first.image, other.image)

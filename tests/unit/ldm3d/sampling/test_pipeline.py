@@ -1,4 +1,4 @@
-"""A whole model behind one call: what comes out, and that it is what the parts give."""
+"""A whole model behind one call gives what its parts give, in the form asked for."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ QUICK = {"num_inference_steps": 2, "height": 16, "width": 16}
 
 @pytest.fixture(scope="module", params=[6, 4])
 def folder(request, toy_base, tmp_path_factory) -> str:
-    """An LDM3D of random weights, as `train_diffusion` leaves one."""
+    """Save an LDM3D of random weights, as `train_diffusion` does."""
     folder = tmp_path_factory.mktemp("model") / "model"
     save_pipeline(folder, load_base(ModelConfig(base=str(toy_base), channels=request.param)))
     return str(folder)
@@ -85,7 +85,7 @@ def test_each_sample_is_told_by_its_prompt_and_seed_and_may_be_drawn_again(pipel
 
 
 def test_the_image_is_that_of_diffusers_own_pipeline_of_the_same_weights(pipeline, folder):
-    """Which takes our model for one whose pictures have more channels. Its decoder rounds as ours does."""
+    """diffusers takes our model for one whose pictures have more channels. Its pixels are rounded as ours are."""
     theirs = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
     theirs.set_progress_bar_config(disable=True)
     latents = theirs(
@@ -127,7 +127,7 @@ def test_a_negative_prompt_and_a_callback_are_heard(pipeline):
 
 
 def test_latents_are_those_that_are_decoded_and_nothing_is_decoded_for_them(pipeline):
-    """Of text, of several batches, of a panorama, of a picture, and in a part of one."""
+    """This holds from text, in several batches, for a panorama, from a picture, and in part of one."""
     mask = np.zeros((16, 16), bool)
     mask[8:] = True
     first = pipeline("a sphere", seed=1, output_type="np", **QUICK)
@@ -141,10 +141,10 @@ def test_latents_are_those_that_are_decoded_and_nothing_is_decoded_for_them(pipe
         assert (count, latents.depths, latents.seeds) == ([], None, drawn.seeds)
         assert (latents.images.shape[:2], latents.images.dtype) == ((3, 4), torch.float32)
         if call.get("panorama"):
-            continue  # decoded as one, too
+            continue  # it is also decoded as a panorama
         decoded = decode_latents(pipeline.vae, latents.images)
         drawn_anew = mask if "mask" in call else slice(None)
-        # batches of other sizes: to rounding
+        # to rounding, as the sizes of the batches differ
         assert np.abs(decoded.image[:, drawn_anew].astype(int) - drawn.images[:, drawn_anew]).max() <= 1
     plain = pipeline("a red cube", seed=3, output_type="latent", **QUICK).images
     own = plain / pipeline.vae.config.scaling_factor
@@ -196,15 +196,16 @@ def test_low_rank_updates_are_loaded(pipeline, folder, tmp_path):
         ({"num_images_per_prompt": 0}, "num_images_per_prompt is 0"),
         ({"image": np.zeros((16, 16, 3), np.uint8)}, "image and depth go together"),
         ({"mask": np.ones((16, 16), bool)}, "image and depth go together"),
+        ({"image": np.zeros((16, 16, 3), np.uint8), "depth": np.zeros((16, 16), np.uint16), "width": 16}, "width 16"),
         ({"seed": [1, 2]}, "2 seeds"),
         ({"seed": [1, 2], "output_type": "latent"}, "2 seeds"),
-        ({"generator": torch.Generator()}, "generator is given.*: give seed, a number or one a sample"),
-        ({"callback": print, "callback_on_step_end": print}, "both given: want one of them"),
+        ({"generator": torch.Generator()}, "generator is given.*: give seed"),
+        ({"callback": print, "callback_on_step_end": print}, "callback and callback_on_step_end"),
         (
             {"callback_on_step_end": print, "callback_on_step_end_tensor_inputs": ["latents", "prompt_embeds"]},
-            "asks for latents, prompt_embeds, wanted latents alone",
+            "callback_on_step_end asks for latents, prompt_embeds",
         ),
-        ({"callback_on_step_end": SDCFGCutoffCallback()}, "asks for prompt_embeds, wanted latents alone"),
+        ({"callback_on_step_end": SDCFGCutoffCallback()}, "callback_on_step_end asks for prompt_embeds"),
     ],
 )
 def test_what_does_not_go_together_is_refused(pipeline, settings, message):
@@ -214,7 +215,7 @@ def test_what_does_not_go_together_is_refused(pipeline, settings, message):
 
 @pytest.fixture(scope="module")
 def stable_diffusion(toy_base) -> RgbdPipeline:
-    """A baseline: three channels."""
+    """Load a baseline, which has three channels."""
     return RgbdPipeline.from_pretrained(str(toy_base))
 
 
@@ -237,7 +238,7 @@ def test_of_a_model_without_depth_there_are_no_depths(stable_diffusion, kind):
 
 @pytest.mark.parametrize("depth", [None, np.zeros((16, 16), np.uint16)])
 def test_a_model_without_depth_begins_with_no_picture(stable_diffusion, depth):
-    with pytest.raises(ValueError, match="3 input channels, wanted 6 or 4: a model without depth draws from text"):
+    with pytest.raises(ValueError, match="3 input channels, wanted 6 or 4"):
         stable_diffusion("a red cube", image=np.zeros((16, 16, 3), np.uint8), depth=depth)
 
 

@@ -1,4 +1,4 @@
-"""A sample is the same in any company, by any scheduler that settings may name."""
+"""A sample is the same in any company, with any scheduler that settings may name."""
 
 from typing import get_args, get_type_hints
 
@@ -47,7 +47,7 @@ def test_settings_reach_the_pipeline(toy_base):
     assert plain.image.shape == (16, 16, 3)
     for change in ({"negative_prompt": "a red cube"}, {"eta": 1.0}, {"guidance_rescale": 0.7}):
         assert not np.array_equal(sampler(toy_base, **change)(["a sphere"], [7], POINT)[0].image, plain.image)
-    with pytest.raises(ValueError, match="EulerDiscreteScheduler has none"):
+    with pytest.raises(ValueError, match=r"eta is 0\.5, but EulerDiscreteScheduler"):
         sampler(toy_base, scheduler="euler", eta=0.5)(["a sphere"], [7], POINT)
 
 

@@ -1,4 +1,4 @@
-"""Tiles make the picture: depth is mixed as depth, and a panorama has no seam."""
+"""Tiles add up to the picture: depth is blended as depth, and a panorama has no seam."""
 
 import numpy as np
 import pytest
@@ -6,22 +6,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ldm3d.sampling import Decoded, decode_latents, text_to_rgbd
+from ldm3d.sampling import Decoded, Drawing, decode_latents, text_to_rgbd
 from ldm3d.sampling.tiles import blend_tiles
-from tests.builders.small_model import Parts, parts, texts
+from tests.builders.small_model import Parts, parts, prompts_of
 
 torch.set_num_threads(1)
 
 FACTOR = 2  # pixels per latent
-SIDE, TILE = 48, 96  # latents and pixels; a quarter is shared
-STEP = 36
-SIGHT = (
-    12  # latents: as far as the small decoder sees without attention and normalisation, one convolution after another
-)
+SIDE, TILE = 48, 96  # of a tile, in latents and in pixels
+STEP = 36  # latents from one tile to the next: a quarter is shared
+SIGHT = 12  # latents: how far the convolutions of the small decoder see, without attention and normalisation
 
 
 def local_decoder(channels: int = 6) -> Parts:
-    """What attention and normalisation take from a whole picture is left out: only that cannot be had from tiles."""
+    """Remove attention and normalisation from the decoder: only they need the whole picture."""
     model = parts(pixel_channels=channels)
     decoder = model.vae.decoder
     decoder.mid_block.attentions = nn.ModuleList([None])
@@ -39,14 +37,14 @@ def noise(height: int, width: int, count: int = 1) -> torch.Tensor:
 
 
 def difference(ours: Decoded, theirs: Decoded) -> NDArray[np.int_]:
-    """(W,) largest difference in each column of the image."""
+    """Return the largest difference in each column of the image, (W,)."""
     return np.abs(ours.image.astype(int) - theirs.image).max((0, 1, 3))
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 40), (8, 17), (23, 31), (12, 12)])
 @pytest.mark.parametrize("ring", [False, True])
 def test_tiles_cover_any_size_and_their_weights_add_up_to_one(height, width, ring):
-    """What looks at single latents is the same from tiles; in the sum of up to four of them float32 rounds."""
+    """A reader of single latents gives the same from tiles, to the rounding of a sum of up to four in float32."""
     latents = noise(height, width, count=2)
     read = nn.Upsample(scale_factor=FACTOR)
     shapes = []
@@ -62,7 +60,7 @@ def test_tiles_cover_any_size_and_their_weights_add_up_to_one(height, width, rin
 
 @pytest.mark.parametrize("channels", [6, 4])
 def test_a_picture_is_the_whole_one_but_where_tiles_meet(channels):
-    """Outside of what is shared, a tile's ends are out of the decoder's sight. Sums in another order: one level."""
+    """Outside the shared part, a tile's ends are out of the decoder's sight; sums in another order differ by 1."""
     assert TILE // FACTOR * 0.25 >= SIGHT
     model, latents = local_decoder(channels), noise(8, SIDE + STEP)
     whole, tiled = (decode_latents(model.vae, latents, tile) for tile in (None, TILE))
@@ -75,7 +73,7 @@ def test_a_picture_is_the_whole_one_but_where_tiles_meet(channels):
 
 @pytest.mark.parametrize("channels", [6, 4])
 def test_depth_and_colour_lie_between_those_of_the_tiles(channels):
-    """Mixed as bytes they would not: see the next test."""
+    """Blended as bytes they would not: see the next test."""
     vae, latents = parts(pixel_channels=channels).vae, noise(8, SIDE + STEP)
     tiled = decode_latents(vae, latents, TILE)
     left, right = decode_latents(vae, latents[..., :SIDE]), decode_latents(vae, latents[..., STEP:])
@@ -92,7 +90,7 @@ def test_depth_and_colour_lie_between_those_of_the_tiles(channels):
 
 
 def test_diffusers_own_tiling_draws_depths_that_no_tile_has():
-    """Why it is not used: it mixes high and low bytes, each by itself."""
+    """This is why it is not used: it blends high and low bytes separately."""
     vae, latents = parts().vae, noise(8, SIDE + STEP)
     left, right = decode_latents(vae, latents[..., :SIDE]), decode_latents(vae, latents[..., STEP:])
     vae.enable_tiling()
@@ -103,7 +101,7 @@ def test_diffusers_own_tiling_draws_depths_that_no_tile_has():
 
 
 def test_a_panorama_of_tiles_is_the_whole_one_across_its_edge():
-    """And turned by a tile it is the turned picture, to the bit: no place is told from any other."""
+    """Turned by a tile it is the turned picture, to the bit, as no place differs from any other."""
     model, latents = local_decoder(), noise(8, 2 * STEP).roll(STEP // 2, -1)
     whole, tiled = (decode_latents(model.vae, latents, tile, panorama=True) for tile in (None, TILE))
     flat = decode_latents(model.vae, latents, TILE)
@@ -113,7 +111,7 @@ def test_a_panorama_of_tiles_is_the_whole_one_across_its_edge():
     apart = difference(tiled, whole)
     shared = np.r_[: (SIDE - STEP) * FACTOR, STEP * FACTOR : SIDE * FACTOR]
     assert np.delete(apart, shared).max() <= 1
-    assert apart[-1] <= 1  # the edge: its left neighbour is the end of no tile
+    assert apart[-1] <= 1  # the edge: no tile ends at its left neighbour
     assert difference(flat, whole)[-1] > 1
 
 
@@ -144,17 +142,16 @@ def test_a_picture_that_is_not_finite_is_marked_and_leaves_the_others_alone():
 
 
 def test_samples_of_tiles_do_not_depend_on_their_batch():
-    model, (text, empty) = parts(), texts()
-    call = {"height": 16, "width": 40, "num_inference_steps": 1, "tile": 16}
+    model, size = parts(), {"height": 16, "width": 40}
     for panorama in (False, True):
-        together = text_to_rgbd(model, ["a", "b"], text[:2], empty, [5, 6], panorama=panorama, **call)
-        alone = text_to_rgbd(model, ["b"], text[1:2], empty, [6], panorama=panorama, **call)
+        drawing = Drawing(num_inference_steps=1, tile=16, panorama=panorama)
+        together = text_to_rgbd(model, prompts_of(["a", "b"], [5, 6]), drawing, **size)
+        alone = text_to_rgbd(model, prompts_of(["b"], [6], [1]), drawing, **size)
         assert together[1].depth.shape == (16, 40)
         assert np.abs(alone[0].image.astype(int) - together[1].image).max() <= 1
 
 
 @pytest.mark.parametrize("tile", [0, 6, 9, -16])
 def test_a_tile_that_will_not_do_is_refused_before_anything_is_drawn(tile):
-    model, (text, empty) = parts(), texts()
     with pytest.raises(ValueError, match=f"tile is {tile} pixels, wanted 8 or more, a multiple of 2"):
-        text_to_rgbd(model, ["a"], text[:1], empty, [5], tile=tile)
+        text_to_rgbd(parts(), prompts_of(["a"], [5]), Drawing(tile=tile))

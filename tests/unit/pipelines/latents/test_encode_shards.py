@@ -1,4 +1,4 @@
-"""Every row of a shard is latents or a reject, and what is not so is found."""
+"""Every row of a shard becomes latents or a reject, and the audit finds any that does not."""
 
 import json
 
@@ -30,7 +30,7 @@ def rows() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def encoded() -> EncodedRows:
-    """With mirror images; void is NaN, so that it is seen where it gets in."""
+    """Make latents with mirror images; those of bad rows are NaN, so that they show wherever they get in."""
     mean, std = np.random.default_rng(0).standard_normal((2, 2, COUNT, *SHAPE)).astype(np.float16)
     mean[:, list(BAD)] = np.nan
     return EncodedRows(mean, std, BAD, 1.5)
@@ -75,7 +75,7 @@ def test_a_shard_of_rejects_has_no_file_of_latents(rows, encoded):
 
 @pytest.fixture
 def config(tmp_path, rows, encoded) -> LatentsConfig:
-    """A corpus of one shard, and its latents as they should be."""
+    """Write a corpus of one shard, and its latents as they should be."""
     config = LatentsConfig(input=str(tmp_path / "corpus"), output=str(tmp_path / "latents"), flips=True)
     Folder(config.input).write_tables("rgbd/train/00001.parquet", [rows])
     output = Folder(config.output)

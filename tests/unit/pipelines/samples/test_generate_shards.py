@@ -1,4 +1,4 @@
-"""Every planned sample of a shard is a row or a reject, and what is not so is found."""
+"""Every planned sample of a shard becomes a row or a reject, and the audit finds any that does not."""
 
 import copy
 import json
@@ -38,7 +38,7 @@ def model(toy_base, tmp_path_factory) -> str:
 
 @pytest.fixture
 def config(tmp_path, model) -> GenerateConfig:
-    """Three captions, two points."""
+    """Three captions and two points of the grid."""
     (tmp_path / "captions.txt").write_text("a red cube\n\ntwo spheres\na blue cube\n")
     return GenerateConfig(
         input=str(tmp_path / "captions.txt"),
@@ -63,7 +63,7 @@ def planned(plan: GeneratePlan, shard: int) -> pa.Table:
 
 
 def drawn(rows: pa.Table, has_depth: bool = True) -> list[Sample]:
-    """Noise in place of pictures; one is not finite."""
+    """Make samples of noise in place of pictures, one of them not finite."""
     noise = np.random.default_rng(0)
     return [
         Sample(
@@ -211,7 +211,7 @@ def test_of_a_model_without_depth_the_column_is_null(plan):
 
 @pytest.fixture
 def committed(plan) -> GeneratePlan:
-    """With the second shard of the first point drawn."""
+    """Return the plan after the second shard of the first point was drawn."""
     output = Folder(plan.config.output)
     claim(output, "run", {})
     rows = planned(plan, 1)

@@ -8,7 +8,7 @@ from ldm3d.config import CaptionsConfig, GenerateConfig, GeneratorConfig, ModelC
 from ldm3d.figures.contact_sheet import colour_depth
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
-from ldm3d.sampling.prompt import draw_prompt
+from ldm3d.sampling.draw_prompt import draw_prompt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,7 +75,7 @@ def test_several_models_draw_one_after_another(model, toy_base, tmp_path):
 def test_what_cannot_be_written_is_refused_and_a_dry_run_writes_nothing(model, tmp_path):
     (tmp_path / "file").touch()
     for output in ("s3://bucket/pictures", tmp_path / "file"):
-        with pytest.raises(ValueError, match="is no local folder"):
+        with pytest.raises(ValueError, match=r"--output .* is not a local folder"):
             draw_prompt(config(model, output))
     assert draw_prompt(config(model, tmp_path / "dry"), dry_run=True)["config"]["prompt"] == "a red cube"
     assert not (tmp_path / "dry").exists()

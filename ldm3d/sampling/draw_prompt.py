@@ -1,4 +1,4 @@
-"""One prompt to picture files, for a person at a keyboard."""
+"""One prompt to picture files, without a cluster."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,19 +18,20 @@ from ldm3d.sampling.samples import Sample
 def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """Draw `config.prompt` and write, for each sample, `000.png`, `000-depth.png` and `000-both.png`.
 
-    Of a model that draws no depth there is only the first. Numbers go on from the files that are there.
+    A model without depth gives only the first. Numbers continue after those of files already in the folder.
 
     Returns:
-        samples: number, seed, guidance_scale and num_inference_steps of each, and of several models which; for a dry
-            run the configuration.
+        samples: number, seed, guidance_scale, num_inference_steps and is_finite of each, and with several models the
+            model's name; for a dry run the configuration.
 
     Raises:
-        ValueError: the output is no local folder, or a model or a setting will not do.
+        ValueError: the output is not a local folder, or a model or a setting is refused.
     """
     prompt, folder, count = config.prompt, Path(config.output), config.captions.per_caption
     if prompt is None or "://" in config.output or folder.is_file():
-        raise ValueError(f"--output {config.output!r} is no local folder: with --prompt pictures are written to one")
-    settings = replace(config.sampling, batch_size=min(config.sampling.batch_size, count))  # nobody compares actors
+        raise ValueError(f"--output {config.output!r} is not a local folder: with --prompt, give one")
+    # no batch is filled up: that serves equality to the bit between actors, and here there is one process
+    settings = replace(config.sampling, batch_size=min(config.sampling.batch_size, count))
     seeds = [(config.captions.seed + index) % SEEDS for index in range(count)]
     drawn = []
     for name, model in config.model.named():
@@ -50,7 +51,8 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
 
 
 def write_pictures(stem: Path, sample: Sample) -> None:
-    """`<stem>.png`, RGB; where there is depth, `<stem>-depth.png`, 16 bits, and `<stem>-both.png`, both in colours."""
+    """Write `<stem>.png`, RGB, and if there is depth `<stem>-depth.png`, 16 bits, and `<stem>-both.png`, the image
+    beside its depth in colours."""
     Image.fromarray(sample.image).save(f"{stem}.png")
     if sample.depth is None:
         return

@@ -1,0 +1,48 @@
+"""What a pipeline returns: samples in the form that was asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ldm3d.rgbd import DEPTH_MAX
+from ldm3d.sampling.samples import Sample
+
+OutputType = Literal["pil", "np", "pt", "latent"]
+
+
+@dataclass(frozen=True)
+class RgbdOutput:
+    """N samples."""
+
+    images: Any
+    """`pil`: a list of pictures of mode RGB. `np`: (N, H, W, 3) uint8. `pt`: (N, 3, H, W) float32 [0, 1].
+
+    `latent`: (N, C, h, w) float32 latents of image and depth in one, not decoded, in the U-Net's scale, which is that
+    of diffusers' pipelines. Divided by `pipeline.vae.config.scaling_factor` they are in the autoencoder's scale;
+    `ldm3d.sampling.decode_latents` divides by itself."""
+    depths: Any
+    """Relative inverse depth, larger = nearer. `pil`: a list of pictures of mode I;16. `np`: (N, H, W) uint16. `pt`:
+    (N, 1, H, W) float32 [0, 1]. None for `latent`, and for a model that draws no depth."""
+    seeds: list[int]
+    """N; the same prompts with these seeds give these samples."""
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], kind: Literal["pil", "np", "pt"]) -> Self:
+        """Return decoded samples in the form asked for."""
+        seeds = [sample.seed for sample in samples]
+        images = [sample.image for sample in samples]
+        depths = [sample.depth for sample in samples if sample.depth is not None]
+        if kind == "pil":
+            return cls(
+                [Image.fromarray(each) for each in images], [Image.fromarray(each) for each in depths] or None, seeds
+            )
+        if kind == "np":
+            return cls(np.stack(images), np.stack(depths) if depths else None, seeds)
+        colour = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
+        if not depths:
+            return cls(colour, None, seeds)
+        return cls(colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX, seeds)

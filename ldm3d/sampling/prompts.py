@@ -1,0 +1,60 @@
+"""What is asked of a model: captions, as its U-Net reads them, each with a seed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor
+
+from ldm3d.models.text import EMPTY_CAPTION
+from ldm3d.sampling.noise import require_seeds
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """N captions and seeds. Repeat a caption to draw it several times.
+
+    Raises:
+        ValueError: counts differ, or a seed is out of range.
+    """
+
+    captions: Sequence[str]
+    """N; kept in the samples, whereas `text` decides what is drawn."""
+    text: Tensor
+    """(N, L, D) embeddings of the captions."""
+    empty_text: Tensor
+    """(1 or N, L, D) embeddings of the empty caption, or of negative prompts."""
+    seeds: Sequence[int]
+    """N, 0 to 4,294,967,295 each."""
+
+    def __post_init__(self) -> None:
+        count, text, empty, seeds = (len(part) for part in (self.captions, self.text, self.empty_text, self.seeds))
+        if not count == text == seeds or empty not in (1, count):
+            got = f"{count} prompts, {text} rows of text, {empty} of empty_text, {seeds} seeds"
+            raise ValueError(f"{got}: want one of each for every sample, or a single empty_text for all")
+        require_seeds(self.seeds)
+
+    @classmethod
+    def of(
+        cls,
+        captions: Sequence[str],
+        seeds: Sequence[int],
+        embed: Callable[[Sequence[str]], Tensor],
+        negative_prompt: str = EMPTY_CAPTION,
+    ) -> Self:
+        """Embed captions, and the one negative prompt that guidance leads all of them away from.
+
+        Args:
+            embed: N captions -> (N, L, D), such as `RgbdPipeline.embeddings`.
+        """
+        return cls(captions, embed(captions), embed([negative_prompt]), seeds)
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def at(self, rows: Sequence[int]) -> "Prompts":
+        """Return the prompts of some rows, in that order; a row may be taken more than once."""
+        chosen = list(rows)
+        empty_text = self.empty_text if len(self.empty_text) == 1 else self.empty_text[chosen]
+        captions, seeds = [self.captions[row] for row in chosen], [self.seeds[row] for row in chosen]
+        return Prompts(captions, self.text[chosen], empty_text, seeds)
