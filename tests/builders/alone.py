@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
-from pipelines.training.trainer import Worker
+from pipelines.training.worker import Worker
 
 
 @dataclass(frozen=True)
 class Alone(Worker):
-    """The only worker; asks itself to stop after a step, and finds out at another that its machine will go."""
+    """The only worker. It asks itself to stop after a step, and learns after another that its machine will go."""
 
     stop_at: int | None = None
     leaves_at: int | None = None
