@@ -14,23 +14,15 @@ from ldm3d.rgbd import DEPTH_MAX, from_tensor
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.training.autoencoder_step import adversarial, discriminator_loss, generator_loss
 from ldm3d.training.discriminator import PatchDiscriminator
-from ldm3d.training.guard import StepGuard
 from ldm3d.training.noise import Purpose, normal
 from ldm3d.training.perceptual import Perceptual
 from ldm3d.training.ranks import mean_over_ranks
 from ldm3d.training.reconstruction import reconstruction_terms
 from ldm3d.training.reconstructor import Reconstructor
 from pipelines.training.batch import Batch
-from pipelines.training.optimiser_step import (
-    gradients_kept,
-    learning_rate,
-    loss_scale,
-    make_optimiser,
-    precision_of,
-    take_step,
-)
+from pipelines.training.optimiser_step import gradients_kept, make_optimiser, make_state, precision_of, take_step
 from pipelines.training.parallel import wrap
-from pipelines.training.state import Trained, TrainingState
+from pipelines.training.state import Trained
 from pipelines.training.trainee import Validation
 from pipelines.training.validation_rows import ValidationRows
 
@@ -54,9 +46,7 @@ class AutoencoderTraining:
             self.discriminator = synchronised(_discriminator(config).to(device), device)
             trained["discriminator"] = _trained(self.discriminator, config, device)
         self.reconstructor = reconstructor
-        guard = StepGuard(config.loop.max_skipped, mean_over_ranks)
-        rate = learning_rate(config.optimiser, total_steps)
-        self.state = TrainingState(trained, guard, loss_scale(config.loop, device), rate)
+        self.state = make_state(trained, config, total_steps, device)
         self.factor = pixel_factor(reconstructor.vae)
 
     def step(self, batch: Batch[Pictures]) -> dict[str, Tensor]:
@@ -64,6 +54,8 @@ class AutoencoderTraining:
         names = ["autoencoder"]
         if adversarial(batch.step, self.config.loss):
             names.append("discriminator")
+
+        # gradients and numbers of micro-batches add up
         parts = batch.micro_batches(self.config.loop.micro_batch)
         sums: dict[str, Tensor] = {}
         for index, part in enumerate(parts):
@@ -71,12 +63,15 @@ class AutoencoderTraining:
             with gradients_kept({name: self.state.trained[name] for name in names}, kept=not is_last):
                 for name, loss in self._accumulate(part, 1 / len(parts)).items():
                     sums[name] = sums.get(name, 0) + loss / len(parts)
+
         losses = [sums[name] for name in sums if name.startswith("loss/")]
         return sums | take_step(self.state, names, losses, batch.step, self.config.optimiser.max_grad_norm)
 
     def _accumulate(self, part: Batch[Pictures], share: float) -> dict[str, Tensor]:
         """Run forward and backward pass of a micro-batch, which is `share` of its step."""
         trained, config, scale = self.state.trained, self.config, share * self.state.scale.value
+
+        # the autoencoder
         pixels = part.data.to_tensor(config.model.channels, self.device)
         noise = normal(config.loop.seed, Purpose.POSTERIOR, part.positions.tolist(), self._latent_shape(pixels))
         with precision_of(config.loop, self.device):
@@ -94,6 +89,8 @@ class AutoencoderTraining:
             "lpips/rgb": losses.perceptual_rgb,
             "lpips/depth": losses.perceptual_depth,
         }
+
+        # the discriminator, once it takes part
         if adversarial(part.step, config.loss):
             with precision_of(config.loop, self.device):
                 hinge = discriminator_loss(trained["discriminator"].wrapped, pixels, out.pixels)
@@ -113,6 +110,7 @@ class AutoencoderTraining:
         totals: Tensor | None = None
         names: list[str] = []
         shown: list[Sample] = []
+        # sums over this worker's pictures
         self.reconstructor.eval()
         for pictures, counts in self.validation:
             pixels = pictures.to_tensor(self.config.model.channels, self.device)
@@ -126,6 +124,8 @@ class AutoencoderTraining:
             if len(shown) < 2 * SHOWN:
                 shown += _side_by_side(pictures, out, SHOWN - len(shown) // 2)
         self.reconstructor.train()
+
+        # means over all workers' pictures
         assert totals is not None
         *sums, count = mean_over_ranks(totals.to(self.device)).tolist()
         means = {name: total / count for name, total in zip(names, sums, strict=True)}

@@ -19,21 +19,13 @@ from ldm3d.sampling import text_to_rgbd
 from ldm3d.sampling.sample_sheet import sample_sheet
 from ldm3d.training.denoising import DenoisingDraws, denoising_loss, draw_latents, drop_captions
 from ldm3d.training.ema import Ema
-from ldm3d.training.guard import StepGuard
 from ldm3d.training.noise_schedule import NoiseSchedule
 from ldm3d.training.ranks import mean_over_ranks
 from pipelines.training.batch import Batch
 from pipelines.training.diffusion_start import DiffusionStart, make_unet, scheduler_of
-from pipelines.training.optimiser_step import (
-    gradients_kept,
-    learning_rate,
-    loss_scale,
-    make_optimiser,
-    precision_of,
-    take_step,
-)
+from pipelines.training.optimiser_step import gradients_kept, make_optimiser, make_state, precision_of, take_step
 from pipelines.training.parallel import wrap
-from pipelines.training.state import Trained, TrainingState
+from pipelines.training.state import Trained
 from pipelines.training.trainee import Validation
 from pipelines.training.validation_rows import ValidationRows
 
@@ -53,6 +45,8 @@ class DiffusionTraining:
         device: torch.device,
     ) -> None:
         self.config, self.start, self.validation, self.device = config, start, validation, device
+
+        # the frozen networks
         self.vae = _frozen(start.vae, device)
         self.scheduler = scheduler_of(config, start.model)
         self.schedule = NoiseSchedule.of(self.scheduler).to(device)
@@ -61,6 +55,8 @@ class DiffusionTraining:
         self.empty, self.shown = self._text([EMPTY_CAPTION]), self._text(list(start.captions or [EMPTY_CAPTION]))
         if start.text_is_stored:
             self.text_encoder = None  # to free its memory
+
+        # the U-Net
         unet: Any = make_unet(config, start)
         self.unet = unet.to(device).train()
         if config.workers.gradient_checkpointing:
@@ -68,13 +64,13 @@ class DiffusionTraining:
         wrapped = wrap(self.unet, config.workers, device)
         average = Ema(self.unet, config.ema) if config.ema.decay > 0 else None
         trained = Trained(self.unet, wrapped, make_optimiser(self.unet, config.optimiser), average)
-        guard = StepGuard(config.loop.max_skipped, mean_over_ranks)
-        rate = learning_rate(config.optimiser, total_steps)
-        self.state = TrainingState({UNET: trained}, guard, loss_scale(config.loop, device), rate)
+        self.state = make_state({UNET: trained}, config, total_steps, device)
 
     def step(self, batch: Batch[Samples]) -> dict[str, Tensor]:
         """Take a step on one batch, in micro-batches of one size."""
         trained, config = self.state.trained[UNET], self.config
+
+        # gradients and losses of micro-batches add up
         parts = batch.micro_batches(config.loop.micro_batch)
         total = torch.zeros((), device=self.device)
         for index, part in enumerate(parts):
@@ -83,6 +79,7 @@ class DiffusionTraining:
                 loss = losses.mean() / len(parts)
                 (loss * self.state.scale.value).backward()
             total += loss.detach()
+
         stepped = take_step(self.state, [UNET], [total], batch.step, config.optimiser.max_grad_norm)
         return {"loss/diffusion": total} | stepped
 
@@ -104,6 +101,8 @@ class DiffusionTraining:
     def _losses(self, unet: Any, samples: Samples, positions: list[int], caption_dropout: float) -> Tensor:
         """Return the loss of each sample, (B,). What is random about a sample is a function of its position."""
         config = self.config
+
+        # what the U-Net is given
         posterior = self._posterior(samples.content)
         shape = posterior.mean.shape
         draws = DenoisingDraws.of(
@@ -112,6 +111,7 @@ class DiffusionTraining:
         latents = draw_latents(*posterior, draws.posterior, self.vae.config["scaling_factor"])
         text = self._text(samples.captions) if samples.text is None else samples.text.to(self.device).float()
         text = drop_captions(text, self.empty, draws.captions, caption_dropout)
+
         with precision_of(config.loop, self.device):
             return denoising_loss(unet, latents, text, draws.noise, draws.timesteps, self.schedule, config.loss)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldm3d.config import DiffusionConfig, ModelConfig
+from ldm3d.config import DiffusionConfig, DiffusionModelConfig, ModelConfig
 from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import check_base, fingerprint_of_base, load_scheduler, load_text, load_unet, load_unet_config
 from ldm3d.models.lora import add_lora
@@ -73,7 +73,22 @@ def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str
     Raises:
         ValueError: one of them cannot be read, or does not fit the other or the input.
     """
-    wanted = config.model
+    vae = _open_autoencoder(config.model, about)
+    model = ModelConfig(base=config.model.base, revision=config.model.revision, channels=vae.config.in_channels)
+    check_base(model)
+    _require_same_channels(model, vae)
+    stored = about.get("text")
+    if stored:
+        _require_same_text(model, stored)
+    return DiffusionStart(model, vae, captions, bool(stored), _sample_size(config.input, about, vae))
+
+
+def _open_autoencoder(wanted: DiffusionModelConfig, about: dict[str, Any]) -> Any:
+    """Open the autoencoder of the settings, or the one that made the latents, with the scaling factor to train with.
+
+    Raises:
+        ValueError: neither is given, it cannot be read, it did not make the latents, or no scale was measured.
+    """
     made_with = about.get("autoencoder", {})
     if wanted.autoencoder is None and not made_with:
         raise ValueError("--input is a corpus, which does not name an autoencoder: give --model.autoencoder")
@@ -90,22 +105,36 @@ def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str
         if "scaling_factor_measured" not in about:
             raise ValueError("--model.latent-scale measured is read from encoded latents: encode the corpus first")
         vae.register_to_config(scaling_factor=about["scaling_factor_measured"])
-    model = ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels)
-    check_base(model)
+    return vae
+
+
+def _require_same_channels(model: ModelConfig, vae: Any) -> None:
+    """Compare the channels of the autoencoder's latents with those that the U-Net takes.
+
+    Raises:
+        ValueError: they differ.
+    """
     taken = load_unet_config(model)["in_channels"]
     if vae.config.latent_channels != taken:
         raise ValueError(
             f"--model.autoencoder has latents of {vae.config.latent_channels} channels, but the U-Net of --model.base "
             f"{model.base!r} takes {taken}: give a pair that fits"
         )
-    stored = about.get("text")
-    if stored and (found := fingerprint_of_text(*load_text(model))) != stored["fingerprint"]:
+
+
+def _require_same_text(model: ModelConfig, stored: dict[str, Any]) -> None:
+    """Compare the base's text encoder with the one that encoded the stored captions.
+
+    Raises:
+        ValueError: they differ.
+    """
+    found = fingerprint_of_text(*load_text(model))
+    if found != stored["fingerprint"]:
         raise ValueError(
             f"--model.base {model.base!r} has a text encoder with the fingerprint {found[:16]}, captions were "
             f"encoded with that of {stored['base']!r}, {stored['fingerprint'][:16]}: give that base, or encode the "
             "corpus again"
         )
-    return DiffusionStart(model, vae, captions, bool(stored), _sample_size(config.input, about, vae))
 
 
 def _sample_size(url: str, about: dict[str, Any], vae: Any) -> int | None:

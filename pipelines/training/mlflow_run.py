@@ -148,16 +148,16 @@ class MlflowRun:
             run, self._sent = self._new(client), 0
             self._run_id = run.info.run_id
             self.save()
-        name: str = run.info.run_id
-        client.update_run(name, status="RUNNING")
+        run_id: str = run.info.run_id
+        client.update_run(run_id, status="RUNNING")
         missing = [
             Param(key, str(value)[:MOST_CHARACTERS])
             for key, value in flat(self.parameters).items()
             if key not in run.data.params
         ]
         for start in range(0, len(missing), MOST_PARAMETERS):
-            client.log_batch(name, params=missing[start : start + MOST_PARAMETERS])
-        logger.info("logging to MLflow run %s of experiment %s", name, self.config.experiment)
+            client.log_batch(run_id, params=missing[start : start + MOST_PARAMETERS])
+        logger.info("logging to MLflow run %s of experiment %s", run_id, self.config.experiment)
         self._client = client
 
     def _new(self, client: Any) -> Any:

@@ -1,6 +1,6 @@
 """One optimiser step of networks that are trained together: all of them step, or none."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.optim import Adam, AdamW, Optimizer
 
-from ldm3d.config import LoopConfig, OptimiserConfig
+from ldm3d.config import AutoencoderConfig, DiffusionConfig, LoopConfig, OptimiserConfig
+from ldm3d.training.guard import StepGuard
 from ldm3d.training.learning_rate import learning_rate_factor
 from ldm3d.training.loss_scale import LossScale
+from ldm3d.training.ranks import mean_over_ranks
 from pipelines.training.state import Trained, TrainingState
 
 
@@ -24,9 +26,20 @@ def make_optimiser(network: nn.Module, config: OptimiserConfig) -> Optimizer:
     return Adam(parameters, config.learning_rate, config.betas, fused=is_fused)
 
 
-def learning_rate(config: OptimiserConfig, total_steps: int) -> Callable[[int], float]:
-    """Return the function from the number of a step, 0 to `total_steps` - 1, to its learning rate."""
-    return lambda step: config.learning_rate * learning_rate_factor(step, total_steps, config)
+def make_state(
+    trained: Mapping[str, Trained],
+    config: AutoencoderConfig | DiffusionConfig,
+    total_steps: int,
+    device: torch.device,
+) -> TrainingState:
+    """Make the state of a training that begins, for networks that are trained together."""
+    optimiser = config.optimiser
+    return TrainingState(
+        trained,
+        guard=StepGuard(config.loop.max_skipped, mean_over_ranks),
+        scale=LossScale(half_type(config.loop, device) == torch.float16),
+        learning_rate=lambda step: optimiser.learning_rate * learning_rate_factor(step, total_steps, optimiser),
+    )
 
 
 def take_step(
@@ -85,11 +98,6 @@ def precision_of(config: LoopConfig, device: torch.device) -> torch.autocast:
     """Return the context to run a forward pass in."""
     wanted = half_type(config, device)
     return torch.autocast(device.type, wanted or torch.bfloat16, enabled=wanted is not None)
-
-
-def loss_scale(config: LoopConfig, device: torch.device) -> LossScale:
-    """Make the factor of losses, which is 1 unless passes are in float16."""
-    return LossScale(half_type(config, device) == torch.float16)
 
 
 def _clip(network: nn.Module, largest: float | None) -> Tensor:
