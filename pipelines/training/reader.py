@@ -1,5 +1,6 @@
 """A worker's batches, read and decoded ahead of training."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,7 +61,7 @@ class BatchReader(Generic[T]):
             threads: batches decoded at a time.
 
         Raises:
-            ValueError: the order's lanes do not divide among the workers.
+            ValueError: the order's lanes cannot be divided among the workers.
         """
         self.row_groups, self.order, self.decode = row_groups, order, decode
         self.start, self.stop, self.threads = start, stop, threads
@@ -77,7 +78,7 @@ class BatchReader(Generic[T]):
         rows = len(self.lanes) * self.order.batch_size // self.order.lanes
         with _Pool(FETCHERS, "fetch-rows") as fetchers, _Pool(self.threads, "decode-rows") as decoders:
             drawn = self.order.batches(self.start, self.stop, self.lanes)
-            fetched = _ahead(self._fetched(drawn, fetchers), -(-ROWS_AHEAD // rows))
+            fetched = _ahead(self._fetched(drawn, fetchers), math.ceil(ROWS_AHEAD / rows))
             decoded = _ahead((decoders.submit(self._decoded, *each) for each in fetched), self.threads + 1)
             while True:
                 began = perf_counter()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +44,8 @@ class TrainingState:
     """The number of a step, from 0 -> its learning rate. Not saved: a function of the settings."""
 
     def judgement(self) -> dict[str, Any]:
-        """Return the states of guard and loss scale, which decide on the next steps, as JSON values."""
-        return {"guard": self.guard.state_dict(), "scale": self.scale.state_dict()}
+        """Return copies of the states of guard and loss scale, which decide on the next steps, as JSON values."""
+        return deepcopy({"guard": self.guard.state_dict(), "scale": self.scale.state_dict()})
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return the files of a checkpoint: weights, moments and average of each network.

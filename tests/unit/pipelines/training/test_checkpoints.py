@@ -24,7 +24,7 @@ def tensors(seed: int) -> dict[str, dict[str, torch.Tensor]]:
 def checkpoints(tmp_path):
     store = Checkpoints(Folder(str(tmp_path)), keep=2)
     yield store
-    store._writer.shutdown()
+    store.close()
 
 
 def save(store: Checkpoints, *steps: int, scores: dict[int, float] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,17 @@ def test_a_checkpoint_of_another_network_is_refused():
     del tensors["net"]["blocks.0.weight"]
     with pytest.raises(ValueError, match=r"net: 1 weights .* blocks\.0\.weight"):
         other.restore(tensors, state.judgement())
+
+
+def test_what_is_saved_does_not_change_with_later_steps():
+    """Checkpoints are written while training continues."""
+    state = make("ddp", seed=0)
+    state.guard.accepts([torch.ones(())], {"net": torch.ones(())})
+    saved = state.judgement()
+    before = deepcopy(saved)
+    state.guard.accepts([torch.ones(())], {"net": torch.ones(()), "discriminator": torch.ones(())})
+    assert saved == before
+    assert state.judgement() != before
 
 
 if __name__ == "__main__":
