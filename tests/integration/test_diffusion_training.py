@@ -267,7 +267,7 @@ def test_what_does_not_go_together_is_refused(config, latents, tmp_path):
 
     with pytest.raises(ValueError, match=r"--input is a corpus.* --model\.autoencoder"):
         train_diffusion(refused(autoencoder=None))
-    with pytest.raises(ValueError, match=r"latent-scale measured needs latents"):
+    with pytest.raises(ValueError, match=r"--model\.latent-scale measured"):
         train_diffusion(refused(latent_scale="measured"))
     other = Path(config.model.autoencoder).parent / "other"
     with pytest.raises(ValueError, match=r"--model\.autoencoder has the fingerprint"):
