@@ -25,8 +25,6 @@ from benchmarks.toy_training import Observed, Toy, plan
 from pipelines.storage.folder import Folder
 from pipelines.training.checkpoints import Checkpoints, Tensors
 from pipelines.training.parallel import gather
-from pipelines.training.reader import BatchReader
-from pipelines.training.validation_rows import ValidationRows
 
 WIDTH = 2_000  # of square layers, of four million weights each
 USUAL = 10  # steps that measure the usual time of one
@@ -35,10 +33,9 @@ USUAL = 10  # steps that measure the usual time of one
 def run(root: Path, millions: int, repeats: int) -> dict[str, dict[str, float]]:
     """Measure both states, one after the other."""
     torch.set_num_threads(1)
-    training = plan(replace(Toy.make(root, steps=1).cached, output=str(root / "run")))
-    rows = ValidationRows(training.data.validation, training.decode, most_rows=32)
-    trainee: Any = training.trainee(training.total_steps, rows, Observed.until(0))
-    (batch,) = BatchReader(training.data.train, training.data.order, training.decode, start=0, stop=1)
+    job, worker = plan(replace(Toy.make(root, steps=1).cached, output=str(root / "run"))).job, Observed.until(0)
+    trainee: Any = job.open_trainee(worker)
+    batch = next(iter(job.open_reader(0, worker)))
     unet = trainee.state.trained["unet"]
 
     def step() -> None:

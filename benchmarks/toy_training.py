@@ -33,8 +33,9 @@ from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.latents.encode_shards import COLUMNS, OPTIONS, pack
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import row_groups
+from pipelines.training.loop import Loop
 from pipelines.training.run import TrainingRun
-from pipelines.training.trainer import Worker
+from pipelines.training.worker import Worker
 
 PIXELS = 32
 LATENT_SHAPE = (4, 8, 8)
@@ -103,7 +104,7 @@ def _write_data(root: Path, files: int, vae: Any) -> None:
     latents.write("_SUCCESS.json", json.dumps({"latent_shape": LATENT_SHAPE, "autoencoder": made_with}).encode())
 
 
-def plan(config: Config) -> TrainingRun[Any]:
+def plan(config: Config) -> TrainingRun:
     """Return the training that the stage would run."""
     if isinstance(config, DiffusionConfig):
         return train_diffusion.plan(config)
@@ -135,7 +136,7 @@ def train(config: Config, steps: int) -> dict[str, float]:
     torch.set_num_threads(1)
     worker = Observed.until(WARM_UP + steps)
     with tempfile.TemporaryDirectory() as output:
-        plan(replace(config, output=output)).on_worker("benchmark", worker)
+        Loop(plan(replace(config, output=output)).job, "benchmark", worker).run()
     first, last = worker.notes[0], worker.notes[-1]
     losses = [numbers.get("loss/reconstruction", numbers.get("loss/diffusion")) for _, _, numbers in worker.notes]
     return {

@@ -1,8 +1,8 @@
-"""Take a model out of a training run, at any of its checkpoints, as a folder in diffusers layout.
+"""Export the model of a training run, at any of its checkpoints, as a folder in diffusers layout.
 
     python -m jobs.export --input s3://runs/diffusion --step 40000 --output s3://models/ldm3d-40000
 
-What comes out starts another training, too: --model.base and --model.autoencoder take such folders.
+Another training can start from it: --model.base and --model.autoencoder take such folders.
 """
 
 from typing import Any

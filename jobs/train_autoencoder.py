@@ -3,7 +3,8 @@
     python -m jobs.train_autoencoder --preset ldm3d --input s3://corpora/laion-rgbd --output s3://runs/autoencoder
     ray job submit --working-dir . -- python -m jobs.train_autoencoder --input ... --output ...
 
-Killed, stopped or finished, run it again: it goes on from its last checkpoint, or says that it is done.
+Kill or stop it at any point and run the same command again: it resumes from its last checkpoint, or, if
+finished, does nothing.
 """
 
 from typing import Any

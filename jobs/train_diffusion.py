@@ -3,7 +3,8 @@
     python -m jobs.train_diffusion --preset ldm3d --input s3://corpora/laion-latents --output s3://runs/diffusion
     ray job submit --working-dir . -- python -m jobs.train_diffusion --input ... --output ...
 
-Killed, stopped or finished, run it again: it goes on from its last checkpoint, or says that it is done.
+Kill or stop it at any point and run the same command again: it resumes from its last checkpoint, or, if
+finished, does nothing.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""A model taken out of a training run, at any of its checkpoints."""
+"""Export the model of a training run, at any of its checkpoints."""
 
 import json
 from functools import partial
@@ -12,30 +12,35 @@ from pipelines.storage.run import CONFIG, check_apart
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training.diffusion_start import INPUT, identity_of, start_of
 from pipelines.training.export import export_autoencoder, export_model, unet_weights
-from pipelines.training.run import CHECKPOINTS
 
-UNFINISHED = "_unfinished.json"  # in an output for as long as it is being written: of which run
+UNFINISHED = "_unfinished.json"  # in an output while it is being written: names the run that is exported
 
 
 def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """Write a new folder: the whole model of a U-Net's training, or `vae/` of an autoencoder's; and its step.
 
-    Killed anywhere and run again, it writes all of it.
+    Kill it at any point and run it again: it writes all of the folder.
+
+    Args:
+        config: all settings; see `ldm3d.config`.
+        dry_run: check everything, write nothing.
 
     Returns:
         step, and output.
 
     Raises:
-        ValueError: there is no such run or checkpoint, what it started from is gone, or the output holds anything but
-            an unfinished export of this run.
+        ValueError: there is no such run or checkpoint, its base, autoencoder or input is gone, or the output holds
+            anything but an unfinished export of this run.
     """
     run, output = Folder(config.input), Folder(config.output)
     check_apart(run.url, output.url)
     settings = _settings(run)
     if config.weights == "trained" and not isinstance(settings, DiffusionConfig):
-        raise ValueError("--weights trained is of U-Nets, which have an average too: an autoencoder's are always that")
+        raise ValueError(
+            "--weights trained is for U-Nets, which have an average too: omit it for an autoencoder, which has none"
+        )
     _require_free(output, run)
-    checkpoint = _checkpoint(Checkpoints(Folder(f"{run.url}/{CHECKPOINTS}")), config.step)
+    checkpoint = _checkpoint(Checkpoints.of(run), config.step)
     if isinstance(settings, DiffusionConfig):
         start = start_of(settings, require_finished(settings.input, INPUT), captions=())
         _require_same(run, identity_of(start))
@@ -52,9 +57,10 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
 
 
 def _require_free(output: Folder, run: Folder) -> None:
-    """
+    """Check that an export may be written.
+
     Raises:
-        ValueError: the output holds something that is no unfinished export of this run.
+        ValueError: the output holds anything but an unfinished export of this run.
     """
     names = set(output.sizes()) - set(output.drafts())
     if UNFINISHED in names and output.read(UNFINISHED) != _note(run):
@@ -68,23 +74,27 @@ def _note(run: Folder) -> bytes:
 
 
 def _require_same(run: Folder, start: dict[str, Any]) -> None:
-    """
+    """Check that a run's base and autoencoder are as they were.
+
     Raises:
-        ValueError: what the run started from has changed since.
+        ValueError: one of them has changed since.
     """
     before = json.loads(run.read(CONFIG))["identity"]
     if changed := [name for name, value in start.items() if before.get(name) != value]:
         raise ValueError(
-            f"--input {run.url!r} was trained with another {' and '.join(changed)} than is there now: put it back"
+            f"--input {run.url!r} was trained with another {' and '.join(changed)} than is there now: restore it"
         )
 
 
 def _settings(run: Folder) -> AutoencoderConfig | DiffusionConfig:
-    """What a run was begun with."""
+    """Read the settings of a run."""
     try:
         found = json.loads(run.read(CONFIG))["config"]
     except OSError as error:
-        raise ValueError(f"--input {run.url!r} is no training run: its {CONFIG} cannot be read ({error})") from error
+        raise ValueError(
+            f"--input {run.url!r} is not a training run: its {CONFIG} cannot be read ({error}). Give the output of a "
+            "training"
+        ) from error
     if "loop" not in found:
         raise ValueError(f"--input {run.url!r} was made by another stage: give the output of a training")
     return from_json(DiffusionConfig, found) if "lora" in found else from_json(AutoencoderConfig, found)
@@ -93,8 +103,8 @@ def _settings(run: Folder) -> AutoencoderConfig | DiffusionConfig:
 def _checkpoint(checkpoints: Checkpoints, step: int | None) -> Checkpoint:
     steps = checkpoints.steps()
     if step is not None and step not in steps:
-        raise ValueError(f"--step {step}: the run has checkpoints of the steps {steps}")
+        raise ValueError(f"--step {step} has no checkpoint: give one of {steps}")
     found = checkpoints.newest() if step is None else checkpoints.load(step)
     if found is None:
-        raise ValueError(f"{checkpoints.folder.url} holds no checkpoint that is whole: train first")
+        raise ValueError(f"{checkpoints.folder.url} holds no whole checkpoint: train first")
     return found

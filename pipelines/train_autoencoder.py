@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ldm3d.config import AutoencoderConfig
-from ldm3d.data.pictures import Pictures, decode_rgbd
+from ldm3d.data.pictures import decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base
 from pipelines.storage.folder import Folder
 from pipelines.storage.paths import with_absolute_paths
@@ -13,56 +13,50 @@ from pipelines.training.autoencoder import AutoencoderTraining
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
 from pipelines.training.export import AUTOENCODER, export_autoencoder
+from pipelines.training.job import TrainingJob
 from pipelines.training.run import TrainingRun
-from pipelines.training.trainer import Worker
-from pipelines.training.validation_rows import ValidationRows
+from pipelines.workers.stage import run_stage
 
 COLUMNS = ("image", "depth")
 
 
 def train_autoencoder(config: AutoencoderConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """Train the autoencoder, or do what is left of it.
+    """Train the autoencoder, or resume where an earlier run stopped.
 
     Args:
-        config: everything; see `ldm3d.config`.
-        dry_run: check and print the plan, write nothing.
+        config: all settings; see `ldm3d.config`.
+        dry_run: check everything and return the plan, write nothing.
 
     Returns:
-        steps, finished, and the numbers of the last validation.
+        steps, finished, and the numbers of the last validation; for a dry run what is known so far.
 
     Raises:
-        ValueError: the configuration, corpus, base model, output or cluster will not do; nothing was started.
+        ValueError: invalid configuration, corpus, base model, output or cluster. Raised before any work starts.
         DivergedError: losses or gradients were not finite for too many steps in a row.
+        TakenOverError: another run was started on the same output.
     """
     config = with_absolute_paths(config)
     check_base(config.model)
     weights = config.loss.perceptual.weights
     if weights not in ("torchvision", "random") and not Path(weights).is_file():
         raise ValueError(
-            f"loss.perceptual.weights {weights!r} is no file: give torchvision, random, or a file that every node has"
+            f"loss.perceptual.weights {weights!r} is not a file: give torchvision, random, or a file that exists on "
+            "every node"
         )
-    return plan(config).run(dry_run=dry_run)
+    return run_stage(plan(config), dry_run=dry_run)
 
 
-def plan(config: AutoencoderConfig) -> TrainingRun[Pictures]:
-    """The training of a configuration whose paths are absolute."""
-    data = TrainingData.of(config.input, "rgbd/v1", COLUMNS, config.loop)
-    return TrainingRun(
-        config=config,
+def plan(config: AutoencoderConfig) -> TrainingRun:
+    """Make the training of a configuration with absolute paths."""
+    job = TrainingJob(
         stage="train_autoencoder",
-        identity=config.identity() | {"base": fingerprint_of_base(config.model)},
-        data=data,
+        config=config,
+        data=TrainingData.of(config.input, "rgbd/v1", COLUMNS, config.loop),
         decode=decode_rgbd,
-        trainee=partial(_trainee, config),
-        model=AUTOENCODER,
-        finish=partial(_finish, config),
+        trainee=partial(AutoencoderTraining, config),
     )
-
-
-def _trainee(
-    config: AutoencoderConfig, total_steps: int, validation: ValidationRows[Pictures], worker: Worker
-) -> AutoencoderTraining:
-    return AutoencoderTraining(config, total_steps, validation, worker.device)
+    identity = config.identity() | {"base": fingerprint_of_base(config.model)}
+    return TrainingRun(job, identity, AUTOENCODER, partial(_finish, config))
 
 
 def _finish(config: AutoencoderConfig, checkpoint: Checkpoint) -> None:

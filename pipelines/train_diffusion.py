@@ -15,37 +15,38 @@ from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
-from pipelines.training.diffusion import DiffusionTraining, Samples
+from pipelines.training.diffusion import DiffusionTraining
 from pipelines.training.diffusion_start import INPUT, DiffusionStart, identity_of, start_of
 from pipelines.training.export import export_model, unet_weights
+from pipelines.training.job import TrainingJob
 from pipelines.training.run import TrainingRun
-from pipelines.training.trainer import Worker
-from pipelines.training.validation_rows import ValidationRows
+from pipelines.workers.stage import run_stage
 
 LATENTS = ("key", "caption", "mean", "std")
 PICTURES = ("key", "caption", "image", "depth")
 
 
 def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """Train the U-Net, or do what is left of it.
+    """Train the U-Net, or resume where an earlier run stopped.
 
     Args:
-        config: everything; see `ldm3d.config`.
-        dry_run: check and print the plan, write nothing.
+        config: all settings; see `ldm3d.config`.
+        dry_run: check everything and return the plan, write nothing.
 
     Returns:
-        steps, finished, and the numbers of the last validation.
+        steps, finished, and the numbers of the last validation; for a dry run what is known so far.
 
     Raises:
-        ValueError: the configuration, input, base model, autoencoder, output or cluster will not do; nothing was
-            started.
+        ValueError: invalid configuration, input, base model, autoencoder, output or cluster. Raised before any work
+            starts.
         DivergedError: losses or gradients were not finite for too many steps in a row.
+        TakenOverError: another run was started on the same output.
     """
-    return plan(with_absolute_paths(config)).run(dry_run=dry_run)
+    return run_stage(plan(with_absolute_paths(config)), dry_run=dry_run)
 
 
-def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
-    """The training of a configuration whose paths are absolute."""
+def plan(config: DiffusionConfig) -> TrainingRun:
+    """Make the training of a configuration with absolute paths."""
     about = require_finished(config.input, INPUT)
     is_encoded = "latent_shape" in about
     columns: tuple[str, ...] = LATENTS if is_encoded else PICTURES
@@ -53,20 +54,18 @@ def plan(config: DiffusionConfig) -> TrainingRun[Samples]:
         columns += ("text",)
     data = TrainingData.of(config.input, "latents/v1" if is_encoded else "rgbd/v1", columns, config.loop)
     start = start_of(config, about, _captions(config, data.validation))
-    return TrainingRun(
-        config=config,
+    job = TrainingJob(
         stage="train_diffusion",
-        identity=config.identity() | identity_of(start),
+        config=config,
         data=data,
         decode=partial(decode_captioned, decode=decode_latents_rows if is_encoded else decode_rgbd),
-        trainee=partial(_trainee, config, start),
-        model=MODEL,
-        finish=partial(_finish, config, start),
+        trainee=partial(DiffusionTraining, config, start),
     )
+    return TrainingRun(job, config.identity() | identity_of(start), MODEL, partial(_finish, config, start))
 
 
 def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]:
-    """What samples are drawn of."""
+    """Return the captions to draw samples for: those of the settings, else the first of the validation split."""
     if config.samples.captions:
         return config.samples.captions
     captions: list[str] = []
@@ -76,16 +75,6 @@ def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]
             break
         captions += opened.read(group)["caption"].to_pylist()
     return tuple(captions[: config.samples.count])
-
-
-def _trainee(
-    config: DiffusionConfig,
-    start: DiffusionStart,
-    total_steps: int,
-    validation: ValidationRows[Samples],
-    worker: Worker,
-) -> DiffusionTraining:
-    return DiffusionTraining(config, start, total_steps, validation, worker.device)
 
 
 def _finish(config: DiffusionConfig, start: DiffusionStart, checkpoint: Checkpoint) -> None:

@@ -1,4 +1,4 @@
-"""The autoencoder's training on one worker: its networks, its step, its look at the validation split."""
+"""The autoencoder's training on one worker: its networks, its step, its validation."""
 
 from typing import Any
 
@@ -14,17 +14,16 @@ from ldm3d.rgbd import DEPTH_MAX, from_tensor
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.training.autoencoder_step import adversarial, discriminator_loss, generator_loss
 from ldm3d.training.discriminator import PatchDiscriminator
-from ldm3d.training.guard import StepGuard
 from ldm3d.training.noise import Purpose, normal
 from ldm3d.training.perceptual import Perceptual
 from ldm3d.training.ranks import mean_over_ranks
 from ldm3d.training.reconstruction import reconstruction_terms
 from ldm3d.training.reconstructor import Reconstructor
-from pipelines.training.loop import Validation
-from pipelines.training.optimiser_step import gradients_kept, loss_scale, make_optimiser, precision_of, take_step
+from pipelines.training.batch import Batch
+from pipelines.training.optimiser_step import gradients_kept, make_optimiser, make_state, precision_of, take_step
 from pipelines.training.parallel import wrap
-from pipelines.training.reader import Batch
-from pipelines.training.state import Trained, TrainingState
+from pipelines.training.state import Trained
+from pipelines.training.trainee import Validation
 from pipelines.training.validation_rows import ValidationRows
 
 SHOWN = 8  # validation rows in an epoch's picture
@@ -35,8 +34,8 @@ class AutoencoderTraining:
 
     def __init__(
         self, config: AutoencoderConfig, total_steps: int, validation: ValidationRows[Pictures], device: torch.device
-    ):
-        self.config, self.total_steps, self.validation, self.device = config, total_steps, validation, device
+    ) -> None:
+        self.config, self.validation, self.device = config, validation, device
         self.perceptual = _perceptual(config, device)
         reconstructor = Reconstructor(load_autoencoder(config.model)).to(device).train()
         if config.workers.gradient_checkpointing:
@@ -47,15 +46,16 @@ class AutoencoderTraining:
             self.discriminator = synchronised(_discriminator(config).to(device), device)
             trained["discriminator"] = _trained(self.discriminator, config, device)
         self.reconstructor = reconstructor
-        guard = StepGuard(config.loop.max_skipped, mean_over_ranks)
-        self.state = TrainingState(trained, guard, loss_scale(config.loop, device))
+        self.state = make_state(trained, config, total_steps, device)
         self.factor = pixel_factor(reconstructor.vae)
 
     def step(self, batch: Batch[Pictures]) -> dict[str, Tensor]:
-        """One step of both networks on one batch, in micro-batches of one size."""
+        """Take a step of both networks on one batch, in micro-batches of one size."""
         names = ["autoencoder"]
         if adversarial(batch.step, self.config.loss):
             names.append("discriminator")
+
+        # gradients and numbers of micro-batches add up
         parts = batch.micro_batches(self.config.loop.micro_batch)
         sums: dict[str, Tensor] = {}
         for index, part in enumerate(parts):
@@ -63,12 +63,15 @@ class AutoencoderTraining:
             with gradients_kept({name: self.state.trained[name] for name in names}, kept=not is_last):
                 for name, loss in self._accumulate(part, 1 / len(parts)).items():
                     sums[name] = sums.get(name, 0) + loss / len(parts)
+
         losses = [sums[name] for name in sums if name.startswith("loss/")]
-        return sums | take_step(self.state, names, losses, batch.step, self.total_steps, self.config.optimiser)
+        return sums | take_step(self.state, names, losses, batch.step, self.config.optimiser.max_grad_norm)
 
     def _accumulate(self, part: Batch[Pictures], share: float) -> dict[str, Tensor]:
-        """Forward and backward of a micro-batch, `share` of its step."""
+        """Run forward and backward pass of a micro-batch, which is `share` of its step."""
         trained, config, scale = self.state.trained, self.config, share * self.state.scale.value
+
+        # the autoencoder
         pixels = part.data.to_tensor(config.model.channels, self.device)
         noise = normal(config.loop.seed, Purpose.POSTERIOR, part.positions.tolist(), self._latent_shape(pixels))
         with precision_of(config.loop, self.device):
@@ -86,6 +89,8 @@ class AutoencoderTraining:
             "lpips/rgb": losses.perceptual_rgb,
             "lpips/depth": losses.perceptual_depth,
         }
+
+        # the discriminator, once it takes part
         if adversarial(part.step, config.loss):
             with precision_of(config.loop, self.device):
                 hinge = discriminator_loss(trained["discriminator"].wrapped, pixels, out.pixels)
@@ -101,10 +106,11 @@ class AutoencoderTraining:
 
     @torch.no_grad()
     def validate(self, epoch: int) -> Validation:
-        """Reconstructions from the posterior's mean, against the pictures, one number a picture, averaged."""
+        """Compare pictures with their reconstructions from the posterior's mean. Numbers are means over pictures."""
         totals: Tensor | None = None
         names: list[str] = []
         shown: list[Sample] = []
+        # sums over this worker's pictures
         self.reconstructor.eval()
         for pictures, counts in self.validation:
             pixels = pictures.to_tensor(self.config.model.channels, self.device)
@@ -118,6 +124,8 @@ class AutoencoderTraining:
             if len(shown) < 2 * SHOWN:
                 shown += _side_by_side(pictures, out, SHOWN - len(shown) // 2)
         self.reconstructor.train()
+
+        # means over all workers' pictures
         assert totals is not None
         *sums, count = mean_over_ranks(totals.to(self.device)).tolist()
         means = {name: total / count for name, total in zip(names, sums, strict=True)}
@@ -125,7 +133,7 @@ class AutoencoderTraining:
         return Validation(means["reconstruction"], means, {"validation": picture} if picture else {})
 
     def _compare(self, pictures: Pictures, pixels: Tensor, out: Tensor) -> dict[str, Tensor]:
-        """(B,) each: how far reconstructions are from pictures; depth in [0, 1]."""
+        """Return (B,) each: how far reconstructions are from pictures, with depth in [0, 1]."""
         image, depth = from_tensor(out)
         rgb, wanted = (each.to(self.device).movedim(-1, 1).double() / 255 for each in (image, pictures.image))
         unit, reference = (each.to(self.device).double() / DEPTH_MAX for each in (depth, pictures.depth))
@@ -150,14 +158,14 @@ def _trained(network: nn.Module, config: AutoencoderConfig, device: torch.device
 
 
 def synchronised(network: nn.Module, device: torch.device) -> Any:
-    """The same network; on several GPUs its batch norms see the batch of all workers, as on one. CPUs cannot."""
+    """Return the network; on several GPUs its batch norms see the batch of all workers. CPUs do not support that."""
     if device.type != "cuda" or not distributed.is_initialized():
         return network
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)
 
 
 def _discriminator(config: AutoencoderConfig) -> PatchDiscriminator:
-    """Its first weights are drawn from the seed."""
+    """Make the discriminator, with initial weights drawn from the seed."""
     loss = config.loss
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.loop.seed)
@@ -174,7 +182,7 @@ def _perceptual(config: AutoencoderConfig, device: torch.device) -> Perceptual |
 
 
 def _side_by_side(pictures: Pictures, out: Tensor, most: int) -> list[Sample]:
-    """Pictures and their reconstructions in turns."""
+    """Return up to `most` pictures, each followed by its reconstruction."""
     image, depth = from_tensor(out.cpu())
     samples = []
     for index in range(min(most, len(out))):

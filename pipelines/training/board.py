@@ -1,4 +1,4 @@
-"""What the workers of a training and its driver tell each other."""
+"""The messages between the workers of a training and its driver."""
 
 import logging
 import math
@@ -10,12 +10,12 @@ import ray
 
 logger = logging.getLogger(__name__)
 
-WAITING_S = 60.0  # without workers, before it is said that there are none
-ABSENT_S = 20.0  # without a word of workers, after which there are none
+WAITING_S = 60.0  # without workers, between warnings that there are none
+ABSENT_S = 20.0  # of silence, after which there are no workers
 
 
 class Board:
-    """An actor between the driver and its workers: numbers go one way, the wish to stop the other."""
+    """An actor between workers and driver: passes numbers and warnings one way, the request to stop the other."""
 
     def __init__(self) -> None:
         self._stopped = False
@@ -32,20 +32,20 @@ class Board:
         self._warnings.append(line)
 
     def news(self) -> "News":
-        """What has come since the last call."""
+        """Return what workers have sent since the last call."""
         silent_s = math.inf if self._heard is None else time.monotonic() - self._heard
         news = News(self._reports, self._warnings, self._begun, silent_s)
         self._reports, self._warnings = [], []
         return news
 
     def begin(self) -> Exception | None:
-        """Called by each worker that is there. Returns what has ended an earlier start for good."""
+        """Count a worker that starts. Returns the fault for which no start can work, if one is known."""
         self._heard = time.monotonic()
         self._begun += 1
         return self._fault
 
     def give_up(self, fault: Exception) -> None:
-        """Called by a worker that met what another start would meet again."""
+        """Keep a fault that every later start would meet again; the first one counts."""
         self._fault = self._fault or fault
 
     def fault(self) -> Exception | None:
@@ -55,34 +55,34 @@ class Board:
         self._stopped = True
 
     def stopped(self) -> bool:
-        """Called by workers all the time, which shows that they are there."""
+        """Whether workers are to stop. They ask all the time, which shows that they are alive."""
         self._heard = time.monotonic()
         return self._stopped
 
 
 class News(NamedTuple):
-    """What workers have told.
-
-    begun: workers that have started so far, those of all starts. silent_s: seconds since any was heard.
-    """
+    """What workers have sent."""
 
     reports: list[tuple[int, dict[str, float]]]
+    """Steps and their numbers."""
     warnings: list[str]
     begun: int
+    """Workers that have started so far, restarts included."""
     silent_s: float
+    """Seconds since any worker was heard; infinite before the first."""
 
 
 class Listener:
-    """The driver's side: tells a person what workers tell, and when there are none.
+    """The driver's side: shows numbers, and logs warnings, restarts, and the absence of workers.
 
-    Attributes:
-        silent_s: seconds since any worker was heard; infinite before the first.
+    Args:
+        workers: how many each start has.
+        show: told a step and the numbers that the first worker reports of it.
     """
 
     def __init__(self, workers: int, show: Callable[[int, dict[str, float]], None]) -> None:
-        """`workers`: of a start. `show`: told the numbers that the first one reports."""
         self.workers, self.show = workers, show
-        self.silent_s = math.inf
+        self.silent_s = math.inf  # as in the last news
         self._starts = 0
         self._since = self._told = time.monotonic()
 
@@ -91,8 +91,9 @@ class Listener:
             self.show(step, numbers)
         for line in news.warnings:
             logger.warning("first worker: %s", line)
-        if (starts := -(-news.begun // self.workers)) > max(1, self._starts):
-            logger.warning("workers were started again, the %d. time: they go on from the last checkpoint", starts - 1)
+        starts = math.ceil(news.begun / self.workers)
+        if starts > max(1, self._starts):
+            logger.warning("workers restarted (restart %d); resuming from the last checkpoint", starts - 1)
         self._starts, self.silent_s, now = starts, news.silent_s, time.monotonic()
         if news.silent_s < ABSENT_S:
             self._since = self._told = now

@@ -1,10 +1,10 @@
-"""Training checkpoints: whole or absent, checked when they are read, the last good one never touched by a new one.
+"""Training checkpoints: whole or absent, verified when they are read; writing one never touches the last good one.
 
     000012000/model.safetensors, optimiser.safetensors, ...   tensors by name
     000012000/state.json                                      everything else, and each file's SHA-256; written last
 
 Ray Train has checkpoints of its own. These do without its snapshot file, which another Ray version may refuse, and add
-what it leaves out: hashes, a way back to the checkpoint before, and tensors that are never pickled.
+hashes, a fallback to the checkpoint before, and tensors that are never pickled.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pipelines.storage.folder import Folder
 
@@ -27,21 +27,20 @@ Tensors = Mapping[str, Mapping[str, "Tensor"]]
 
 logger = logging.getLogger(__name__)
 
+CHECKPOINTS = "checkpoints"  # in the output of a training
 STATE = "state.json"
 MOST_FAILURES = 3
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint that was read and found whole.
-
-    tensors: by file name without its ending, then by tensor name; on the CPU.
-    state: plain JSON values, as they were given to `save`.
-    """
+    """A whole checkpoint that was read."""
 
     step: int
     tensors: dict[str, dict[str, "Tensor"]]
+    """By file name without its ending, then by tensor name; on the CPU."""
     state: dict[str, Any]
+    """JSON values, as they were given to `save`."""
 
 
 class Checkpoints:
@@ -49,7 +48,7 @@ class Checkpoints:
 
     Args:
         folder: local or on an object store.
-        keep: how many of the newest stay, beside the one of the lowest score.
+        keep: how many of the newest to keep, beside the one with the lowest score.
     """
 
     def __init__(self, folder: Folder, keep: int = 2) -> None:
@@ -58,24 +57,35 @@ class Checkpoints:
         self._writing: Future[None] | None = None
         self._failures = 0
 
+    @classmethod
+    def of(cls, output: Folder, keep: int = 2) -> Self:
+        """Open the checkpoints in the output of a training."""
+        return cls(Folder(f"{output.url}/{CHECKPOINTS}"), keep)
+
     def save(self, step: int, tensors: Tensors, state: dict[str, Any], score: float | None = None) -> None:
-        """Write a checkpoint while the caller goes on; the one before it is waited for.
+        """Write a checkpoint in the background, after waiting for the one before it.
 
         Args:
-            tensors: by file name, then by tensor name. They are read while the caller goes on: give copies.
-            state: plain JSON values.
+            tensors: by file name, then by tensor name. They are read in the background: give copies.
+            state: JSON values.
             score: lower is better; the best is kept beside the newest.
 
         Raises:
-            OSError: three in a row could not be written. A single failure is logged, and training goes on: the
-                checkpoint before it is still there.
+            OSError: three in a row could not be written. A single failure is only logged: the checkpoint before it
+                is still there.
         """
         self.wait()
         self._writing = self._writer.submit(self._save, step, tensors, state, score)
 
     def wait(self, *, is_last: bool = False) -> None:
-        """Until nothing is being written. Raises OSError as `save` does; for the last one, which nothing will make up
-        for, at once."""
+        """Wait until nothing is being written.
+
+        Args:
+            is_last: no later checkpoint can make up for this one.
+
+        Raises:
+            OSError: three in a row could not be written, or the last one could not.
+        """
         if self._writing is None:
             return
         try:
@@ -90,27 +100,29 @@ class Checkpoints:
             self._writing = None
 
     def close(self) -> None:
-        """Finish what is being written, then end the thread."""
+        """Finish writing, then end the thread."""
         try:
             self.wait()
         finally:
             self._writer.shutdown()
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; damaged ones are logged and passed over. None where there is none."""
+        """Return the newest whole checkpoint, None if there is none. Damaged ones are logged and skipped."""
         for step in reversed(self.steps()):
             try:
                 return self.load(step)
             except (ValueError, KeyError, FileNotFoundError) as error:
-                logger.warning("the checkpoint of step %d is damaged, and the one before it is taken: %s", step, error)
+                logger.warning(
+                    "the checkpoint of step %d is damaged, falling back to the one before it: %s", step, error
+                )
         return None
 
     def load(self, step: int) -> Checkpoint:
-        """One checkpoint, its hashes checked.
+        """Read one checkpoint and verify its hashes.
 
         Raises:
-            FileNotFoundError: it is not there, or a file of it is missing.
-            ValueError: a file is not what was written.
+            FileNotFoundError: it does not exist, or lacks a file.
+            ValueError: a file is not as it was written.
         """
         from safetensors.torch import load
 
@@ -119,18 +131,18 @@ class Checkpoints:
         for name, digest in about["files"].items():
             content = self.folder.read(f"{_name(step)}/{name}.safetensors")
             if (got := hashlib.sha256(content).hexdigest()) != digest:
-                raise ValueError(f"{name}.safetensors has SHA-256 {got[:16]}..., written was {digest[:16]}...")
+                raise ValueError(f"{name}.safetensors has SHA-256 {got[:16]}..., it was written with {digest[:16]}...")
             tensors[name] = load(content)
         return Checkpoint(step, tensors, about["state"])
 
     def steps(self) -> list[int]:
-        """The steps of all checkpoints that were written to their end, rising."""
+        """Return the steps of all checkpoints that were completely written, ascending."""
         found = (re.fullmatch(rf"(\d{{9}})/{STATE}", name) for name in self.folder.sizes("", f"/{STATE}"))
-        return sorted(int(match[1]) for match in found if match)  # others are copies that somebody made
+        return sorted(int(match[1]) for match in found if match)  # other folders are copies that somebody made
 
     def _save(self, step: int, tensors: Tensors, state: dict[str, Any], score: float | None) -> None:
         name, files = _name(step), {}
-        self.folder.delete(f"{name}/{STATE}")  # of a run that was here before: its files are about to change
+        self.folder.delete(f"{name}/{STATE}")  # of an earlier run: the files that it describes are about to change
         for file, values in tensors.items():
             with self.folder.place(f"{name}/{file}.safetensors") as path:
                 files[file] = _write(path, values)
@@ -139,7 +151,7 @@ class Checkpoints:
         self._prune()
 
     def _prune(self) -> None:
-        """Remove what is neither among the newest nor the best. A state goes before its files."""
+        """Delete checkpoints that are neither among the newest nor the best, each with its state first."""
         steps = self.steps()
         spare = steps[: -self.keep]
         if not spare:
@@ -155,13 +167,13 @@ class Checkpoints:
 
 
 def _write(path: Path, tensors: Mapping[str, "Tensor"]) -> str:
-    """Make a file of tensors. Returns its SHA-256, hex."""
+    """Write tensors to a file. Returns its SHA-256, hex."""
     from safetensors import SafetensorError
-    from safetensors.torch import save_file  # `save` would hold the interpreter, and so the training
+    from safetensors.torch import save_file  # `save` would hold the GIL, and so training
 
     try:
         save_file(dict(tensors), path)
-    except SafetensorError as error:  # which is no OSError, whatever the disk said
+    except SafetensorError as error:  # not an OSError, even if the disk is full
         raise OSError(str(error)) from error
     with path.open("rb") as written:
         return hashlib.file_digest(written, "sha256").hexdigest()

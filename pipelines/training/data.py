@@ -1,4 +1,4 @@
-"""What a training reads: two splits of a corpus or of its latents, and the order in which samples are taken."""
+"""The data of a training: two splits of a corpus or of its latents, and the order in which samples are taken."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +12,7 @@ from pipelines.storage.row_groups import RowGroups
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is trained and validated on, and in which order."""
+    """The rows to train and validate on, and the order of the former."""
 
     train: RowGroups
     validation: RowGroups
@@ -20,13 +20,15 @@ class TrainingData:
 
     @classmethod
     def of(cls, url: str, contract: str, columns: tuple[str, ...], loop: LoopConfig) -> Self:
-        """
+        """Open the training and validation split of an input.
+
         Args:
-            contract: of the rows in `url`; see `ldm3d.schema`.
-            columns: what is read of them.
+            url: of the input.
+            contract: of its rows; see `ldm3d.schema`.
+            columns: those to read.
 
         Raises:
-            ValueError: the rows are not finished, have no such splits, or are fewer than a batch.
+            ValueError: the input is unfinished, lacks a split, or has fewer rows than a batch.
         """
         folder = Folder(url)
         require_finished(url, f"a finished folder of {contract}")
@@ -45,5 +47,5 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """The same rows again, or others."""
+        """Fingerprints of both splits, which tell the same rows from others."""
         return {"train": self.train.fingerprint, "val": self.validation.fingerprint}

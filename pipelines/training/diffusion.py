@@ -1,8 +1,8 @@
-"""The U-Net's training on one worker: its networks, its step, its look at the validation split."""
+"""The U-Net's training on one worker: its networks, its step, its validation."""
 
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,26 +19,22 @@ from ldm3d.sampling import Drawing, Prompts, text_to_rgbd
 from ldm3d.sampling.sample_sheet import sample_sheet
 from ldm3d.training.denoising import DenoisingDraws, denoising_loss, draw_latents, drop_captions
 from ldm3d.training.ema import Ema
-from ldm3d.training.guard import StepGuard
 from ldm3d.training.noise_schedule import NoiseSchedule
 from ldm3d.training.ranks import mean_over_ranks
+from pipelines.training.batch import Batch
 from pipelines.training.diffusion_start import DiffusionStart, make_unet, scheduler_of
-from pipelines.training.loop import Validation
-from pipelines.training.optimiser_step import gradients_kept, loss_scale, make_optimiser, precision_of, take_step
+from pipelines.training.optimiser_step import gradients_kept, make_optimiser, make_state, precision_of, take_step
 from pipelines.training.parallel import wrap
-from pipelines.training.reader import Batch
-from pipelines.training.state import Trained, TrainingState
+from pipelines.training.state import Trained
+from pipelines.training.trainee import Validation
 from pipelines.training.validation_rows import ValidationRows
-
-if TYPE_CHECKING:
-    pass
 
 Samples = Captioned[Latents | Pictures]
 UNET = "unet"
 
 
 class DiffusionTraining:
-    """The U-Net and its average on one worker, beside the frozen autoencoder and text encoder."""
+    """The U-Net and its average on one worker, with the frozen autoencoder and text encoder."""
 
     def __init__(
         self,
@@ -48,8 +44,9 @@ class DiffusionTraining:
         validation: ValidationRows[Samples],
         device: torch.device,
     ) -> None:
-        self.config, self.total_steps, self.validation, self.device = config, total_steps, validation, device
-        self.start = start
+        self.config, self.start, self.validation, self.device = config, start, validation, device
+
+        # the frozen networks
         self.vae = _frozen(start.vae, device)
         self.scheduler = scheduler_of(config, start.model)
         self.schedule = NoiseSchedule.of(self.scheduler).to(device)
@@ -57,7 +54,9 @@ class DiffusionTraining:
         self.text_encoder: Any = _frozen(text_encoder, device)
         self.empty, self.shown = self._text([EMPTY_CAPTION]), self._text(list(start.captions or [EMPTY_CAPTION]))
         if start.text_is_stored:
-            self.text_encoder = None  # its memory is for the U-Net
+            self.text_encoder = None  # to free its memory
+
+        # the U-Net
         unet: Any = make_unet(config, start)
         self.unet = unet.to(device).train()
         if config.workers.gradient_checkpointing:
@@ -65,12 +64,13 @@ class DiffusionTraining:
         wrapped = wrap(self.unet, config.workers, device)
         average = Ema(self.unet, config.ema) if config.ema.decay > 0 else None
         trained = Trained(self.unet, wrapped, make_optimiser(self.unet, config.optimiser), average)
-        guard = StepGuard(config.loop.max_skipped, mean_over_ranks)
-        self.state = TrainingState({UNET: trained}, guard, loss_scale(config.loop, device))
+        self.state = make_state({UNET: trained}, config, total_steps, device)
 
     def step(self, batch: Batch[Samples]) -> dict[str, Tensor]:
-        """One step on one batch, in micro-batches of one size."""
+        """Take a step on one batch, in micro-batches of one size."""
         trained, config = self.state.trained[UNET], self.config
+
+        # gradients and losses of micro-batches add up
         parts = batch.micro_batches(config.loop.micro_batch)
         total = torch.zeros((), device=self.device)
         for index, part in enumerate(parts):
@@ -79,13 +79,13 @@ class DiffusionTraining:
                 loss = losses.mean() / len(parts)
                 (loss * self.state.scale.value).backward()
             total += loss.detach()
-        return {"loss/diffusion": total} | take_step(
-            self.state, [UNET], [total], batch.step, self.total_steps, config.optimiser
-        )
+
+        stepped = take_step(self.state, [UNET], [total], batch.step, config.optimiser.max_grad_norm)
+        return {"loss/diffusion": total} | stepped
 
     @torch.no_grad()
     def validate(self, epoch: int) -> Validation:
-        """The loss of the averaged weights at the same noise and timesteps every time, and samples."""
+        """Measure the loss of the averaged weights, with the same noise and timesteps every time; draw samples."""
         trained = self.state.trained[UNET]
         sums = torch.zeros(2, dtype=torch.float64)
         self.unet.eval()
@@ -99,8 +99,10 @@ class DiffusionTraining:
         return Validation(loss / count, {"loss": loss / count}, pictures)
 
     def _losses(self, unet: Any, samples: Samples, positions: list[int], caption_dropout: float) -> Tensor:
-        """(B,): what is random about each is a function of its position."""
+        """Return the loss of each sample, (B,). What is random about a sample is a function of its position."""
         config = self.config
+
+        # what the U-Net is given
         posterior = self._posterior(samples.content)
         shape = posterior.mean.shape
         draws = DenoisingDraws.of(
@@ -109,6 +111,7 @@ class DiffusionTraining:
         latents = draw_latents(*posterior, draws.posterior, self.vae.config["scaling_factor"])
         text = self._text(samples.captions) if samples.text is None else samples.text.to(self.device).float()
         text = drop_captions(text, self.empty, draws.captions, caption_dropout)
+
         with precision_of(config.loop, self.device):
             return denoising_loss(unet, latents, text, draws.noise, draws.timesteps, self.schedule, config.loss)
 
@@ -121,14 +124,14 @@ class DiffusionTraining:
 
     @torch.no_grad()
     def _text(self, captions: list[str]) -> Tensor:
-        """(B, L, D) float32"""
-        # as stored captions were, so that the empty one goes with them
+        """Encode captions: (B, L, D) float32."""
+        # the empty caption goes with stored captions, which were encoded in full precision
         exact = self.start.text_is_stored
         with nullcontext() if exact else precision_of(self.config.loop, self.device):
             return encode_text(self.text_encoder, tokenise(self.tokenizer, captions)).float()
 
     def _samples(self) -> dict[str, bytes]:
-        """Pictures for people. Every worker draws them, as sharded weights need all of them for each call."""
+        """Draw samples for people to look at. Every worker has to call it: sharded weights are gathered from all."""
         captions, wanted = list(self.start.captions), self.config.samples
         if not captions:
             return {}

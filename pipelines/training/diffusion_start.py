@@ -1,9 +1,9 @@
-"""What the U-Net's training starts from: checked, named, and made."""
+"""The base and the autoencoder that the U-Net's training starts from: checked, identified, and loaded."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldm3d.config import DiffusionConfig, ModelConfig
+from ldm3d.config import DiffusionConfig, DiffusionModelConfig, ModelConfig
 from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import check_base, fingerprint_of_base, load_scheduler, load_text, load_unet, load_unet_config
 from ldm3d.models.lora import add_lora
@@ -25,24 +25,22 @@ INPUT = "the output of encode_latents, or a finished corpus"
 
 @dataclass(frozen=True)
 class DiffusionStart:
-    """What a training starts from, beside its configuration.
-
-    model: the base, with as many channels as the autoencoder has.
-    vae: the trained autoencoder, its configuration's scaling factor the one to train with.
-    captions: of the samples that show how far training is.
-    text_is_stored: the data holds encoded captions.
-    sample_size: side of the data's latents, which the trained U-Net is then known to draw; None where nobody says it.
-    """
+    """What a training starts from, beside its configuration."""
 
     model: ModelConfig
+    """The base, with as many channels as the autoencoder."""
     vae: "AutoencoderKL"
+    """The trained autoencoder; the scaling factor of its configuration is the one to train with."""
     captions: tuple[str, ...]
+    """For the samples that show the progress of training."""
     text_is_stored: bool
+    """The data holds encoded captions."""
     sample_size: int | None
+    """Side of the data's latents, noted in the trained U-Net as the size that it draws; None if unknown."""
 
 
 def make_unet(config: DiffusionConfig, start: DiffusionStart) -> "UNet2DConditionModel":
-    """The base's U-Net, with low-rank updates where these are trained."""
+    """Load the base's U-Net, with low-rank updates if these are trained."""
     unet = load_unet(start.model)
     if start.sample_size:
         unet.register_to_config(sample_size=start.sample_size)
@@ -52,64 +50,95 @@ def make_unet(config: DiffusionConfig, start: DiffusionStart) -> "UNet2DConditio
 
 
 def scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler":
-    """The base's, which says what the trained U-Net predicts."""
+    """Load the base's scheduler, with the prediction type of the trained U-Net."""
     scheduler = load_scheduler(model)
     scheduler.register_to_config(prediction_type=NoiseSchedule.of(scheduler, config.loss.prediction).prediction)
     return scheduler
 
 
 def identity_of(start: DiffusionStart) -> dict[str, Any]:
-    """What a training starts from, by content."""
+    """Return what identifies a start: fingerprints of its networks, and the scaling factor."""
     vae: Any = start.vae
     about = {"fingerprint": fingerprint_of_network(vae), "scaling_factor": vae.config.scaling_factor}
     return {"autoencoder": about, "base": fingerprint_of_base(start.model)}
 
 
 def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str, ...]) -> DiffusionStart:
-    """The base, and the autoencoder that draws its latents.
+    """Open the base and the autoencoder.
 
     Args:
         about: the success marker of the input.
+        captions: see `DiffusionStart`.
 
     Raises:
-        ValueError: they cannot be read, or do not go together with each other or the input.
+        ValueError: one of them cannot be read, or does not fit the other or the input.
     """
-    wanted = config.model
+    vae = _open_autoencoder(config.model, about)
+    model = ModelConfig(base=config.model.base, revision=config.model.revision, channels=vae.config.in_channels)
+    check_base(model)
+    _require_same_channels(model, vae)
+    stored = about.get("text")
+    if stored:
+        _require_same_text(model, stored)
+    return DiffusionStart(model, vae, captions, bool(stored), _sample_size(config.input, about, vae))
+
+
+def _open_autoencoder(wanted: DiffusionModelConfig, about: dict[str, Any]) -> Any:
+    """Open the autoencoder of the settings, or the one that made the latents, with the scaling factor to train with.
+
+    Raises:
+        ValueError: neither is given, it cannot be read, it did not make the latents, or no scale was measured.
+    """
     made_with = about.get("autoencoder", {})
     if wanted.autoencoder is None and not made_with:
-        raise ValueError("--input is a corpus, which names no autoencoder: give --model.autoencoder")
+        raise ValueError("--input is a corpus, which does not name an autoencoder: give --model.autoencoder")
     if wanted.autoencoder is None:
         vae: Any = open_autoencoder(made_with["model"], made_with["revision"])
     else:
         vae = open_autoencoder(wanted.autoencoder)
     if made_with and (found := fingerprint_of_network(vae)) != made_with["fingerprint"]:
         raise ValueError(
-            f"--model.autoencoder has the fingerprint {found[:16]}, the latents were made by one of "
-            f"{made_with['fingerprint'][:16]}: give that, or encode the corpus again"
+            f"--model.autoencoder has the fingerprint {found[:16]}, the latents were made with "
+            f"{made_with['fingerprint'][:16]}: give that autoencoder, or encode the corpus again"
         )
     if wanted.latent_scale == "measured":
         if "scaling_factor_measured" not in about:
-            raise ValueError("--model.latent-scale measured needs latents, which say it: encode the corpus first")
+            raise ValueError("--model.latent-scale measured is read from encoded latents: encode the corpus first")
         vae.register_to_config(scaling_factor=about["scaling_factor_measured"])
-    model = ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels)
-    check_base(model)
+    return vae
+
+
+def _require_same_channels(model: ModelConfig, vae: Any) -> None:
+    """Compare the channels of the autoencoder's latents with those that the U-Net takes.
+
+    Raises:
+        ValueError: they differ.
+    """
     taken = load_unet_config(model)["in_channels"]
     if vae.config.latent_channels != taken:
         raise ValueError(
-            f"--model.autoencoder has latents of {vae.config.latent_channels} channels, the U-Net of --model.base "
-            f"{model.base!r} takes {taken}: give ones that go together"
+            f"--model.autoencoder has latents of {vae.config.latent_channels} channels, but the U-Net of --model.base "
+            f"{model.base!r} takes {taken}: give a pair that fits"
         )
-    stored = about.get("text")
-    if stored and (found := fingerprint_of_text(*load_text(model))) != stored["fingerprint"]:
+
+
+def _require_same_text(model: ModelConfig, stored: dict[str, Any]) -> None:
+    """Compare the base's text encoder with the one that encoded the stored captions.
+
+    Raises:
+        ValueError: they differ.
+    """
+    found = fingerprint_of_text(*load_text(model))
+    if found != stored["fingerprint"]:
         raise ValueError(
-            f"--model.base {model.base!r} has a text encoder of the fingerprint {found[:16]}, captions were encoded "
-            f"by that of {stored['base']!r}, {stored['fingerprint'][:16]}: give that base, or encode the corpus again"
+            f"--model.base {model.base!r} has a text encoder with the fingerprint {found[:16]}, captions were "
+            f"encoded with that of {stored['base']!r}, {stored['fingerprint'][:16]}: give that base, or encode the "
+            "corpus again"
         )
-    return DiffusionStart(model, vae, captions, bool(stored), _sample_size(config.input, about, vae))
 
 
 def _sample_size(url: str, about: dict[str, Any], vae: Any) -> int | None:
-    """The side of the input's latents, by what is written beside it; None where that is nothing."""
+    """Return the side of the input's latents: that of stored ones, or of a corpus by its configuration, or None."""
     if "latent_shape" in about:
         return int(about["latent_shape"][-1])
     try:

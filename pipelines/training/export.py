@@ -1,4 +1,4 @@
-"""Training checkpoints as folders in diffusers layout."""
+"""Training checkpoints, written as folders in diffusers layout."""
 
 import shutil
 import tempfile
@@ -21,7 +21,7 @@ from pipelines.training.diffusion_start import DiffusionStart, make_unet, schedu
 
 AUTOENCODER = "vae"
 LORA = "lora"
-# What diffusers opens first of a network and of a whole model.
+# The file of a network, and of a whole model, that diffusers opens first.
 NETWORK_INDEX, MODEL_INDEX = "config.json", "model_index.json"
 
 
@@ -29,7 +29,7 @@ def export_autoencoder(config: AutoencoderConfig, weights: Mapping[str, Tensor],
     """Write `vae/`: `AutoencoderKL.from_pretrained(output, subfolder="vae")` loads it.
 
     Args:
-        weights: of the `Reconstructor`, as its checkpoints hold them.
+        weights: of the `Reconstructor`, as in its checkpoints.
 
     Raises:
         RuntimeError: they are of another network.
@@ -41,7 +41,7 @@ def export_autoencoder(config: AutoencoderConfig, weights: Mapping[str, Tensor],
 
 
 def unet_weights(tensors: Mapping[str, Mapping[str, Tensor]], *, average: bool = True) -> dict[str, Tensor]:
-    """What was trained of the U-Net, from the files of a checkpoint; its average if wanted and there."""
+    """Return the U-Net's trained weights from the files of a checkpoint; their average if asked for and kept."""
     found = tensors.get(f"{UNET}_average", tensors[UNET]) if average else tensors[UNET]
     return {name: value for name, value in found.items() if name != UPDATES}
 
@@ -49,11 +49,11 @@ def unet_weights(tensors: Mapping[str, Mapping[str, Tensor]], *, average: bool =
 def export_model(
     config: DiffusionConfig, start: DiffusionStart, weights: Mapping[str, Tensor], output: Folder
 ) -> None:
-    """Write the whole model, laid out as Intel/ldm3d is. Low-rank updates are merged, and in `lora/` by themselves.
+    """Write the whole model, in the layout of Intel/ldm3d. Low-rank updates are merged, and kept apart in `lora/`.
 
     Args:
-        weights: of the U-Net, as far as they were trained.
-        output: of the model alone; files of it that are there are replaced.
+        weights: the U-Net's trained weights.
+        output: for the model alone; its existing files are replaced.
 
     Raises:
         RuntimeError: they are of another network.
@@ -76,11 +76,11 @@ def export_model(
 
 @contextmanager
 def _written(output: Folder, index: str) -> Iterator[Path]:
-    """An empty folder on this machine; what is in it in the end goes to the output.
+    """Yield an empty local folder, and copy to the output what was put there.
 
     Args:
-        index: the file that readers open first. It goes first of what was there and comes last, so that nobody takes
-            a part for the whole.
+        index: the file that readers open first. The old one is deleted before anything else changes, and the new one
+            is written last, so that nobody takes a part for the whole.
     """
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)

@@ -1,8 +1,9 @@
-"""What a training measured on its way: kept with its checkpoints, so that a resumed run goes on writing it."""
+"""The numbers and pictures of a training. Checkpoints hold them too, so that a resumed run continues them."""
 
 import io
 import json
 import logging
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,17 @@ logger = logging.getLogger(__name__)
 FILE = "history.json"
 PLOT = "losses.png"
 TENSORBOARD = "tensorboard"
-MOST_BYTES = 4 * 2**20  # of a TensorBoard file that is copied at every save; a larger one is copied once more
+MOST_BYTES = 4 * 2**20  # of a TensorBoard file that is copied at every save; a larger one is copied one last time
 
 
 class History:
-    """Numbers by step, for people: TensorBoard, a JSON file, a plot, and MLflow if wanted. One process writes.
+    """Numbers by step, for people: in TensorBoard, a JSON file, a plot, and optionally MLflow. One process writes.
 
     Args:
-        output: of the run. TensorBoard's files go below `tensorboard/`; to an object store they are copied whenever
+        output: of the run. TensorBoard's files go into `tensorboard/`; to an object store they are copied whenever
             the history is saved.
-        records: of the run so far, those after its checkpoint left out.
-        mlflow: where they go, too; it has these records.
+        records: of the run so far, up to its checkpoint.
+        mlflow: opened with the same records.
     """
 
     def __init__(self, output: Folder, records: list[dict[str, Any]], mlflow: MlflowRun | None = None) -> None:
@@ -36,7 +37,7 @@ class History:
         folder = Path(self._scratch.name) if self._scratch else Path(output.path(TENSORBOARD))
         self._folder = folder
         last = self.records[-1]["step"] if self.records else 0
-        self._board = SummaryWriter(folder, purge_step=last + 1)  # hides what a killed run wrote beyond its checkpoint
+        self._board = SummaryWriter(folder, purge_step=last + 1)  # hides what a killed run wrote after its checkpoint
 
     def add(self, step: int, numbers: dict[str, float]) -> None:
         """Note the numbers of a step."""
@@ -57,7 +58,7 @@ class History:
         self._board.add_image(name.split("-")[0], np.asarray(Image.open(io.BytesIO(png))), step, dataformats="HWC")
 
     def save(self) -> None:
-        """Put everything in the output. What cannot be written is logged: it is for people, and is written again."""
+        """Write everything to the output. A failure is only logged: the next save writes all of it again."""
         self._board.flush()
         self._write(FILE, json.dumps(self.records).encode())
         if self._scratch:
@@ -76,7 +77,7 @@ class History:
             self.mlflow.close(ending)
 
     def abandon(self) -> None:
-        """Write nothing more: the output is another's."""
+        """Write nothing more: the output belongs to another run."""
         self._board.close()
         if self._scratch:
             self._scratch.cleanup()
@@ -84,11 +85,11 @@ class History:
             self.mlflow.abandon()
 
     def _copy_board(self) -> None:
-        """Copy TensorBoard's files. One that has grown large is ended, so that later copies are of what is new."""
+        """Copy TensorBoard's files. A large one is ended, so that later copies hold only what is new."""
         files = sorted(self._folder.iterdir())
         is_large = any(file.stat().st_size >= MOST_BYTES for file in files)
         if is_large:
-            self._board.close()  # it begins another file with what comes next
+            self._board.close()  # the next number begins a new file
         for file in files:
             if self._write(f"{TENSORBOARD}/{file.name}", file.read_bytes()) and is_large:
                 file.unlink()
@@ -103,12 +104,12 @@ class History:
 
 
 def plot(records: list[dict[str, Any]]) -> bytes:
-    """Loss curves as a PNG: a panel for each number that has `loss` in its name, or comes from validation."""
+    """Draw curves as a PNG: a panel for each number with `loss` in its name, or from validation."""
     from matplotlib.figure import Figure
 
     names = [name for name in _names(records) if "loss" in name or name.startswith("validation/")]
     columns = min(3, max(1, len(names)))
-    rows = max(1, -(-len(names) // columns))
+    rows = max(1, math.ceil(len(names) / columns))
     figure = Figure(figsize=(4.5 * columns, 3 * rows), layout="constrained")
     for place, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, place + 1)

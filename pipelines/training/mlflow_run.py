@@ -1,7 +1,7 @@
-"""A training in MLflow, beside its output: parameters, numbers by step, pictures, all in one MLflow run.
+"""A training in MLflow, beside its output: parameters, numbers by step and pictures, all in one MLflow run.
 
-Training never waits for the tracking server: a thread sends what has gathered. What the server does not take is kept
-and sent later. The output notes its MLflow run and how much went there, so that a resumed training goes on in it.
+Training never waits for the tracking server: a thread sends what has gathered, and keeps for later what the server
+does not take. The output notes its MLflow run and how much was sent, so that a resumed training continues in it.
 """
 
 import json
@@ -22,13 +22,13 @@ logger = logging.getLogger(__name__)
 
 FILE = "mlflow.json"
 PICTURES = "pictures"
-INTERVAL_S = 5.0  # between requests: they are made on the CPU that steps need
-LONGEST_PAUSE_S = 60.0  # between tries while the server takes nothing
-CLOSING_S = 15.0  # what a server may cost at the end of a training: one request, and a little
-MOST_METRICS, MOST_PARAMETERS, MOST_CHARACTERS = 1_000, 100, 500  # in a request, and in a parameter, for any server
+INTERVAL_S = 5.0  # between requests, which take CPU time from steps
+LONGEST_PAUSE_S = 60.0  # between attempts while the server is not reached
+CLOSING_S = 15.0  # the longest wait at the end of a training: one request, and a little
+MOST_METRICS, MOST_PARAMETERS, MOST_CHARACTERS = 1_000, 100, 500  # limits of all servers, a request and a parameter
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # its default is 120 s
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # its own take minutes, and so would the end of a training
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # by default they take minutes, also at the end of a training
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
@@ -37,21 +37,22 @@ Ending = Literal["FINISHED", "KILLED", "FAILED"]
 
 
 def check_mlflow(config: WatchConfig) -> None:
-    """
+    """Check that MLflow is installed, if it is asked for.
+
     Raises:
-        ValueError: MLflow is asked for, but not installed.
+        ValueError: it is not.
     """
     if config.mlflow and find_spec("mlflow") is None:
         raise ValueError("--watch.mlflow needs a library, here and on the workers: pip install mlflow-skinny")
 
 
 class MlflowRun:
-    """The MLflow run of one training. Its methods return at once, but for `close`, which takes 15 s at most.
+    """The MLflow run of one training. Its methods return at once, except `close`, which takes 15 s at most.
 
     Args:
         config: where the tracking server is.
         output: of the training.
-        parameters: what the training was begun with, as JSON values; an MLflow run has those of its beginning.
+        parameters: the training's settings, as JSON values. An MLflow run keeps those that it began with.
         records: of the training so far, each a step and numbers by name. Those that MLflow lacks are sent.
     """
 
@@ -65,22 +66,22 @@ class MlflowRun:
         self._pictures: list[str] = noted.get("pictures", [])
         now = _now_ms()
         self._records = [(now, record) for record in records]
-        self._client: Any = None  # once the server has answered
+        self._client: Any = None  # set once the server has answered
         self._ending: Ending | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
 
     def add(self, record: dict[str, Any]) -> None:
-        """Send the numbers of a step, soon."""
+        """Queue the numbers of a step."""
         self._records.append((_now_ms(), record))
 
     def picture(self, name: str) -> None:
-        """Send a picture of the output, soon."""
+        """Queue a picture of the output."""
         self._pictures.append(name)
 
     def save(self) -> None:
-        """Note in the output what was sent. What cannot be written is logged."""
+        """Note in the output what was sent. A failure is only logged."""
         if self._is_abandoned():
             return
         about = {"run_id": self._run_id, "sent": self._sent, "pictures": list(self._pictures)}
@@ -90,7 +91,7 @@ class MlflowRun:
             logger.warning("%s could not be written: %s", FILE, error)
 
     def close(self, ending: Ending) -> None:
-        """Send what is left, and how it ended."""
+        """Send the rest, and how the training ended."""
         self._ending = ending
         self._closing.set()
         self._thread.join(CLOSING_S)
@@ -99,7 +100,7 @@ class MlflowRun:
         self.save()
 
     def abandon(self) -> None:
-        """Send nothing more, and write nothing: the output is another's."""
+        """Send and write nothing more: the output belongs to another run."""
         self._closing.set()
 
     def _is_abandoned(self) -> bool:
@@ -116,10 +117,12 @@ class MlflowRun:
                 if is_last:
                     self._client.set_terminated(self._run_id, self._ending)
                 pause, fails = INTERVAL_S, False
-            except Exception as error:  # whatever a server answers or a library raises, training goes on
+            except Exception as error:  # whatever a server answers or a library raises, training continues
                 if not fails:
                     about = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-                    logger.warning("MLflow was not reached; training goes on, and numbers are kept for it: %s", about)
+                    logger.warning(
+                        "MLflow was not reached; training continues, and numbers are kept to be sent later: %s", about
+                    )
                 pause, fails = min(max(2 * pause, INTERVAL_S), LONGEST_PAUSE_S), True
             if is_last:
                 return
@@ -133,8 +136,8 @@ class MlflowRun:
             del self._pictures[0]
 
     def _begin(self) -> None:
-        """Go on in the MLflow run that the output notes, or make one."""
-        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import, which else tells its makers
+        """Continue the MLflow run that the output notes, or create one."""
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import, which would send telemetry
         os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
         from mlflow.entities import Param
         from mlflow.tracking import MlflowClient
@@ -145,16 +148,16 @@ class MlflowRun:
             run, self._sent = self._new(client), 0
             self._run_id = run.info.run_id
             self.save()
-        name: str = run.info.run_id
-        client.update_run(name, status="RUNNING")
+        run_id: str = run.info.run_id
+        client.update_run(run_id, status="RUNNING")
         missing = [
             Param(key, str(value)[:MOST_CHARACTERS])
             for key, value in flat(self.parameters).items()
             if key not in run.data.params
         ]
         for start in range(0, len(missing), MOST_PARAMETERS):
-            client.log_batch(name, params=missing[start : start + MOST_PARAMETERS])
-        logger.info("MLflow has it as run %s of the experiment %s", name, self.config.experiment)
+            client.log_batch(run_id, params=missing[start : start + MOST_PARAMETERS])
+        logger.info("logging to MLflow run %s of experiment %s", run_id, self.config.experiment)
         self._client = client
 
     def _new(self, client: Any) -> Any:
@@ -164,7 +167,7 @@ class MlflowRun:
         return client.create_run(experiment, run_name=self.output.url.rsplit("/", 1)[-1])
 
     def _send_numbers(self) -> None:
-        """All that are there, many in a request."""
+        """Send all numbers that have gathered, many in a request."""
         from mlflow.entities import Metric
 
         while self._sent < len(self._records):
@@ -182,7 +185,7 @@ class MlflowRun:
     def _send_picture(self, name: str) -> None:
         try:
             png = self.output.read(f"{PICTURES}/{name}.png")
-        except FileNotFoundError:  # it could not be written
+        except FileNotFoundError:  # it could not be written to the output
             return
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch, f"{name}.png")
@@ -191,18 +194,18 @@ class MlflowRun:
 
 
 def _noted(output: Folder) -> dict[str, Any]:
-    """What `save` wrote last."""
+    """Read what `save` wrote last."""
     try:
         return dict(json.loads(output.read(FILE)))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        logger.warning("%s could not be read, so that MLflow gets a new run: %s", FILE, error)
+        logger.warning("%s could not be read, so MLflow gets a new run: %s", FILE, error)
         return {}
 
 
 def _existing(client: Any, run_id: str | None) -> Any:
-    """None where there is no such run, as on another server, or somebody has removed it."""
+    """Return a run of the server. None if it has none of that id, or somebody has deleted it."""
     from mlflow.exceptions import MlflowException
 
     if run_id is None:

@@ -1,7 +1,7 @@
 """Networks on several workers: wrapped for training, gathered whole for checkpoints, spread out again.
 
-The first worker reads and writes checkpoints. The others know of one the names, shapes and types of its tensors, as
-tensors of the device `meta`, and get their part of each in turn: no worker but the first holds more than its own.
+The first worker reads and writes checkpoints. The others are told the names, shapes and types of a checkpoint's
+tensors, as tensors on the device `meta`, and get their part of each in turn: only the first holds more than its own.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ from ldm3d.config import WorkersConfig
 
 
 def wrap(network: nn.Module, config: WorkersConfig, device: torch.device) -> nn.Module:
-    """The module to call in training, whose `backward` averages gradients over workers; `network` itself if alone.
+    """Return the module to call in training, whose `backward` averages gradients; `network` itself on one worker.
 
-    `network`, on its device already, is laid out, compiled and sharded in place, as the settings say: of `fsdp` each
-    of its blocks is gathered when it is needed.
+    `network`, already on its device, is laid out, compiled and sharded in place, as the settings say. With `fsdp`,
+    each block is gathered when it is needed.
     """
     if config.channels_last:
         network.to(memory_format=torch.channels_last)
@@ -45,14 +45,15 @@ def wrap(network: nn.Module, config: WorkersConfig, device: torch.device) -> nn.
 
 
 def gather(network: nn.Module, optimiser: Optimizer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Weights by name, and the optimiser's moments by `<parameter>:<moment>`: copies on the CPU, for checkpoints that
-    are written while training goes on. Weights that are not trained are left out. Every worker has to call it; the
+    """Return trained weights by name, and the optimiser's moments by `<parameter>:<moment>`.
+
+    They are copies on the CPU, as checkpoints are written while training continues. Every worker has to call it; the
     first gets them, others may get nothing.
     """
     options = _options(network)
     weights: dict[str, Any] = get_model_state_dict(network, options=options)
     state: Any = {}
-    if optimiser.state:  # else torch would make one by a step of nothing, which Adam's bias correction counts
+    if optimiser.state:  # else torch would create it by an empty step, which Adam's bias correction counts
         state = get_optimizer_state_dict(network, optimiser, options=options).get("state", {})
     moments = {f"{name}:{moment}": value for name, each in state.items() for moment, value in each.items()}
     return _copies(weights), _copies(moments)
@@ -61,17 +62,17 @@ def gather(network: nn.Module, optimiser: Optimizer) -> tuple[dict[str, Tensor],
 def spread(
     network: nn.Module, optimiser: Optimizer, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]
 ) -> None:
-    """The inverse of `gather`, in place; every worker has to call it. The settings of the optimiser stay its own.
+    """Load what `gather` returned, in place. The optimiser keeps its settings. Every worker has to call it.
 
     Args:
-        weights, moments: on workers but the first, tensors without content will do.
+        weights, moments: on workers other than the first, tensors may lack content.
 
     Raises:
         RuntimeError: the weights are of another network.
     """
     trained = {name for name, weight in network.named_parameters() if weight.requires_grad}
     if differing := sorted((weights.keys() - network.state_dict().keys()) | (trained - weights.keys())):
-        raise RuntimeError(f"{len(differing)} weights are missing or strange, {differing[0]} first")
+        raise RuntimeError(f"{len(differing)} weights are missing or unexpected, {differing[0]} first")
     options = replace(_options(network), broadcast_from_rank0=_are_many())
     set_model_state_dict(network, dict(weights) if _is_first() else {}, options=options)
     if not moments:
@@ -86,7 +87,7 @@ def spread(
 
 
 def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU of tensors that may be sharded. Every worker has to call it; the first alone gets them."""
+    """Return CPU copies of tensors that may be sharded. Every worker has to call it; the first alone gets them."""
     found: dict[str, Any] = dict(tensors)
     copies: dict[str, Tensor] = {}
     for name, value in found.items():
@@ -97,10 +98,10 @@ def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def parts(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """The inverse of `whole`: the first worker's tensors, cut as those of the same name in `like` are.
+    """Return the first worker's tensors, sharded as those of the same name in `like`: the inverse of `whole`.
 
     Args:
-        tensors: on workers but the first, tensors without content will do.
+        tensors: on workers other than the first, they may lack content.
         device: of the worker.
     """
     from torch.distributed.tensor import distribute_tensor
@@ -116,12 +117,12 @@ def parts(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], device: tor
 
 
 def announced(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
-    """What the other workers are told of the first one's files of tensors: the same without content."""
+    """Return files of tensors without their content, for the first worker to tell the others."""
     return {file: {name: value.to("meta") for name, value in each.items()} for file, each in tensors.items()}
 
 
 def from_first(value: Any) -> Any:
-    """The first worker's value, on all of them. Small: it is pickled."""
+    """Return the first worker's value, which is pickled, on all of them. Every worker has to call it."""
     if not _are_many():
         return value
     box = [value]
@@ -130,7 +131,7 @@ def from_first(value: Any) -> Any:
 
 
 def _received(tensor: Tensor, device: torch.device) -> Tensor:
-    """The first worker's tensor, on the device of each; as it is where there is one worker."""
+    """Return the first worker's tensor, on the device of each; unchanged on a single worker."""
     if not _are_many():
         return tensor
     whole = tensor.to(device) if _is_first() else torch.empty_like(tensor, device=device)
@@ -151,7 +152,7 @@ def _is_shard(tensor: Any) -> bool:
 
 
 def _options(network: nn.Module) -> StateDictOptions:
-    """What is trained, whole. `strict` would ask for frozen weights, too."""
+    """Ask for trained weights, unsharded. `strict` would require frozen weights, too."""
     has_frozen = any(not weight.requires_grad for weight in network.parameters())
     return StateDictOptions(
         full_state_dict=True, cpu_offload=True, ignore_frozen_params=has_frozen, strict=not has_frozen
@@ -159,12 +160,12 @@ def _options(network: nn.Module) -> StateDictOptions:
 
 
 def _blocks(network: nn.Module) -> list[nn.Module]:
-    """What diffusers' autoencoders and U-Nets are lists of: a few megabytes to a tenth of the weights each."""
+    """Return the blocks of diffusers' autoencoders and U-Nets: each a few megabytes to a tenth of the weights."""
     lists = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
     within = {id(inner) for outer in lists for inner in outer.modules() if inner is not outer}
     return [block for outer in lists if id(outer) not in within for block in outer]
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    form = torch.contiguous_format  # which safetensors wants
+    form = torch.contiguous_format  # which safetensors requires
     return {name: value.detach().cpu().clone(memory_format=form) for name, value in tensors.items()}

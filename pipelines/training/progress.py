@@ -1,4 +1,4 @@
-"""What a person sees while a training runs: step, losses, speed, time left."""
+"""The status line of a training: step, losses, speed, time left."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SHOWN = (
 
 
 class TrainingProgress:
-    """Shows the numbers of steps, those of a validation always."""
+    """Shows the numbers of steps now and then, those of a validation always."""
 
     def __init__(self, total: int, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.total, self.clock = total, clock
@@ -36,7 +36,7 @@ class TrainingProgress:
         self.status.__exit__(kind, error, trace)
 
     def show(self, step: int, numbers: dict[str, float]) -> None:
-        """Show a step's numbers. Steps that are taken again, after a worker has died, begin the time left anew."""
+        """Show a step's numbers. If steps are repeated after a restart, the time left is estimated from there."""
         now = self.clock()
         if self.first is None or step < self.first[0]:
             self.first = step, now
@@ -44,7 +44,7 @@ class TrainingProgress:
         self.status.show(step, self.line(step, numbers, now), always=is_validation)
 
     def line(self, step: int, numbers: dict[str, float], now: float) -> str:
-        """One line with what people look at."""
+        """Return the status line."""
         first, began = self.first or (step, now)
         steps, seconds = step - first, now - began
         left = timedelta(seconds=round((self.total - step) * seconds / steps)) if steps > 0 else "?"

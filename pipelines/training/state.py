@@ -1,7 +1,8 @@
-"""Everything that a training is made of at a step: networks, optimisers, the guard. Saved and restored."""
+"""The whole state of a training at a step: networks, optimisers, guard, loss scale. Saved and restored."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,38 +17,41 @@ from pipelines.training.parallel import gather, parts, spread, whole
 
 @dataclass(frozen=True)
 class Trained:
-    """One network with its optimiser.
-
-    network: the bare one, whose parameter names checkpoints have.
-    wrapped: what is called in training (`pipelines.training.parallel.wrap`).
-    average: of the weights, over steps; None where none is kept.
-    """
+    """One network with its optimiser."""
 
     network: nn.Module
+    """The bare one: checkpoints have its parameter names."""
     wrapped: nn.Module
+    """The module to call in training (`pipelines.training.parallel.wrap`)."""
     optimiser: Optimizer
     average: Ema | None = None
+    """Of the weights, over steps; None if none is kept."""
 
     def weights_to_use(self) -> AbstractContextManager[None]:
-        """The network has its averaged weights inside the `with`; its own where no average is kept."""
+        """Give the network its averaged weights inside the `with`, if an average is kept."""
         return self.average.swapped_into(self.network) if self.average else nullcontext()
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """By name, what is trained together; what judges its steps; what its losses are multiplied by."""
+    """Networks that are trained together, and what their steps depend on."""
 
     trained: Mapping[str, Trained]
+    """By name."""
     guard: StepGuard
     scale: LossScale
+    learning_rate: Callable[[int], float]
+    """The number of a step, from 0 -> its learning rate. Not saved: a function of the settings."""
 
     def judgement(self) -> dict[str, Any]:
-        """What the next steps are judged by, as JSON values."""
-        return {"guard": self.guard.state_dict(), "scale": self.scale.state_dict()}
+        """Return copies of the states of guard and loss scale, which decide on the next steps, as JSON values."""
+        return deepcopy({"guard": self.guard.state_dict(), "scale": self.scale.state_dict()})
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """The files of a checkpoint: of each network weights, moments and average. Every worker has to call it; the
-        first alone gets them."""
+        """Return the files of a checkpoint: weights, moments and average of each network.
+
+        Every worker has to call it; the first alone gets them.
+        """
         files = {}
         for name, each in self.trained.items():
             files[name], files[f"{name}_optimiser"] = gather(each.network, each.optimiser)
@@ -56,14 +60,14 @@ class TrainingState:
         return files
 
     def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], judgement: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint. Every worker has to call it.
+        """Continue from a checkpoint. Every worker has to call it.
 
         Args:
-            tensors, judgement: as the methods of these names gave them; the tensors of workers but the first without
-                content (`pipelines.training.parallel.announced`).
+            tensors, judgement: as the methods of these names returned them. On workers other than the first, tensors
+                may lack content (`pipelines.training.parallel.announced`).
 
         Raises:
-            ValueError: it is of other networks.
+            ValueError: the checkpoint is of other networks.
         """
         for name, each in self.trained.items():
             try:
@@ -73,8 +77,8 @@ class TrainingState:
                     average.load_state_dict(parts(tensors[f"{name}_average"], average.average, device))
             except (KeyError, RuntimeError, ValueError) as error:
                 raise ValueError(
-                    f"the checkpoint does not fit the {name}: {error}. Train into a new output, or with the settings "
-                    "that are written there"
+                    f"the checkpoint does not fit the {name}: {error}. Give a new --output, or the settings that the "
+                    "checkpoint was trained with"
                 ) from error
         self.guard.load_state_dict(judgement["guard"])
         self.scale.load_state_dict(judgement["scale"])

@@ -1,4 +1,4 @@
-"""A worker's part of the validation split."""
+"""The rows of the validation split that one worker measures."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class ValidationRows(Generic[T]):
-    """The row groups of a split that fall to one worker, decoded part by part; every worker has as many parts.
+    """One worker's row groups of a split, decoded part by part. Every worker has the same number of parts.
 
-    Yields what the decoder made of some rows, and what they count: 1, or 0 for those that a worker repeats to wait for
-    the others.
+    Yields what the decoder made of the rows of a part, and their weight: 1, or 0 for rows that a worker repeats so
+    that it has as many parts as the others.
 
     Args:
-        most_rows: of a part.
+        most_rows: upper bound on the rows of a part.
     """
 
     def __init__(

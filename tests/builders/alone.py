@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pipelines.training.trainer import Worker
+from pipelines.training.worker import Worker
 
 
 @dataclass(frozen=True)

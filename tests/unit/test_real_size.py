@@ -27,8 +27,6 @@ from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_tokenizer, scene_words
 from pipelines import train_autoencoder, train_diffusion
 from pipelines.storage.folder import Folder
-from pipelines.training.reader import BatchReader
-from pipelines.training.validation_rows import ValidationRows
 from tests.builders.alone import Alone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
@@ -105,9 +103,8 @@ def assert_changed(tensors, before):
 
 def take_step(run, capsys):
     """One step of a training as a worker takes it. Asserts that it is fine and leaves no weight as it was."""
-    worker, data = Alone.until(), run.data
-    trainee = run.trainee(run.total_steps, ValidationRows(data.validation, run.decode, 1), worker)
-    (batch,) = BatchReader(data.train, data.order, run.decode, start=0, stop=1)
+    worker = Alone.until()
+    trainee, batch = run.job.open_trainee(worker), next(iter(run.job.open_reader(0, worker)))
     trained = trainee.state.trained
     before = {name: parts_of(dict(each.network.named_parameters())) for name, each in trained.items()}
     began = time.monotonic()

@@ -70,7 +70,7 @@ def check_room(config: Any, nodes: Nodes) -> None:
         ValueError: it is refused.
     """
     from pipelines.corpus.resources import fit
-    from pipelines.training.trainer import worker_count
+    from pipelines.training.worker import worker_count
     from pipelines.workers.resources import fit_actors
 
     cpus, gpus = (sum(values) for values in zip(*nodes, strict=True))

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or absent, a damaged one is noticed, and no new one costs the last good one."""
+"""A checkpoint is whole or absent, damage is noticed, and writing a new one never loses the last good one."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def tensors(seed: int) -> dict[str, dict[str, torch.Tensor]]:
 def checkpoints(tmp_path):
     store = Checkpoints(Folder(str(tmp_path)), keep=2)
     yield store
-    store._writer.shutdown()
+    store.close()
 
 
 def save(store: Checkpoints, *steps: int, scores: dict[int, float] | None = None) -> None:
@@ -34,7 +34,7 @@ def save(store: Checkpoints, *steps: int, scores: dict[int, float] | None = None
 
 
 class FullDisk(Folder):
-    """Refuses every file from the `room`-th on."""
+    """Writes `room` files, and refuses all that follow."""
 
     room = 1_000
 
@@ -77,7 +77,7 @@ def test_the_newest_and_the_best_are_kept(checkpoints, tmp_path):
     ]
 
 
-def test_what_is_no_number_is_never_the_best(tmp_path):
+def test_a_score_that_is_not_a_number_is_never_the_best(tmp_path):
     store = Checkpoints(Folder(str(tmp_path)), keep=1)
     save(store, 10, 20, 30, 40, scores={10: float("nan"), 20: 0.5, 30: 0.4, 40: 0.9})
     store.close()
@@ -104,7 +104,7 @@ def test_a_checkpoint_that_was_not_finished_is_none(checkpoints, tmp_path):
 
 
 @pytest.mark.parametrize("room", [0, 1, 2])
-def test_a_full_disk_costs_the_new_checkpoint_only(tmp_path, room, caplog):
+def test_a_full_disk_loses_only_the_new_checkpoint(tmp_path, room, caplog):
     folder = FullDisk(str(tmp_path))
     store = Checkpoints(folder, keep=1)
     save(store, 1)
@@ -118,7 +118,7 @@ def test_a_full_disk_costs_the_new_checkpoint_only(tmp_path, room, caplog):
     store.close()
 
 
-def test_what_safetensors_cannot_write_is_a_failure_like_others(tmp_path, caplog):
+def test_an_error_of_safetensors_is_a_failed_write(tmp_path, caplog):
     class Gone(Folder):
         @contextmanager
         def place(self, name: str) -> Iterator[Path]:
@@ -161,7 +161,7 @@ def test_writing_a_step_again_replaces_it(checkpoints):
     assert torch.equal(found.tensors["model"]["weight"], tensors(6)["model"]["weight"])
 
 
-def test_the_last_one_has_to_be_written(tmp_path):
+def test_the_last_checkpoint_has_to_be_written(tmp_path):
     folder = FullDisk(str(tmp_path))
     store = Checkpoints(folder)
     folder.room = 0
@@ -171,7 +171,7 @@ def test_the_last_one_has_to_be_written(tmp_path):
     store.close()
 
 
-def test_copies_that_somebody_made_are_passed_over(checkpoints, tmp_path):
+def test_copies_that_somebody_made_are_ignored(checkpoints, tmp_path):
     save(checkpoints, 5)
     shutil.copytree(tmp_path / "000000005", tmp_path / "copy of 5")
     assert checkpoints.steps() == [5]

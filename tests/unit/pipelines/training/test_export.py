@@ -1,4 +1,4 @@
-"""What is exported is taken for whole only when it is."""
+"""An export is taken for whole only when it is."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipelines.training import export
 
 
 class Disk(Folder):
-    """Has room for so many more files."""
+    """Has room for `room` more files."""
 
     room = 2
 

@@ -1,4 +1,4 @@
-"""What a training measured is for people: a store that fails costs them a file, never the training."""
+"""A history is for people: a store that fails loses them a file, but never ends the training."""
 
 import json
 import time
@@ -30,7 +30,7 @@ def test_a_file_that_cannot_be_written_is_logged_and_written_the_next_time(tmp_p
 
 
 class Store(Folder):
-    """An object store in memory that counts what it is sent."""
+    """An object store in memory that notes the size of what it is sent."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"memory://{name}")
@@ -51,14 +51,14 @@ def store(tmp_path):
 
 
 def scalars(store: Store, tmp_path) -> list[tuple[int, float]]:
-    """What TensorBoard shows of the files in the store."""
+    """Return what TensorBoard shows of the files in the store."""
     for name in store.sizes("tensorboard"):
         (tmp_path / name.replace("/", "_")).write_bytes(store.read(name))
     shown = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0}).Reload()
     return sorted((event.step, event.value) for event in shown.Scalars("loss/a"))
 
 
-def test_what_an_object_store_is_sent_at_a_time_does_not_grow_with_the_run(store, tmp_path, monkeypatch):
+def test_what_a_save_sends_to_an_object_store_does_not_grow_with_the_run(store, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 20_000)
     history = History(store, [])
     a_save = []
@@ -75,12 +75,12 @@ def test_what_an_object_store_is_sent_at_a_time_does_not_grow_with_the_run(store
     assert scalars(store, tmp_path) == [(step, step) for step in range(1, 1_001)]
 
 
-def test_a_resumed_run_hides_what_was_noted_beyond_its_checkpoint(store, tmp_path, monkeypatch):
+def test_a_resumed_run_hides_what_was_noted_after_its_checkpoint(store, tmp_path, monkeypatch):
     killed = History(store, [])
     for step in range(1, 6):
         killed.add(step, {"loss/a": step})
     killed.save()
-    time.sleep(1 - time.time() % 1)  # TensorBoard reads files in the order of the seconds that they were begun in
+    time.sleep(1 - time.time() % 1)  # TensorBoard sorts files by the second in which they were begun
     monkeypatch.setattr(module, "MOST_BYTES", 1)
     resumed = History(store, [{"step": step, "loss/a": step} for step in range(1, 4)])
     for step in (4, 5):

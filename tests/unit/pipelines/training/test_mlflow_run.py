@@ -1,4 +1,4 @@
-"""MLflow has what the output has, in one run, and whatever its server does costs training nothing."""
+"""MLflow gets what the output has, in one run, and nothing that its server does delays the training."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def test_parameters_numbers_by_step_and_pictures_go_to_one_run(server, output):
     assert server.artifacts() == {"pictures/validation-0001.png": PNG}
 
 
-def test_a_resumed_training_goes_on_in_the_same_run(server, output):
+def test_a_resumed_training_continues_the_same_run(server, output):
     killed = begin(server, output)
     for record in steps(1, 2):
         killed.add(record)
@@ -106,14 +106,14 @@ def test_a_training_that_was_taken_over_sends_and_writes_nothing_more(server, ou
     assert not output.sizes()
 
 
-def test_a_training_that_was_not_watched_before_brings_what_it_has(server, output):
+def test_a_training_that_was_not_watched_before_sends_what_it_has(server, output):
     begin(server, output, steps(*range(1, 1_501))).close("FINISHED")
     (made,) = server.runs()
     assert server.curve(made.info.run_id, "loss/a") == [(step, step / 2) for step in range(1, 1_501)]
     assert server.requests.count("log-batch") == 1 + 4  # parameters; at most 1,000 numbers each
 
 
-def test_a_run_that_is_gone_is_begun_anew(server, output):
+def test_a_run_that_is_gone_is_replaced(server, output):
     begin(server, output, steps(1)).close("KILLED")
     (first,) = server.runs()
     server.store.delete_run(first.info.run_id)

@@ -1,7 +1,8 @@
-"""Two workers save and go on as one does, though the first alone has read the checkpoint."""
+"""Two workers save and continue as one does, though only the first has read the checkpoint."""
 
 import os
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ STRATEGIES = ("ddp", "fsdp")
 
 
 class Network(nn.Module):
-    """With a list of blocks, as what is sharded has, an odd size, a frozen weight and a buffer."""
+    """It has a list of blocks, as networks that are sharded, an odd size, a frozen weight and a buffer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +45,7 @@ def make(strategy: str, seed: int) -> TrainingState:
     wrapped = wrap(network, WorkersConfig(strategy=strategy), CPU)
     optimiser = torch.optim.Adam([weight for weight in network.parameters() if weight.requires_grad], lr=0.1)
     trained = Trained(network, wrapped, optimiser, Ema(network, EmaConfig(decay=0.5)))
-    return TrainingState({"net": trained}, StepGuard(3), LossScale(is_needed=False))
+    return TrainingState({"net": trained}, StepGuard(3), LossScale(is_needed=False), lambda step: 0.1)
 
 
 def steps(state: TrainingState, count: int, start: int) -> None:
@@ -59,7 +60,7 @@ def steps(state: TrainingState, count: int, start: int) -> None:
 
 
 def work(rank: int, folder: str) -> None:
-    """One of two workers: trains, saves, goes on with other networks from what the first one saved."""
+    """Train as one of two workers, save, and continue with other networks from what the first one saved."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     distributed.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=WORKERS)
     try:
@@ -117,8 +118,19 @@ def test_a_checkpoint_of_another_network_is_refused():
     state, other = make("ddp", seed=0), make("ddp", seed=0)
     tensors = state.tensors()
     del tensors["net"]["blocks.0.weight"]
-    with pytest.raises(ValueError, match=r"does not fit the net: 1 weights are missing or strange, blocks\.0\.weight"):
+    with pytest.raises(ValueError, match=r"net: 1 weights .* blocks\.0\.weight"):
         other.restore(tensors, state.judgement())
+
+
+def test_what_is_saved_does_not_change_with_later_steps():
+    """Checkpoints are written while training continues."""
+    state = make("ddp", seed=0)
+    state.guard.accepts([torch.ones(())], {"net": torch.ones(())})
+    saved = state.judgement()
+    before = deepcopy(saved)
+    state.guard.accepts([torch.ones(())], {"net": torch.ones(()), "discriminator": torch.ones(())})
+    assert saved == before
+    assert state.judgement() != before
 
 
 if __name__ == "__main__":

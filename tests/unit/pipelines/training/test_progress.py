@@ -1,4 +1,4 @@
-"""A training says where it is: seldom in a log, and always what a validation found."""
+"""Progress is logged seldom, but each validation always."""
 
 import io
 
@@ -26,7 +26,7 @@ def test_a_log_gets_validations_and_a_line_now_and_then():
     ]
 
 
-def test_time_left_begins_anew_when_steps_are_taken_again():
+def test_time_left_is_estimated_from_the_restart_when_steps_are_repeated():
     clock = Clock()
     progress = TrainingProgress(100, io.StringIO(), clock)
     for step, now in ((20, 0.0), (40, 20.0), (10, 100.0), (20, 120.0)):

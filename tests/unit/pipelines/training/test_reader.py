@@ -1,4 +1,4 @@
-"""Training reads the rows of the global order in that order, wherever it begins, and says what it cannot read."""
+"""A reader yields rows in the global order, wherever it begins, and names what it cannot read."""
 
 import io
 import os
@@ -47,7 +47,7 @@ def image_of(key: int) -> np.ndarray:
 
 
 def labelled(shard: str, keys: list[int]) -> pa.Table:
-    """What `write_shards` is given; a shard whose rows were all rejected leaves no file."""
+    """Return a table as `write_shards` takes it; a shard whose rows were all rejected leaves no file."""
     count = len(keys)
     columns: dict[str, Any] = {
         "shard": [shard] * max(count, 1),
@@ -99,7 +99,7 @@ def template(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def corpus(template, tmp_path) -> Folder:
-    """One that may be damaged."""
+    """A copy that may be damaged."""
     root = tmp_path / "corpus"
     for file in template.rglob("rgbd/*/*.parquet"):
         (root / file.relative_to(template)).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Every row of the validation split counts once, whoever reads it, and workers have as many parts."""
+"""Every row of the validation split counts once, whoever reads it, and all workers have the same number of parts."""
 
 import pyarrow as pa
 import pytest

@@ -1,9 +1,9 @@
-"""As many workers as a cluster has room for and the order of samples allows; what does not fit is refused."""
+"""A training gets as many workers as fit on the cluster and divide the lanes; what does not fit is refused."""
 
 import pytest
 
 from ldm3d.config import LoopConfig, WorkersConfig
-from pipelines.training.trainer import worker_count
+from pipelines.training.worker import worker_count
 
 LOOP = LoopConfig(epochs=1, batch_size=32, lanes=8)
 
@@ -12,8 +12,8 @@ LOOP = LoopConfig(epochs=1, batch_size=32, lanes=8)
     ("workers", "cluster", "count"),
     [
         (WorkersConfig(), (64, 8), 8),
-        (WorkersConfig(), (64, 7), 4),  # of which 8 lanes are a multiple
-        (WorkersConfig(cpus=16), (64, 8), 4),  # each GPU's worker wants CPUs, too
+        (WorkersConfig(), (64, 7), 4),  # the largest divisor of 8 lanes that fits
+        (WorkersConfig(cpus=16), (64, 8), 4),  # workers need CPUs, too
         (WorkersConfig(), (2, 0), 2),
         (WorkersConfig(gpus=0), (4, 8), 4),
         (WorkersConfig(workers=2), (64, 8), 2),
@@ -30,11 +30,16 @@ def test_workers_fill_the_cluster_and_divide_the_lanes(workers, cluster, count):
             WorkersConfig(workers=8),
             LOOP,
             (64, 4),
-            "8 workers of 1 CPUs and 1 GPUs do not fit on a cluster of 64 CPUs and 4",
+            "8 workers of 1 CPUs and 1 GPUs .* 64 CPUs and 4 GPUs.* --workers",
         ),
-        (WorkersConfig(cpus=8), LOOP, (4, 1), "1 workers of 8 CPUs and 1 GPUs do not fit"),
-        (WorkersConfig(workers=3), LOOP, (8, 0), "8 lanes do not divide among 3 workers"),
-        (WorkersConfig(workers=2), LoopConfig(epochs=1, batch_size=32, micro_batch=5), (8, 0), "micro-batches of 5"),
+        (WorkersConfig(cpus=8), LOOP, (4, 1), "1 workers of 8 CPUs and 1 GPUs"),
+        (WorkersConfig(workers=3), LOOP, (8, 0), "8 lanes .* 3 workers"),
+        (
+            WorkersConfig(workers=2),
+            LoopConfig(epochs=1, batch_size=32, micro_batch=5),
+            (8, 0),
+            "--loop.micro-batch 5 .* 16 samples",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(workers, loop, cluster, message):
