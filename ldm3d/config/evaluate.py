@@ -1,4 +1,4 @@
-"""Settings of the stage that measures pictures, depth and autoencoders."""
+"""Settings of the evaluation stage, which measures pictures, depth and autoencoders."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,18 +13,19 @@ Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder"
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesConfig:
-    """How pictures are looked at, generated and real ones alike."""
+    """How pictures are prepared and which of them count, for generated and real ones alike."""
 
     size: int | None = None
-    """Pixels a side: pictures are cut to their middle square and resized to it before any network sees them. None
-    leaves samples as they are, and gives reference pictures the size of the samples."""
+    """Pixels a side: pictures are cropped to their middle square and resized to this before any network sees them.
+    None leaves samples as they are, and resizes reference pictures to the size of the samples."""
     resize: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
-    """Filter of that, of Pillow, which takes the mean of all pixels that become one."""
+    """Pillow's filter for resizing, which averages over all pixels that become one."""
     count: int | None = None
-    """Use so many keys of each set but the reference, a fixed sample: that of a smaller count is part of it. Features
-    are computed of all, so that another count is a matter of seconds. None uses all."""
+    """Number of keys to use from each set but the reference. The sample is fixed: a smaller count uses part of a
+    larger one's. Features are computed for all pictures, so another count takes seconds. None uses all."""
     keys: str | None = None
-    """Use only the pictures of these keys: a parquet file with a column `key`. Like `count`, it costs no features."""
+    """Use only the pictures with these keys: a parquet file with a column `key`. Like `count`, it needs no new
+    features."""
 
     def __post_init__(self) -> None:
         require(self.size is None or self.size >= 1, "pictures.size", self.size, "1 or more, or None")
@@ -36,21 +37,21 @@ class InceptionConfig:
     """The network behind FID, KID and Inception Score."""
 
     network: Literal["inception", "efficientnet-lite0"] = "inception"
-    """`inception` is torch-fidelity's Inception v3 of 2015-12-05, that of published numbers. `efficientnet-lite0` is a
-    surrogate that a Python package brings: real features without a download, never to be compared with published
-    numbers."""
+    """`inception` is torch-fidelity's Inception v3 of 2015-12-05, the network of published numbers.
+    `efficientnet-lite0` is a surrogate that a Python package brings: real features without a download, never to be
+    compared with published numbers."""
     weights: ModelPlace = "torch-fidelity"
-    """Of `inception`: `torch-fidelity` takes its file from TORCH_HOME, or downloads it once and checks its hash; or a
-    path of such a state dict, local or s3://."""
+    """Weights of `inception`: `torch-fidelity` takes its file from TORCH_HOME, or downloads it once and checks its
+    hash; or give the path of such a state dict, local or s3://."""
     resize: Literal["tf1", "clean"] = "tf1"
-    """To 299 pixels: `tf1` is bilinear as in TensorFlow 1, as torch-fidelity and published numbers have it; `clean` is
-    bicubic with antialiasing (arXiv 2104.11222)."""
+    """Resizing to 299 pixels: `tf1` is bilinear as in TensorFlow 1, used by torch-fidelity and published numbers;
+    `clean` is bicubic with antialiasing (arXiv 2104.11222)."""
     batch_size: int = 32
     """Pictures per forward pass."""
     kid_subsets: int = 100
-    """Random subsets that the kernel distance is estimated on."""
+    """Number of random subsets that the kernel distance is estimated on."""
     kid_subset_size: int = 1_000
-    """Pictures in each; where there are fewer, all of them."""
+    """Pictures per subset; all of them if there are fewer."""
 
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("kid_subsets", 2), ("kid_subset_size", 2)):
@@ -60,15 +61,15 @@ class InceptionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipConfig:
-    """The network that says how well pictures go with their captions."""
+    """The network that scores how well pictures match their captions."""
 
     model: ModelPlace = "openai/clip-vit-large-patch14"
-    """A CLIP of transformers, by path or hub id; or `conse`, a surrogate made of EfficientNet-Lite0 and MiniLM that
-    Python packages bring, never to be compared with published numbers."""
+    """A CLIP of transformers, by path or hub id; or `conse`, a surrogate of EfficientNet-Lite0 and MiniLM that Python
+    packages bring, never to be compared with published numbers."""
     revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
     prefix: str = ""
-    """Put before each caption; some evaluations use "A photo depicts "."""
+    """Text put before each caption; some evaluations use "A photo depicts "."""
     batch_size: int = 32
     """Pictures per forward pass."""
 
@@ -79,22 +80,23 @@ class ClipConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DepthConfig:
-    """What depth is compared with (paper, section 4.3)."""
+    """The models that depth is compared with (paper, section 4.3)."""
 
     reference: ModelPlace = "Intel/zoedepth-nyu"
-    """A metric depth model of transformers, by path or hub id: what it sees in a picture is taken for true."""
+    """A metric depth model of transformers, by path or hub id, whose predictions are the ground truth."""
     reference_revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
     peer: ModelPlace | None = "Intel/dpt-large"
-    """A depth model whose answer for the same pictures is scored beside the samples' own depth; None for none."""
+    """A depth model whose predictions for the same pictures are scored beside the samples' own depth; None for
+    none."""
     peer_revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
     flip: bool = True
-    """Average the reference with its answer to the mirrored picture, as ZoeDepth's own code does."""
+    """Average the reference's prediction with that for the mirrored picture, as ZoeDepth's own code does."""
     points: int = 1_000
-    """Drawn at random from the valid pixels of a sample, to align scale and shift on."""
+    """Number of random valid pixels of a sample on which scale and shift are aligned."""
     max_depth_m: float = 10.0
-    """Metres at which aligned depth is capped; ZoeDepth-N's range."""
+    """Metres at which aligned depth is capped; the default is ZoeDepth-N's range."""
     batch_size: int = 8
     """Pictures per forward pass."""
 
@@ -111,12 +113,12 @@ class ReconstructionConfig:
     """How autoencoders are measured."""
 
     models: tuple[NamedModelPlace, ...] = ()
-    """Models whose autoencoder is measured: LDM3D's of 6 or 4 channels, or Stable Diffusion's of 3; each a path or hub
-    id, or NAME=PATH."""
+    """Models whose autoencoder is measured: LDM3D's with 6 or 4 channels, or Stable Diffusion's with 3; each a path or
+    hub id, or NAME=PATH."""
     corpus: str | None = None
-    """What they reconstruct: a corpus of `rebuild_corpus`, finished, or the folder of one of its splits."""
+    """The pictures they reconstruct: a finished corpus of `rebuild_corpus`, or the folder of one of its splits."""
     perceptual: PerceptualConfig = field(default_factory=PerceptualConfig)
-    """Network and weights of LPIPS; its loss weights do not matter here."""
+    """Network and weights of LPIPS; the loss weights are not used here."""
     batch_size: int = 8
     """Pictures per forward pass."""
 
@@ -132,20 +134,20 @@ class ReportConfig:
     """The report, and when it calls a metric worse."""
 
     title: str = "LDM3D evaluation"
-    """Of the page."""
+    """Title of the page."""
     tolerance: float = 2.0
-    """A metric got worse where it did so by more than so many standard errors of the difference to the run before of
-    the same protocol."""
+    """A metric counts as worse if it got worse by more than this number of standard errors of the difference from the
+    previous run under the same protocol."""
     gate: tuple[Metric, ...] = ()
-    """Metrics whose getting worse ends in exit code 4; all if none is named. Of many numbers some seem worse by
+    """Metrics that cause exit code 4 when they get worse; all if none is named. Among many numbers some seem worse by
     chance: name those that matter."""
     seed: int = 0
     """Decides which samples are shown."""
     shown: int = 6
-    """Captions in the figure of samples."""
+    """Number of captions in the figure of samples."""
     surrogate: tuple[Metric, ...] = ()
-    """Metrics whose networks stand in for the published ones: marked, and never put beside the paper's numbers. The
-    surrogates that have a name of their own, `efficientnet-lite0` and `conse`, are known."""
+    """Metrics whose networks stand in for the published ones: they are marked, and never put beside the paper's
+    numbers. The built-in surrogates, `efficientnet-lite0` and `conse`, are recognised without this."""
 
     def __post_init__(self) -> None:
         require(self.tolerance >= 0, "report.tolerance", self.tolerance, "0 or more")
@@ -157,19 +159,19 @@ class EvaluateConfig:
     """Measure samples against real pictures and captions, and autoencoders on a corpus."""
 
     input: tuple[str, ...] = ()
-    """Sets of pictures to measure: outputs of `generate`, a set for each point of their grids; or a folder of parquet
-    files with a column `image` (and `caption`, `key`, `depth`), or of PNG and JPEG files. Each may be NAME=PATH; its
-    name is that of the folder otherwise. Local or s3://."""
+    """Sets of pictures to measure: outputs of `generate`, with one set per point of the grid; or folders of parquet
+    files with a column `image` (and `caption`, `key`, `depth`), or of picture files (PNG, JPEG, WebP). Each may be
+    NAME=PATH; otherwise the folder's name is used. Local or s3://."""
     output: FolderUrl
-    """Folder of the evaluation; local or s3://. Another run on the same folder reuses the features that are there, and
-    is compared with the runs before."""
+    """Folder of the evaluation; local or s3://. Another run on the same folder reuses its features and is compared
+    with earlier runs."""
     reference: str | None = None
     """Real pictures for FID and KID: any of the above, or a corpus."""
     metrics: tuple[Metric, ...] = ("fid", "kid", "inception_score", "clip", "depth", "autoencoder")
-    """What to compute; what the input does not allow (captions, depth, a reference, autoencoders) is left out, and the
-    report says so."""
+    """Metrics to compute. Those that the input does not allow (for want of captions, depth, a reference or
+    autoencoders) are left out, and the report says so."""
     shard_pictures: int = 64
-    """Single picture files per shard, what is committed at once; of parquet a file is a shard."""
+    """Picture files per shard, the unit of commit; a parquet file is a shard by itself."""
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     inception: InceptionConfig = field(default_factory=InceptionConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
