@@ -50,20 +50,24 @@ def write_set(folder: Path, rows: int) -> str:
     return str(folder)
 
 
+def plan_of(config: EvaluateConfig) -> EvaluatePlan:
+    return EvaluatePlan.of(config).with_networks(FINGERPRINTS, FINGERPRINTS)
+
+
 def write_features(config: EvaluateConfig) -> None:
     """What the actors would have committed."""
-    plan, output, random = EvaluatePlan.of(config), Folder(config.output), np.random.default_rng(0)
+    plan, output, random = plan_of(config), Folder(config.output), np.random.default_rng(0)
     claim(output, RUN, {})
-    for measured in plan.sets:
-        for part in measured.pictures.parts:
+    for subject in plan.subjects:
+        for part in subject.pictures.parts:
             count = len(part.keys)
             names = {"key": pa.array(part.keys), "number": pa.array(part.numbers)}
-            for measure in measured.measures:
+            for network in subject.networks:
                 values = partial(random.standard_normal, dtype=np.float32)
                 columns = {name: _lists(values((count, width))) for name, width in WIDTHS.items()}
-                if measure == SIMILARITY:
+                if network == SIMILARITY:
                     columns = {"clip": pa.array(random.normal(30, 3, count))}
-                shard = plan.shard(measured, measure, part, FINGERPRINTS)
+                shard = plan.shard(subject, network, part)
                 tables = {"features": [pa.table({**names, **columns})]}
                 commit_shard(output, RUN, Record(shard.name, count, count, {}, {}), tables, {"features": FLOATS})
 
@@ -76,11 +80,11 @@ def drive(config: EvaluateConfig) -> dict[str, float]:
     """Numbers of what is measured, as the stage makes them. Returns seconds of planning and of summing."""
     connect(config.cluster)
     began = time.perf_counter()
-    plan = EvaluatePlan.of(config)
+    plan = plan_of(config)
     planned = time.perf_counter()
-    found = {result.metric: result for result in Results(plan, FINGERPRINTS, FINGERPRINTS, RUN, "").rows()}
+    found = {result.metric: result for result in Results(plan, RUN, "").rows()}
     if set(found) != set(config.metrics) or {each.num_samples for each in found.values()} != {
-        plan.sets[0].pictures.rows
+        plan.subjects[0].pictures.rows
     }:
         raise RuntimeError(f"numbers are missing: {found}")
     return {"plan_s": planned - began, "sum_s": time.perf_counter() - planned}

@@ -1,4 +1,4 @@
-"""What may be measured: samples of a grid, a corpus, parquet of others, picture files; and what is refused."""
+"""Samples of a grid, a corpus, foreign parquet and picture files open as sets; anything else is refused."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,8 @@ import pytest
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.keys import make_key
 from ldm3d.schema import IMAGE
-from pipelines.evaluation.picture_sets import PictureSet, open_sets
+from pipelines.evaluation.open_sets import open_sets
+from pipelines.evaluation.picture_sets import PictureSet
 from pipelines.storage.folder import Folder
 
 SETTINGS = {"captions": {"seed": 3}, "sampling": {"eta": 0.5, "scheduler": "ddim"}, "precision": "fp32"}
@@ -108,13 +109,16 @@ def test_a_changed_picture_changes_the_fingerprint(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda root: None, "is no folder"),
+        (lambda root: None, "given.* not a folder"),
         (lambda root: root.mkdir(), "holds no .parquet file and no .jpg"),
         (lambda root: Folder(str(root)).write("config.json", b"{}"), "is not finished"),
         (lambda root: Folder(str(root)).write_tables("a.parquet", [pa.table({"x": [1]})]), "wanted `image`"),
         (lambda root: Folder(str(root)).write("a.parquet", b"PAR1"), "--input"),
         (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=[5, 5])]), "the key 5 twice"),
-        (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=["a", "b"])]), "whole number"),
+        (
+            lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=["a", "b"])]),
+            "`key` of type string",
+        ),
         (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(0))]), "holds no row"),
     ],
 )
