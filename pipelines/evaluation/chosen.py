@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.keys import rank
+from ldm3d.keys import positions_of, rank
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +55,11 @@ class Chosen:
 
     def places(self, keys: NDArray[np.int64], numbers: NDArray[np.int32]) -> NDArray[np.int64]:
         """Find each of M pictures among those that count: (M,) places, -1 for one that does not count."""
-        if not len(self):
-            return np.full(len(keys), -1)
         own, order = self._sorted
-        asked = _pairs(keys, numbers)
-        at = np.searchsorted(own, asked).clip(max=len(own) - 1)
-        return np.where(own[at] == asked, order[at], -1)
+        at = positions_of(_pairs(keys, numbers), own)
+        places = np.full(len(keys), -1)
+        places[at >= 0] = order[at[at >= 0]]
+        return places
 
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.void], NDArray[np.int64]]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
+from ldm3d.keys import positions_of
 from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import discrepancy_and_influences, random_subsets
@@ -132,17 +133,17 @@ class _Some:
     """(K, D)."""
 
     def __getitem__(self, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.features[np.searchsorted(self.places, wanted)]
+        return self.features[positions_of(wanted, self.places)]
 
 
 def _features_at(rows: FeatureRows, chosen: Chosen, wanted: NDArray[np.int64]) -> _Some:
     """Read the features at the places `wanted`, which are sorted."""
     found: NDArray[np.float32] = np.empty((len(wanted), 0), np.float32)
     for table, places in read_rows(rows.url, [shard.name for shard in rows.shards], ["pool"], chosen):
-        at = np.isin(places, wanted)
-        if at.any():
-            features = matrix(table["pool"])[at]
+        at = positions_of(places, wanted)
+        if (at >= 0).any():
+            features = matrix(table["pool"])
             if not found.shape[1]:
                 found = np.full((len(wanted), features.shape[1]), np.nan, np.float32)
-            found[np.searchsorted(wanted, places[at])] = features
+            found[at[at >= 0]] = features[at >= 0]
     return _Some(wanted, found)

@@ -1,4 +1,4 @@
-"""A CLIP laid out as OpenAI's are on the hub, with their real vocabulary: read as they mean it, or refused."""
+"""A CLIP laid out like OpenAI's on the hub, with their real vocabulary, is read as OpenAI reads it, or refused."""
 
 import gzip
 import importlib.util
@@ -24,7 +24,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def vocabulary() -> tuple[dict[str, int], list[str]]:
-    """Tokens and merges of OpenAI's file: bytes, the printable ones first, then what they merge to."""
+    """Read tokens and merges from OpenAI's file: bytes, printable ones first, then what they merge to."""
     lines = gzip.decompress((DATA / "bpe_simple_vocab_16e6.txt.gz").read_bytes()).decode().split("\n")
     merges = lines[1 : 49_152 - 256 - 2 + 1]
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -35,7 +35,7 @@ def vocabulary() -> tuple[dict[str, int], list[str]]:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings as of 2022: sizes that are one number, special tokens that text_config misnames."""
+    """A CLIP with settings of 2022: sizes are single numbers, and text_config misnames special tokens."""
     folder = tmp_path_factory.mktemp("hub")
     words, merges = vocabulary()
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -79,7 +79,7 @@ def test_words_have_clips_own_numbers(network, caption, ids):
 
 
 def test_captions_are_read_at_their_first_end_token_however_long(network):
-    """Where OpenAI's CLIP reads them; hub files say that the end token is number 2, and it is not."""
+    """That is where OpenAI's CLIP reads them; the hub's files wrongly say that the end token is number 2."""
     short, long = "a photo of a cat", "a photo of a cat " * 20
     found = network.of_captions([short, long])
     for caption, embedding in zip((short, long), found, strict=True):
@@ -101,7 +101,7 @@ def test_settings_of_2022_make_openais_pixels(network):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1), (2, 20_000), (20_000, 2)])
 def test_pictures_of_any_shape_are_measured_by_their_middle(network, shape):
-    """Resized whole, the longest of these would fill 1.5 GB."""
+    """Resized whole, the longest of them would fill 1.5 GB."""
     random = np.random.default_rng(0)
     picture, other = (random.integers(0, 256, (*shape, 3), np.uint8) for _ in range(2))
     high, wide = (min(side, 16 * min(shape)) for side in shape)
@@ -161,7 +161,7 @@ def _pickled(folder: Path) -> None:
     ],
 )
 def test_parts_that_are_missing_broken_or_of_another_model_are_refused(hub, tmp_path, spoil, message):
-    """transformers itself makes up a tokenizer of two words, by which all captions are the same."""
+    """transformers alone would invent a tokenizer of two words, for which all captions are the same."""
     folder = tmp_path / "clip"
     shutil.copytree(hub, folder)
     spoil(folder)

@@ -1,4 +1,4 @@
-"""Samples' depth and a peer's against a metric model: closed forms, a real scene, any company, what is no number."""
+"""Depth of samples and peer is scored against a metric model as closed forms and a real scene say, in any batch."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def network(config) -> DepthAgreement:
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
-    """Five pictures of two sizes, one in a place of its own."""
+    """Five pictures of two sizes, in mixed order."""
     rng = np.random.default_rng(0)
     sizes = [(40, 56), (40, 56), (48, 48), (40, 56), (48, 48)]
     images = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
@@ -91,7 +91,7 @@ def test_inverse_depth_of_the_reference_is_perfect_but_for_its_16_bits(tmp_path)
         assert (row["valid"], row["beyond"], row["far"]) == (32 * 32, 0, 0)
 
 
-def test_a_picture_is_measured_the_same_in_any_company(network, batch):
+def test_a_picture_is_measured_the_same_in_any_batch(network, batch):
     together = network(batch).to_pandas()
     for place in range(len(batch)):
         alone = network(one(batch, place)).to_pandas()
@@ -164,7 +164,7 @@ def test_a_range_that_is_in_no_weight_is_in_the_fingerprint(config):
     assert again.fingerprint != one.fingerprint
 
 
-def test_models_that_will_not_do_are_refused_by_the_name_of_their_setting(config, tmp_path):
+def test_unsuitable_models_are_refused_by_the_name_of_their_setting(config, tmp_path):
     with pytest.raises(ValueError, match=r"depth\.reference .*dpt.* wanted metres"):
         DepthAgreement.from_pretrained(replace(config, reference=config.peer), "cpu")
     with pytest.raises(ValueError, match=rf"depth\.peer .*{tmp_path}"):
@@ -172,7 +172,7 @@ def test_models_that_will_not_do_are_refused_by_the_name_of_their_setting(config
 
 
 class Measured(torch.nn.Module):
-    """A network that knows the depth of one scene, in metres."""
+    """A network that returns the depth of one scene, in metres."""
 
     device, config = torch.device("cpu"), DPTImageProcessor()
 
@@ -185,10 +185,10 @@ class Measured(torch.nn.Module):
 
 
 def test_stereo_matching_of_a_real_scene_agrees_with_its_measured_depth_better_than_its_blur_does():
-    """Middlebury's motorcycle (Scharstein et al. 2014), and OpenCV's matcher as a predictor with real errors."""
+    """The scene is Middlebury's motorcycle (Scharstein et al. 2014); OpenCV's matcher predicts with real errors."""
     left, right, disparity = stereo_motorcycle()
     left, right, disparity = left[::2, ::2], right[::2, ::2], disparity[::2, ::2]
-    depth_m = (994.978 * 0.193001 / (disparity + 31.086)).astype(np.float32)  # 0 m where nothing was
+    depth_m = (994.978 * 0.193001 / (disparity + 31.086)).astype(np.float32)  # 0 m where nothing was measured
     grey = [cv2.cvtColor(np.ascontiguousarray(view), cv2.COLOR_RGB2GRAY) for view in (left, right)]
     matched = cv2.StereoSGBM_create(0, 32, 5).compute(*grey).clip(0).astype(np.float32)
     depth_m[matched == 0] = 0  # 16 bits cannot say that nothing was matched

@@ -1,4 +1,4 @@
-"""Autoencoders of 6, 4 and 3 channels: every number by hand, any company, any size, what is no number."""
+"""Scores of autoencoders of 6, 4 and 3 channels are those computed by hand, for any batch and picture size."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ class Quarters:
 
 
 class Mirror:
-    """An autoencoder that gives back what it got, less of it where asked: its codec alone is measured."""
+    """An autoencoder that returns its input, changed by `loss`, so that only the codec is measured."""
 
     class _Latent:
         def __init__(self, mean):
@@ -68,7 +68,7 @@ def perceptual() -> Perceptual:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Folders of small autoencoders, as training leaves them, by channels."""
+    """Folders of small autoencoders as training writes them, by number of channels."""
     folders = {}
     for channels in (6, 4, 3, 5):
         with torch.random.fork_rng(devices=[]):
@@ -101,7 +101,7 @@ def pictures(*sizes: tuple[int, int]) -> Batch:
 
 @torch.inference_mode()
 def restored_by_hand(folder, channels: int, image, depth) -> tuple[np.ndarray, np.ndarray | None]:
-    """The mode of the posterior, decoded and stored: bytes each by itself, high and low."""
+    """Decode the mode of the posterior and store it: high and low bytes separately."""
     vae = AutoencoderKL.from_pretrained(folder, subfolder="vae")
     levels = list(np.moveaxis(image, -1, 0).astype(np.float64))
     if channels == 6:
@@ -155,7 +155,7 @@ def test_what_comes_back_unchanged_is_perfect(perceptual, channels):
 
 
 def test_one_level_of_the_high_byte_is_256_of_depth(perceptual):
-    """And where depth is 0 nothing is divided by it; the floor is 257 of 65,535."""
+    """Depth of 0 is never a denominator; the floor is 257 of 65,535."""
 
     def one_level_nearer(pixels):
         return pixels + torch.tensor([0, 0, 0, 0, 2 / 255, 0])[:, None, None]
@@ -172,7 +172,7 @@ def test_one_level_of_the_high_byte_is_256_of_depth(perceptual):
     assert np.isnan([flat["depth_abs_rel"], flat["depth_abs_rel_floored"]]).all()
 
 
-def test_pictures_come_out_the_same_to_the_bit_in_any_company(saved):
+def test_pictures_come_out_the_same_to_the_bit_in_any_batch(saved):
     batch = pictures((32, 32), (33, 47), (32, 32), (32, 32), (33, 47))
     network = opened(saved[6])
     together = network(batch).to_pandas()
@@ -181,13 +181,13 @@ def test_pictures_come_out_the_same_to_the_bit_in_any_company(saved):
         alone = Batch(batch.keys[some], batch.numbers[some], batch.images[some], None, batch.depths[some])
         found = network(alone).to_pandas()
         for name in ("psnr_db", "ssim", *DEPTH):
-            assert together[name][place] == pytest.approx(found[name][0], rel=1e-12)  # of one level it were 1e-5
+            assert together[name][place] == pytest.approx(found[name][0], rel=1e-12)  # one level would be 1e-5
         np.testing.assert_allclose(together["pool"][place], found["pool"][0], rtol=1e-6)
         assert together["lpips"][place] == pytest.approx(found["lpips"][0], rel=1e-4)
 
 
-def test_sides_that_cannot_be_halved_are_continued_and_cut_again(saved, perceptual):
-    """By hand: the last row and column twice."""
+def test_sides_that_cannot_be_halved_are_padded_and_cropped_again(saved, perceptual):
+    """By hand, by repeating the last row and column."""
     batch = pictures((33, 47))
     (row,) = opened(saved[3])(batch).to_pylist()
     image = batch.images[0]
@@ -226,7 +226,7 @@ def test_pictures_too_small_for_a_metric_have_the_others(perceptual):
     assert np.isfinite(row["pool"]).all()
 
 
-def test_the_schema_is_that_of_the_features_and_figures(saved):
+def test_the_schema_is_that_of_the_features_and_scores(saved):
     network = opened(saved[4])
     table = network(pictures((32, 32)))
     assert table.schema == network.columns

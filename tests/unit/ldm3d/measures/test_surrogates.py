@@ -1,4 +1,4 @@
-"""Real networks on real photographs: what is worse scores worse, what is more different is further away."""
+"""With real networks and photographs, worse pictures score worse and more different ones are further away."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Tables hold our numbers with their errors, and the paper's beside those that were measured with real networks."""
+"""Tables hold our numbers with their errors, and the paper's below those measured with the published networks."""
 
 import pytest
 

@@ -30,7 +30,7 @@ def table(values: range, **columns: object) -> pa.Table:
 
 
 def samples(root: Path, rows: int = 3, checkpoint: str = "abc") -> Path:
-    """The output of a finished `generate` of a grid of two, one of them empty."""
+    """Write the output of a finished `generate` with a grid of two points, one of them empty."""
     output = Folder(str(root))
     depth = pa.array([{"bytes": encode_depth(np.zeros((4, 4), np.uint16), "png"), "path": "d"}] * rows, IMAGE)
     columns = {"key": pa.array([7] * rows), "number": pa.array(range(rows)), "caption": ["a cube"] * rows}
@@ -80,7 +80,7 @@ def test_picture_files_are_cut_into_parts_in_the_order_of_their_names(tmp_path):
     assert found.parts[1].keys.tolist() == [make_key("deep/c.webp")]
 
 
-def test_parquet_of_others_needs_no_more_than_pictures(tmp_path):
+def test_foreign_parquet_needs_no_more_than_pictures(tmp_path):
     pq.write_table(table(range(3), text=["a", "b", "c"]), tmp_path / "x.parquet")
     found = only(tmp_path)
     assert found.columns == {"image": "image", "caption": "text"}
@@ -131,7 +131,7 @@ def test_what_cannot_be_measured_is_refused(tmp_path, make, message):
 
 
 def test_pictures_that_change_places_in_a_file_of_the_same_size_change_it(tmp_path):
-    """The control of every metric of captions: the same pictures, captions of others."""
+    """That is the control for every metric of captions: the same pictures with swapped captions."""
     prints = set()
     for captions in (["a", "b", "c"], ["b", "a", "c"]):
         pq.write_table(table(range(3), caption=captions), tmp_path / "x.parquet", compression="none")
