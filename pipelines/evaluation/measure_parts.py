@@ -45,7 +45,7 @@ class MeasureJob:
     """CPUs per actor."""
     owner: str
     fingerprints: dict[str, str]
-    """Of the networks, by name."""
+    """Fingerprints of the networks by name, which every node must find again."""
 
 
 class PartMeasurer:

@@ -33,9 +33,9 @@ class EvaluatePlan:
     keys: NDArray[np.int64] | None = None
     """Keys of the pictures that may count; None allows all."""
     fingerprints: dict[str, str] = field(default_factory=dict)
-    """Of the networks, by name; known once they have been tried (`with_networks`)."""
+    """Fingerprints of the networks by name; empty until they have been tried (`with_networks`)."""
     judges: dict[str, str] = field(default_factory=dict)
-    """Likewise, but for autoencoders of what measures them, without the autoencoder."""
+    """The same, except that an autoencoder has the fingerprint of what measures it, without the autoencoder."""
 
     @classmethod
     def of(cls, config: EvaluateConfig) -> Self:
