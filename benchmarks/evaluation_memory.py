@@ -1,10 +1,10 @@
-"""How an evaluation's driver grows: its memory and time at a thousand and at thirty thousand pictures.
+"""How the numbers of an evaluation grow: the driver's memory and time at a thousand and at thirty thousand pictures.
 
     python -m benchmarks.evaluation_memory [--size 30000]
 
-Pictures have one pixel, and random features of Inception's width are committed as by the stage, 64 per shard. Then the
-driver does its part after all pictures are measured: it checks which ones count, and has FID, KID, Inception Score and
-CLIP similarity computed on a cluster of two CPUs. Each size has its own driver process.
+Pictures of one pixel, and made-up features of Inception's width, committed as the stage commits them, 64 a shard. Then
+the driver does what it does when all pictures are measured: it checks which ones count, and has FID, KID, Inception
+Score and CLIP similarity summed on a cluster of two CPUs. Each size has a driver process of its own.
 """
 
 import tempfile
@@ -36,7 +36,7 @@ RUN = "benchmark"
 
 
 def write_set(folder: Path, rows: int) -> str:
-    """Write the smallest possible pictures, with captions."""
+    """Pictures with captions, as small as they can be."""
     folder.mkdir(parents=True)
     image = {"bytes": encode_rgb(np.zeros((1, 1, 3), np.uint8)), "path": ""}
     for start in range(0, rows, SHARD):
@@ -50,20 +50,24 @@ def write_set(folder: Path, rows: int) -> str:
     return str(folder)
 
 
+def plan_of(config: EvaluateConfig) -> EvaluatePlan:
+    return EvaluatePlan.of(config).with_networks(FINGERPRINTS, FINGERPRINTS)
+
+
 def write_features(config: EvaluateConfig) -> None:
-    """Commit random features in place of the actors."""
-    plan, output, random = EvaluatePlan.of(config), Folder(config.output), np.random.default_rng(0)
+    """What the actors would have committed."""
+    plan, output, random = plan_of(config), Folder(config.output), np.random.default_rng(0)
     claim(output, RUN, {})
-    for measured in plan.sets:
-        for part in measured.pictures.parts:
+    for subject in plan.subjects:
+        for part in subject.pictures.parts:
             count = len(part.keys)
             names = {"key": pa.array(part.keys), "number": pa.array(part.numbers)}
-            for measure in measured.measures:
+            for network in subject.networks:
                 values = partial(random.standard_normal, dtype=np.float32)
                 columns = {name: _lists(values((count, width))) for name, width in WIDTHS.items()}
-                if measure == SIMILARITY:
+                if network == SIMILARITY:
                     columns = {"clip": pa.array(random.normal(30, 3, count))}
-                shard = plan.shard(measured, measure, part, FINGERPRINTS)
+                shard = plan.shard(subject, network, part)
                 tables = {"features": [pa.table({**names, **columns})]}
                 commit_shard(output, RUN, Record(shard.name, count, count, {}, {}), tables, {"features": FLOATS})
 
@@ -73,24 +77,21 @@ def _lists(values: np.ndarray) -> pa.Array:
 
 
 def drive(config: EvaluateConfig) -> dict[str, float]:
-    """Compute the scores as the stage does. Returns the seconds of planning and of summing.
-
-    Raises:
-        RuntimeError: a score is missing, or does not cover all pictures.
-    """
+    """Numbers of what is measured, as the stage makes them. Returns seconds of planning and of summing."""
     connect(config.cluster)
     began = time.perf_counter()
-    plan = EvaluatePlan.of(config)
+    plan = plan_of(config)
     planned = time.perf_counter()
-    found = {result.metric: result for result in Results(plan, FINGERPRINTS, FINGERPRINTS, RUN, "").rows()}
-    counts = {each.num_samples for each in found.values()}
-    if set(found) != set(config.metrics) or counts != {plan.sets[0].pictures.rows}:
-        raise RuntimeError(f"scores are missing: {found}")
+    found = {result.metric: result for result in Results(plan, RUN, "").rows()}
+    if set(found) != set(config.metrics) or {each.num_samples for each in found.values()} != {
+        plan.subjects[0].pictures.rows
+    }:
+        raise RuntimeError(f"numbers are missing: {found}")
     return {"plan_s": planned - began, "sum_s": time.perf_counter() - planned}
 
 
 def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
-    """Measure one size: seconds, and the driver's peak memory."""
+    """One size: seconds, and the driver's peak memory."""
     config = EvaluateConfig(
         input=(write_set(folder / "drawn", rows),),
         reference=write_set(folder / "real", rows),

@@ -31,8 +31,8 @@ from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import SUBSET_SIZE, SUBSETS, kernel_distance
 from ldm3d.schema import IMAGE
 from pipelines.evaluation.feature_rows import matrix
-from pipelines.evaluation.measure_parts import Measuring, PartMeasurer
-from pipelines.evaluation.networks import FEATURES, try_measures
+from pipelines.evaluation.measure_parts import MeasureJob, PartMeasurer
+from pipelines.evaluation.networks import FEATURES, try_networks
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import claim
@@ -73,18 +73,18 @@ def ours(root: Path, kind: str, weights: Path, threads: int) -> Score:
             metrics=("fid", "kid", "inception_score"),
             inception=InceptionConfig(weights=str(weights)),
         )
-        plan, output = EvaluatePlan.of(config), Folder(name)
+        tried = try_networks([FEATURES], config)
+        plan, output = EvaluatePlan.of(config).with_networks(tried["fingerprints"], tried["judges"]), Folder(name)
         claim(output, RUN, {})
-        prints = try_measures([FEATURES], plan.config)["fingerprints"]
         torch.set_num_threads(threads)
-        measurer = PartMeasurer(Measuring(plan.config, threads, RUN, {}, prints))
-        tasks = [pa.table({"task": [task.to_json()]}) for task in plan.tasks(prints)]
+        measurer = PartMeasurer(MeasureJob(plan.config, threads, RUN, plan.fingerprints))
+        tasks = [pa.table({"task": [task.to_json()]}) for task in plan.tasks()]
         with ThreadPoolExecutor(DEVICE_CALLS) as calls:
             list(calls.map(measurer, tasks))
         sets = {}
-        for measured in plan.sets:
-            shards = [plan.shard(measured, FEATURES, part, prints) for part in measured.pictures.parts]
-            sets[measured.role] = pa.concat_tables([output.read_table(shard.file("features")) for shard in shards])
+        for subject in plan.subjects:
+            shards = [plan.shard(subject, FEATURES, part) for part in subject.pictures.parts]
+            sets[subject.role] = pa.concat_tables([output.read_table(shard.file("features")) for shard in shards])
     return _numbers(sets["input"], sets["reference"])
 
 

@@ -6,7 +6,8 @@
         --metrics fid inception_score clip
     ray job submit --working-dir . -- python -m jobs.evaluate --input ... --output ...
 
-Killed anywhere, run it again: it does what is left. Exit code 4: done, and a metric got worse than in the run before.
+Kill it at any point and run the same command again: it resumes where it stopped. Exit code 4: done, and a metric got
+worse than in the previous run.
 """
 
 from typing import Any

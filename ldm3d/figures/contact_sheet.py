@@ -1,4 +1,4 @@
-"""A picture of images for a person to look at: image, coloured depth where there is depth, caption."""
+"""A sheet of samples to inspect by eye: image, coloured depth if there is depth, caption."""
 
 import io
 import math
@@ -20,10 +20,12 @@ GAP = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """One row to show: H x W x 3 uint8 RGB; H x W uint16, larger = nearer, or None; what it says below."""
+    """One sample to show."""
 
     image: NDArray[np.uint8]
+    """H x W x 3 RGB."""
     depth: NDArray[np.uint16] | None
+    """H x W, larger = nearer."""
     caption: str
 
 
@@ -34,9 +36,9 @@ def colour_depth(depth: NDArray[np.uint16]) -> NDArray[np.uint8]:
 
 
 def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") -> bytes:
-    """Samples side by side, each as image | depth above its caption, under a title if there is one, as a PNG.
+    """Draw samples side by side, each as image | depth above its caption, with an optional title, as a PNG.
 
-    Where no sample has depth there is no room for it.
+    If no sample has depth, no room is left for it.
     """
     if not samples:
         raise ValueError("a contact sheet needs at least one sample, got none")
@@ -62,21 +64,21 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 4, title: str = "") 
 
 
 def typeface(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings: Latin, Greek and Cyrillic letters, where Pillow's own has ASCII alone."""
-    matplotlib = find_spec("matplotlib")  # found, not imported, which takes a while
+    """Load matplotlib's DejaVu Sans: it has Latin, Greek and Cyrillic letters, while Pillow's font only has ASCII."""
+    matplotlib = find_spec("matplotlib")  # importing it would take a while
     assert matplotlib is not None
     assert matplotlib.origin is not None
     return ImageFont.truetype(Path(matplotlib.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def tile(pixels: NDArray[np.uint8], size: tuple[int, int] = (TILE, TILE)) -> Image.Image:
-    """At a size, width and height. Small pictures are enlarged pixel by pixel, so that one sees what is stored."""
+    """Resize to width and height. Small pictures are enlarged pixel by pixel, so that one sees what is stored."""
     small = max(pixels.shape[:2]) < max(size)
     return Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
 
 
 def wrap(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """At most LINES lines that fit `width`, the last one cut short where the text is longer."""
+    """Break text into at most LINES lines that fit `width` pixels; a longer text ends in an ellipsis."""
     lines = [""]
     for word in text[:500].split():
         longer = f"{lines[-1]} {word}".strip()
@@ -91,7 +93,7 @@ def wrap(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: i
 
 
 def cut(line: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """As many letters of it as fit `width`."""
+    """Cut a line to the letters that fit `width` pixels."""
     while line and font.getlength(line) > width:
         line = line[:-1]
     return line

@@ -1,4 +1,4 @@
-"""Aligned depth beside its reference, in metres: figure 8 of the paper."""
+"""Aligned depth beside its reference, in metres, like figure 8 of the paper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,36 +12,35 @@ from ldm3d.figures.contact_sheet import GAP, LINE, TILE, colour_depth, typeface
 from ldm3d.figures.picture_grid import INK, Heading, PictureRow, picture_grid
 from ldm3d.rgbd import DEPTH_MAX
 
-VOID = (150, 156, 163)  # where there is no depth: none of the scale's colours
-BAR, TICKS = 14, 5  # pixels; numbers below it
+VOID = (150, 156, 163)  # grey where there is no depth, not a colour of the scale
+BAR, TICKS = 14, 5  # height in pixels; numbers below it
 
 
 @dataclass(frozen=True, eq=False)
 class DepthRow:
-    """One sample.
-
-    image: H x W x 3 uint8 RGB. own, peer: H x W, in metres, aligned with the reference, of the sample and of a peer's
-    answer to its picture; None where there is none. reference: H x W, in metres. Void where it is not finite or not
-    above 0.
-    """
+    """One sample. Depth is void where it is not finite or not above 0."""
 
     caption: str
     image: NDArray[np.uint8]
+    """H x W x 3 RGB."""
     reference: NDArray[Any]
+    """H x W, metres."""
     own: NDArray[Any] | None = None
+    """H x W, metres: the sample's depth, aligned with the reference."""
     peer: NDArray[Any] | None = None
+    """H x W, metres: the depth that a peer predicts for the picture, aligned likewise."""
 
 
 def depth_figure(
     rows: Sequence[DepthRow], own: str = "sample", peer: str = "peer", reference: str = "reference"
 ) -> bytes:
-    """A row for each sample: image, its depth, the peer's, the reference, under one scale of colours, as a PNG.
+    """Draw a row per sample: image, its depth, the peer's, the reference, on one colour scale, as a PNG.
 
-    The scale, below with a bar, is from the nearest to the farthest that any reference sees; near is bright. Depth
-    beyond either end has the colour of that end, and void depth is grey.
+    The scale, drawn as a bar below, runs from the nearest to the farthest depth in any reference; near is bright.
+    Depth beyond either end has the colour of that end, and void depth is grey.
 
     Args:
-        own, peer, reference: what they are called.
+        own, peer, reference: names for the headings.
 
     Raises:
         ValueError: there are no rows.
@@ -71,10 +70,12 @@ def _coloured(depth_m: NDArray[Any] | None, near: float, far: float) -> NDArray[
 
 
 def _range(references: Sequence[NDArray[Any]]) -> tuple[float, float]:
-    found = [each[_valid(each)] for each in references]
-    found = [each for each in found if len(each)]
-    near, far = (min(each.min() for each in found), max(each.max() for each in found)) if found else (0.0, 1.0)
-    return float(near), float(far) if far > near else float(near) + 1.0
+    """Return the nearest and farthest valid depth; a range of 1 m if they do not span any."""
+    found = [values for each in references if len(values := each[_valid(each)])]
+    if not found:
+        return 0.0, 1.0
+    near, far = float(min(each.min() for each in found)), float(max(each.max() for each in found))
+    return near, far if far > near else near + 1.0
 
 
 def _valid(depth_m: NDArray[Any]) -> NDArray[np.bool_]:
@@ -82,7 +83,7 @@ def _valid(depth_m: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _bar(near: float, far: float, width: int) -> Image.Image:
-    """The scale, with metres below it."""
+    """Draw the scale, with metres below it."""
     margin, letters = 24, typeface(LINE - 4)
     bar = Image.new("RGB", (width, BAR + LINE + 6), "white")
     draw = ImageDraw.Draw(bar)

@@ -10,36 +10,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT, DPI = 5.2, 3.4, 144  # of a panel, inches
+WIDTH, HEIGHT, DPI = 5.2, 3.4, 144  # inches, of a panel
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito's (2008)
-STYLES = ("-", "--", ":", "-.")  # which tell lines apart where colours come round again
+STYLES = ("-", "--", ":", "-.")  # tell lines apart when the colours repeat
 INK, FAINT = "#24292f", "#d0d7de"
-LEGEND = 12  # lines that are named at most
-LETTERS = 48  # of a name
+LEGEND = 12  # lines named at most
+LETTERS = 48  # letters of a name
 
 
 @dataclass(frozen=True)
 class Line:
-    """label: nothing where it needs none. x, y: of points; y that are not finite are left out. errors: of y."""
+    """A line through points, with error bars."""
 
     label: str
+    """Empty if the line needs none."""
     x: tuple[float, ...]
     y: tuple[float, ...]
+    """Points that are not finite are left out."""
     errors: tuple[float | None, ...]
+    """Standard errors of y."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """title: what y is. x: what x is. ticks: names of x = 0, 1, ...; numbers where there are none."""
+    """Lines that share their axes."""
 
     title: str
+    """What y is."""
     x: str
+    """What x is."""
     lines: tuple[Line, ...]
     ticks: tuple[str, ...] = ()
+    """Names of x = 0, 1, ...; numbers if there are none."""
 
 
 def draw(panels: Sequence[Panel]) -> bytes:
-    """Side by side, on white."""
+    """Draw panels side by side, on white, as a PNG."""
     from matplotlib.figure import Figure
 
     height = HEIGHT + 0.2 * max(_legend_lines(panel) for panel in panels)
@@ -52,7 +58,7 @@ def draw(panels: Sequence[Panel]) -> bytes:
 
 
 def drawable(text: str) -> str:
-    """On one line, cut to what has room, without letters that the font does not have."""
+    """Return text on one line, cut to LETTERS, with "?" for characters that the font lacks."""
     from matplotlib.font_manager import findfont, get_font
 
     font = get_font(findfont("DejaVu Sans"))
@@ -81,7 +87,7 @@ def _draw(axes: "Axes", panel: Panel) -> None:
     axes.ticklabel_format(axis="y", useOffset=False)
     if panel.ticks:
         every = math.ceil(len(panel.ticks) / 6)
-        places = range(len(panel.ticks) - 1, -1, -every)  # the last run always
+        places = range(len(panel.ticks) - 1, -1, -every)  # always includes the last run
         axes.set_xticks(list(places), [_tick(panel.ticks[place]) for place in places], parse_math=False)
         axes.set_xlim(-0.5, len(panel.ticks) - 0.5)
     if panel.lines[0].label:
@@ -107,7 +113,10 @@ def _line(axes: "Axes", line: Line, place: int) -> Any:
 
 
 def _legend(axes: "Axes", handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """Below the panel. Names are set afterwards: matplotlib would leave out those that begin with an underscore."""
+    """Add a legend below the panel.
+
+    The names are set afterwards: matplotlib would leave out those that begin with an underscore.
+    """
     shown = min(len(labels), LEGEND)
     legend = axes.legend(
         handles[:shown], [str(place) for place in range(shown)], loc="upper left", bbox_to_anchor=(0, -0.2),
@@ -121,7 +130,7 @@ def _legend(axes: "Axes", handles: Sequence[Any], labels: Sequence[str]) -> None
 
 
 def _columns(labels: Sequence[str]) -> int:
-    """Of a legend: two, where names are many and short."""
+    """Return the number of columns of a legend: two if names are many and short."""
     return 2 if len(labels) > 3 and max(map(len, labels)) <= LETTERS // 2 else 1
 
 

@@ -1,4 +1,4 @@
-"""What is plotted: sweeps as figures 4 to 7 of the paper, and numbers over runs."""
+"""The plots of a report: sweeps like figures 4 to 7 of the paper, and numbers over runs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,61 +20,58 @@ FIGURES = (  # of the paper: number, metrics, variable
 
 @dataclass(frozen=True)
 class Plot:
-    """name: of its file. metric: of its first panel. title: what it shows. note: how to read it. panels: in a row."""
+    """A row of panels in one file."""
 
     name: str
+    """File name."""
     metric: str
+    """Metric of the first panel."""
     title: str
     note: str
+    """How to read it."""
     panels: tuple[Panel, ...]
 
 
 def plots(evaluation: Evaluation) -> dict[str, bytes]:
-    """PNGs by file name, of everything that there is to plot."""
+    """Draw every plot of an evaluation: PNGs by file name."""
     return {plot.name: draw(plot.panels) for plot in (*sweep_plots(evaluation), *history_plots(evaluation))}
 
 
 def sweep_plots(evaluation: Evaluation) -> Iterator[Plot]:
-    """Those of figures 4 to 7 for which two results or more differ in the variable alone."""
+    """Yield those of figures 4 to 7 for which two or more results differ in the variable only."""
     for figure, metrics, variable in FIGURES:
         found = {metric: sweeps(evaluation, metric, variable) for metric in metrics}
         found = {metric: series for metric, series in found.items() if series}
         if found:
             names = " and ".join(METRICS[metric].title for metric in found)
-            panels = tuple(_sweep(evaluation, metric, variable, series) for metric, series in found.items())
+            common = _common([each for some in found.values() for each in some])
             yield Plot(
-                f"figure-{figure}-{variable.replace('_', '-')}.png",
-                next(iter(found)),
-                f"{names} against {VARIABLES[variable]}",
-                f"As figure {figure} of the paper. {_common([each for some in found.values() for each in some])}"
-                "Bars are standard errors.",
-                panels,
+                name=f"figure-{figure}-{variable.replace('_', '-')}.png",
+                metric=next(iter(found)),
+                title=f"{names} against {VARIABLES[variable]}",
+                note=f"Like figure {figure} of the paper. {common}Bars are standard errors.",
+                panels=tuple(_sweep(evaluation, metric, variable, series) for metric, series in found.items()),
             )
 
 
 def history_plots(evaluation: Evaluation) -> Iterator[Plot]:
-    """One for each metric that an earlier run has of the same pictures by the same protocol."""
+    """Yield a plot per metric that an earlier run has for the same pictures under the same protocol."""
     found: dict[str, list[Track]] = {}
     for track in tracks(evaluation):
         found.setdefault(track.metric, []).append(track)
     for metric, some in found.items():
         yield Plot(
-            f"history-{metric.replace('_', '-')}.png",
-            metric,
-            f"{METRICS[metric].title} over runs",
-            f"The last {LAST} runs of the same protocol. Bars are standard errors.",
-            (_history(evaluation, metric, some),),
+            name=f"history-{metric.replace('_', '-')}.png",
+            metric=metric,
+            title=f"{METRICS[metric].title} over runs",
+            note=f"The last {LAST} runs under the same protocol. Bars are standard errors.",
+            panels=(_history(evaluation, metric, some),),
         )
 
 
 def _sweep(evaluation: Evaluation, metric: str, variable: str, found: Sequence[Series]) -> Panel:
     lines = tuple(
-        Line(
-            label,
-            tuple(float(getattr(each, variable)) for each in series.results),
-            tuple(each.value for each in series.results),
-            tuple(each.stderr for each in series.results),
-        )
+        _line(label, [float(getattr(each, variable)) for each in series.results], series.results)
         for label, series in zip(_labels(found), found, strict=True)
     )
     return Panel(
@@ -87,17 +84,14 @@ def _history(evaluation: Evaluation, metric: str, found: Sequence[Track]) -> Pan
     places = {each.run: place for place, each in enumerate(shown)}
     lines = []
     for track in found:
-        of = [each for each in track.results if each.run in places]
-        lines.append(
-            Line(
-                track.pictures,
-                tuple(float(places[each.run]) for each in of),
-                tuple(each.value for each in of),
-                tuple(each.stderr for each in of),
-            )
-        )
+        results = [each for each in track.results if each.run in places]
+        lines.append(_line(track.pictures, [float(places[each.run]) for each in results], results))
     title = _title(evaluation, metric, [each for track in found for each in track.results])
     return Panel(title, "run", tuple(lines), tuple(each.started[:16].replace("T", "\n") for each in shown))
+
+
+def _line(label: str, x: Sequence[float], results: Sequence[Result]) -> Line:
+    return Line(label, tuple(x), tuple(each.value for each in results), tuple(each.stderr for each in results))
 
 
 def _title(evaluation: Evaluation, metric: str, results: Sequence[Result]) -> str:
@@ -106,22 +100,27 @@ def _title(evaluation: Evaluation, metric: str, results: Sequence[Result]) -> st
 
 
 def _labels(found: Sequence[Series]) -> list[str]:
-    """By what tells series apart; of one alone, nothing."""
-    telling = [name for name in found[0].facts if len({plain(each.facts[name]) for each in found}) > 1]
-    return [", ".join(_fact(name, each.facts[name]) for name in telling) for each in found]
+    """Label series by the facts in which they differ; a single one has an empty label."""
+    differing = [name for name in found[0].facts if len({plain(each.facts[name]) for each in found}) > 1]
+    return [", ".join(_fact(name, each.facts[name]) for name in differing) for each in found]
 
 
 def _common(found: Sequence[Series]) -> str:
-    """What all have in common, as a sentence."""
+    """Say what all series have in common, in a sentence that ends in a space; empty if there is nothing."""
     first = found[0].facts
     same = [name for name in first if len({plain(each.facts.get(name)) for each in found}) == 1]
     known = [_fact(name, first[name]) for name in same if first[name] is not None]
-    return f"Of {', '.join(known)}. " if known else ""
+    return f"All with {', '.join(known)}. " if known else ""
 
 
 def _fact(name: str, value: object) -> str:
-    if name == "num_inference_steps":
-        return f"{fact(value)} steps"
-    return {"guidance_scale": "guidance ", "training_step": "training step ", "count": "N = "}.get(name, "") + fact(
-        value
-    )
+    match name:
+        case "num_inference_steps":
+            return f"{fact(value)} steps"
+        case "guidance_scale":
+            return f"guidance {fact(value)}"
+        case "training_step":
+            return f"training step {fact(value)}"
+        case "count":
+            return f"N = {fact(value)}"
+    return fact(value)

@@ -1,4 +1,4 @@
-"""Samples of several sets for the same captions, with their depth: figure 3 of the paper."""
+"""Samples of several sets for the same captions, with their depth, like figure 3 of the paper."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,32 +14,32 @@ from ldm3d.rgbd import DEPTH_MAX
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What a set has for a caption.
-
-    image: H x W x 3 uint8 RGB. depth, peer: H x W, relative inverse depth of any scale, larger = nearer: the sample's
-    own, and that which a peer sees in the picture. None where there is none.
-    """
+    """A set's sample for a caption."""
 
     image: NDArray[np.uint8]
+    """H x W x 3 RGB."""
     depth: NDArray[Any] | None = None
+    """H x W, the sample's relative inverse depth on any scale, larger = nearer."""
     peer: NDArray[Any] | None = None
+    """H x W, what a peer sees in the picture, likewise."""
 
 
 @dataclass(frozen=True, eq=False)
 class SamplesRow:
-    """shown: by the set's name."""
+    """The samples of one caption."""
 
     caption: str
     shown: Mapping[str, Shown]
+    """By name of the set."""
 
 
 def samples_figure(rows: Sequence[SamplesRow], peer: str = "peer") -> bytes:
-    """A row for each caption; for each set its image, and in colours its depth and the peer's if it has them, as PNG.
+    """Draw a row per caption: for each set the image and, in colours, its depth and the peer's if any, as a PNG.
 
-    Near is bright, far dark; each map is stretched over its own range, as they have no common scale.
+    Near is bright, far is dark; each map is stretched over its own range, since maps have no common scale.
 
     Args:
-        peer: what it is called.
+        peer: name for the headings.
 
     Raises:
         ValueError: there is nothing to show.
@@ -57,7 +57,7 @@ def samples_figure(rows: Sequence[SamplesRow], peer: str = "peer") -> bytes:
 
 
 def stretched(depth: NDArray[Any]) -> NDArray[np.uint16]:
-    """(H, W) of any scale -> the same from 0 to 65,535; what is not finite becomes 0."""
+    """Stretch (H, W) values of any scale to 0 to 65,535; values that are not finite become 0."""
     finite = np.isfinite(depth)
     if not finite.any():
         return np.zeros(depth.shape, np.uint16)

@@ -1,5 +1,5 @@
-"""What networks see in pictures: one row of numbers for each, of which `ldm3d.metrics` makes figures of whole sets."""
+"""Networks that measure pictures: a row of numbers per picture, from which `ldm3d.metrics` computes scores of sets."""
 
-from ldm3d.measures.batch import Batch, Measure
+from ldm3d.measures.batch import Batch, Network
 
-__all__ = ["Batch", "Measure"]
+__all__ = ["Batch", "Network"]

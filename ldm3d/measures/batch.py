@@ -1,4 +1,4 @@
-"""Pictures to be measured, and what measures them."""
+"""Batches of pictures, and the protocol of the networks that measure them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,41 +11,40 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Batch:
-    """N pictures.
-
-    keys: (N,) int64, numbers: (N,) int32, which together name a picture in its set.
-    images: N, each H x W x 3 uint8 RGB; sizes may differ.
-    captions: N; None where the set has none.
-    depths: N, each H x W uint16, relative inverse depth, larger = nearer; None where the set has none.
-    """
+    """N pictures."""
 
     keys: NDArray[np.int64]
+    """(N,). Key and number together name a picture within its set."""
     numbers: NDArray[np.int32]
+    """(N,)."""
     images: Sequence[NDArray[np.uint8]]
+    """N, each H x W x 3 RGB; sizes may differ."""
     captions: Sequence[str] | None = None
+    """N; None if the set has none."""
     depths: Sequence[NDArray[np.uint16]] | None = None
+    """N, each H x W, relative inverse depth, larger = nearer; None if the set has none."""
 
     def __len__(self) -> int:
         return len(self.images)
 
 
-class Measure(Protocol):
-    """A network, or several, on one device.
+class Network(Protocol):
+    """One or more networks on one device that measure pictures.
 
-    What it says of a picture depends on that picture alone, not on its batch, but for the order in which a device
-    adds: about 1e-6 of a feature.
+    A row depends on its picture alone, not on the rest of the batch, except for the order in which the device adds:
+    about 1e-6 of a feature.
     """
 
     @property
     def columns(self) -> pa.Schema:
-        """What it gives: `list<float32>[D]` of features, `float64` of figures."""
+        """The schema of the rows: `list<float32>[D]` for features, `float64` for scores."""
 
     @property
     def fingerprint(self) -> str:
-        """Hex: of everything that decides a row of a picture: weights, preprocessing, settings."""
+        """Hex digest of everything that decides a row: weights, preprocessing, settings."""
 
     def __call__(self, batch: Batch) -> pa.Table:
-        """N rows of `columns`, in the order of the batch; NaN where a picture cannot be measured."""
+        """Return N rows of `columns` in the order of the batch, NaN where a picture cannot be measured."""
 
 
-COLUMNS = pa.schema([("clip", pa.float64())])
+CLIP_COLUMNS = pa.schema([("clip", pa.float64())])

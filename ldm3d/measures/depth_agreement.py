@@ -1,4 +1,4 @@
-"""How samples' depth agrees with what a metric depth model sees in their pictures (paper, section 4.3)."""
+"""How well the depth of samples agrees with what a metric depth model sees in their pictures (paper, section 4.3)."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
@@ -19,7 +19,7 @@ from ldm3d.metrics.aligned_depth import AlignedDepth, DepthErrors, score_aligned
 from ldm3d.models.precision import full_float32
 
 RULES = {"": "capped", "_literal": "literal"}
-FIGURES = (
+SCORES = (
     *(f"{name}{rule}" for rule in RULES for name in DepthErrors._fields),
     *(name for name in AlignedDepth._fields if name not in RULES.values()),
 )
@@ -31,50 +31,52 @@ Metres = NDArray[np.float32]
 
 
 class DepthMaps(NamedTuple):
-    """One picture's depth for the eye, (H, W) float32 metres each.
-
-    reference: what the metric model sees.
-    own, peer: aligned to it and capped; NaN where they are not valid. None where there is no such depth.
-    """
+    """The depth maps of one picture, (H, W) float32 metres each, for a figure."""
 
     reference: Metres
+    """What the metric model sees."""
     own: Metres | None
+    """The sample's depth, aligned to the reference and capped; NaN if it cannot be aligned, None if there is none."""
     peer: Metres | None
+    """The peer's depth, treated likewise."""
 
 
 class _Seen(NamedTuple):
-    """What networks see in one picture. disparity: of the sample itself (""), of the peer, or of neither."""
+    """What the networks see in one picture."""
 
     place: int
     reference: Metres
     disparity: dict[str, Disparity]
+    """By column prefix: the sample's own under "", the peer's under `PEER`; either may be absent."""
 
 
 class DepthAgreement:
-    """The measure, float64 columns of `ldm3d.metrics.aligned_depth`, at the size of the picture.
+    """Measures the scores of `ldm3d.metrics.aligned_depth`, float64 columns, at the size of the picture.
 
-        abs_rel, rmse_m, delta1, silog              capped
-        abs_rel_literal, ..., silog_literal         pixels beyond infinity left out
-        scale, shift, valid, beyond, far            of the alignment; scale is 1 / m for a level of 65,535
-        peer_abs_rel, ..., peer_far                 of what the peer sees in the same picture, if there is one
+        abs_rel, rmse_m, delta1, silog              with depth capped
+        abs_rel_literal, ..., silog_literal         without the pixels beyond infinity
+        scale, shift, valid, beyond, far            the alignment; scale is 1 / m per level of 65,535
+        peer_abs_rel, ..., peer_far                 the same for the peer's depth in that picture, if there is a peer
 
-    All of a picture without depth but for the peer's are NaN. Networks answer in float32 on GPUs too. The peer's
-    inverse depth is taken above its least in the picture, as labels are, so that both are compared on the same pixels.
+    A picture without depth has NaN in all columns but the peer's. Networks run in float32, on GPUs too. The peer's
+    inverse depth is measured from its minimum in the picture, as labels are, so that both are compared on the same
+    pixels.
     """
 
     def __init__(self, reference: MetricDepthEstimator, peer: DepthEstimator | None, config: DepthConfig) -> None:
         self.reference, self.peer, self.config = reference, peer, config
         prefixes = ("", PEER) if peer else ("",)
-        self.columns = pa.schema([(f"{prefix}{name}", pa.float64()) for prefix in prefixes for name in FIGURES])
+        self.columns = pa.schema([(f"{prefix}{name}", pa.float64()) for prefix in prefixes for name in SCORES])
         self.fingerprint = fingerprint_of(
             _identity(reference), _identity(peer) if peer else None, config.flip, config.points, config.max_depth_m
         )
 
     @classmethod
     def from_pretrained(cls, config: DepthConfig, device: str) -> Self:
-        """
+        """Load both models.
+
         Raises:
-            ValueError: a model cannot be loaded; or the reference does not predict metric depth.
+            ValueError: a model cannot be loaded, or the reference does not predict metric depth.
         """
         reference = MetricDepthEstimator.from_pretrained(
             "depth.reference", config.reference, config.reference_revision, flip=config.flip, device=device
@@ -91,22 +93,20 @@ class DepthAgreement:
         for seen in self._seen(batch):
             for prefix, disparity in seen.disparity.items():
                 aligned = self._aligned(disparity, seen.reference, seeds[seen.place])
-                for name, value in _figures(aligned).items():
+                for name, value in _scores(aligned).items():
                     found[f"{prefix}{name}"][seen.place] = value
         return pa.table(found, schema=self.columns)
 
     def maps(self, batch: Batch) -> list[DepthMaps]:
-        """What `__call__` compares, for a figure: N, in the order of the batch."""
+        """Return the N maps that `__call__` compares, in the order of the batch."""
         seeds = point_seeds(batch.keys, batch.numbers)
         found: dict[int, DepthMaps] = {}
         for place, reference, disparity in self._seen(batch):
-            own, peer = (
-                self._metres(disparity[prefix], self._aligned(disparity[prefix], reference, seeds[place]))
-                if prefix in disparity
-                else None
-                for prefix in ("", PEER)
-            )
-            found[place] = DepthMaps(reference, own, peer)
+            metres = {
+                prefix: self._metres(values, self._aligned(values, reference, seeds[place]))
+                for prefix, values in disparity.items()
+            }
+            found[place] = DepthMaps(reference, metres.get(""), metres.get(PEER))
         return [found[place] for place in range(len(batch))]
 
     def _seen(self, batch: Batch) -> Iterator[_Seen]:
@@ -137,20 +137,21 @@ class DepthAgreement:
         return (1 / np.maximum(inverse, 1 / self.config.max_depth_m)).astype(np.float32)
 
 
-def _figures(aligned: AlignedDepth) -> dict[str, float]:
+def _scores(aligned: AlignedDepth) -> dict[str, float]:
+    """Flatten to one number per column: the errors under both rules, then the rest."""
     found = aligned._asdict()
     errors = {f"{name}{rule}": value for rule, of in RULES.items() for name, value in found.pop(of)._asdict().items()}
     return errors | found
 
 
 def _identity(estimator: MetricDepthEstimator | DepthEstimator) -> list[Any]:
-    """All that decides what it sees, but how it is asked. Weights alone do not say in which range depth is."""
+    """Everything that decides what a model sees, given the way it is called. Weights alone do not give its range."""
     model, processor = estimator.model, estimator.processor
     return [fingerprint_of_network(model), _plain(model.config.to_dict()), _plain(processor.to_dict())]
 
 
 def _plain(value: Any) -> Any:
-    """Settings as JSON has them, without those that say where and by what they were written."""
+    """Convert settings to plain JSON values, without those that say where they lie and what wrote them."""
     if isinstance(value, dict):
         return {str(name): _plain(each) for name, each in value.items() if name not in _WHEREABOUTS}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else str(value)

@@ -1,6 +1,6 @@
-"""A surrogate for Inception that a Python package brings: real features where nothing can be downloaded.
+"""A surrogate for Inception that a Python package brings: real features without a download.
 
-EfficientNet-Lite0, trained on ImageNet. Its distances rank as Inception's do, and are no FID.
+EfficientNet-Lite0, trained on ImageNet. Its distances rank models as Inception's do, but they are not FIDs.
 """
 
 from typing import Any, Self
@@ -14,22 +14,23 @@ from torch.nn import functional
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.models.precision import full_float32
 
-SIDE = 224  # pixels that it sees
+SIDE = 224  # pixels, input of the network
 
 
 class EfficientNetLite0:
-    """1,280 features, and the scores of ImageNet's 1,000 classes."""
+    """A `Classifier` of 1,280 features and ImageNet's 1,000 classes."""
 
     widths = (1_280, 1_000)
 
     def __init__(self, network: Any, device: str) -> None:
-        """`network`: of the package, with its weights."""
+        """`network` is the package's, with weights."""
         self.network, self.device = network.eval().to(device), device
         self.fingerprint = fingerprint_of("efficientnet-lite0", fingerprint_of_network(network))
 
     @classmethod
     def load(cls, device: str) -> Self:
-        """
+        """Load network and weights from their packages.
+
         Raises:
             ValueError: the packages are not installed.
         """

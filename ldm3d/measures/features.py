@@ -1,4 +1,4 @@
-"""Features and class scores of pictures: what FID, KID and the Inception Score are made of."""
+"""Features and class scores of pictures, from which FID, KID and the Inception Score are computed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -12,45 +12,44 @@ from torch import Tensor
 from ldm3d.measures.batch import Batch
 
 
-class FeatureNetwork(Protocol):
-    """A classifier on one device.
-
-    fingerprint: of weights and preprocessing. widths: D of features, C of classes.
-    """
+class Classifier(Protocol):
+    """A classifier of pictures on one device."""
 
     fingerprint: str
+    """Hex digest of weights and preprocessing."""
     widths: tuple[int, int]
+    """D features, C classes."""
 
     def __call__(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) uint8 RGB -> features (B, D) and class scores before the softmax (B, C), float32."""
 
 
-class Features:
-    """The measure: `pool`, list<float32>[D], and `logits`, list<float32>[C]."""
+class FeatureNetwork:
+    """Measures `pool`, list<float32>[D], and `logits`, list<float32>[C], with a classifier."""
 
-    def __init__(self, network: FeatureNetwork, batch_size: int) -> None:
-        self.network, self.batch_size = network, batch_size
-        features, classes = network.widths
+    def __init__(self, classifier: Classifier, batch_size: int) -> None:
+        self.classifier, self.batch_size = classifier, batch_size
+        features, classes = classifier.widths
         self.columns = pa.schema(
             [("pool", pa.list_(pa.float32(), features)), ("logits", pa.list_(pa.float32(), classes))]
         )
 
     @property
     def fingerprint(self) -> str:
-        return self.network.fingerprint
+        return self.classifier.fingerprint
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> pa.Table:
-        found = [np.empty((len(batch), width), np.float32) for width in self.network.widths]
+        pool, logits = (np.empty((len(batch), width), np.float32) for width in self.classifier.widths)
         for places in same_size(batch.images, self.batch_size):
-            for values, answer in zip(found, self.network(np.stack([batch.images[at] for at in places])), strict=True):
-                values[places] = answer.float().cpu().numpy()
-        columns = [_lists(values) for values in found]
-        return pa.Table.from_arrays(columns, schema=self.columns)
+            features, scores = self.classifier(np.stack([batch.images[place] for place in places]))
+            pool[places] = features.float().cpu().numpy()
+            logits[places] = scores.float().cpu().numpy()
+        return pa.Table.from_arrays([_lists(pool), _lists(logits)], schema=self.columns)
 
 
 def same_size(images: Sequence[NDArray[np.uint8]], most: int) -> Iterator[list[int]]:
-    """Where pictures of one size are, at most so many at a time."""
+    """Yield places of pictures that share a size, at most `most` at a time."""
     by_size: dict[tuple[int, ...], list[int]] = {}
     for place, image in enumerate(images):
         by_size.setdefault(image.shape, []).append(place)

@@ -1,4 +1,4 @@
-"""The Inception v3 of 2015-12-05, which published FIDs are made with, as torch-fidelity ported it."""
+"""The Inception v3 of 2015-12-05, the network of published FIDs, as torch-fidelity ported it."""
 
 import hashlib
 import io
@@ -13,24 +13,24 @@ from torch import Tensor, nn
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.models.precision import full_float32
 
-SIDE = 299  # pixels that it sees
+SIDE = 299  # pixels, input of the network
 Resize = Literal["tf1", "clean"]
 
 
 class Inception:
-    """torch-fidelity's network, in float32 throughout: half precision shifts FID.
+    """torch-fidelity's network as a `Classifier`, in float32 throughout: half precision shifts FID.
 
-    Features are those of the last pooling, 2,048. Class scores are without the bias of the last layer, 1,008, as in
-    the graph that the Inception Score was published with.
+    The 2,048 features are those of the last pooling. The 1,008 class scores leave out the bias of the last layer, as
+    the graph behind the published Inception Score does.
     """
 
     widths = (2_048, 1_008)
 
     def __init__(self, network: nn.Module, resize: Resize, device: str) -> None:
-        """`network`: a `FeatureExtractorInceptionV3`."""
+        """`network` is a `FeatureExtractorInceptionV3`."""
         parts: list[Any] = list(network.children())
         *layers, last = parts
-        # features of channels-last convolutions differ in the last bits, and take half the time on a CPU
+        # channels-last convolutions change features in the last bits only and take half the time on a CPU
         self.trunk = nn.Sequential(*layers).to(device).to(memory_format=torch.channels_last)
         self.classes = last.weight.detach().T.to(device)
         self.resize, self.device = resize, device
@@ -38,12 +38,13 @@ class Inception:
 
     @classmethod
     def load(cls, weights: str, resize: Resize, device: str) -> Self:
-        """
+        """Load the network.
+
         Args:
-            weights: `torch-fidelity`, or the path of its file or of another of the same layout.
+            weights: `torch-fidelity`, or the path of its file or of another file of the same layout.
 
         Raises:
-            ValueError: the weights cannot be had, or are not of this network.
+            ValueError: the weights cannot be obtained, or are not this network's.
         """
         path = _downloaded() if weights == "torch-fidelity" else Path(weights)
         return cls(_network(path), resize, device)
@@ -58,7 +59,7 @@ class Inception:
 
 
 def _downloaded() -> Path:
-    """torch-fidelity's file, where torch keeps such files; fetched if it is not there, and compared with its hash."""
+    """Return torch-fidelity's file in torch's cache, downloaded if need be and checked against its hash."""
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     name: str = URL_INCEPTION_V3.rpartition("/")[2]
@@ -70,15 +71,15 @@ def _downloaded() -> Path:
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=prefix, progress=False)
         with path.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
-    except Exception as error:  # no network, another hash, half an answer, no right to write
+    except Exception as error:  # no network, wrong hash, truncated response, no write permission
         raise ValueError(
-            f"the weights of Inception did not come from {URL_INCEPTION_V3}: {error}. "
+            f"the weights of Inception could not be downloaded from {URL_INCEPTION_V3}: {error}. "
             f"Put that file into {path.parent}, or give its path as --inception.weights."
         ) from error
     if not found.startswith(prefix):
         raise ValueError(
-            f"{path} has SHA-256 {found[: len(prefix)]}..., wanted {prefix}...: it is not what its name says. Remove "
-            "it and it is fetched again; to use it as it is, give its path as --inception.weights."
+            f"{path} has SHA-256 {found[: len(prefix)]}..., wanted {prefix}...: its content does not match its name. "
+            "Remove it to download it again; to use it as it is, give its path as --inception.weights."
         )
     return path
 
@@ -87,7 +88,7 @@ def _network(path: Path) -> nn.Module:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
-        # FeatureExtractorInceptionV3 would unpickle anything: it gets no file but one that is written here, of tensors
+        # FeatureExtractorInceptionV3 would unpickle anything, so it only gets a copy written here, of plain tensors
         safe = io.BytesIO()
         torch.save(torch.load(path, map_location="cpu", weights_only=True), safe)
         safe.seek(0)
@@ -99,14 +100,14 @@ def _network(path: Path) -> nn.Module:
     except Exception as error:  # a broken pickle makes torch raise nearly anything
         reason = " ".join(f"{error}".split())[:300] or type(error).__name__
         raise ValueError(
-            f"inception.weights {str(path)!r} does not load ({reason}); wanted a state dict of torch-fidelity's "
-            "Inception, as weights-inception-2015-12-05-6726825d.pth is"
+            f"inception.weights {str(path)!r} did not load ({reason}): give a state dict of torch-fidelity's "
+            "Inception, such as weights-inception-2015-12-05-6726825d.pth"
         ) from error
     return network
 
 
 def _tf1(pictures: NDArray[np.uint8], device: str) -> Tensor:
-    """Bilinear, corner to corner without half pixels, without antialiasing, as TensorFlow 1 did. [0, 255] float32."""
+    """Resize bilinearly as TensorFlow 1 did: no half-pixel centres, no antialiasing. Returns float32 in [0, 255]."""
     from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
     pixels = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
@@ -115,7 +116,7 @@ def _tf1(pictures: NDArray[np.uint8], device: str) -> Tensor:
 
 
 def _clean(pictures: NDArray[np.uint8], device: str) -> Tensor:
-    """Bicubic with antialiasing, each channel in float, not rounded to whole levels (Parmar et al. 2022)."""
+    """Resize bicubically with antialiasing, in float, without rounding to whole levels (Parmar et al. 2022)."""
     from PIL import Image
 
     resized = np.empty((len(pictures), 3, SIDE, SIDE), np.float32)

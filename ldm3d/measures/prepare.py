@@ -1,4 +1,4 @@
-"""Encoded pictures and depth -> pixels of the size that an evaluation looks at, real and drawn ones the same way."""
+"""Encoded pictures and depth -> pixels of the size that an evaluation measures; real and generated ones alike."""
 
 from typing import Any, Literal
 
@@ -14,14 +14,14 @@ Size = tuple[int, int]
 """Height and width, pixels."""
 Filter = Literal["lanczos", "bicubic", "bilinear", "box"]
 
-MAX_PIXELS = 200_000_000  # that are decoded: 600 MB
+MAX_PIXELS = 200_000_000  # 600 MB once decoded
 
 
 def picture_of(content: bytes, size: Size | None, resize: Filter = "lanczos") -> NDArray[np.uint8]:
-    """A file of any format and colour mode, upright, transparency over white -> (H, W, 3) uint8 RGB.
+    """Decode a file of any format and colour mode, upright, transparency over white -> (H, W, 3) uint8 RGB.
 
     Args:
-        size: cut to the middle of that aspect ratio and resized; None leaves the picture as it is.
+        size: crop to the middle of this aspect ratio and resize; None leaves the picture as it is.
 
     Raises:
         Rejected: not a picture, too large, or broken.
@@ -30,7 +30,7 @@ def picture_of(content: bytes, size: Size | None, resize: Filter = "lanczos") ->
     if header.width * header.height > MAX_PIXELS:
         raise Rejected(Reason.TOO_MANY_PIXELS, f"{header.width} x {header.height}, at most {MAX_PIXELS} in all")
     try:
-        if header.plain:  # OpenCV is faster, and sees the same
+        if header.plain:  # OpenCV is faster and gives the same pixels
             pixels = decode_rgb(content)
         else:
             pixels = np.ascontiguousarray(decode_upright(content, header, 1)[..., ::-1])
@@ -40,7 +40,7 @@ def picture_of(content: bytes, size: Size | None, resize: Filter = "lanczos") ->
 
 
 def depth_of(content: bytes, size: Size | None, resize: Filter = "lanczos") -> NDArray[np.uint16]:
-    """A depth column's file -> (H, W) uint16, cut and resized as its picture is, in float.
+    """Decode a depth column's file -> (H, W) uint16, cropped and resized like its picture, in float.
 
     Raises:
         Rejected: it does not decode.
@@ -55,7 +55,7 @@ def depth_of(content: bytes, size: Size | None, resize: Filter = "lanczos") -> N
 
 
 def middle(height: int, width: int, size: Size) -> tuple[int, int, int, int]:
-    """The largest rectangle of the aspect ratio of `size` in the middle of a picture: left, upper, right, lower."""
+    """Return the largest central rectangle of the aspect ratio of `size`: left, upper, right, lower."""
     scale = min(height / size[0], width / size[1])
     high, wide = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
     top, left = (height - high) // 2, (width - wide) // 2
@@ -67,6 +67,6 @@ def _fitted(pixels: NDArray[Any], size: Size, resize: Filter) -> NDArray[Any]:
 
     if pixels.shape[:2] == size:
         return pixels
-    # cut first: given a box, Pillow's filters see what is around it
+    # crop first: Pillow's filters look beyond the edges of a `box`
     image = Image.fromarray(pixels).crop(middle(pixels.shape[0], pixels.shape[1], size))
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling[resize.upper()]))

@@ -1,4 +1,4 @@
-"""How well pictures go with their captions: 100 times the cosine of CLIP's embeddings (arXiv 2103.00020)."""
+"""How well pictures match their captions: 100 times the cosine of CLIP's embeddings (arXiv 2103.00020)."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -12,24 +12,24 @@ from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
-from ldm3d.measures.batch import COLUMNS, Batch
+from ldm3d.measures.batch import CLIP_COLUMNS, Batch
 
-CACHED = 100_000  # captions: 300 MB of ViT-L/14's
-LONGEST = 16  # times the short side; the whole of a longer picture, resized, might not fit into memory
-BYTES = 512  # tokens that any tokenizer of CLIP's kind has: each byte, within a word and at its end
+CACHED = 100_000  # captions, 300 MB with ViT-L/14
+LONGEST = 16  # times the short side: a longer picture, resized whole, might not fit into memory
+BYTES = 512  # tokens that every CLIP tokenizer has: each byte, inside a word and at its end
 
 
 class ClipSimilarity:
-    """The measure: `clip`, 100 · cosine, -100 to 100.
+    """Measures `clip`: 100 · cosine, -100 to 100; NaN without captions.
 
-    Pictures are preprocessed by Pillow, which gives OpenAI's own pixels to the bit; torchvision's differ by a level.
+    Pillow preprocesses the pictures, which gives OpenAI's own pixels to the bit; torchvision's differ by a level.
     Captions longer than the model's 77 tokens are cut before the end token.
     """
 
-    columns = COLUMNS
+    columns = CLIP_COLUMNS
 
     def __init__(self, model: Any, processor: Any, tokenizer: Any, config: ClipConfig) -> None:
-        """`model`, `processor`, `tokenizer`: of a CLIP of transformers."""
+        """`model`, `processor` and `tokenizer` are those of a CLIP of transformers."""
         self.model, self.processor, self.tokenizer, self.config = model.eval(), processor, tokenizer, config
         self.length = model.config.text_config.max_position_embeddings
         self.captions: dict[str, NDArray[np.float32]] = {}
@@ -40,9 +40,10 @@ class ClipSimilarity:
 
     @classmethod
     def from_pretrained(cls, config: ClipConfig, device: str) -> Self:
-        """
+        """Load a CLIP of transformers.
+
         Raises:
-            ValueError: it does not load, or is no CLIP, or lacks weights.
+            ValueError: it does not load, is not a CLIP, or lacks weights.
         """
         from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
@@ -53,7 +54,7 @@ class ClipSimilarity:
             loaded: Any = CLIPModel.from_pretrained(config.model, dtype=torch.float32, **options)
             processor = CLIPImageProcessorPil.from_pretrained(config.model, **known)
             tokenizer = CLIPTokenizer.from_pretrained(config.model, **known)
-        except Exception as error:  # of broken files, the libraries raise nearly anything
+        except Exception as error:  # broken files make the libraries raise nearly anything
             raise ValueError(
                 f"{name} did not load: {error}. "
                 "Give a folder written by save_pretrained, a hub id that every node can reach or has cached, or conse."
@@ -64,25 +65,24 @@ class ClipSimilarity:
         return cls(model.to(device), processor, tokenizer, config)
 
     def __call__(self, batch: Batch) -> pa.Table:
-        """NaN where there are no captions."""
         if batch.captions is None:
-            return pa.table({"clip": np.full(len(batch), np.nan)}, schema=COLUMNS)
+            return pa.table({"clip": np.full(len(batch), np.nan)}, schema=CLIP_COLUMNS)
         found = np.empty(len(batch))
         for start in range(0, len(batch), self.config.batch_size):
             some = slice(start, start + self.config.batch_size)
             pictures = self.of_pictures(batch.images[some]).cpu().numpy()
             found[some] = 100 * (pictures * self.of_captions(batch.captions[some])).sum(1)
-        return pa.table({"clip": found}, schema=COLUMNS)
+        return pa.table({"clip": found}, schema=CLIP_COLUMNS)
 
     @torch.inference_mode()
     def of_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """(N, D) float32, of length 1."""
+        """Embed pictures: (N, D) float32 of unit length."""
         pixels = _pixels(self.processor, [_shortened(image) for image in images])
         return _unit(self.model.get_image_features(pixel_values=pixels.to(self.model.device)))
 
     @torch.inference_mode()
     def of_captions(self, captions: Sequence[str]) -> NDArray[np.float32]:
-        """(N, D), of length 1. Those of captions that come again are kept."""
+        """Embed captions: (N, D) of unit length. Embeddings are cached by caption."""
         new = list(dict.fromkeys(caption for caption in captions if caption not in self.captions))
         if len(self.captions) + len(new) > CACHED:
             self.captions, new = {}, list(dict.fromkeys(captions))
@@ -101,40 +101,40 @@ class ClipSimilarity:
 
 
 def _mismatch(model: Any, missing: set[str], processor: Any, tokenizer: Any) -> str | None:
-    """What of a CLIP does not fit together, in words. The libraries make up what they do not find."""
+    """Describe which parts of a CLIP do not fit together. The libraries invent whatever files they do not find."""
     words, most = len(tokenizer), model.config.text_config.vocab_size
     sides = (model.config.vision_config.image_size,) * 2
     made = tuple(_pixels(processor, [np.zeros((2, 2, 3), np.uint8)]).shape[-2:])
     if missing:
         return f"{len(missing)} weights are missing, {min(missing)} first: is it a CLIP?"
     if not BYTES <= words <= most:
-        return f"its tokenizer has {words} tokens, wanted {BYTES} to {most}: are its files there?"
+        return f"its tokenizer has {words} tokens, wanted {BYTES} to {most}: are its files missing?"
     if made != sides:
-        return f"its image processor makes {made} pixels, wanted {sides}: is its file that of another model?"
+        return f"its image processor makes {made} pixels, wanted {sides}: is it another model's?"
     return None
 
 
 def _pixels(processor: Any, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """(N, 3, H, W) float32, as the network takes them."""
+    """Preprocess pictures for the network: (N, 3, H, W) float32."""
     found = processor(images=images, return_tensors="pt", input_data_format="channels_last")
     pixels: Tensor = found["pixel_values"]
     return pixels
 
 
 def _shortened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The middle of a very long picture, of which CLIP sees no more than the middle square."""
+    """Cut a very long picture down to its middle; CLIP sees only the middle square anyway."""
     high, wide = image.shape[:2]
     top, left = (max(0, side - LONGEST * min(high, wide)) // 2 for side in (high, wide))
     return image[top : high - top, left : wide - left]
 
 
 def _settings(part: Any) -> dict[str, str]:
-    """Of a model's config or an image processor, but for where it lies and what wrote it."""
+    """Return the settings of a model or image processor, without those that say where it lies and what wrote it."""
     passing = ("_name_or_path", "architectures", "dtype", "transformers_version")
     return {name: str(value) for name, value in sorted(part.to_dict().items()) if name not in passing}
 
 
 def _unit(embeddings: Any) -> Tensor:
-    """Of length 1, in float32. transformers 5 wraps them."""
+    """Scale to unit length, in float32. transformers 5 wraps embeddings in an output object."""
     tensor: Tensor = embeddings if isinstance(embeddings, Tensor) else embeddings.pooler_output
     return functional.normalize(tensor.float(), dim=-1)

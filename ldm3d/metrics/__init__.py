@@ -1,1 +1,1 @@
-"""Measures of pictures and depth, each a function of tensors that gives a number for each picture."""
+"""Metrics of pictures and depth, computed from tensors and from sums that add up."""

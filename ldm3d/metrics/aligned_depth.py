@@ -1,9 +1,9 @@
 """Relative inverse depth against metric depth: aligned by least squares, then scored in metres (paper, section 4.3).
 
-The paper aligns scale and shift of each sample in disparity, on points drawn at random from where both maps are valid,
-and inverts. It says neither how many points nor what becomes of pixels that the alignment puts at or beyond infinity.
-A few decide the result: 0.1 % of them made an RMSE of 35 m of 1.4 m. So both usual rules are reported: `capped`, as in
-MiDaS's evaluation, and `literal`, which leaves such pixels out.
+The paper aligns scale and shift of each sample in disparity, on random points where both maps are valid, and inverts.
+It gives neither the number of points nor the treatment of pixels that the alignment puts at or beyond infinity. A few
+such pixels decide the result: 0.1 % of them turned an RMSE of 1.4 m into 35 m. So both usual rules are reported:
+`capped`, as in MiDaS's evaluation, and `literal`, which leaves such pixels out.
 """
 
 from typing import NamedTuple
@@ -11,41 +11,40 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-POINTS = 1_000  # from 500 on, all points of a picture give the same errors to 1 %
-FEWEST = 10  # valid pixels; an alignment of fewer says nothing
+POINTS = 1_000  # from 500 on, errors agree to 1 % with those of an alignment on all points
+FEWEST = 10  # valid pixels; an alignment on fewer means nothing
 MAX_DEPTH_M = 10.0  # the range of ZoeDepth-N, the paper's reference
 
 
 class DepthErrors(NamedTuple):
-    """Means over the pixels of one sample, NaN where there are none.
-
-    abs_rel: |z' - z| / z.  rmse_m: √ of (z' - z)², in metres.  delta1: share of max(z'/z, z/z') below 1.25.
-    silog: 100 √(Var[ln z' - ln z]), as ZoeDepth's evaluation defines it.
-    """
+    """Errors over the pixels of one sample; NaN if there are none."""
 
     abs_rel: float
+    """Mean of |z' - z| / z."""
     rmse_m: float
+    """√ of the mean of (z' - z)², in metres."""
     delta1: float
+    """Share of pixels with max(z'/z, z/z') below 1.25."""
     silog: float
+    """100 √(Var[ln z' - ln z]), as ZoeDepth's evaluation defines it."""
 
 
 class AlignedDepth(NamedTuple):
-    """How one sample compares.
-
-    scale, shift: what disparity was multiplied by and what was added, for 1 / m; NaN where it could not be aligned. A
-        scale below 0 means that near and far were taken for each other; the sample counts all the same.
-    valid: pixels that were compared.
-    beyond: those of them that alignment put at infinity or behind the camera; left out of `literal`.
-    far: those that it put beyond the cap or at `beyond`; at the cap in `capped`.
-    """
+    """How one sample compares with metric depth."""
 
     capped: DepthErrors
     literal: DepthErrors
     scale: float
+    """Factor from disparity to 1 / m; NaN if the sample could not be aligned. Below 0 it swaps near and far; such a
+    sample counts all the same."""
     shift: float
+    """Added after scaling, 1 / m; NaN if the sample could not be aligned."""
     valid: int
+    """Pixels compared."""
     beyond: int
+    """Those of them that the alignment put at infinity or behind the camera; left out of `literal`."""
     far: int
+    """Those that it put beyond the cap, `beyond` included; `capped` has them at the cap."""
 
 
 def score_aligned(
@@ -59,16 +58,16 @@ def score_aligned(
     """Compare one sample with metric depth.
 
     Args:
-        disparity: (H, W), relative inverse depth of any scale and shift, larger = nearer; invalid where it is below 0
-            or not finite. A sample's uint16 depth is one.
-        depth_m: (H, W), metric depth; invalid where it is not above 0, not finite, or beyond the cap: what is capped
-            could not be right there.
-        seed: of the points, to come from the sample's key.
-        points: how many are drawn; all, if there are fewer.
+        disparity: (H, W), relative inverse depth of any scale and shift, larger = nearer, such as a sample's uint16
+            depth; invalid where it is below 0 or not finite.
+        depth_m: (H, W), metric depth; invalid where it is not above 0, not finite, or beyond the cap, where capped
+            depth could never be right.
+        seed: seed of the random points, to be derived from the sample's key.
+        points: how many points to draw; all valid pixels if there are fewer.
         max_depth_m: the cap.
 
     Returns:
-        NaN and counts where fewer than ten pixels are valid, or disparity is the same in all of them.
+        NaN and counts if fewer than ten pixels are valid, or disparity is constant over them.
 
     Raises:
         ValueError: the maps differ in size.
@@ -96,7 +95,7 @@ def score_aligned(
 
 
 def _fit(p: NDArray[np.float64], t: NDArray[np.float64], points: int, seed: int) -> tuple[float, float]:
-    """Scale and shift of least squares: scale p + shift = t, on points drawn at random."""
+    """Fit scale p + shift = t by least squares on random points."""
     if points < len(p):
         drawn = np.random.default_rng(seed).choice(len(p), points, replace=False)
         p, t = p[drawn], t[drawn]

@@ -1,4 +1,4 @@
-"""The Inception Score (arXiv 1606.03498): how sure a classifier is of each picture, and how many classes it sees."""
+"""The Inception Score (arXiv 1606.03498): how sure a classifier is of each picture, and how varied its classes are."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ SPLITS, SEED = 10, 2020  # torch-fidelity's
 
 
 def split_of(count: int, splits: int = SPLITS, seed: int = SEED) -> NDArray[np.int64]:
-    """(count,): the split that each of so many pictures falls in; those of torch-fidelity with the same seed."""
+    """Return (count,): the split of each picture, the same as torch-fidelity's with that seed."""
     place = np.argsort(np.random.RandomState(seed).permutation(count))
     ends = np.arange(1, splits + 1) * count // splits
     return np.searchsorted(ends, place, side="right")
@@ -18,21 +18,22 @@ def split_of(count: int, splits: int = SPLITS, seed: int = SEED) -> NDArray[np.i
 
 @dataclass(frozen=True, eq=False)
 class InceptionScoreSums:
-    """Of pictures in K splits and C classes, in float64; they add up.
-
-    counts: (K,), pictures. certainty: (K,), sums of Σ p log p. classes: (K, C), sums of p.
-    """
+    """Sums over pictures in K splits, with C classes, in float64; they add up."""
 
     counts: NDArray[np.int64]
+    """(K,), pictures."""
     certainty: Floats
+    """(K,), sums of Σ p log p."""
     classes: Floats
+    """(K, C), sums of p."""
 
     @classmethod
     def of(cls, logits: NDArray[np.floating], split: NDArray[np.int64], splits: int = SPLITS) -> "InceptionScoreSums":
-        """
+        """Sum the class probabilities of N pictures.
+
         Args:
-            logits: (N, C), of the classifier; for the published score without the bias of its last layer.
-            split: (N,), of each picture, 0 to `splits` - 1: see `split_of`.
+            logits: (N, C) from the classifier; for the published score, without the bias of its last layer.
+            split: (N,), the split of each picture, 0 to `splits` - 1: see `split_of`.
         """
         wide = logits.astype(np.float64)
         wide -= wide.max(axis=1, keepdims=True)
@@ -47,13 +48,13 @@ class InceptionScoreSums:
         )
 
     def score(self) -> tuple[float, float]:
-        """Mean over splits of exp(mean KL(p || q)), q the mean of p in the split; and their standard deviation.
+        """Return mean and standard deviation over splits of exp(mean KL(p || q)), where q is the split's mean of p.
 
         Raises:
             ValueError: a split is empty.
         """
         if not self.counts.all():
-            raise ValueError(f"splits of {self.counts.tolist()} pictures, wanted some in each: draw more pictures")
+            raise ValueError(f"splits of {self.counts.tolist()} pictures, wanted some in each: use more pictures")
         mean = self.classes / self.counts[:, None]
         logs = np.log(mean, out=np.zeros_like(mean), where=mean > 0)
         scores = np.exp(self.certainty / self.counts - (mean * logs).sum(axis=1))

@@ -1,4 +1,4 @@
-"""The kernel distance between two sets of features: KID, where features are Inception's (arXiv 1801.01401)."""
+"""The kernel distance between two sets of features: KID, for Inception's (arXiv 1801.01401)."""
 
 from collections.abc import Iterator
 
@@ -15,16 +15,15 @@ def kernel_distance(
     subset_size: int = SUBSET_SIZE,
     seed: int = SEED,
 ) -> tuple[float, float]:
-    """The mean of unbiased estimates from random subsets, and their standard deviation.
+    """Return mean and standard deviation of unbiased estimates on random subsets, torch-fidelity's for that seed.
 
-    It does not depend on how many features there are, as the Fréchet distance does. Subsets of one seed are those of
-    torch-fidelity.
+    Unlike the Fréchet distance, it does not depend on the number of features.
 
     Args:
         one, other: (N, D) and (M, D).
 
     Raises:
-        ValueError: there are fewer features than a subset has.
+        ValueError: a set has fewer features than a subset needs.
     """
     found = [
         squared_discrepancy(one[first], other[second])
@@ -36,10 +35,10 @@ def kernel_distance(
 def random_subsets(
     count: int, others: int, subsets: int = SUBSETS, subset_size: int = SUBSET_SIZE, seed: int = SEED
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Which of so many features each subset is of: (subset_size,) of one set, and of the other.
+    """Yield random subsets of two sets of `count` and `others` features: places in either, (subset_size,) each.
 
     Raises:
-        ValueError: there are fewer features than a subset has.
+        ValueError: a set has fewer features than a subset needs.
     """
     fewest = min(count, others)
     if not 2 <= subset_size <= fewest:
@@ -51,18 +50,18 @@ def random_subsets(
 
 
 def squared_discrepancy(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """MMD² of two samples, (n, D) each, without bias: no feature is compared with itself."""
+    """Return the unbiased MMD² of two samples, (n, D) each: no feature is compared with itself."""
     return discrepancy_and_influences(one, other)[0]
 
 
 def discrepancy_and_influences(
     one: NDArray[np.floating], other: NDArray[np.floating]
 ) -> tuple[float, NDArray[np.float64]]:
-    """MMD² without bias, and (n,) how each feature of `one` changes it: twice its mean kernel with the rest of its own
-    set less that with the other.
+    """Return the unbiased MMD², and (n,) the influence of each feature of `one` on it.
 
-    The spread of these by √N is the standard error of the distance of N features, with the other set taken as it is
-    (Serfling 1980, 5.2). Of equal distributions, whose error is of higher order, it is too large.
+    An influence is twice the mean kernel with the rest of its own set, less twice that with the other set. The spread
+    of influences divided by √N is the standard error of the distance of N features, with the other set held fixed
+    (Serfling 1980, 5.2). It is too large for equal distributions, where the error is of higher order.
     """
     first, second, count = one.astype(np.float64), other.astype(np.float64), len(one)
     own, others, across = _kernel(first, first), _kernel(second, second), _kernel(first, second)
@@ -75,4 +74,4 @@ def discrepancy_and_influences(
 def _kernel(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """(x · y / D + 1)³"""
     affine: NDArray[np.float64] = one @ other.T / one.shape[1] + 1
-    return affine * affine * affine  # numpy's power takes as long as the product of matrices
+    return affine * affine * affine  # numpy's power would take as long as the matrix product

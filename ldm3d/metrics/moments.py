@@ -1,4 +1,4 @@
-"""Mean, spread and error of a number over pictures, from sums that add up."""
+"""Mean, standard deviation and standard error of a number over pictures, from sums that add up."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Moments:
-    """Of N numbers, in float64. Those that are not finite are not among them.
-
-    count: N. mean. squares: the sum of squares of their distances from the mean: raw sums of squares would cancel.
-    excluded: numbers that were not finite.
-    """
+    """Moments of N finite numbers, in float64."""
 
     count: int = 0
+    """N."""
     mean: float = 0.0
     squares: float = 0.0
+    """Sum of squared distances from the mean: raw sums of squares would cancel."""
     excluded: int = 0
+    """Numbers that were not finite, and are left out of all of the above."""
 
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> "Moments":
-        """`values`: (M,)"""
+        """Summarise (M,) values."""
         wide = values.astype(np.float64)
         finite = wide[np.isfinite(wide)]
         if not len(finite):
@@ -31,7 +30,7 @@ class Moments:
         return cls(len(finite), mean, float(((finite - mean) ** 2).sum()), len(wide) - len(finite))
 
     def __add__(self, other: "Moments") -> "Moments":
-        """Chan, Golub and LeVeque's (1983) way to merge them."""
+        """Merge two by the method of Chan, Golub and LeVeque (1983)."""
         count = self.count + other.count
         if count == 0:
             return Moments(excluded=self.excluded + other.excluded)
@@ -45,10 +44,10 @@ class Moments:
 
     @property
     def std(self) -> float:
-        """With N - 1; NaN of fewer than two."""
+        """Standard deviation, with N - 1; NaN for fewer than two numbers."""
         return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else math.nan
 
     @property
     def stderr(self) -> float:
-        """Of the mean; NaN of fewer than two."""
+        """Standard error of the mean; NaN for fewer than two numbers."""
         return self.std / math.sqrt(self.count) if self.count > 1 else math.nan

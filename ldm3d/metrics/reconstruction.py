@@ -1,26 +1,27 @@
-"""How well pictures and depth come back, one number for each picture, so that means over any split of them add up."""
+"""How well pictures and depth are reconstructed: one number per picture, so that means over any partition add up."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 SSIM_SIGMA = 1.5
-SSIM_WINDOW = 11  # pixels: a Gaussian cut at 3.5 sigma
+SSIM_WINDOW = 11  # pixels: a Gaussian truncated at 3.5 sigma
 
 
 def psnr(pictures: Tensor, references: Tensor, data_range: float) -> Tensor:
-    """Peak signal-to-noise ratio: 10 log10(data_range^2 / MSE) in dB, infinite for equal pictures.
+    """Return the peak signal-to-noise ratio, 10 log10(data_range² / MSE) in dB, infinite for equal pictures.
 
-    (B, C, H, W) each, `data_range` the largest less the smallest possible value -> (B,) float64.
+    (B, C, H, W) each -> (B,) float64. `data_range` is the largest less the smallest possible value.
     """
     error = (pictures.double() - references.double()).square().flatten(1).mean(1)
     return 10 * torch.log10(data_range**2 / error)
 
 
 def ssim(pictures: Tensor, references: Tensor, data_range: float) -> Tensor:
-    """Structural similarity (Wang et al. 2004): Gaussian window, averaged over channels and pixels it fits around.
+    """Return the structural similarity (Wang et al. 2004), with a Gaussian window that lies fully inside the picture.
 
-    Equal to scikit-image's with `gaussian_weights=True, use_sample_covariance=False`.
+    It is averaged over channels and positions, and equal to scikit-image's with `gaussian_weights=True,
+    use_sample_covariance=False`.
 
     Args:
         pictures, references: (B, C, H, W).
@@ -30,11 +31,11 @@ def ssim(pictures: Tensor, references: Tensor, data_range: float) -> Tensor:
         (B,) float64, 1 for equal pictures.
 
     Raises:
-        ValueError: pictures smaller than the window, 11 pixels.
+        ValueError: the pictures are smaller than the window, 11 pixels.
     """
     if min(pictures.shape[-2:]) < SSIM_WINDOW:
         size = " x ".join(map(str, pictures.shape[-2:]))
-        raise ValueError(f"pictures are {size}, wanted {SSIM_WINDOW} pixels a side for the window of SSIM")
+        raise ValueError(f"pictures are {size}, wanted {SSIM_WINDOW} pixels or more a side for the window of SSIM")
     x, y = pictures.double(), references.double()
     mean_x, mean_y = _blur(x), _blur(y)
     variance_x, variance_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
@@ -46,16 +47,16 @@ def ssim(pictures: Tensor, references: Tensor, data_range: float) -> Tensor:
 
 
 def depth_l1(depth: Tensor, reference: Tensor) -> Tensor:
-    """Mean absolute error: (B, H, W) each, any unit -> (B,) float64 in that unit."""
+    """Return the mean absolute error: (B, H, W) each, any unit -> (B,) float64 in that unit."""
     return (depth.double() - reference.double()).abs().flatten(1).mean(1)
 
 
 def depth_abs_rel(depth: Tensor, reference: Tensor, floor: float = 0.0) -> Tensor:
-    """Mean of |d' - d| / max(d, floor) over the pixels where d is above 0; NaN where there are none.
+    """Return the mean of |d' - d| / max(d, floor) over the pixels where d is above 0; NaN if there are none.
 
     Args:
         depth, reference: (B, H, W), d' and d, any unit.
-        floor: of the denominator, in that unit.
+        floor: least denominator, in that unit.
 
     Returns:
         (B,) float64.
@@ -67,10 +68,10 @@ def depth_abs_rel(depth: Tensor, reference: Tensor, floor: float = 0.0) -> Tenso
 
 
 def aligned(depth: Tensor, reference: Tensor) -> Tensor:
-    """Scaled and shifted to fit best: relative inverse depth means something up to scale and shift only.
+    """Scale and shift each map to fit its reference: relative inverse depth is only defined up to scale and shift.
 
-    Least squares over all pixels of a map (Ranftl et al. 2020), in inverse depth, as both are given. A flat map has no
-    scale to fit, and becomes the mean of its reference.
+    Least squares over all pixels of a map (Ranftl et al. 2020), in inverse depth, which both are. A flat map has no
+    scale to fit and becomes the mean of its reference.
 
     (B, H, W) each -> (B, H, W) float64.
     """
@@ -83,7 +84,7 @@ def aligned(depth: Tensor, reference: Tensor) -> Tensor:
 
 
 def _blur(pictures: Tensor) -> Tensor:
-    """The weighted mean around each pixel that a window fits around: H and W lose 10."""
+    """Return Gaussian-weighted means where the window fits: H and W shrink by 10."""
     channels = pictures.shape[1]
     distance = torch.arange(SSIM_WINDOW, device=pictures.device) - SSIM_WINDOW // 2
     window = torch.exp(-distance.double().square() / (2 * SSIM_SIGMA**2))

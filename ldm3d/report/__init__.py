@@ -1,1 +1,1 @@
-"""Figures of an evaluation for people: tables, plots, a page, what changed since the last run."""
+"""The report of an evaluation: what changed, tables, caveats, and the page in HTML and Markdown."""

@@ -1,4 +1,4 @@
-"""What a report consists of, before it is HTML or Markdown."""
+"""The building blocks of a report, independent of HTML and Markdown."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -7,47 +7,54 @@ from typing import Any, Literal
 from ldm3d.results.notation import NONE
 from ldm3d.results.verdict import Kind
 
+UNSEEN = "\N{REPLACEMENT CHARACTER}"
+BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # change the direction of text
+
 Mark = Literal["", "worse", "better", "same", "incomparable", "new", "published"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """text, and what stands below it in small print. mark: how it is coloured."""
+    """A cell of a table."""
 
     text: str = NONE
     small: str = ""
+    """Small print below the text."""
     mark: Mark = ""
+    """How the cell is coloured."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """published: it is the paper's."""
+    """A row of a table."""
 
     cells: tuple[Cell, ...]
     published: bool = False
+    """Whether the row is the paper's."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """
-    columns: headings. labels: how many columns, from the left, are words; the others are numbers.
-    notes: sentences below it. differs: what is known to differ where published rows stand beside ours.
-    """
+    """A table with notes below it."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     title: str = ""
     labels: int = 1
+    """How many columns, from the left, are words; the others are numbers."""
     notes: tuple[str, ...] = ()
-    differs: tuple[str, ...] = ()
+    """Sentences below the table."""
+    caveats: tuple[str, ...] = ()
+    """What is known to differ between our rows and the paper's, a sentence each."""
 
 
 @dataclass(frozen=True)
 class Heading:
-    """level: 2 of sections, 3 below them."""
+    """The heading of a section."""
 
     text: str
     level: int = 2
+    """2 for sections, 3 below them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Items:
-    """A list. title: a line above it."""
+    """A list, with an optional title above it."""
 
     items: tuple[str, ...]
     title: str = ""
@@ -65,7 +72,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Banner:
-    """The verdict: a word, and a sentence."""
+    """The verdict: a word and a sentence."""
 
     kind: Kind
     word: str
@@ -74,18 +81,21 @@ class Banner:
 
 @dataclass(frozen=True)
 class Picture:
-    """name: of its file. alt: what it shows, for who cannot see it. small: half the width of a page will do."""
+    """A PNG with its caption."""
 
     name: str
+    """File name."""
     content: bytes
     alt: str
+    """What it shows, for readers who cannot see it."""
     caption: str
     small: bool = False
+    """Whether half the width of a page is enough."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """What few want to see at once."""
+    """Blocks that are hidden until the reader opens them."""
 
     title: str
     blocks: tuple[Any, ...]
@@ -105,16 +115,10 @@ def row(*cells: Cell | str, published: bool = False) -> Row:
     return Row(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in cells), published)
 
 
-UNSEEN = "\N{REPLACEMENT CHARACTER}"
-
-
-TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the direction of what follows
-
-
 def clean(text: str) -> str:
-    """Without control characters, halves of surrogate pairs, which UTF-8 does not have, and turns of direction."""
+    """Replace control characters, lone surrogates, which UTF-8 cannot encode, and changes of text direction."""
     return "".join(letter if letter in "\n\t" or not _unfit(letter) else UNSEEN for letter in text)
 
 
 def _unfit(letter: str) -> bool:
-    return unicodedata.category(letter) in ("Cc", "Cs") or letter in TURNING
+    return unicodedata.category(letter) in ("Cc", "Cs") or letter in BIDI_CONTROLS

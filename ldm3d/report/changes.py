@@ -1,4 +1,4 @@
-"""Verdicts -> what stands on top of a report: one word, then what changed."""
+"""Verdicts -> the top of a report: one word, then what changed."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +17,13 @@ WORDS: dict[Kind, str] = {
     "incomparable": "Not comparable",
     "new": "Nothing to compare with",
 }
-MOST = 12  # settings that are named of one number
+MOST = 12  # settings named per number
 
 
 def changes(verdicts: Sequence[Verdict], surrogate: Sequence[str]) -> Iterator[Block]:
-    """The verdict on the run; what got worse or better; what stayed, and what cannot be compared."""
-    yield Banner(overall(verdicts), WORDS[overall(verdicts)], _summary(verdicts))
+    """Yield the verdict on the run, what got worse or better, what stayed the same, and what cannot be compared."""
+    verdict = overall(verdicts)
+    yield Banner(verdict, WORDS[verdict], _summary(verdicts))
     by_kind: dict[Kind, list[Verdict]] = {kind: [] for kind in KINDS}
     for each in verdicts:
         by_kind[each.kind].append(each)
@@ -31,9 +32,9 @@ def changes(verdicts: Sequence[Verdict], surrogate: Sequence[str]) -> Iterator[B
     if same := by_kind["same"]:
         yield Fold(f"What stayed the same ({len(same)})", (_compared(same, surrogate),))
     if incomparable := by_kind["incomparable"]:
-        told = "Earlier runs measured the same pictures by another protocol, so that the numbers say nothing together."
+        why = "Earlier runs measured the same pictures under another protocol, so the numbers are not comparable."
         yield Fold(
-            f"What cannot be compared ({len(incomparable)})", (Paragraph(told), _incomparable(incomparable, surrogate))
+            f"What cannot be compared ({len(incomparable)})", (Paragraph(why), _incomparable(incomparable, surrogate))
         )
     if (new := by_kind["new"]) and len(new) < len(verdicts):
         names = dict.fromkeys(f"{_title(each.result, surrogate)} of {each.result.pictures}" for each in new)
@@ -41,23 +42,29 @@ def changes(verdicts: Sequence[Verdict], surrogate: Sequence[str]) -> Iterator[B
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
-    """How many of each kind, and since when."""
+    """Say how many numbers there are of each kind, and what they were compared with."""
+    if not verdicts:
+        return "No number was computed."
     counts = Counter(each.kind for each in verdicts)
-    told = {kind: "the same" if kind == "same" else kind for kind in KINDS}
-    parts = ", ".join(f"{counts[kind]} {told[kind]}" for kind in KINDS if counts[kind])
+    words = {kind: "the same" if kind == "same" else kind for kind in KINDS}
+    parts = ", ".join(f"{counts[kind]} {words[kind]}" for kind in KINDS if counts[kind])
+    total = f"{len(verdicts)} number{'' if len(verdicts) == 1 else 's'}"
+    return f"{total}: {parts}.{_compared_with(verdicts)}"
+
+
+def _compared_with(verdicts: Sequence[Verdict]) -> str:
     before = {each.before.run: each.before.started for each in verdicts if each.before and each.kind != "incomparable"}
-    since = f" Compared with run {next(iter(before))} of {next(iter(before.values()))}." if len(before) == 1 else ""
-    since = f" Each compared with its last run, of {len(before)} runs in all." if len(before) > 1 else since
-    return f"{_numbers(len(verdicts))}: {parts}.{since}" if verdicts else "No number was computed."
-
-
-def _numbers(count: int) -> str:
-    return f"{count} number{'' if count == 1 else 's'}"
+    if not before:
+        return ""
+    if len(before) > 1:
+        return f" Each is compared with the last run that has it, {len(before)} runs in all."
+    ((run, started),) = before.items()
+    return f" Compared with run {run} of {started}."
 
 
 def _compared(found: Sequence[Verdict], surrogate: Sequence[str], heading: str = "") -> Table:
     columns = ("Pictures", "Metric", "Verdict", "before", "now", "change", "threshold")
-    note = "A change counts above its threshold: so many standard errors of the difference as the settings allow."
+    note = "A change counts above its threshold, the tolerated number of standard errors of the difference."
     return Table(columns, tuple(_compared_row(each, surrogate) for each in found), heading, labels=3, notes=(note,))
 
 
@@ -92,9 +99,9 @@ def _incomparable(found: Sequence[Verdict], surrogate: Sequence[str]) -> Table:
 
 
 def _differing(differs: Iterable[Difference]) -> str:
-    told = [f"{each.setting}: {plain(each.was)} → {plain(each.now)}" for each in differs]
-    more = [f"and {len(told) - MOST} more"] if len(told) > MOST else []
-    return "; ".join(told[:MOST] + more) or "nothing that protocols tell"
+    parts = [f"{each.setting}: {plain(each.was)} → {plain(each.now)}" for each in differs]
+    more = [f"and {len(parts) - MOST} more"] if len(parts) > MOST else []
+    return "; ".join(parts[:MOST] + more) or "nothing that the protocols record"
 
 
 def _title(result: Result, surrogate: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""An evaluation and its verdicts -> a document: the verdict first, then numbers, then how they came about."""
+"""An evaluation and its verdicts -> a document: the verdict first, then numbers, then how they were made."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -16,17 +16,18 @@ from ldm3d.results.verdict import Verdict
 
 PUBLISHED = {metric for row in (*IMAGES, *DEPTH, *AUTOENCODERS) for metric in row.values}
 CAPTIONS = {
-    "samples": "Samples and their depth, as figure 3 of the paper: near is bright, each map over its own range.",
-    "depth": "Depth in metres after alignment, as figure 8 of the paper.",
+    "samples": "Samples and their depth, like figure 3 of the paper: near is bright, each map over its own range.",
+    "depth": "Depth in metres after alignment, like figure 8 of the paper.",
 }
 
 
 def document(
     evaluation: Evaluation, verdicts: Sequence[Verdict], drawn: Mapping[str, bytes] | None = None
 ) -> Document:
-    """
+    """Assemble the report.
+
     Args:
-        drawn: what `plots` gives, where it is there already.
+        drawn: the result of `plots`, if it has been computed already.
     """
     drawn = plots(evaluation) if drawn is None else drawn
     blocks = [
@@ -47,7 +48,7 @@ def document(
 
 
 def _section(heading: str, *parts: Iterator[Block]) -> list[Block]:
-    """Nothing, where there is nothing in it."""
+    """Put a heading above the blocks; no heading without blocks."""
     blocks = [block for part in parts for block in part]
     return [Heading(heading), *blocks] if blocks else []
 
@@ -76,7 +77,7 @@ def _plots(found: Iterable[Plot], drawn: Mapping[str, bytes]) -> Iterator[Block]
 
 
 def _history_plots(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> Iterator[Block]:
-    """Those of the paper's metrics; the rest in a fold."""
+    """Show the plots of the paper's metrics, the others in a fold."""
     found = list(history_plots(evaluation))
     shown = [plot for plot in found if plot.metric in PUBLISHED]
     yield from _plots(shown, drawn)
@@ -85,7 +86,7 @@ def _history_plots(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> Iterat
 
 
 def _history(evaluation: Evaluation) -> Iterator[Block]:
-    """A table for each set of pictures: a line for each run, the newest first."""
+    """Yield a table per set of pictures with a row per run, newest first."""
     by_set: dict[str, list[Track]] = {}
     for track in tracks(evaluation):
         by_set.setdefault(track.pictures, []).append(track)
@@ -111,7 +112,7 @@ def _at(track: Track, run: str) -> Cell:
 
 
 def _about(evaluation: Evaluation) -> Iterator[Block]:
-    """What is known of each set."""
+    """Tabulate the facts about each set."""
     facts = list(dict.fromkeys(fact for about in evaluation.about.values() for fact in about))
     if facts:
         rows = [row(name, *(plain(about.get(fact)) for fact in facts)) for name, about in evaluation.about.items()]

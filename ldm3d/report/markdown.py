@@ -1,4 +1,4 @@
-"""A document -> Markdown, as GitHub reads it."""
+"""A document -> GitHub-flavoured Markdown."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +23,8 @@ from ldm3d.results.evaluation import Evaluation
 from ldm3d.results.verdict import Verdict
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$])")
-FIRST = re.compile(r"^([#+\-=:]|\d+(?=[.)]))")  # begin a heading, a list, a line or a table
-ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|(www)(\.)|(@)")  # which GitHub makes links of by themselves
+FIRST = re.compile(r"^([#+\-=:]|\d+(?=[.)]))")  # begins a heading, a list, a rule or a table
+ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|(www)(\.)|(@)")  # GitHub makes these links by itself
 
 
 def markdown(
@@ -33,15 +33,14 @@ def markdown(
     drawn: Mapping[str, bytes] | None = None,
     folder: str = "plots",
 ) -> str:
-    """The report as Markdown. Text of any origin is text there: no markup, no link.
+    """Return the report as Markdown. Text of any origin stays text: it makes no markup and no link.
 
     Args:
-        drawn: what `plots` gives, where it is there already.
-        folder: where the pictures lie, relative to the file: those of `plots` by their names, and those of
+        drawn: the result of `plots`, if it has been computed already.
+        folder: where the pictures lie, relative to the file: those of `plots` under their names, and those of
             `Evaluation.images` as `<name>.png`.
     """
-    found = document(evaluation, verdicts, drawn)
-    return _document(found, folder)
+    return _document(document(evaluation, verdicts, drawn), folder)
 
 
 def _document(found: Document, folder: str) -> str:
@@ -50,7 +49,7 @@ def _document(found: Document, folder: str) -> str:
 
 
 def _blocks(blocks: Iterable[Block], folder: str, level: int) -> Iterable[str]:
-    """`level`: of the section that they are in."""
+    """Render blocks within a section of a heading level."""
     for block in blocks:
         match block:
             case Heading():
@@ -78,8 +77,8 @@ def _table(table: Table) -> Iterable[str]:
     yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
     if table.notes:
         yield _text(" ".join(table.notes))
-    if table.differs:
-        yield "What is known to differ from the rows of the paper:\n\n" + _list(table.differs)
+    if table.caveats:
+        yield "Known differences from the paper's rows:\n\n" + _list(table.caveats)
 
 
 def _row(row: Row) -> list[str]:
@@ -96,12 +95,12 @@ def _list(items: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """What begins a line: on one line, and no heading, list, rule or table."""
+    """Render text that begins a line: on one line, so that it begins no heading, list, rule or table."""
     return FIRST.sub(lambda found: found[1] + "\\" if found[1].isdigit() else f"\\{found[1]}", _inline(text))
 
 
 def _inline(text: str) -> str:
-    """On one line, with every character that means something in Markdown or HTML made to mean itself."""
+    """Render text on one line, with every character that is special in Markdown or HTML escaped."""
     line = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;")
     line = SPECIAL.sub(r"\\\1", line)
     return ADDRESS.sub(lambda found: f"{found[1] or found[3] or ''}\\{found[2] or found[4] or found[5]}", line)

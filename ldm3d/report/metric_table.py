@@ -1,4 +1,4 @@
-"""A table with a column for each metric, ours above and the paper's below."""
+"""A table with a column per metric: our rows above, the paper's below."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,28 +9,32 @@ from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import number, short, span, title, with_error
 from ldm3d.results.paper import Published
 
-SPREAD = ("inception_score", "clip")  # whose ± in the paper is a spread: of splits, and of pictures
+SPREAD = ("inception_score", "clip")  # their ± in the paper is a standard deviation, over splits and over pictures
 SURROGATE = (
-    "Surrogate: measured with a network that stands in for the published one. Such numbers compare with each other, "
-    "never with the paper's."
+    "Surrogate: measured with a network that stands in for the published one. Such numbers can be compared with each "
+    "other, never with the paper's."
 )
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of ours. labels: its first cells. results: by the metric whose column each stands in."""
+    """One of our rows."""
 
     labels: tuple[str, ...]
+    """Its first cells."""
     results: dict[str, Result]
+    """By the metric in whose column each stands."""
 
 
 @dataclass(frozen=True)
 class Paper:
-    """What the paper has. labels: the first cells of its rows. differ: what differs from it, of what stands beside."""
+    """The paper's rows of a table."""
 
     rows: Sequence[Published]
     labels: Callable[[Published], tuple[str, ...]]
-    differ: Callable[[Sequence[Result]], Iterable[str]]
+    """The first cells of a row."""
+    caveats: Callable[[Sequence[Result]], Iterable[str]]
+    """What is known to differ, given the results that stand beside the paper's."""
 
 
 def metric_table(
@@ -42,15 +46,17 @@ def metric_table(
     paper: Paper | None = None,
     notes: tuple[str, ...] = (),
 ) -> Table | None:
-    """
+    """Make a table of our rows and the paper's.
+
     Args:
         labels: headings of the first columns.
         metrics: columns; those without any value are dropped.
-        surrogate: metrics that are marked, and beside which nothing of the paper's stands.
+        surrogate: metrics to mark as surrogates, beside which the paper's numbers are left out.
 
     Returns:
-        None where there is no value at all.
+        None if there is no value at all.
     """
+    # our columns and rows
     found = {metric: [line.results[metric] for line in lines if metric in line.results] for metric in metrics}
     found = {metric: results for metric, results in found.items() if results}
     if not found:
@@ -62,15 +68,16 @@ def metric_table(
     )
     rows = [_ours(line, found) for line in lines if line.results]
     notes = (*notes, _plus_minus(found), *([SURROGATE] if stand_in else []))
-    differs: tuple[str, ...] = ()
+    # the paper's rows that share a metric with ours
+    caveats: tuple[str, ...] = ()
     if paper:
         real = [metric for metric in found if metric not in stand_in]
         beside = [each for each in paper.rows if each.values.keys() & {*real}]
         rows += [_published(each, paper.labels(each), found, real) for each in beside]
         common = {metric for each in beside for metric in each.values} & {*real}
         if beside:
-            differs = tuple(paper.differ([each for metric in found if metric in common for each in found[metric]]))
-    return Table((*labels, *titles, "N", "excluded"), tuple(rows), heading, len(labels), notes, differs)
+            caveats = tuple(paper.caveats([each for metric in found if metric in common for each in found[metric]]))
+    return Table((*labels, *titles, "N", "excluded"), tuple(rows), heading, len(labels), notes, caveats)
 
 
 def _ours(line: Line, found: dict[str, list[Result]]) -> Row:
@@ -102,7 +109,7 @@ def _published(given: Published, labels: tuple[str, ...], found: Iterable[str], 
 
 
 def _digits(value: float) -> int:
-    """As many as the paper prints."""
+    """Return how many digits the paper prints after the point."""
     return len(repr(value).partition(".")[2])
 
 
@@ -111,6 +118,6 @@ def _plus_minus(found: Iterable[str]) -> str:
     if not spread:
         return "± is the standard error."
     return (
-        f"± of {' and '.join(spread)} is the spread, as in the paper (of IS over splits, of CLIP over pictures), and "
-        "SE the standard error; ± of the rest is the standard error."
+        f"± of {' and '.join(spread)} is the standard deviation (IS over splits, CLIP over pictures), as the paper's; "
+        "SE and all other ± are standard errors."
     )

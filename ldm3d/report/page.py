@@ -1,4 +1,4 @@
-"""A document -> one HTML page that needs nothing beside it and runs nothing."""
+"""A document -> one self-contained HTML page without scripts."""
 
 import base64
 import html
@@ -28,10 +28,10 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 
 
 def page(evaluation: Evaluation, verdicts: Sequence[Verdict], drawn: Mapping[str, bytes] | None = None) -> str:
-    """The report as HTML, pictures and all. Text of any origin is text there: nothing of it is markup.
+    """Return the report as HTML with its pictures inside. Text of any origin stays text: it makes no markup.
 
     Args:
-        drawn: what `plots` gives, where it is there already.
+        drawn: the result of `plots`, if it has been computed already.
     """
     return _page(document(evaluation, verdicts, drawn))
 
@@ -60,7 +60,7 @@ def _page(found: Document) -> str:
 
 
 def _blocks(blocks: Iterable[Block]) -> str:
-    """One after the other; pictures that follow each other share a line where there is room."""
+    """Render blocks one after the other; consecutive pictures share a line if there is room."""
     parts = []
     for pictures, some in groupby(blocks, lambda block: isinstance(block, Picture)):
         inner = "\n".join(_block(block) for block in some)
@@ -103,9 +103,9 @@ def _table(table: Table) -> str:
     caption = f"<caption>{_text(table.title)}</caption>" if table.title else ""
     rows = "\n".join(_row(row, kinds) for row in table.rows)
     notes = f'\n<p class="note">{_text(" ".join(table.notes))}</p>' if table.notes else ""
-    if table.differs:
-        notes += '\n<p class="note">What is known to differ from the rows of the paper:</p>\n'
-        notes += _list(table.differs, ' class="note"')
+    if table.caveats:
+        notes += '\n<p class="note">Known differences from the paper\'s rows:</p>\n'
+        notes += _list(table.caveats, ' class="note"')
     body = f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>"
     return f'<div class="scroll"><table>{caption}\n{body}</table></div>{notes}'
 
@@ -126,7 +126,7 @@ def _list(items: Iterable[str], kind: str = "") -> str:
 
 
 def _anchor(heading: str) -> str:
-    """Headings are the report's own words."""
+    """Make an id of a heading. Headings are the report's own words, so they need no escaping."""
     return "".join(letter if letter.isalnum() else "-" for letter in heading.lower())
 
 

@@ -11,7 +11,7 @@ from ldm3d.results.protocol import protocol_of
 
 
 def protocols(evaluation: Evaluation) -> Iterator[Block]:
-    """A fold for each metric that settings name: what its protocols share, then what each has of its own."""
+    """Yield a fold per metric of the settings: what its protocols share, then where they differ."""
     by_metric: dict[str, dict[str, list[Result]]] = {}
     for each in evaluation.results:
         name = plain(protocol_of(each).get("metric", each.metric))
@@ -26,6 +26,7 @@ def protocols(evaluation: Evaluation) -> Iterator[Block]:
 
 
 def _of_metric(found: dict[str, list[Result]]) -> Iterator[Block]:
+    """Tabulate the protocols of one metric, given its results by protocol."""
     settings = {protocol: flat(protocol_of(results[0])) for protocol, results in found.items()}
     names = list(dict.fromkeys(name for each in settings.values() for name in each))
     first = next(iter(settings.values()))
@@ -41,7 +42,7 @@ def _of_metric(found: dict[str, list[Result]]) -> Iterator[Block]:
         yield Table(("Pictures", "Protocol", *own), tuple(rows), labels=len(own) + 2)
     else:
         for protocol, results in found.items():
-            yield Paragraph(f"Protocol {protocol}, of {_sets(results)}.")
+            yield Paragraph(f"Protocol {protocol}, for {_sets(results)}.")
 
 
 def _equal(one: dict[str, object], other: dict[str, object], name: str) -> bool:

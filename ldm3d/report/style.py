@@ -1,4 +1,4 @@
-"""How the page looks, in light and in dark."""
+"""The style sheet of the page, light and dark."""
 
 CSS = """
 :root { color-scheme: light dark;

@@ -1,53 +1,54 @@
-"""Results -> tables: of pictures, depth and autoencoders as tables 1 to 3 of the paper, and of sweeps."""
+"""Results -> tables: pictures, depth and autoencoders like tables 1 to 3 of the paper, and sweeps."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from ldm3d.config import flat
 from ldm3d.report.blocks import Table
+from ldm3d.report.caveats import autoencoders_caveats, depth_caveats, images_caveats
 from ldm3d.report.metric_table import Line, Paper, metric_table
 from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.notation import either, fact
-from ldm3d.results.paper import AUTOENCODERS, DEPTH, IMAGES, autoencoders_differ, depth_differ, images_differ
+from ldm3d.results.paper import AUTOENCODERS, DEPTH, IMAGES
 from ldm3d.results.protocol import protocol_of
 from ldm3d.results.series import FACTS, SWEPT, VARIABLES, base, sweeps
 
 ERRORS = ("abs_rel", "rmse_m", "delta1", "silog")  # of depth
-RULES = ("", "_literal")  # for pixels beyond the reference's range
+RULES = ("", "_literal")  # for pixels that the alignment puts far away
 RECONSTRUCTION = ("rfid", "depth_abs_rel", "depth_abs_rel_floored", "depth_l1", "psnr_db", "ssim", "lpips")
 
 
 def images_table(evaluation: Evaluation) -> Table | None:
-    """As table 1 of the paper; None where there are no such results."""
+    """Make a table like table 1 of the paper; None if there are no such results."""
     lines = [Line((name,), results) for name, results in _by_set(evaluation, SWEPT).items()]
-    paper = Paper(IMAGES, lambda row: (row.name,), images_differ)
-    return metric_table("As table 1 of the paper", ("Pictures",), SWEPT, lines, evaluation.surrogate, paper)
+    paper = Paper(IMAGES, lambda row: (row.name,), images_caveats)
+    return metric_table("Like table 1 of the paper", ("Pictures",), SWEPT, lines, evaluation.surrogate, paper)
 
 
 def depth_table(evaluation: Evaluation) -> Table | None:
-    """As table 2, under both rules for pixels that alignment puts far away."""
+    """Make a table like table 2, under both rules for pixels that the alignment puts far away."""
     names = [f"{who}{error}{rule}" for who in ("", "peer_") for error in ERRORS for rule in RULES]
     found = _by_set(evaluation, names)
     lines = [line for name, results in found.items() for line in _depth_lines(name, results)]
-    paper = Paper(DEPTH, lambda row: ("MS-COCO", row.name, "not stated"), depth_differ)
+    paper = Paper(DEPTH, lambda row: ("MS-COCO", row.name, "not stated"), depth_caveats)
     labels = ("Pictures", "Depth of", "Far pixels")
     reference = _either((each for results in found.values() for each in results.values()), "names.reference")
     notes = ("Scale and shift of each picture's depth are fitted to the reference, in disparity.",)
-    heading = f"With respect to {reference}, as table 2 of the paper"
+    heading = f"Against {reference}, like table 2 of the paper"
     return metric_table(heading, labels, ERRORS, lines, evaluation.surrogate, paper, notes)
 
 
 def autoencoders_table(evaluation: Evaluation) -> Table | None:
-    """As table 3."""
+    """Make a table like table 3."""
     lines = [Line((name,), results) for name, results in _by_set(evaluation, RECONSTRUCTION).items()]
-    paper = Paper(AUTOENCODERS, lambda row: (row.name,), autoencoders_differ)
+    paper = Paper(AUTOENCODERS, lambda row: (row.name,), autoencoders_caveats)
     return metric_table(
-        "As table 3 of the paper", ("Autoencoder",), RECONSTRUCTION, lines, evaluation.surrogate, paper
+        "Like table 3 of the paper", ("Autoencoder",), RECONSTRUCTION, lines, evaluation.surrogate, paper
     )
 
 
 def sweep_table(evaluation: Evaluation) -> Table | None:
-    """The points of grids, of which figures 4 to 7 are drawn; None where nothing was swept."""
+    """Tabulate the points that figures 4 to 7 are drawn from; None if nothing was swept."""
     swept = {
         result.pictures: result
         for metric in SWEPT
@@ -67,7 +68,7 @@ def sweep_table(evaluation: Evaluation) -> Table | None:
 
 
 def _by_set(evaluation: Evaluation, metrics: Iterable[str]) -> dict[str, dict[str, Result]]:
-    """Results of some metrics, by set and metric, in the order of the results."""
+    """Group the results of some metrics by set and metric, in the order of the results."""
     wanted, found = set(metrics), dict[str, dict[str, Result]]()
     for result in evaluation.results:
         if result.metric in wanted:
@@ -76,7 +77,7 @@ def _by_set(evaluation: Evaluation, metrics: Iterable[str]) -> dict[str, dict[st
 
 
 def _depth_lines(name: str, results: dict[str, Result]) -> Iterator[Line]:
-    """Of the samples' own depth and the peer's, each by both rules."""
+    """Yield the rows of a set: the samples' own depth and the peer's, under both rules each."""
     for who in ("", "peer_"):
         for rule in RULES:
             named = {error: results.get(f"{who}{error}{rule}") for error in ERRORS}
@@ -96,5 +97,5 @@ def _place(result: Result) -> tuple[float, ...]:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """For sorting: `step2` before `step10`."""
+    """Return a sort key that puts `step2` before `step10`."""
     return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]

@@ -1,1 +1,1 @@
-"""Numbers of an evaluation: metrics, protocols, history, verdicts, the paper's figures."""
+"""The numbers of an evaluation: metrics, protocols, history, verdicts, and the paper's numbers."""

@@ -1,4 +1,4 @@
-"""What one run of an evaluation found."""
+"""The results of one run of an evaluation."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """See `ldm3d.schema.METRICS` for its fields."""
+    """One number of a run. `ldm3d.schema.METRICS` describes the fields."""
 
     run: str
     started: str
@@ -28,23 +28,22 @@ class Result:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One run, and what it is seen beside.
-
-    title: of the page. run: its name, hex. started: ISO 8601 with time zone.
-    results: of this run. history: of earlier runs, of any protocol.
-    left_out: sentences: what was not computed, and why.
-    about: by name of a set of pictures, what is known of it: where it is, how many, which model drew it.
-    images: PNGs: `samples` (as figure 3 of the paper) and `depth` (as figure 8); any may be absent.
-    surrogate: names of metrics whose network stands in for the published one: marked wherever they appear, and never
-        put beside the paper's numbers.
-    """
+    """One run, with what its report needs."""
 
     title: str
     run: str
+    """Name of the run, hex."""
     started: str
+    """ISO 8601 with time zone."""
     results: list[Result]
     history: list[Result] = field(default_factory=list)
+    """Results of earlier runs, under any protocol."""
     left_out: list[str] = field(default_factory=list)
+    """What was not computed and why, a sentence each."""
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Facts about each set of pictures, by name: its location and size, and the model that drew it."""
     images: dict[str, bytes] = field(default_factory=dict)
+    """PNGs: `samples` (like figure 3 of the paper) and `depth` (like figure 8); either may be absent."""
     surrogate: list[str] = field(default_factory=list)
+    """Metrics whose network stands in for the published one. They are marked wherever they appear, and never put
+    beside the paper's numbers."""

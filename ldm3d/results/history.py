@@ -1,4 +1,4 @@
-"""Numbers over runs."""
+"""How numbers developed over runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 
 from ldm3d.results.evaluation import Evaluation, Result
 
-LAST = 20  # runs that are shown
+LAST = 20  # runs shown
 
 
 @dataclass(frozen=True)
 class Track:
-    """One number over runs: of the same pictures, metric and protocol, oldest first, this run's last."""
+    """One number over runs: the same pictures, metric and protocol each time."""
 
     results: tuple[Result, ...]
+    """Oldest first; the current run's is last."""
 
     @property
     def pictures(self) -> str:
@@ -25,7 +26,7 @@ class Track:
 
 
 def tracks(evaluation: Evaluation) -> list[Track]:
-    """Those of at least two runs, the last 20 of each, in the order of the results."""
+    """Return a track per result that at least two runs have, in the order of the results, cut to the last 20 runs."""
     earlier: dict[tuple[str, str, str], dict[str, Result]] = {}
     for result in sorted(evaluation.history, key=started_at):
         if result.run != evaluation.run:
@@ -35,18 +36,19 @@ def tracks(evaluation: Evaluation) -> list[Track]:
 
 
 def runs_of(found: Iterable[Track], run: str) -> list[Result]:
-    """A result of each of the last 20 runs of any of them, oldest first, that of `run` last."""
+    """Return one result per run for the last 20 runs of any track, oldest first, with that of `run` last."""
     runs = {each.run: each for track in found for each in track.results}
     return sorted(runs.values(), key=lambda each: (each.run == run, started_at(each)))[-LAST:]
 
 
 def latest(results: Iterable[Result]) -> Result | None:
-    """The one that was started last; of equals the last of all."""
-    return max(enumerate(results), key=lambda item: (started_at(item[1]), item[0]), default=(0, None))[1]
+    """Return the result whose run started last; the last of several equal ones."""
+    ordered = sorted(results, key=started_at)  # stable
+    return ordered[-1] if ordered else None
 
 
 def started_at(result: Result) -> datetime:
-    """When its run was started; long ago where that is no time."""
+    """Return when the run of a result started, or a time before all others if its text is not a time."""
     try:
         found = datetime.fromisoformat(result.started)
     except ValueError:
@@ -55,4 +57,5 @@ def started_at(result: Result) -> datetime:
 
 
 def _same(result: Result) -> tuple[str, str, str]:
+    """Key of the track that a result belongs to."""
     return result.pictures, result.metric, result.protocol

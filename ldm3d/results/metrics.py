@@ -1,4 +1,4 @@
-"""The closed list of metrics: what each is called, its unit, and which way is better."""
+"""The closed list of metrics: title, unit, and which direction is better."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -6,14 +6,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a metric.
-
-    title: as tables have it. better: which way. digits: after the point, as tables have it.
-    """
+    """How a metric is shown and compared."""
 
     title: str
     better: Literal["lower", "higher"]
     digits: int = 3
+    """Digits after the point, in tables."""
 
 
 DEPTH = {
@@ -38,14 +36,14 @@ METRICS: dict[str, About] = {
     "kid": About("KID", "lower", 5),
     "inception_score": About("IS", "higher", 2),
     "clip": About("CLIP", "higher", 2),
-    **_depth("", ""),  # of samples' own depth
-    **_depth("peer_", "peer "),  # of what the peer sees in the same pictures
+    **_depth("", ""),  # the samples' own depth
+    **_depth("peer_", "peer "),  # what the peer sees in the same pictures
     "rfid": About("rFID", "lower", 3),
     "psnr_db": About("PSNR [dB]", "higher", 2),
     "ssim": About("SSIM", "higher"),
     "lpips": About("LPIPS", "lower"),
-    "depth_l1": About("depth L1", "lower", 4),  # of a range of 1
+    "depth_l1": About("depth L1", "lower", 4),  # depth in [0, 1]
     "depth_abs_rel": About("Abs.Rel.", "lower"),  # |d' - d| / d of stored inverse depth, over d > 0
-    # the same, d taken for at least 1/255 of its range
+    # the same, with a denominator of at least 1/255 of the range
     "depth_abs_rel_floored": About("Abs.Rel. (d ≥ 1/255)", "lower"),
 }

@@ -1,4 +1,4 @@
-"""The settings beside a number: read, made flat, compared."""
+"""The settings stored beside a number: parse, flatten and compare them."""
 
 import json
 from typing import Any, NamedTuple
@@ -6,19 +6,21 @@ from typing import Any, NamedTuple
 from ldm3d.config import flat
 from ldm3d.results.evaluation import Result
 
-NAMES = "names"  # of networks, which protocols keep for people: what decides is the hash of the weights
+NAMES = "names"  # names of networks, for people: what identifies a network is the hash of its weights
 
 
 class Difference(NamedTuple):
-    """Of one setting, by its dotted name. None where a protocol does not have it."""
+    """A setting in which two protocols differ."""
 
     setting: str
+    """Its dotted name."""
     was: Any
+    """None if the protocol does not have it; so for `now`."""
     now: Any
 
 
 def protocol_of(result: Result) -> dict[str, Any]:
-    """What is in `Result.config`; its bare text under `config` where that is no JSON object."""
+    """Parse `Result.config`; its raw text under `config` if it is not a JSON object."""
     try:
         found = json.loads(result.config)
     except (ValueError, RecursionError):
@@ -27,10 +29,10 @@ def protocol_of(result: Result) -> dict[str, Any]:
 
 
 def differences(was: Result, now: Result) -> tuple[Difference, ...]:
-    """The settings in which two protocols differ, in alphabetical order."""
+    """Return the settings in which two protocols differ, in alphabetical order."""
     before, after = flat(protocol_of(was)), flat(protocol_of(now))
     return tuple(
         Difference(name, before.get(name), after.get(name))
         for name in sorted(before.keys() | after.keys())
-        if json.dumps(before.get(name)) != json.dumps(after.get(name))  # 1 and true are two things, NaN is one
+        if json.dumps(before.get(name)) != json.dumps(after.get(name))  # 1 is not true, NaN equals itself
     )

@@ -1,4 +1,4 @@
-"""Sweeps: results that differ in one variable alone."""
+"""Sweeps: results that differ in a single variable."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,28 +11,37 @@ from ldm3d.results.protocol import NAMES, protocol_of
 
 VARIABLES = {"guidance_scale": "guidance scale", "num_inference_steps": "steps", "training_step": "training step"}
 FACTS = ("scheduler", *VARIABLES)
-SWEPT = ("fid", "kid", "inception_score", "clip")  # metrics of pictures, which figures 4 to 7 of the paper are of
+SWEPT = ("fid", "kid", "inception_score", "clip")  # picture metrics, those of the paper's figures 4 to 7
 
 
 @dataclass(frozen=True)
 class Series:
-    """Results of one metric, in the order of `variable`, of which they have at least two values."""
+    """Results of one metric that differ in `variable` only."""
 
     variable: str
     results: tuple[Result, ...]
+    """In the order of the variable, with at least two values of it."""
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What its results have in common, by name."""
+        """What the results have in common, by name."""
         first = self.results[0]
         found = {name: getattr(first, name) for name in FACTS if name != self.variable}
+        return found | {"pictures": self._pictures(), "count": max(each.num_samples for each in self.results)}
+
+    def _pictures(self) -> str | None:
+        """Name the inputs of the results; None if each training step is an input of its own."""
         bases = list(dict.fromkeys(base(each) for each in self.results))
-        named = bases[0] if len(bases) == 1 else None if self.variable == "training_step" else ", ".join(bases)
-        return found | {"pictures": named, "count": max(each.num_samples for each in self.results)}
+        if len(bases) > 1 and self.variable == "training_step":
+            return None
+        return ", ".join(bases)
 
 
 def sweeps(evaluation: Evaluation, metric: str, variable: str) -> list[Series]:
-    """All of a metric over a variable. Those over training steps take in earlier runs, as each may be of one step."""
+    """Find every series of a metric over a variable that includes a result of this run.
+
+    Series over training steps include earlier runs, since a run may measure a single step.
+    """
     known = [each for each in evaluation.results if each.metric == metric]
     if variable == "training_step":
         known += sorted((each for each in evaluation.history if each.metric == metric), key=started_at, reverse=True)
@@ -45,12 +54,12 @@ def sweeps(evaluation: Evaluation, metric: str, variable: str) -> list[Series]:
 
 
 def base(result: Result) -> str:
-    """The input that a set belongs to: its name without that of its point of a grid."""
+    """Return the input that a set belongs to: its name without the point of the grid."""
     return result.pictures.rpartition("/")[0] or result.pictures
 
 
 def _all_but(result: Result, variable: str) -> str:
-    """Everything that decides a result but one variable. The pictures themselves are looked at in `_series`."""
+    """Return everything but one variable that decides a result, as a key. `_series` compares the pictures."""
     protocol = protocol_of(result)
     drawn = protocol.pop("drawn_with", None)
     for name in (NAMES, "pictures"):
@@ -63,7 +72,7 @@ def _all_but(result: Result, variable: str) -> str:
 
 
 def _newest(results: Iterable[Result]) -> list[Result]:
-    """One of each set and model; they come newest first."""
+    """Keep the first result of each set and model; results come newest first."""
     found: dict[tuple[Any, ...], Result] = {}
     for each in results:
         found.setdefault((each.pictures, each.checkpoint, *(getattr(each, name) for name in FACTS)), each)
@@ -71,14 +80,16 @@ def _newest(results: Iterable[Result]) -> list[Result]:
 
 
 def _series(results: Sequence[Result], variable: str) -> list[Series]:
-    """One of all; where two have the same value or other captions, one for each input, of the first of each value."""
-    whole = _is_one(results, variable)
-    groups = [list(results)] if whole else [_first_of_each(group, variable) for group in _by_base(results)]
+    """Make one series of all results, or one per input if they do not form one."""
+    groups = [list(results)]
+    if not _is_one(results, variable):
+        groups = [_first_of_each(group, variable) for group in _by_base(results)]
     found = [sorted(group, key=lambda each: getattr(each, variable)) for group in groups if _is_one(group, variable)]
     return [Series(variable, tuple(group)) for group in found if len(group) > 1]
 
 
 def _first_of_each(results: Sequence[Result], variable: str) -> list[Result]:
+    """Keep the first result of each value of the variable."""
     found: dict[Any, Result] = {}
     for each in results:
         found.setdefault(getattr(each, variable), each)
@@ -93,7 +104,7 @@ def _by_base(results: Sequence[Result]) -> list[list[Result]]:
 
 
 def _is_one(results: Sequence[Result], variable: str) -> bool:
-    """No value twice, and the same pictures but for those that were excluded."""
+    """Say whether results form one series: distinct values, and the same pictures up to excluded ones."""
     values = [getattr(each, variable) for each in results]
     whole = {json.dumps(protocol_of(each).get("pictures")) for each in results if not each.excluded}
     return len(set(values)) == len(values) and len(whole) <= 1

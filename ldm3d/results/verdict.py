@@ -1,4 +1,4 @@
-"""What became of each number since the run before."""
+"""How each number changed since the previous run."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,39 +12,40 @@ from ldm3d.results.protocol import Difference, differences
 
 Kind = Literal["worse", "better", "same", "incomparable", "new"]
 KINDS: tuple[Kind, ...] = ("worse", "better", "same", "incomparable", "new")
-ROUNDING = 1e-9  # of a value, relative: sums in another order
+ROUNDING = 1e-9  # relative change of a value that another order of additions may cause
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """
-    result: of this run.
-    kind: `new` where there is nothing to compare with; `incomparable` where earlier runs have the number by another
-        protocol only.
-    before: what it was compared with, or would be if protocols were equal; None of what is new.
-    threshold: what a change had to exceed to count; None where nothing was compared.
-    differs: settings in which an incomparable number's protocol differs.
-    """
+    """A result of this run, compared with an earlier one."""
 
     result: Result
     kind: Kind
+    """`new` if there is nothing to compare with; `incomparable` if earlier runs only have the number under another
+    protocol."""
     before: Result | None = None
+    """The result it was compared with, or would be under an equal protocol; None if it is new."""
     threshold: float | None = None
+    """What a change had to exceed to count; None if nothing was compared."""
     differs: tuple[Difference, ...] = ()
+    """Settings in which the protocols of an incomparable number differ."""
 
     @property
     def change(self) -> float:
-        """From before to now; NaN where there is no before."""
+        """Now minus before; NaN if there is no before."""
         return self.result.value - self.before.value if self.before else math.nan
 
 
 def verdicts(results: Sequence[Result], history: Sequence[Result], tolerance: float) -> list[Verdict]:
-    """Each result against the latest earlier one of the same pictures, metric and protocol, in the order of `results`.
+    """Compare each result with the latest earlier one of the same pictures, metric and protocol.
 
     Args:
-        history: of earlier runs; those of the same run are passed over.
-        tolerance: standard errors of the difference, √(a² + b²), that a change may have and still be the same. Where
-            either error is unknown or 0, any change beyond rounding counts.
+        history: results of earlier runs; any of the same run are ignored.
+        tolerance: standard errors of the difference, √(a² + b²), that a change must exceed to count. If either error
+            is unknown or 0, any change beyond rounding counts.
+
+    Returns:
+        Verdicts in the order of `results`.
     """
     earlier: dict[tuple[str, str], list[Result]] = {}
     for result in history:
@@ -53,7 +54,7 @@ def verdicts(results: Sequence[Result], history: Sequence[Result], tolerance: fl
 
 
 def overall(found: Iterable[Verdict]) -> Kind:
-    """Of a run: worse if any number is, else better if any is, and so on; new of nothing."""
+    """Sum up a run: worse if any number is worse, else better if any is, and so on; new if there are none."""
     kinds = {each.kind for each in found}
     return next((kind for kind in KINDS if kind in kinds), "new")
 
@@ -71,15 +72,20 @@ def _verdict(result: Result, earlier: list[Result], tolerance: float) -> Verdict
 
 def _threshold(before: Result, now: Result, tolerance: float) -> float:
     rounding = ROUNDING * max(abs(before.value), abs(now.value))
-    errors = [each.stderr for each in (before, now) if each.stderr is not None and each.stderr > 0]  # NaN is not
+    errors = [each.stderr for each in (before, now) if each.stderr is not None and each.stderr > 0]  # not NaN either
     if len(errors) < 2 or not math.isfinite(rounding):
         return rounding
     return max(rounding, tolerance * math.hypot(*errors))
 
 
 def _kind(before: float, now: float, threshold: float, metric: str) -> Kind:
-    if math.isnan(now) or math.isnan(before):
-        return "same" if math.isnan(now) and math.isnan(before) else "worse" if math.isnan(now) else "better"
+    if math.isnan(now) and math.isnan(before):
+        return "same"
+    if math.isnan(now):
+        return "worse"
+    if math.isnan(before):
+        return "better"
     if now == before or (math.isfinite(now - before) and abs(now - before) <= threshold):
         return "same"
-    return "better" if (now > before) == (METRICS[metric].better == "higher") else "worse"
+    rose = now > before
+    return "better" if rose == (METRICS[metric].better == "higher") else "worse"

@@ -1,1 +1,1 @@
-"""The parts of `evaluate`."""
+"""The parts of the stage `evaluate`."""

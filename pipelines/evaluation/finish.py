@@ -1,10 +1,10 @@
 """The end of an evaluation: its numbers, its report, and the success marker that is written last.
 
     metrics/<run>.parquet     the numbers of a run, metrics/v1; those of earlier runs stay
-    report.html, report.md    of the latest run; figures/ beside them
-    _SUCCESS.json             run, started, worse, results, sets, left_out; of the latest run
+    report.html, report.md    the report of the latest run; figures/ beside them
+    _SUCCESS.json             run, started, worse, results, sets, left_out of the latest run
 
-A run is known by its settings, pictures and networks, so that the same evaluation again replaces itself.
+A run is identified by its settings, pictures and networks, so that repeating an evaluation replaces its own files.
 """
 
 import math
@@ -22,10 +22,9 @@ from ldm3d.results.metrics import METRICS
 from ldm3d.results.verdict import Verdict, overall, verdicts
 from ldm3d.schema import conform
 from pipelines.evaluation.figures import figures
-from pipelines.evaluation.measure_parts import Measuring
-from pipelines.evaluation.measured import Measured
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import metric_of
+from pipelines.evaluation.subjects import Subject
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.storage.run import SUCCESS, own_marker
 from pipelines.workers.resources import Pool
@@ -33,50 +32,54 @@ from pipelines.workers.resources import Pool
 NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
 
 
-def finish(work: Measuring, plan: EvaluatePlan, results: list[Result], pool: Pool) -> dict[str, Any]:
-    """Write numbers and report, then `_SUCCESS.json`. Returns what is in it."""
-    output, run, started = Folder(work.config.output), results[0].run, results[0].started
+def finish(plan: EvaluatePlan, results: list[Result], pool: Pool, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Write numbers and report, then `_SUCCESS.json`. Returns its content."""
+    config, output = plan.config, Folder(plan.config.output)
+    run, started = results[0].run, results[0].started
     output.delete_drafts()
     history, lost = earlier_results(output, run)
+    about = {each.label: _about(each) for each in plan.subjects}
     found = Evaluation(
-        title=work.config.report.title,
+        title=config.report.title,
         run=run,
         started=started,
         results=results,
         history=history,
         left_out=plan.left_out + lost,
-        about={each.label: _about(each) for each in plan.sets},
+        about=about,
         images=figures(plan, pool),
         surrogate=_surrogates(plan),
     )
-    judged = verdicts(results, history, work.config.report.tolerance)
+    judged = verdicts(results, history, config.report.tolerance)
     table = pa.Table.from_pylist([asdict(result) for result in results])
-    output.write_tables(_file(run), [conform(table, "metrics/v1", work.provenance)])
-    output.delete(FIGURES)
-    drawn = plots(found)
-    for name, content in (drawn | {f"{name}.png": image for name, image in found.images.items()}).items():
-        output.write(f"{FIGURES}/{name}", content)
-    output.write(TWIN, markdown(found, judged, drawn, FIGURES).encode())
-    output.write(REPORT, page(found, judged, drawn).encode())
+    output.write_tables(_file(run), [conform(table, "metrics/v1", provenance)])
+    _write_report(output, found, judged)
     summary = {
         "run": run,
         "started": started,
         "verdict": overall(judged),
-        "worse": [
-            _sentence(verdict) for verdict in judged if verdict.kind == "worse" and _gates(verdict, work.config)
-        ],
+        "worse": [_sentence(each) for each in judged if each.kind == "worse" and _gates(each, config)],
         "results": [_plain(result) for result in results],
-        "sets": {each.label: _about(each) for each in plan.sets},
+        "sets": about,
         "left_out": plan.left_out + lost,
-        "shown_with": to_json(work.config)["report"],
+        "shown_with": to_json(config)["report"],
         "report": f"{output.url}/{REPORT}",
     }
     output.write_json(SUCCESS, summary)
     return summary
 
 
+def _write_report(output: Folder, found: Evaluation, judged: list[Verdict]) -> None:
+    output.delete(FIGURES)
+    drawn = plots(found)
+    for name, content in (drawn | {f"{name}.png": image for name, image in found.images.items()}).items():
+        output.write(f"{FIGURES}/{name}", content)
+    output.write(TWIN, markdown(found, judged, drawn, FIGURES).encode())
+    output.write(REPORT, page(found, judged, drawn).encode())
+
+
 def finished_run(output: Folder, run: str, config: EvaluateConfig) -> dict[str, Any] | None:
-    """What the success marker says; None where it is of another run or report, or something is missing."""
+    """Read the success marker; None if it is another run's or report's, or a file is missing."""
     summary = own_marker(output)
     if summary is None or summary.get("run") != run or summary.get("shown_with") != to_json(config)["report"]:
         return None
@@ -84,7 +87,7 @@ def finished_run(output: Folder, run: str, config: EvaluateConfig) -> dict[str, 
 
 
 def earlier_results(output: Folder, run: str) -> tuple[list[Result], list[str]]:
-    """Numbers of other runs on this output, the oldest first; and a sentence for each file that cannot be read."""
+    """Read the numbers of other runs on this output, oldest first, and name in a sentence each unreadable file."""
     found, lost = [], []
     for name in output.sizes(NUMBERS, ".parquet"):
         try:
@@ -98,7 +101,7 @@ def earlier_results(output: Folder, run: str) -> tuple[list[Result], list[str]]:
 
 
 def earlier_start(output: Folder, run: str) -> str | None:
-    """When the same run was started before."""
+    """Return when the same run was first started, if its numbers are there."""
     try:
         return str(output.read_table(_file(run), columns=["started"])["started"][0].as_py())
     except (OSError, pa.ArrowException, IndexError):
@@ -106,12 +109,12 @@ def earlier_start(output: Folder, run: str) -> str | None:
 
 
 def _gates(verdict: Verdict, config: EvaluateConfig) -> bool:
-    """Whether a number that got worse is one that the exit code tells of."""
+    """Say whether a number that got worse affects the exit code."""
     return not config.report.gate or metric_of(verdict.result.metric) in config.report.gate
 
 
 def _sentence(verdict: Verdict) -> str:
-    """What got worse, for people."""
+    """Say in words how a number got worse."""
     now, before = verdict.result, verdict.before.value if verdict.before else math.nan
     return f"{now.metric} of {now.pictures} was {before:g}, is {now.value:g}"
 
@@ -120,28 +123,29 @@ def _file(run: str) -> str:
     return f"{NUMBERS}/{run}.parquet"
 
 
-def _about(measured: Measured) -> dict[str, Any]:
-    """What those who read the numbers have to know of a set."""
-    known = {name: value for name, value in measured.pictures.about.items() if value is not None}
-    size = {"size": list(measured.size)} if measured.size else {}
-    return {"role": measured.role, "url": measured.pictures.url, "pictures": measured.pictures.rows} | size | known
+def _about(subject: Subject) -> dict[str, Any]:
+    """Return what readers of the numbers need to know about a subject."""
+    known = {name: value for name, value in subject.pictures.about.items() if value is not None}
+    size = {"size": list(subject.size)} if subject.size else {}
+    return {"role": subject.role, "url": subject.pictures.url, "pictures": subject.pictures.rows} | size | known
 
 
 def _surrogates(plan: EvaluatePlan) -> list[str]:
-    """Metrics of networks that stand in for the published ones, by the names of results."""
+    """Return the metrics, as results name them, whose network stands in for the published one."""
     config = plan.config
     asked: set[str] = set(config.report.surrogate)
-    if config.inception.network != "inception":
+    inception_stands_in = config.inception.network != "inception"
+    if inception_stands_in:
         asked |= {"fid", "kid", "inception_score"}
     if config.clip.model == "conse":
         asked.add("clip")
-    measured = [name for name in METRICS if metric_of(name) in asked]
-    of_networks = [name for name in measured if metric_of(name) != "autoencoder" or name in ("rfid", "lpips")]
-    return list(dict.fromkeys([*of_networks, *(["rfid"] if config.inception.network != "inception" else [])]))
+    # PSNR and the like of autoencoders come from no network
+    of_networks = [name for name in METRICS if metric_of(name) != "autoencoder" or name in ("rfid", "lpips")]
+    return [name for name in of_networks if metric_of(name) in asked or (name == "rfid" and inception_stands_in)]
 
 
 def _plain(result: Result) -> dict[str, Any]:
-    """Without what is in the table of numbers alone, and as JSON has numbers."""
+    """Return the fields of a result that the marker holds, with numbers that JSON can hold."""
     left = {name: value for name, value in asdict(result).items() if name not in ("config", "run", "started")}
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in left.items()

@@ -11,7 +11,7 @@ import torch
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
-from ldm3d.measures import Measure
+from ldm3d.measures import Network
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import model_copy
 from pipelines.workers.resources import hide_other_gpus
@@ -20,84 +20,89 @@ if TYPE_CHECKING:
     from ldm3d.measures.depth_agreement import DepthAgreement
 
 FEATURES, SIMILARITY, DEPTH, RECONSTRUCTION = "inception", "clip", "depth", "autoencoder"
-"""Names of measures; an autoencoder's is followed by a point and its place among those that are measured."""
+"""Names of networks. That of an autoencoder is followed by a dot and its place among the autoencoders measured."""
 
 
-def open_measure(name: str, config: EvaluateConfig) -> Measure:
-    """
+def open_network(name: str, config: EvaluateConfig) -> Network:
+    """Load a network.
+
     Args:
         config: its models may lie on object stores.
 
     Raises:
-        ValueError: weights cannot be had, or are not what they should be.
+        ValueError: weights cannot be obtained, or are not the network's.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, place = name.partition(".")
     with ExitStack() as copies:
         if kind == FEATURES:
-            return _features(config, device, copies)
+            return _features(config, copies)
         if kind == SIMILARITY:
             from ldm3d.measures.opened import similarity_of
 
             clip = copies.enter_context(_local(config.clip.model, "", "clip.model"))
-            return similarity_of(replace(config.clip, model=clip), device)
+            return similarity_of(replace(config.clip, model=clip), _device())
         if kind == DEPTH:
             return open_depth(config)
-        return _autoencoder(config.reconstruction.models[int(place)], config, device, copies)
-
-
-def try_measures(names: list[str], config: EvaluateConfig) -> dict[str, Any]:
-    """Load each on this worker. Returns their fingerprints by name, those of `networks` without the autoencoder that
-    is measured, and the device.
-
-    Raises:
-        ValueError: one does not load.
-    """
-    hide_other_gpus()
-    torch.set_num_threads(1)
-    fingerprints, networks = {}, {}
-    for name in names:
-        measure = open_measure(name, config)
-        fingerprints[name] = measure.fingerprint
-        networks[name] = getattr(measure, "judge", measure.fingerprint)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return {"fingerprints": fingerprints, "networks": networks, "device": device}
-
-
-def _features(config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
-    from ldm3d.measures.opened import features_of
-
-    weights = copies.enter_context(_local_file(config.inception.weights))
-    return features_of(replace(config.inception, weights=weights), device)
+        return _autoencoder(config.reconstruction.models[int(place)], config, copies)
 
 
 def open_depth(config: EvaluateConfig) -> "DepthAgreement":
-    """The measure of depth, which gives maps, too.
+    """Load the network of depth, which can also return maps.
 
     Raises:
-        ValueError: as `open_measure`.
+        ValueError: as in `open_network`.
     """
     from ldm3d.measures.depth_agreement import DepthAgreement
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     with ExitStack() as copies:
         reference = copies.enter_context(_local(config.depth.reference, "", "depth.reference"))
         peer = config.depth.peer and copies.enter_context(_local(config.depth.peer, "", "depth.peer"))
-        return DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), device)
+        return DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), _device())
 
 
-def _autoencoder(model: str, config: EvaluateConfig, device: str, copies: ExitStack) -> Measure:
+def try_networks(names: list[str], config: EvaluateConfig) -> dict[str, Any]:
+    """Load each network on this worker.
+
+    Returns:
+        `fingerprints` and `judges`, both by name, and the `device`. The judge of an autoencoder is the fingerprint of
+        what measures it, without the autoencoder; for other networks it is their fingerprint.
+
+    Raises:
+        ValueError: a network does not load.
+    """
+    hide_other_gpus()
+    torch.set_num_threads(1)
+    fingerprints, judges = {}, {}
+    for name in names:
+        network = open_network(name, config)
+        fingerprints[name] = network.fingerprint
+        judges[name] = getattr(network, "judge", network.fingerprint)
+    return {"fingerprints": fingerprints, "judges": judges, "device": _device()}
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _features(config: EvaluateConfig, copies: ExitStack) -> Network:
+    from ldm3d.measures.opened import features_of
+
+    weights = copies.enter_context(_local_file(config.inception.weights))
+    return features_of(replace(config.inception, weights=weights), _device())
+
+
+def _autoencoder(model: str, config: EvaluateConfig, copies: ExitStack) -> Network:
     from ldm3d.measures.reconstruction import AutoencoderQuality
 
     local = copies.enter_context(_local(named(model)[1], "vae", "reconstruction.models"))
-    features = _features(config, device, copies)
-    measure: Measure = AutoencoderQuality.from_pretrained(local, config.reconstruction, features, device)
-    return measure
+    features = _features(config, copies)
+    network: Network = AutoencoderQuality.from_pretrained(local, config.reconstruction, features, _device())
+    return network
 
 
 @contextmanager
 def _local(model: str, part: str, setting: str) -> Iterator[str]:
-    """A model as from_pretrained takes it: a hub id or path as it is, another as a copy for as long as it loads."""
+    """Yield a hub id or local path as it is, and a copy of any other model for as long as it loads."""
     if "://" not in model:
         yield model
         return

@@ -1,4 +1,4 @@
-"""The pictures of one part of a set, read and decoded, in batches."""
+"""Read and decode the pictures of one part of a set, in batches."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,32 +17,34 @@ from pipelines.storage.folder import CONCURRENCY, Folder
 
 @dataclass(frozen=True)
 class PartRows:
-    """What of a part is measured, and how it is looked at.
+    """The pictures of a part and how they are prepared.
 
-    url, files, columns: see `pipelines.evaluation.picture_sets`.
-    key, number: of its pictures, in their order.
-    size: H, W; None leaves pictures as they are.
+    `pipelines.evaluation.picture_sets` describes url, files and columns.
     """
 
     url: str
     files: list[str]
     columns: dict[str, str]
     key: list[int]
+    """In the order of the pictures, like `number`."""
     number: list[int]
     size: Size | None
+    """Height and width to resize to; None leaves pictures as they are."""
     resize: Filter
 
 
 @dataclass(frozen=True)
-class Read:
-    """A batch, and the rows before, in and after it that could not be read: key, number and why."""
+class ReadRows:
+    """Some consecutive rows of a part."""
 
     batch: Batch
+    """Those that could be read."""
     rejected: list[tuple[int, int, Rejected]]
+    """The others: key, number and why."""
 
 
-def read_part(part: PartRows, rows: int, decoders: ThreadPoolExecutor) -> Iterator[Read]:
-    """All pictures of a part, in their order, at most `rows` at a time."""
+def read_part(part: PartRows, rows: int, decoders: ThreadPoolExecutor) -> Iterator[ReadRows]:
+    """Read all pictures of a part in their order, at most `rows` at a time."""
     folder = Folder(part.url)
     names = zip(part.key, part.number, strict=True)
     for records in _records(folder, part, rows):
@@ -50,13 +52,13 @@ def read_part(part: PartRows, rows: int, decoders: ThreadPoolExecutor) -> Iterat
         pairs = list(islice(names, len(records)))
         good = [place for place, row in enumerate(found) if not isinstance(row, Rejected)]
         rejected = [(*pair, row) for pair, row in zip(pairs, found, strict=True) if isinstance(row, Rejected)]
-        yield Read(_batch([pairs[place] for place in good], [found[place] for place in good], part), rejected)
+        yield ReadRows(_batch([pairs[place] for place in good], [found[place] for place in good], part), rejected)
 
 
 def read_some(part: PartRows, places: Sequence[int]) -> Batch:
-    """A few pictures of a part, of those that can be read."""
-    folder, file = Folder(part.url), part.columns["image"] == "file"
-    if file:
+    """Read the pictures at some places of a part; those that cannot be read are left out."""
+    folder = Folder(part.url)
+    if part.columns["image"] == "file":
         records = [{"image": folder.read(part.files[place])} for place in places]
     else:
         rows = folder.read_table(part.files[0], columns=list(part.columns.values())).take(list(places)).to_pylist()
@@ -67,7 +69,7 @@ def read_some(part: PartRows, places: Sequence[int]) -> Batch:
 
 
 def _records(folder: Folder, part: PartRows, rows: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows with `image`, bytes, and `caption`, `depth` where the set has them."""
+    """Yield rows with `image`, and `caption` and `depth` if the set has them, still encoded."""
     if part.columns["image"] == "file":
         with ThreadPoolExecutor(min(CONCURRENCY, rows)) as readers:
             for start in range(0, len(part.files), rows):
@@ -96,7 +98,7 @@ def _decoded(record: dict[str, Any], part: PartRows) -> dict[str, Any] | Rejecte
 
 
 def _bytes(value: Any) -> bytes:
-    """Of a column of pictures as `datasets` has them, or of plain bytes."""
+    """Take the bytes of a picture out of an image column of `datasets`, or of a column of plain bytes."""
     content = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(content, bytes):
         raise Rejected(Reason.INVALID_ROW, f"the picture is {type(content).__name__}, wanted bytes")

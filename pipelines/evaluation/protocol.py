@@ -1,4 +1,4 @@
-"""Everything but the pictures themselves that decides a number: what has to be equal where two are compared."""
+"""Protocols: everything but the pictures that decides a number, and must be equal for two to be comparable."""
 
 import hashlib
 import json
@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 from ldm3d.config import EvaluateConfig, to_json
-from pipelines.evaluation.feature_rows import Chosen
-from pipelines.evaluation.measured import Measured
+from pipelines.evaluation.chosen import Chosen
+from pipelines.evaluation.subjects import Subject
 
 DRAWN_BY = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps")
-DRAWN_WITH = ("scheduler", "guidance_scale", "num_inference_steps", "seed", "sampling")  # the model is compared
-SETTINGS = {  # that decide a metric, beside the fingerprint of its network
+DRAWN_WITH = (
+    "scheduler",
+    "guidance_scale",
+    "num_inference_steps",
+    "seed",
+    "sampling",
+)  # not the model: it is compared
+SETTINGS = {  # group and settings that decide a metric, beside the fingerprint of its network
     "fid": ("inception", ("network", "resize")),
     "kid": ("inception", ("network", "resize", "kid_subsets", "kid_subset_size")),
     "inception_score": ("inception", ("network", "resize")),
@@ -22,74 +28,74 @@ SETTINGS = {  # that decide a metric, beside the fingerprint of its network
 }
 RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")  # of autoencoders
 NAMES = ("weights", "model", "revision", "reference", "reference_revision", "peer", "peer_revision")  # of networks
-VERSION = 1  # of what metrics do with features and pictures; to be raised where that changes a number
+VERSION = 1  # raise it when metrics treat features or pictures differently and numbers change
 
 
 def protocol_of(
     metric: str,
     config: EvaluateConfig,
-    network: str,
-    measured: Measured,
+    judge: str,
+    subject: Subject,
     chosen: Chosen,
-    reference: tuple[Measured, Chosen] | None,
+    reference: tuple[Subject, Chosen] | None,
 ) -> dict[str, Any]:
-    """Plain values, to be stored beside a number.
+    """Return the protocol of a number as plain values, to be stored beside it.
 
     Args:
-        metric: as settings name it.
-        network: fingerprint of what measured; of an autoencoder's metrics without the autoencoder.
+        metric: its name in the settings.
+        judge: fingerprint of the network that measured, for an autoencoder's metrics without the autoencoder.
         chosen: the pictures that count.
-        reference: the real pictures, of metrics that compare with them.
+        reference: the real pictures, for metrics that compare with them.
     """
-    settings, drawn = to_json(config), measured.pictures.about
+    settings, drawn = to_json(config), subject.pictures.about
     group, deciding = SETTINGS[metric]
     given = settings[group]
     pictures = _about(chosen)
     if metric == "clip":
-        pictures["captions"] = _captions(measured, chosen)
+        pictures["captions"] = _captions(subject, chosen)
     if metric == "autoencoder":
-        pictures["content"] = measured.pictures.fingerprint  # what is reconstructed
+        pictures["content"] = subject.pictures.fingerprint  # the pictures that are reconstructed
     found = {
         "metric": metric,
         "version": VERSION,
-        "network": network,
+        "network": judge,
         "names": {name: given[name] for name in NAMES if name in given},
         "settings": {name: given[name] for name in deciding},
         "pictures": pictures,
-        "size": list(measured.size or measured.seen),
-        "resize": settings["pictures"]["resize"] if measured.size else None,
+        "size": list(subject.size or subject.seen),
+        "resize": settings["pictures"]["resize"] if subject.size else None,
         "drawn_with": {name: drawn.get(name) for name in DRAWN_WITH},
     }
     if reference:
-        real, those = reference
+        real, all_real = reference
         size = list(real.size) if real.size else None
-        found["reference"] = {"content": real.pictures.fingerprint, "size": size} | _about(those)
+        found["reference"] = {"content": real.pictures.fingerprint, "size": size} | _about(all_real)
     return found
 
 
 def metric_of(result: str) -> str:
-    """What settings call the metric that gives a result of this name."""
+    """Return the name in the settings of the metric that a result belongs to."""
     if result in SETTINGS:
         return result
     return "autoencoder" if result in ("rfid", *RECONSTRUCTED) else "depth"
 
 
 def protocol_hash(protocol: dict[str, Any]) -> str:
-    """Hex: numbers of equal hashes are comparable. What networks are called is not in it; their weights are."""
+    """Return a hex hash; numbers with equal hashes are comparable. It covers weights of networks, not their names."""
     decisive = {name: value for name, value in protocol.items() if name != "names"}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _captions(measured: Measured, chosen: Chosen) -> str:
-    """A hash of the captions of the pictures that count, in their order."""
-    parts = [part.captions for part in measured.pictures.parts if part.captions is not None]
-    places = chosen.places(*measured.pictures.names())
+def _captions(subject: Subject, chosen: Chosen) -> str:
+    """Hash the captions of the pictures that count, in their order."""
+    parts = [part.captions for part in subject.pictures.parts if part.captions is not None]
+    places = chosen.places(*subject.pictures.names())
     found = np.zeros(len(chosen), np.uint64)
     found[places[places >= 0]] = np.concatenate(parts)[places >= 0]
     return hashlib.sha256(found.tobytes()).hexdigest()[:16]
 
 
 def _about(chosen: Chosen) -> dict[str, Any]:
-    """How many pictures, and a hash of which."""
+    """Return the number of pictures, and a hash of their keys and numbers."""
     digest = hashlib.sha256(chosen.keys.tobytes() + chosen.numbers.tobytes())
     return {"count": len(chosen), "keys": digest.hexdigest()[:16]}

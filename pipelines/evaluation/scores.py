@@ -1,4 +1,4 @@
-"""Numbers of whole sets, made of sums over what networks saw in each picture."""
+"""Scores of whole sets, computed from sums over the features of their pictures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,34 +9,40 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
+from ldm3d.keys import positions_of
 from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
 from ldm3d.metrics.kernel_distance import discrepancy_and_influences, random_subsets
 from ldm3d.metrics.moments import Moments
-from pipelines.evaluation.feature_rows import Chosen, FeatureRows, matrix, read_rows
+from pipelines.evaluation.chosen import Chosen
+from pipelines.evaluation.feature_rows import FeatureRows, matrix, read_rows
 
 
 @dataclass(frozen=True)
 class Score:
-    """A value, its standard error, the spread of what it is the mean of; pictures in it, and those left out."""
+    """A number about a set."""
 
     value: float
     stderr: float | None
+    """Standard error of the value."""
     std: float | None
+    """Standard deviation of what the value is the mean of: pictures, splits or subsets."""
     count: int
+    """Pictures it is computed from."""
     excluded: int = 0
+    """Pictures left out, as they have no finite number."""
 
 
 def gaussian_of(rows: FeatureRows) -> ray.ObjectRef:
-    """The sums of `pool`, in the object store."""
+    """Return the `GaussianSums` of `pool`, in the object store."""
     return ray.put(rows.sum(_gaussian, columns=["pool"]))
 
 
 def frechet(rows: FeatureRows, own: ray.ObjectRef, other: ray.ObjectRef) -> Score:
-    """The distance of a set from another, which is taken as it is.
+    """Return the Fréchet distance of a set from another one, which is held fixed in the standard error.
 
     Args:
-        own, other: `gaussian_of` either.
+        own, other: `gaussian_of` each set.
     """
     task = ray.remote(_frechet).options(num_returns=2, max_retries=3)
     distance, slope = cast("list[ray.ObjectRef]", task.remote(own, other))
@@ -46,8 +52,9 @@ def frechet(rows: FeatureRows, own: ray.ObjectRef, other: ray.ObjectRef) -> Scor
 
 
 def kernel(rows: FeatureRows, others: FeatureRows, subsets: int, size: int) -> Score:
-    """The mean over random subsets of both, and their spread; the error is that of all pictures of the set, the others
-    taken as they are.
+    """Return the kernel distance, a mean over random subsets of both sets.
+
+    The standard error is that of all pictures of the set, with the other set held fixed.
     """
     task = ray.remote(_kernel).options(max_retries=3)
     value, stderr, std, count = ray.get(task.remote(rows, others, rows.chosen, others.chosen, subsets, size))
@@ -55,16 +62,16 @@ def kernel(rows: FeatureRows, others: FeatureRows, subsets: int, size: int) -> S
 
 
 def inception_score(rows: FeatureRows, count: int) -> Score:
-    """Mean over splits, whose order is that of keys."""
+    """Return the Inception Score, a mean over splits, which follow from the order of the chosen pictures."""
     splits = min(SPLITS, count)
     sums = rows.sum(_inception, ray.put(split_of(count, splits)), splits, columns=["logits"])
     value, std = sums.score()
-    stderr = std / (splits - 1) ** 0.5 if splits > 1 else None  # as torch-fidelity has it, std is of N, not N - 1
+    stderr = std / (splits - 1) ** 0.5 if splits > 1 else None  # std is with N, not N - 1, like torch-fidelity's
     return Score(value, stderr, std, int(sums.counts.sum()))
 
 
 def means(rows: FeatureRows, columns: Iterable[str]) -> dict[str, Score]:
-    """The mean of each column over the pictures in which it is finite."""
+    """Return the mean of each column over the pictures for which it is finite."""
     found = rows.sum(_moments, columns=list(columns)).columns
     return {name: Score(each.mean, each.stderr, each.std, each.count, each.excluded) for name, each in found.items()}
 
@@ -118,23 +125,25 @@ def _kernel(
 
 @dataclass(frozen=True, eq=False)
 class _Some:
-    """Features of some of many: places (K,), sorted, and features (K, D)."""
+    """Features of the pictures at some places."""
 
     places: NDArray[np.int64]
+    """(K,), sorted."""
     features: NDArray[np.float32]
+    """(K, D)."""
 
     def __getitem__(self, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.features[np.searchsorted(self.places, wanted)]
+        return self.features[positions_of(wanted, self.places)]
 
 
 def _features_at(rows: FeatureRows, chosen: Chosen, wanted: NDArray[np.int64]) -> _Some:
-    """Features at some places, which are sorted."""
+    """Read the features at the places `wanted`, which are sorted."""
     found: NDArray[np.float32] = np.empty((len(wanted), 0), np.float32)
     for table, places in read_rows(rows.url, [shard.name for shard in rows.shards], ["pool"], chosen):
-        at = np.isin(places, wanted)
-        if at.any():
-            features = matrix(table["pool"])[at]
+        at = positions_of(places, wanted)
+        if (at >= 0).any():
+            features = matrix(table["pool"])
             if not found.shape[1]:
                 found = np.full((len(wanted), features.shape[1]), np.nan, np.float32)
-            found[np.searchsorted(wanted, places[at])] = features
+            found[at[at >= 0]] = features[at >= 0]
     return _Some(wanted, found)

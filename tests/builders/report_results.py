@@ -1,4 +1,4 @@
-"""Results of evaluations, as runs write them."""
+"""Results of evaluations as runs write them."""
 
 import hashlib
 import json
@@ -17,7 +17,10 @@ DEPTH = ("abs_rel", "rmse_m", "delta1", "silog")
 
 
 def result(metric: str, value: float, stderr: float | None = 0.5, *, pictures: str = "set", **more: Any) -> Result:
-    """`more`: fields of Result; `settings`, which join the protocol's; `captions`, a name for which they are."""
+    """Make a result.
+
+    `more` holds fields of Result, and `settings` to add to the protocol's, and `captions`, a name for the captions.
+    """
     settings, captions = more.pop("settings", {}), more.pop("captions", "some")
     about = {"scheduler": "ddim", "guidance_scale": 5.0, "num_inference_steps": 50} | {
         name: more.pop(name) for name in ("scheduler", "guidance_scale", "num_inference_steps") if name in more
@@ -50,7 +53,9 @@ def result(metric: str, value: float, stderr: float | None = 0.5, *, pictures: s
 def _group(metric: str) -> str:
     if metric.removeprefix("peer_").removesuffix("_literal") in DEPTH:
         return "depth"
-    return metric if metric == "clip" else "fid" if metric in ("fid", "kid", "inception_score") else "autoencoder"
+    if metric == "clip":
+        return "clip"
+    return "fid" if metric in ("fid", "kid", "inception_score") else "autoencoder"
 
 
 def evaluation(results: list[Result], history: list[Result] | None = None, **more: Any) -> Evaluation:
@@ -61,7 +66,7 @@ def evaluation(results: list[Result], history: list[Result] | None = None, **mor
 
 
 def sweep(variable: str, values: list[Any], metric: str = "fid", **more: Any) -> list[Result]:
-    """Results that differ in one variable alone."""
+    """Make results that differ in one variable only."""
     return [
         result(metric, 30.0 - place, pictures=f"model/{variable}-{value}", **{variable: value} | more)
         for place, value in enumerate(values)

@@ -13,7 +13,8 @@ from ldm3d.metrics.kernel_distance import kernel_distance
 from ldm3d.metrics.moments import Moments
 from pipelines.evaluation import feature_rows
 from pipelines.evaluation import scores as set_scores
-from pipelines.evaluation.feature_rows import Chosen, FeatureRows
+from pipelines.evaluation.chosen import Chosen
+from pipelines.evaluation.feature_rows import FeatureRows
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard
 

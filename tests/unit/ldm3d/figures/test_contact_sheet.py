@@ -1,4 +1,4 @@
-"""The contact sheet shows pictures, depth in colours, captions of any length."""
+"""The contact sheet shows pictures, coloured depth, and captions of any length."""
 
 import io
 
@@ -34,7 +34,9 @@ def test_any_caption_fits_its_place(caption):
 
 
 def test_letters_of_other_alphabets_are_drawn():
-    drawn = [sheet(sample(letter)).tobytes() for letter in ("é", "ß", "я", "ж", "λ", "\uffff")]  # the last has none
+    drawn = [
+        sheet(sample(letter)).tobytes() for letter in ("é", "ß", "я", "ж", "λ", "\uffff")
+    ]  # the last one has no glyph
     assert len(set(drawn)) == len(drawn)
 
 

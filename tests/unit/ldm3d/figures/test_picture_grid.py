@@ -1,4 +1,4 @@
-"""Figures 3 and 8 show what they are given, where it belongs, in colours that mean the same everywhere."""
+"""Figures 3 and 8 show what they are given, in its place, in colours that mean the same everywhere."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Plots are of what was swept, of one variable at a time, and of numbers over comparable runs."""
+"""Plots show sweeps of one variable at a time, and numbers over comparable runs."""
 
 import io
 import math
@@ -15,7 +15,7 @@ from tests.builders.report_results import evaluation, result, sweep
 
 
 def swept(results, metric="fid", variable="guidance_scale", history=None):
-    """Values of the variable, of each series."""
+    """Return the values of the variable in each series."""
     found = sweeps(evaluation(results, history), metric, variable)
     return [[getattr(each, variable) for each in series.results] for series in found]
 

@@ -1,4 +1,4 @@
-"""A CLIP laid out as OpenAI's are on the hub, with their real vocabulary: read as they mean it, or refused."""
+"""A CLIP laid out like OpenAI's on the hub, with their real vocabulary, is read as OpenAI reads it, or refused."""
 
 import gzip
 import importlib.util
@@ -24,7 +24,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def vocabulary() -> tuple[dict[str, int], list[str]]:
-    """Tokens and merges of OpenAI's file: bytes, the printable ones first, then what they merge to."""
+    """Read tokens and merges from OpenAI's file: bytes, printable ones first, then what they merge to."""
     lines = gzip.decompress((DATA / "bpe_simple_vocab_16e6.txt.gz").read_bytes()).decode().split("\n")
     merges = lines[1 : 49_152 - 256 - 2 + 1]
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -35,7 +35,7 @@ def vocabulary() -> tuple[dict[str, int], list[str]]:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings as of 2022: sizes that are one number, special tokens that text_config misnames."""
+    """A CLIP with settings of 2022: sizes are single numbers, and text_config misnames special tokens."""
     folder = tmp_path_factory.mktemp("hub")
     words, merges = vocabulary()
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -61,7 +61,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measure(hub: Path) -> ClipSimilarity:
+def network(hub: Path) -> ClipSimilarity:
     return similarity_of(ClipConfig(model=str(hub)), "cpu")
 
 
@@ -74,51 +74,51 @@ def measure(hub: Path) -> ClipSimilarity:
         ("", []),
     ],
 )
-def test_words_have_clips_own_numbers(measure, caption, ids):
-    assert measure.tokenizer(caption)["input_ids"] == [49406, *ids, 49407]
+def test_words_have_clips_own_numbers(network, caption, ids):
+    assert network.tokenizer(caption)["input_ids"] == [49406, *ids, 49407]
 
 
-def test_captions_are_read_at_their_first_end_token_however_long(measure):
-    """Where OpenAI's CLIP reads them; hub files say that the end token is number 2, and it is not."""
+def test_captions_are_read_at_their_first_end_token_however_long(network):
+    """That is where OpenAI's CLIP reads them; the hub's files wrongly say that the end token is number 2."""
     short, long = "a photo of a cat", "a photo of a cat " * 20
-    found = measure.of_captions([short, long])
+    found = network.of_captions([short, long])
     for caption, embedding in zip((short, long), found, strict=True):
-        ids = measure.tokenizer(caption, return_tensors="pt")["input_ids"]
+        ids = network.tokenizer(caption, return_tensors="pt")["input_ids"]
         if ids.shape[1] > 77:
             ids = torch.cat([ids[:, :76], ids[:, -1:]], dim=1)
         with torch.no_grad():
-            states = measure.model.text_model(ids).last_hidden_state
-            expected = torch.nn.functional.normalize(measure.model.text_projection(states[:, ids.shape[1] - 1]))
+            states = network.model.text_model(ids).last_hidden_state
+            expected = torch.nn.functional.normalize(network.model.text_projection(states[:, ids.shape[1] - 1]))
         np.testing.assert_allclose(embedding, expected[0], atol=1e-5)
 
 
-def test_settings_of_2022_make_openais_pixels(measure):
+def test_settings_of_2022_make_openais_pixels(network):
     with Image.open(DATA / "franz-kafka.jpg") as photograph:
         pixels = np.asarray(photograph.convert("RGB"))
-    found = measure.processor(images=[pixels], return_tensors="np")["pixel_values"]
+    found = network.processor(images=[pixels], return_tensors="np")["pixel_values"]
     np.testing.assert_array_equal(found, np.load(DATA / "expected_preprocessed_image.npy"))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1), (2, 20_000), (20_000, 2)])
-def test_pictures_of_any_shape_are_measured_by_their_middle(measure, shape):
-    """Resized whole, the longest of these would fill 1.5 GB."""
+def test_pictures_of_any_shape_are_measured_by_their_middle(network, shape):
+    """Resized whole, the longest of them would fill 1.5 GB."""
     random = np.random.default_rng(0)
     picture, other = (random.integers(0, 256, (*shape, 3), np.uint8) for _ in range(2))
     high, wide = (min(side, 16 * min(shape)) for side in shape)
     top, left = (shape[0] - high) // 2, (shape[1] - wide) // 2
     tracemalloc.start()
     try:
-        whole = measure.of_pictures([picture])
+        whole = network.of_pictures([picture])
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    part, strange = measure.of_pictures([picture[top : top + high, left : left + wide], other])
+    part, strange = network.of_pictures([picture[top : top + high, left : left + wide], other])
     torch.testing.assert_close(whole[0], part, atol=1e-5, rtol=0)
     assert (whole[0] - strange).abs().max() > 1e-3
     assert most < 50_000_000
 
 
-def test_settings_that_weights_do_not_show_are_in_the_fingerprint(hub, measure, tmp_path):
+def test_settings_that_weights_do_not_show_are_in_the_fingerprint(hub, network, tmp_path):
     for name, old, new in (("moved", "", ""), ("other", "quick_gelu", "gelu")):
         shutil.copytree(hub, tmp_path / name)
         config = tmp_path / name / "config.json"
@@ -126,7 +126,7 @@ def test_settings_that_weights_do_not_show_are_in_the_fingerprint(hub, measure, 
     moved, other = (
         similarity_of(ClipConfig(model=str(tmp_path / name)), "cpu").fingerprint for name in ("moved", "other")
     )
-    assert moved == measure.fingerprint != other
+    assert moved == network.fingerprint != other
 
 
 def _without_tokenizer(folder: Path) -> None:
@@ -152,18 +152,18 @@ def _pickled(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_without_tokenizer, "its tokenizer has 2 tokens, wanted 512 to 49408"),
-        (_of_another_size, r"makes \(336, 336\) pixels, wanted \(224, 224\)"),
-        (_cut_short, "did not load"),
-        (_pickled, "did not load"),
-        (lambda folder: (folder / "vocab.json").write_text("{"), "did not load"),
-        (lambda folder: (folder / "preprocessor_config.json").write_text("[]"), "did not load"),
+        (_without_tokenizer, "2 tokens, wanted 512 to 49408"),
+        (_of_another_size, r"\(336, 336\) pixels, wanted \(224, 224\)"),
+        (_cut_short, "save_pretrained"),
+        (_pickled, "save_pretrained"),
+        (lambda folder: (folder / "vocab.json").write_text("{"), "save_pretrained"),
+        (lambda folder: (folder / "preprocessor_config.json").write_text("[]"), "save_pretrained"),
     ],
 )
 def test_parts_that_are_missing_broken_or_of_another_model_are_refused(hub, tmp_path, spoil, message):
-    """transformers itself makes up a tokenizer of two words, by which all captions are the same."""
+    """transformers alone would invent a tokenizer of two words, for which all captions are the same."""
     folder = tmp_path / "clip"
     shutil.copytree(hub, folder)
     spoil(folder)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"clip\.model .*{message}"):
         similarity_of(ClipConfig(model=str(folder)), "cpu")

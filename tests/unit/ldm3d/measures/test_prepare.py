@@ -1,4 +1,4 @@
-"""Real and drawn pictures are looked at in one way: upright RGB, the middle of the wanted shape, one filter."""
+"""Real and generated pictures are prepared in one way: upright RGB, cropped to the middle, resized by one filter."""
 
 import io
 
@@ -31,7 +31,7 @@ def test_grey_transparent_and_turned_pictures_become_upright_rgb():
     clear = Image.fromarray(np.dstack([NOISE, np.zeros((40, 60), np.uint8)]))
     assert (picture_of(saved(clear, "PNG"), None) == 255).all()
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees, clockwise
+    exif[0x0112] = 6  # rotate by 90 degrees, clockwise
     turned = picture_of(saved(Image.fromarray(NOISE), "PNG", exif=exif), None)
     assert np.array_equal(turned, np.rot90(NOISE, -1))
 

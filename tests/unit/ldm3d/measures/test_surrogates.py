@@ -1,4 +1,4 @@
-"""Real networks on real photographs: what is worse scores worse, what is more different is further away."""
+"""With real networks and photographs, worse pictures score worse and more different ones are further away."""
 
 import cv2
 import numpy as np
@@ -61,11 +61,11 @@ def test_photographs_score_higher_than_noise(surrogate, real):
 def test_photographs_go_with_their_own_captions():
     shown = list(photographs())
     images, captions = [each.image for each in shown], [each.caption for each in shown]
-    measure = similarity_of(ClipConfig(model="conse"), "cpu")
+    network = similarity_of(ClipConfig(model="conse"), "cpu")
 
     def scores(captions: list[str]) -> np.ndarray:
         batch = Batch(np.arange(len(images)), np.zeros(len(images), np.int32), images, captions)
-        return measure(batch)["clip"].to_numpy()
+        return network(batch)["clip"].to_numpy()
 
     others = [scores(captions[turn:] + captions[:turn]).mean() for turn in (3, 7, 11)]
     assert scores(captions).mean() > np.max(others) + 5

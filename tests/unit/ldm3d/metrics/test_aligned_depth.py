@@ -46,7 +46,7 @@ def test_scale_and_shift_are_those_of_the_normal_equations(depth_m):
 
 
 def test_what_alignment_puts_behind_the_camera_is_capped_or_left_out_and_counted(depth_m):
-    p = 1 / depth_m + 1  # which alignment takes away again
+    p = 1 / depth_m + 1  # which alignment removes
     p[0, :3] = 0
     found = score_aligned(p, depth_m, seed=0, points=p.size)
     assert found.beyond == 3
@@ -82,7 +82,7 @@ def test_measured_disparity_is_perfect_and_stereo_matching_nearly_so(motorcycle)
     left, right, disparity, depth_m = motorcycle
     exact = score_aligned(disparity, depth_m, seed=0)
     assert exact.valid == np.isfinite(disparity).sum() < disparity.size
-    assert exact.capped == pytest.approx((0, 0, 1, 0), abs=1e-4)  # of metres in float32
+    assert exact.capped == pytest.approx((0, 0, 1, 0), abs=1e-4)  # metres are float32
     grey = [cv2.cvtColor(view, cv2.COLOR_RGB2GRAY) for view in (left, right)]
     matched = cv2.StereoSGBM_create(0, 64, 5).compute(*grey).astype(np.float32) / 16  # below 0 where nothing matched
     stereo = score_aligned(matched, depth_m, seed=0)

@@ -1,4 +1,4 @@
-"""Pictures and depth are measured as closed forms and scikit-image do it, one number a picture."""
+"""Scores of pictures and depth, one number a picture, agree with closed forms and scikit-image."""
 
 import math
 
@@ -66,7 +66,7 @@ def test_depth_error_is_the_mean_of_each_map():
     assert depth_l1(off, depth).tolist() == pytest.approx([0.25, 0.5])
 
 
-def test_alignment_takes_away_any_scale_and_shift():
+def test_alignment_removes_any_scale_and_shift():
     reference = pictures(0, 3, 8, 8)
     scale, shift = torch.tensor([0.5, -2.0, 40.0])[:, None, None], torch.tensor([3.0, -1.0, 0.0])[:, None, None]
     torch.testing.assert_close(aligned(reference.double() * scale + shift, reference), reference.double())

@@ -1,4 +1,4 @@
-"""Distances between sets of pictures agree with closed forms and other ways to compute them, however sets are cut."""
+"""Distances between sets agree with closed forms and other ways to compute them, however the sets are split up."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_the_frechet_distance_is_that_of_the_matrix_root(features):
 
 
 def test_features_that_vary_in_few_directions_have_the_distance_of_these(features):
-    """Where the covariance has no inverse."""
+    """The covariance then has no inverse."""
     one, other = (each[:15, :10].astype(np.float64) for each in features)
     expected = FrechetSlope.of(*(GaussianSums.of(each) for each in (one, other)))
     # the same ten dimensions, turned into 24
@@ -60,7 +60,7 @@ def test_features_that_vary_in_few_directions_have_the_distance_of_these(feature
 
 
 def test_of_independent_features_it_has_a_closed_form():
-    """Σ (m - m')² + (s - s')², to the errors of both means and deviations, which are 1/√N."""
+    """It is Σ (m - m')² + (s - s')², up to the errors of means and deviations, which are 1/√N."""
     random, count = np.random.default_rng(1), 200_000
     means, scales = np.array([[0, 1, -2], [1, 1, 0]]), np.array([[1, 2, 3], [2, 2, 1]])
     one, other = (
@@ -72,23 +72,23 @@ def test_of_independent_features_it_has_a_closed_form():
 
 
 def test_of_a_set_and_itself_it_is_nothing_even_with_fewer_features_than_dimensions(features):
-    """Where a direction is empty, rounding of 1e-15 becomes its root."""
+    """In an empty direction, a rounding error of 1e-15 becomes its root."""
     one, _ = features
     for count, error in ((COUNT, 1e-12), (WIDTH // 2, 1e-6)):
         sums = GaussianSums.of(one[:count])
         assert frechet_distance(sums, sums) == pytest.approx(0, abs=error * np.trace(sums.covariance))
 
 
-def test_features_that_do_not_go_together_are_refused(features):
+def test_features_that_do_not_fit_together_are_refused(features):
     one, other = features
-    with pytest.raises(ValueError, match="features of 24 and of 5 dimensions"):
+    with pytest.raises(ValueError, match="24 and of 5 dimensions"):
         frechet_distance(GaussianSums.of(one), GaussianSums.of(other[:, :5]))
-    with pytest.raises(ValueError, match="a covariance of 1 features"):
+    with pytest.raises(ValueError, match="covariance of 1 features"):
         frechet_distance(GaussianSums.of(one[:1]), GaussianSums.of(other))
 
 
 def test_the_kernel_distance_is_what_its_definition_says(features):
-    """Of one subset that is everything, feature by feature."""
+    """Computed feature by feature, for one subset that is the whole set."""
     one, other = (each[:40].astype(np.float64) for each in features)
 
     def kernel(x, y) -> float:

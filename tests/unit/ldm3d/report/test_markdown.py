@@ -1,4 +1,4 @@
-"""The Markdown says what the page says, and what is text in it stays text."""
+"""The Markdown says what the page says, and text in it stays text."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The page says everything, stands by itself, and runs nothing, whatever the names in it are."""
+"""The page is complete and self-contained, and runs nothing, whatever names it shows."""
 
 import base64
 from html.parser import HTMLParser
@@ -37,7 +37,7 @@ HOSTILE = [
 
 
 class Reader(HTMLParser):
-    """Every tag, its attributes, all text, and the sources of pictures. Tags have to close in turn."""
+    """Collects every tag, its attributes, and all text. Tags have to be closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -79,7 +79,7 @@ def read(of, tolerance: float = 2.0, drawn=None) -> Reader:
 
 
 def hostile(text: str):
-    """An evaluation that has a text in every place that takes one."""
+    """Make an evaluation with a text wherever it takes one."""
     return evaluation(
         [result("fid", 20.0, pictures=text, run=text, started=text, scheduler=text, settings={text: text})],
         [
@@ -105,7 +105,7 @@ def assert_harmless(found: Reader) -> None:
 
 @pytest.fixture(scope="module")
 def whole():
-    """Something of everything."""
+    """An evaluation with something in every section."""
     now = [
         *sweep("guidance_scale", [3.0, 5.0]),
         *sweep("guidance_scale", [3.0, 5.0], "inception_score", std=0.5),
@@ -169,7 +169,7 @@ def test_the_style_fetches_nothing(whole, drawn):
     assert "prefers-color-scheme: dark" in style
 
 
-def test_every_figure_is_in_the_page_with_words_for_who_cannot_see_it(whole, drawn):
+def test_every_figure_is_in_the_page_with_an_alternative_text(whole, drawn):
     pictures = read(whole, drawn=drawn).all("img")
     shown = {base64.b64decode(each["src"].partition(",")[2]) for each in pictures}
     assert shown == {*drawn.values(), *whole.images.values()}

@@ -1,4 +1,4 @@
-"""Tables hold our numbers with their errors, and the paper's beside those that were measured with real networks."""
+"""Tables hold our numbers with their errors, and the paper's below those measured with the published networks."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_columns_point_the_better_way_and_those_without_values_are_left_out():
 
 
 def test_what_differs_from_the_paper_is_told():
-    told = "\n".join(images_table(evaluation(images())).differs)
+    told = "\n".join(images_table(evaluation(images())).caveats)
     for word in ("30,000 in the paper, 2,000 here", "MS-COCO", "tf1", "clip-vit-large-patch14", "512 x 512", "ddim"):
         assert word in told
 
@@ -50,13 +50,13 @@ def test_the_papers_numbers_stand_beside_no_surrogate():
     assert table.columns[1:4] == ("FID-2k (surrogate) ↓", "IS (surrogate) ↑", "CLIP ↑")
     assert column(table, "FID")[1:] == column(table, "IS")[1:] == [NONE] * 3
     assert column(table, "CLIP")[1:] == ["26.13 ± 2.81", "26.13 ± 2.79", "26.61 ± 2.92"]
-    assert not any("Inception" in each for each in table.differs)
+    assert not any("Inception" in each for each in table.caveats)
 
 
 def test_where_all_is_surrogate_the_paper_is_not_there():
     table = images_table(evaluation(images(), surrogate=["fid", "inception_score", "clip"]))
     assert [row.published for row in table.rows] == [False]
-    assert table.differs == ()
+    assert table.caveats == ()
     assert "Surrogate" in " ".join(table.notes)
 
 

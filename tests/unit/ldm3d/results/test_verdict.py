@@ -1,4 +1,4 @@
-"""A number is worse where it changed by more than its errors allow, and only beside one that was made the same way."""
+"""A number is worse if it changed by more than its errors allow, compared with one made under the same protocol."""
 
 import math
 
@@ -83,7 +83,7 @@ def test_the_latest_run_counts_whatever_the_time_zone():
     assert found.before is history[1]
 
 
-def test_rows_of_the_same_run_and_of_other_pictures_and_metrics_are_passed_over():
+def test_rows_of_the_same_run_and_of_other_pictures_and_metrics_are_ignored():
     history = [before("fid", 1.0, run="now"), before("fid", 1.0, pictures="other"), before("kid", 1.0)]
     assert verdicts([result("fid", 20.0)], history, 2.0)[0].kind == "new"
 
@@ -107,7 +107,7 @@ def test_an_older_run_of_the_same_protocol_is_better_than_a_newer_one_of_another
     assert (found.kind, found.before) == ("same", old)
 
 
-def test_a_protocol_that_is_no_json_is_told_as_it_is():
+def test_a_protocol_that_is_not_json_is_shown_as_it_is():
     broken = before("fid", 1.0)
     object.__setattr__(broken, "config", "{not json")
     object.__setattr__(broken, "protocol", "another")

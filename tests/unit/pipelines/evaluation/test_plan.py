@@ -1,4 +1,4 @@
-"""What is measured of which pictures follows from what is asked for and what there is; the rest is said or refused."""
+"""What is measured follows from the metrics asked for and from the input; the rest is reported or refused."""
 
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.schema import IMAGE
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import protocol_hash, protocol_of
+from pipelines.evaluation.task import Task
 
 PRINTS = {"inception": "a" * 64, "clip": "b" * 64, "depth": "c" * 64}
 
@@ -37,6 +38,10 @@ def with_everything(root: Path) -> str:
     return make(root, caption=["a", "b", "c"], depth=pa.array(depth, IMAGE))
 
 
+def tasks_of(plan: EvaluatePlan) -> list[Task]:
+    return plan.with_networks(PRINTS, PRINTS).tasks()
+
+
 def config(tmp_path: Path, *given: str, **settings: object) -> EvaluateConfig:
     return EvaluateConfig(input=given, output=str(tmp_path / "out"), **settings)
 
@@ -45,14 +50,14 @@ def test_all_that_a_set_allows_is_measured(tmp_path):
     real = make(tmp_path / "real", size=20)
     plan = EvaluatePlan.of(config(tmp_path, with_everything(tmp_path / "ours"), reference=real))
     (own,), (other,) = plan.role("input"), plan.role("reference")
-    assert own.measures == ("inception", "clip", "depth")
-    assert (other.measures, other.size) == (("inception",), (8, 8))
+    assert own.networks == ("inception", "clip", "depth")
+    assert (other.networks, other.size) == (("inception",), (8, 8))
     assert plan.left_out == ["Autoencoders: none were given (--reconstruction.models)."]
 
 
 def test_what_pictures_do_not_allow_is_said(tmp_path):
     plan = EvaluatePlan.of(config(tmp_path, make(tmp_path / "bare"), metrics=("fid", "clip", "depth")))
-    assert plan.role("input")[0].measures == ("depth",)  # the peer's
+    assert plan.role("input")[0].networks == ("depth",)  # the peer's
     assert [line.partition(":")[0] for line in plan.left_out] == [
         "FID and KID",
         "CLIP similarity of bare",
@@ -60,24 +65,23 @@ def test_what_pictures_do_not_allow_is_said(tmp_path):
     ]
 
 
-def test_a_picture_is_read_once_for_all_measures_and_roles(tmp_path):
+def test_a_picture_is_read_once_for_all_networks_and_roles(tmp_path):
     ours = with_everything(tmp_path / "ours")
     seen = PicturesConfig(size=8)
     plan = EvaluatePlan.of(config(tmp_path, ours, f"again={ours}", reference=ours, pictures=seen))
-    tasks = plan.tasks(PRINTS)
-    assert [sorted(task.shards) for task in tasks] == [["clip", "depth", "inception"]]
+    assert [sorted(task.shards) for task in tasks_of(plan)] == [["clip", "depth", "inception"]]
 
 
-def test_the_same_pictures_looked_at_in_another_way_are_measured_anew(tmp_path):
+def test_the_same_pictures_prepared_in_another_way_are_measured_again(tmp_path):
     ours, names = with_everything(tmp_path / "ours"), set()
     for settings in ({}, {"size": 8}, {"size": 4}, {"size": 4, "resize": "box"}, {"count": 2}):
         plan = EvaluatePlan.of(config(tmp_path, ours, pictures=PicturesConfig(**settings)))
-        names |= {shard.name for task in plan.tasks(PRINTS) for shard in task.shards.values()}
+        names |= {shard.name for task in tasks_of(plan) for shard in task.shards.values()}
     assert len(names) == 4 * 3  # a count is no other way
 
 
 def test_what_is_done_is_left_out_of_a_task(tmp_path):
-    (task,) = EvaluatePlan.of(config(tmp_path, with_everything(tmp_path / "ours"))).tasks(PRINTS)
+    (task,) = tasks_of(EvaluatePlan.of(config(tmp_path, with_everything(tmp_path / "ours"))))
     done = task.shards["clip"]
     assert sorted(task.without({done.name: None}).shards) == ["depth", "inception"]
 
@@ -85,9 +89,9 @@ def test_what_is_done_is_left_out_of_a_task(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"input": ("x",), "metrics": ()}, "at least one"),
-        ({"input": ("x",), "metrics": ("fid", "fid")}, "each once"),
-        ({"input": ("x",), "shard_pictures": 0}, "1 or more"),
+        ({"input": ("x",), "metrics": ()}, r"metrics is \(\)"),
+        ({"input": ("x",), "metrics": ("fid", "fid")}, r"metrics is \('fid', 'fid'\)"),
+        ({"input": ("x",), "shard_pictures": 0}, "shard_pictures is 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
@@ -98,14 +102,14 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 @pytest.mark.parametrize(
     ("group", "settings", "message"),
     [
-        (ReconstructionConfig, {"models": ("m",)}, "together"),
-        (ReconstructionConfig, {"corpus": "c"}, "together"),
-        (PicturesConfig, {"count": 1}, "2 or more"),
-        (PicturesConfig, {"size": 0}, "1 or more"),
-        (ClipConfig, {"model": ""}, "conse"),
-        (DepthConfig, {"max_depth_m": 0.0}, "above 0"),
-        (InceptionConfig, {"kid_subsets": 1}, "2 or more"),
-        (ReportConfig, {"tolerance": -1.0}, "0 or more"),
+        (ReconstructionConfig, {"models": ("m",)}, r"reconstruction\.corpus is None"),
+        (ReconstructionConfig, {"corpus": "c"}, r"reconstruction\.corpus is 'c'"),
+        (PicturesConfig, {"count": 1}, r"pictures\.count is 1"),
+        (PicturesConfig, {"size": 0}, r"pictures\.size is 0"),
+        (ClipConfig, {"model": ""}, r"clip\.model is ''"),
+        (DepthConfig, {"max_depth_m": 0.0}, r"depth\.max_depth_m is 0\.0"),
+        (InceptionConfig, {"kid_subsets": 1}, r"inception\.kid_subsets is 1"),
+        (ReportConfig, {"tolerance": -1.0}, r"report\.tolerance is -1\.0"),
     ],
 )
 def test_groups_of_settings_that_make_no_sense_are_refused(group, settings, message):
@@ -130,21 +134,19 @@ def test_an_output_among_the_pictures_is_refused(tmp_path):
 
 
 def test_numbers_are_comparable_where_everything_but_the_model_is_equal(tmp_path):
-    def hashes(
-        name: str, metric: str = "fid", network: str = "n", made: dict | None = None, **settings: object
-    ) -> str:
+    def hashes(name: str, metric: str = "fid", judge: str = "n", made: dict | None = None, **settings: object) -> str:
         path = tmp_path / name
         given = str(path) if path.exists() else make(path, caption=["a", "b", "c"], **made or {})
         plan = EvaluatePlan.of(config(tmp_path, given, **settings))
         (own,) = plan.role("input")
-        return protocol_hash(protocol_of(metric, plan.config, network, own, plan.chosen(own), None))
+        return protocol_hash(protocol_of(metric, plan.config, judge, own, plan.chosen(own), None))
 
     base, clip = hashes("one"), hashes("one", "clip")
     assert hashes("other", made={"shade": 9}) == base  # other pictures of the same keys: what is compared
     assert hashes("other", "clip") == clip
     assert hashes("one", inception=InceptionConfig(kid_subsets=50, batch_size=1)) == base  # of KID alone
     assert hashes("one", "kid", inception=InceptionConfig(kid_subsets=50)) != hashes("one", "kid")
-    assert hashes("one", network="m") != base
+    assert hashes("one", judge="m") != base
     assert hashes("one", pictures=PicturesConfig(count=2)) != base
     assert hashes("one", pictures=PicturesConfig(size=8)) != base
     assert hashes("larger", made={"size": 16}) != base
@@ -160,7 +162,7 @@ def test_shards_are_named_by_what_is_in_them_however_files_are_cut(tmp_path):
 
     def shards(cut: int) -> set[str]:
         plan = EvaluatePlan.of(config(tmp_path, str(tmp_path / "files"), shard_pictures=cut))
-        return {shard.name for task in plan.tasks(PRINTS) for shard in task.shards.values()}
+        return {shard.name for task in tasks_of(plan) for shard in task.shards.values()}
 
     assert len(shards(4) & shards(2)) == 2  # by depth and Inception, the part of the last two pictures, however cut
     before = shards(2)
@@ -171,7 +173,7 @@ def test_shards_are_named_by_what_is_in_them_however_files_are_cut(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"metrics": ("clip",)}, "nothing can be measured: CLIP similarity of bare"),
+        ({"metrics": ("clip",)}, "CLIP similarity of bare"),
         ({"pictures": PicturesConfig(keys="none.parquet")}, r"pictures\.keys"),
         ({"pictures": PicturesConfig(keys="strange.parquet")}, "0 of its 3 pictures count"),
     ],
@@ -189,10 +191,18 @@ def test_real_pictures_need_one_size_of_samples(tmp_path):
     with pytest.raises(ValueError, match=r"several sizes .* --pictures\.size"):
         EvaluatePlan.of(config(tmp_path, *sets, reference=real))
     plan = EvaluatePlan.of(config(tmp_path, *sets, reference=real, pictures=PicturesConfig(size=8)))
-    assert {each.size for each in plan.sets} == {(8, 8)}
+    assert {each.size for each in plan.subjects} == {(8, 8)}
 
 
 def test_two_autoencoders_of_one_name_are_refused(tmp_path):
     models = ReconstructionConfig(models=("runs/a/vae", "runs/b/vae"), corpus=make(tmp_path / "corpus"))
     with pytest.raises(ValueError, match="'vae' twice"):
         EvaluatePlan.of(config(tmp_path, reconstruction=models))
+
+
+@pytest.mark.parametrize("settings", [{}, {"size": 8}])
+def test_a_task_crosses_to_an_actor_unchanged(tmp_path, settings):
+    (task,) = tasks_of(
+        EvaluatePlan.of(config(tmp_path, with_everything(tmp_path / "ours"), pictures=PicturesConfig(**settings)))
+    )
+    assert Task.from_json(task.to_json()) == task

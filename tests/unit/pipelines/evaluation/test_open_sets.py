@@ -1,4 +1,4 @@
-"""What may be measured: samples of a grid, a corpus, parquet of others, picture files; and what is refused."""
+"""Samples of a grid, a corpus, foreign parquet and picture files open as sets; anything else is refused."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,8 @@ import pytest
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.keys import make_key
 from ldm3d.schema import IMAGE
-from pipelines.evaluation.picture_sets import PictureSet, open_sets
+from pipelines.evaluation.open_sets import open_sets
+from pipelines.evaluation.picture_sets import PictureSet
 from pipelines.storage.folder import Folder
 
 SETTINGS = {"captions": {"seed": 3}, "sampling": {"eta": 0.5, "scheduler": "ddim"}, "precision": "fp32"}
@@ -29,7 +30,7 @@ def table(values: range, **columns: object) -> pa.Table:
 
 
 def samples(root: Path, rows: int = 3, checkpoint: str = "abc") -> Path:
-    """The output of a finished `generate` of a grid of two, one of them empty."""
+    """Write the output of a finished `generate` with a grid of two points, one of them empty."""
     output = Folder(str(root))
     depth = pa.array([{"bytes": encode_depth(np.zeros((4, 4), np.uint16), "png"), "path": "d"}] * rows, IMAGE)
     columns = {"key": pa.array([7] * rows), "number": pa.array(range(rows)), "caption": ["a cube"] * rows}
@@ -79,7 +80,7 @@ def test_picture_files_are_cut_into_parts_in_the_order_of_their_names(tmp_path):
     assert found.parts[1].keys.tolist() == [make_key("deep/c.webp")]
 
 
-def test_parquet_of_others_needs_no_more_than_pictures(tmp_path):
+def test_foreign_parquet_needs_no_more_than_pictures(tmp_path):
     pq.write_table(table(range(3), text=["a", "b", "c"]), tmp_path / "x.parquet")
     found = only(tmp_path)
     assert found.columns == {"image": "image", "caption": "text"}
@@ -108,13 +109,16 @@ def test_a_changed_picture_changes_the_fingerprint(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda root: None, "is no folder"),
+        (lambda root: None, "given.* not a folder"),
         (lambda root: root.mkdir(), "holds no .parquet file and no .jpg"),
         (lambda root: Folder(str(root)).write("config.json", b"{}"), "is not finished"),
         (lambda root: Folder(str(root)).write_tables("a.parquet", [pa.table({"x": [1]})]), "wanted `image`"),
         (lambda root: Folder(str(root)).write("a.parquet", b"PAR1"), "--input"),
         (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=[5, 5])]), "the key 5 twice"),
-        (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=["a", "b"])]), "whole number"),
+        (
+            lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(2), key=["a", "b"])]),
+            "`key` of type string",
+        ),
         (lambda root: Folder(str(root)).write_tables("a.parquet", [table(range(0))]), "holds no row"),
     ],
 )
@@ -127,7 +131,7 @@ def test_what_cannot_be_measured_is_refused(tmp_path, make, message):
 
 
 def test_pictures_that_change_places_in_a_file_of_the_same_size_change_it(tmp_path):
-    """The control of every metric of captions: the same pictures, captions of others."""
+    """That is the control for every metric of captions: the same pictures with swapped captions."""
     prints = set()
     for captions in (["a", "b", "c"], ["b", "a", "c"]):
         pq.write_table(table(range(3), caption=captions), tmp_path / "x.parquet", compression="none")

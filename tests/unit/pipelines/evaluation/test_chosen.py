@@ -1,10 +1,10 @@
-"""Which pictures count, in an order of their own."""
+"""The pictures that count, and their order, depend on keys and numbers alone."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.evaluation.feature_rows import Chosen
+from pipelines.evaluation.chosen import Chosen
 
 KEYS = np.array([5, -3, 5, 9, 7, -3], np.int64)
 NUMBERS = np.array([1, 0, 0, 0, 0, 1], np.int32)

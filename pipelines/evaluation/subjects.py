@@ -1,4 +1,4 @@
-"""Sets of pictures of an evaluation: which, at what size, and what of each can be measured."""
+"""What an evaluation measures: sets of pictures, each with its role, its size, and the networks that measure it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -12,62 +12,62 @@ from ldm3d.decode.header import read_header
 from ldm3d.measures.prepare import Size
 from ldm3d.reject import Rejected
 from pipelines.evaluation.networks import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
-from pipelines.evaluation.picture_sets import PictureSet, open_sets
+from pipelines.evaluation.open_sets import open_sets
+from pipelines.evaluation.picture_sets import PictureSet
 from pipelines.storage.folder import Folder
 
 Role = Literal["input", "reference", "corpus"]
-TRIED = 16  # pictures of a part whose size is looked for
+TRIED = 16  # pictures per part that are tried for their size
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """A set of pictures, and how it is measured.
-
-    size: H, W that its pictures are brought to, None as they are. measures: names.
-    seen: H, W of its first picture.
-    """
+class Subject:
+    """A set of pictures and how it is measured."""
 
     pictures: PictureSet
     role: Role
     size: Size | None
-    measures: tuple[str, ...]
+    """Height and width that its pictures are resized to; None leaves them as they are."""
+    networks: tuple[str, ...]
+    """Names of the networks that measure it."""
     seen: Size
+    """Height and width of its first picture."""
 
     def look(self, config: EvaluateConfig) -> str:
-        """How pictures are looked at, as names of folders have it."""
+        """How its pictures are prepared, as part of a folder's name."""
         return f"{self.size[0]}x{self.size[1]}-{config.pictures.resize}" if self.size else "as-they-are"
 
     @property
     def label(self) -> str:
-        """A name that no other set of an evaluation has."""
+        """A name that is unique within an evaluation."""
         return self.pictures.name if self.role == "input" else f"{self.pictures.name} ({self.role})"
 
 
-def measured_sets(config: EvaluateConfig) -> list[Measured]:
-    """Those of the input, then the real pictures, then the corpus, as far as they are asked for.
+def open_subjects(config: EvaluateConfig) -> list[Subject]:
+    """Open the sets of the input, then the real pictures and the corpus if the metrics need them.
 
     Raises:
-        ValueError: a set cannot be read, or two have one name, or they do not go together.
+        ValueError: a set cannot be read, two have the same name, or they do not fit together.
     """
     opened = [each for given in config.input for each in open_sets(given, config.shard_pictures, "--input")]
-    _require_names([each.name for each in opened], "--input")
-    _require_names([named(model)[0] for model in config.reconstruction.models], "--reconstruction.models")
+    _require_unique([each.name for each in opened], "--input")
+    _require_unique([named(model)[0] for model in config.reconstruction.models], "--reconstruction.models")
     size = (config.pictures.size,) * 2 if config.pictures.size else None
-    sets = [Measured(each, "input", size, tuple(_measures(each, config)), _size_of(each)) for each in opened]
+    subjects = [Subject(each, "input", size, tuple(_networks(each, config)), _size_of(each)) for each in opened]
     if config.reference is not None and {"fid", "kid"} & set(config.metrics):
-        sets.append(_reference(config, list(sets), size))
+        subjects.append(_reference(config, list(subjects), size))
     if config.reconstruction.models and "autoencoder" in config.metrics:
-        sets.append(_corpus(config))
-    return sets
+        subjects.append(_corpus(config))
+    return subjects
 
 
-def _require_names(names: list[str], setting: str) -> None:
+def _require_unique(names: list[str], setting: str) -> None:
     if again := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{setting} names {again[0]!r} twice; give one of them as NAME=PATH")
 
 
-def _measures(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
-    """What of a set can be measured, of what is asked for."""
+def _networks(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
+    """Yield the networks that the metrics need and the set allows."""
     asked = set(config.metrics)
     if "inception_score" in asked or (config.reference is not None and {"fid", "kid"} & asked):
         yield FEATURES
@@ -77,11 +77,11 @@ def _measures(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
         yield DEPTH
 
 
-def _reference(config: EvaluateConfig, samples: list[Measured], size: Size | None) -> Measured:
-    """The real pictures, at the size of the samples.
+def _reference(config: EvaluateConfig, samples: list[Subject], size: Size | None) -> Subject:
+    """Open the real pictures, at the size of the samples.
 
     Raises:
-        ValueError: the samples have several.
+        ValueError: there are several sets, or samples of several sizes.
     """
     found = open_sets(str(config.reference), config.shard_pictures, "--reference")
     if len(found) != 1:
@@ -90,30 +90,28 @@ def _reference(config: EvaluateConfig, samples: list[Measured], size: Size | Non
     sizes = {each.pictures.name: size or each.seen for each in samples}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"the sets of --input have pictures of several sizes ({sizes}); give one as --pictures.size")
-    return Measured(found[0], "reference", next(iter(sizes.values()), None), (FEATURES,), _size_of(found[0]))
+    return Subject(found[0], "reference", next(iter(sizes.values()), None), (FEATURES,), _size_of(found[0]))
 
 
-def _corpus(config: EvaluateConfig) -> Measured:
-    """What autoencoders reconstruct, as it is."""
+def _corpus(config: EvaluateConfig) -> Subject:
+    """Open the pictures that autoencoders reconstruct, as they are."""
     found = open_sets(str(config.reconstruction.corpus), config.shard_pictures, "--reconstruction.corpus")
     if len(found) != 1:
         raise ValueError(f"--reconstruction.corpus {config.reconstruction.corpus!r} holds {len(found)} sets; give one")
-    models = range(len(config.reconstruction.models))
-    return Measured(
-        found[0], "corpus", None, (FEATURES, *(f"{RECONSTRUCTION}.{place}" for place in models)), _size_of(found[0])
-    )
+    autoencoders = (f"{RECONSTRUCTION}.{place}" for place in range(len(config.reconstruction.models)))
+    return Subject(found[0], "corpus", None, (FEATURES, *autoencoders), _size_of(found[0]))
 
 
 def _size_of(pictures: PictureSet) -> Size:
-    """H, W of the first picture of a set that can be read.
+    """Return height and width of the first readable picture of a set.
 
     Raises:
-        ValueError: none of those that were tried can.
+        ValueError: none of the pictures tried can be read.
     """
-    folder, file = Folder(pictures.url), pictures.columns["image"] == "file"
+    folder, is_file = Folder(pictures.url), pictures.columns["image"] == "file"
     for part in pictures.parts:
         contents: Iterable[Any] = map(folder.read, part.files)
-        if not file:
+        if not is_file:
             batches = folder.read_batches(part.files[0], ["image"], 1)
             contents = (batch.to_pylist()[0]["image"] for batch in batches)
         for content in islice(contents, TRIED):

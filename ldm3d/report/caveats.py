@@ -1,0 +1,103 @@
+"""What is known to differ where our numbers stand beside the paper's, a sentence each."""
+
+from collections.abc import Iterator, Sequence
+
+from ldm3d.config import flat
+from ldm3d.results.evaluation import Result
+from ldm3d.results.notation import either, fact, span
+from ldm3d.results.protocol import protocol_of
+
+
+def images_caveats(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the differences from table 1, for the results that stand beside it."""
+    metrics = {each.metric for each in results}
+    falls = "; FID falls as their number grows" if "fid" in metrics else ""
+    yield f"Pictures: 30,000 in the paper, {_counts(results)} here{falls}."
+    yield (
+        "Captions: 30,000 of MS-COCO in the paper, which does not say which ones, nor which real pictures it compares "
+        "with."
+    )
+    if "fid" in metrics or "inception_score" in metrics:
+        network = _setting(results, "settings.network", "fid", "inception_score")
+        resize = _setting(results, "settings.resize", "fid", "inception_score")
+        yield (
+            "Inception: the paper names neither its library nor its resizing for the network; "
+            f"here the network is {network}, the resize {resize}."
+        )
+    if "clip" in metrics:
+        model = _setting(results, "names.model", "clip")
+        yield f"CLIP: the paper does not name its model, and numbers of two models are not comparable; here {model}."
+    yield (
+        "Crop: 512 x 512 in the paper, which does not say how pictures were brought to that size; here the middle of "
+        f"each, at {_setting(results, 'size')}, by {_setting(results, 'resize')}."
+    )
+    yield (
+        "Sampling: 50 DDIM steps in the paper, which does not give the guidance scale of this table; here "
+        f"{_column(results, 'scheduler')}, steps {_column(results, 'num_inference_steps')}, "
+        f"guidance {_column(results, 'guidance_scale')}."
+    )
+
+
+def depth_caveats(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the differences from table 2, for the results that stand beside it."""
+    yield f"Pictures: 6,000 in the paper, {_counts(results)} here."
+    yield (
+        f"Networks: ZoeDepth-N and DPT-Large in the paper; here {_setting(results, 'names.reference')} "
+        f"and {_setting(results, 'names.peer')}."
+    )
+    yield (
+        "Points of the alignment: the paper does not give their number; here "
+        f"{_setting(results, 'settings.points')} per picture."
+    )
+    yield (
+        "Cap: the paper does not say how it treats pixels that the alignment puts at or beyond infinity, and a few of "
+        f"them decide RMSE; here capped at {_setting(results, 'settings.max_depth_m')} m, and left out (no cap)."
+    )
+    yield (
+        "Mirror image: the paper does not say whether the reference is averaged with its answer to the mirrored "
+        f"picture; here flip is {_setting(results, 'settings.flip')}."
+    )
+
+
+def autoencoders_caveats(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the differences from table 3, for the results that stand beside it."""
+    metrics = {each.metric for each in results}
+    falls = "; rFID falls as their number grows" if "rfid" in metrics else ""
+    yield (
+        "Pictures: 31,471 and 27,265 of LAION-400M in the paper, which does not say which ones; "
+        f"{_counts(results)} here{falls}."
+    )
+    if "rfid" in metrics:
+        yield "Inception: the paper names neither its library nor its resizing for the network."
+    if "depth_abs_rel" in metrics:
+        yield (
+            "Abs.Rel.: the paper does not say for which depth, nor how it treats labels of 0; here for stored inverse "
+            "depth where it is above 0, and once more with a denominator of at least 1/255 of its range."
+        )
+    yield "Latents: the paper does not say whether it decodes means or samples."
+
+
+def _setting(results: Sequence[Result], name: str, *metrics: str) -> str:
+    """Write the value of a dotted setting in the protocols of results, of some metrics only if any are given."""
+    found = [each for each in results if not metrics or each.metric in metrics]
+    return _either(flat(protocol_of(each)).get(name) for each in found)
+
+
+def _column(results: Sequence[Result], name: str) -> str:
+    return _either(getattr(each, name) for each in results)
+
+
+def _counts(results: Sequence[Result]) -> str:
+    return span(each.num_samples for each in results)
+
+
+def _either(values: Iterator[object]) -> str:
+    return either(_written(value) for value in values)
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "an unknown one"
+    if isinstance(value, list) and all(isinstance(side, int) for side in value):
+        return " x ".join(map(str, value))
+    return fact(value)

@@ -1,0 +1,169 @@
+"""Open the sets of pictures in a folder: samples of `generate`, a corpus, parquet files, or picture files."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ldm3d.config.named import named
+from ldm3d.keys import make_key
+from ldm3d.rows.captions import COLUMNS
+from pipelines.evaluation.picture_sets import Part, PictureSet
+from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.inputs import require_finished
+from pipelines.storage.run import CONFIG, SUCCESS
+
+FILES = (".jpg", ".jpeg", ".png", ".webp")
+WANTED = "the output of `generate`, a corpus, or a folder of parquet files with a column `image`, or of picture files"
+FACTS = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps", "seed", "sampling")
+GRID = ("scheduler", "guidance_scale", "num_inference_steps", "batch_size")  # stated per point, or without effect
+CHUNK = 2**22  # bytes hashed at a time
+
+
+def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]:
+    """Open the sets in a folder: one, or one per point of a grid.
+
+    Args:
+        given: a path or URL, or NAME=PATH.
+        shard_pictures: picture files per part.
+        setting: name of the flag, for messages.
+
+    Raises:
+        ValueError: the folder holds nothing usable, is not finished, or cannot be read.
+    """
+    name, url = named(given)
+    folder = Folder(url)
+    name = name if url != given else PurePosixPath(folder.root).name
+    try:
+        if not folder.exists() or folder.is_file():
+            read = "" if url == given else f" ({given!r} was read as NAME=PATH)"
+            raise ValueError(f"{setting} {url!r} is not a folder{read}; give {WANTED}")
+        if folder.exists(SUCCESS) or folder.exists(CONFIG):
+            return list(_finished(name, folder, require_finished(url, WANTED)))
+        return [_of_files(name, folder, shard_pictures)]
+    except OSError as error:
+        raise ValueError(f"{setting} {url!r} cannot be read: {error}") from error
+    except (ValueError, pa.ArrowException) as error:
+        text = str(error).removeprefix("--input ")
+        raise ValueError(text if text.startswith(setting) else f"{setting} {text}") from error
+
+
+def _finished(name: str, folder: Folder, summary: dict[str, Any]) -> Iterator[PictureSet]:
+    """Open the output of a stage: each point of a grid of samples, or a corpus as one set."""
+    if "points" not in summary:
+        rgbd = Folder(f"{folder.url}/rgbd")
+        if not rgbd.exists():
+            made_by = folder.read_json(CONFIG).get("identity", {}).get("stage", "another stage")
+            raise ValueError(f"{folder.url!r} is an output of {made_by}; give {WANTED}")
+        yield _of_parquet(name, rgbd)
+        return
+    settings = summary["settings"]
+    sampling = {name: value for name, value in settings["sampling"].items() if name not in GRID}
+    for point, about in summary["points"].items():
+        if not about["rows"]:
+            continue
+        # older outputs name one model for all points
+        known = {
+            "checkpoint": summary.get("model", {}).get("fingerprint"),
+            **about,
+            "seed": settings["captions"]["seed"],
+        }
+        known |= {"sampling": sampling | {"precision": settings.get("precision")}}
+        drawn = _of_parquet(f"{name}/{point}", Folder(f"{folder.url}/samples/{point}"))
+        yield replace(drawn, about={fact: known.get(fact) for fact in FACTS})
+
+
+def _of_files(name: str, folder: Folder, shard_pictures: int) -> PictureSet:
+    """Open a folder of parquet files, or else of picture files."""
+    sizes = folder.sizes()
+    if any(file.endswith(".parquet") for file in sizes):
+        return _of_parquet(name, folder)
+    files = sorted(
+        file for file in sizes if file.lower().endswith(FILES) and not PurePosixPath(file).name.startswith(".")
+    )
+    if not files:
+        raise ValueError(f"{folder.url!r} holds no .parquet file and no {', '.join(FILES)}; give {WANTED}")
+    cuts = [tuple(files[start : start + shard_pictures]) for start in range(0, len(files), shard_pictures)]
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        digests = dict(zip(files, pool.map(partial(_digest, folder), files), strict=True))
+    parts = []
+    for some in cuts:
+        keys = np.array([make_key(file) for file in some], np.int64)
+        parts.append(Part.of(some, keys, np.zeros(len(some), np.int32), None, [digests[file] for file in some]))
+    return PictureSet(name, folder.url, parts, {"image": "file"})
+
+
+def _of_parquet(name: str, folder: Folder) -> PictureSet:
+    sizes = {file: size for file, size in sorted(folder.sizes("", ".parquet").items()) if "/." not in f"/{file}"}
+    if not sizes:
+        raise ValueError(f"{folder.url!r} holds no .parquet file; give {WANTED}")
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        found = list(pool.map(partial(_part, folder), sizes))
+    columns = found[0][1]
+    if differing := [file for file, (_, each) in zip(sizes, found, strict=True) if each != columns]:
+        raise ValueError(
+            f"{folder.url!r}: {differing[0]} has other columns than {next(iter(sizes))}; put them into two folders"
+        )
+    parts = [part for part, _ in found if len(part.keys)]
+    if not parts:
+        raise ValueError(f"{folder.url!r} holds no row; give {WANTED}")
+    _require_unique(folder, parts)
+    return PictureSet(name, folder.url, parts, columns)
+
+
+def _part(folder: Folder, file: str) -> tuple[Part, dict[str, str]]:
+    """Read keys and captions of a parquet file, and the names of its columns."""
+    with folder.parquet_file(file) as opened:
+        schema, rows = opened.schema_arrow, opened.metadata.num_rows
+        if "image" not in schema.names:
+            raise ValueError(f"{folder.url!r}: {file} has the columns {schema.names}, wanted `image`: rename one")
+        captions = [column for column in COLUMNS if column in schema.names][:1]
+        columns = {"image": "image"} | ({"caption": captions[0]} if captions else {})
+        if "depth" in schema.names and not _all_null(opened, "depth"):  # a model without depth leaves it empty
+            columns["depth"] = "depth"
+        given = [column for column in ("key", "number") if column in schema.names]
+        read = opened.read(columns=[*given, *captions])
+    for column in given:
+        if not pa.types.is_integer(read[column].type) or read[column].null_count:
+            raise ValueError(
+                f"{folder.url!r}: {file} has a column `{column}` of type {read[column].type} with "
+                f"{read[column].null_count} nulls, wanted whole numbers and no nulls: correct or drop it"
+            )
+    # without keys and numbers of its own, a row is named by file and place
+    keys = read["key"].to_numpy() if "key" in given else np.array([make_key(f"{file}:{row}") for row in range(rows)])
+    numbers = read["number"].to_numpy() if "number" in given else np.zeros(rows)
+    texts = [make_key(str(text)) for text in read[captions[0]].to_pylist()] if captions else None
+    hashes = None if texts is None else np.array(texts, np.int64).view(np.uint64)
+    part = Part.of((file,), keys.astype(np.int64), numbers.astype(np.int32), hashes, [_digest(folder, file)])
+    return part, columns
+
+
+def _all_null(file: pq.ParquetFile, column: str) -> bool:
+    """Say whether a column holds no picture. The files' names tell and are quicker to read."""
+    leaf = f"{column}.path" if pa.types.is_struct(file.schema_arrow.field(column).type) else column
+    return bool(file.read(columns=[leaf])[column].null_count == file.metadata.num_rows)
+
+
+def _require_unique(folder: Folder, parts: list[Part]) -> None:
+    keys, numbers = (np.concatenate([getattr(part, each) for part in parts]) for each in ("keys", "numbers"))
+    order = np.lexsort((numbers, keys))
+    same = (np.diff(keys[order]) == 0) & (np.diff(numbers[order]) == 0)
+    if same.any():
+        again = keys[order][1:][same][0]
+        raise ValueError(f"{folder.url!r} has the key {again} twice; wanted a key for each picture, or no such column")
+
+
+def _digest(folder: Folder, file: str) -> str:
+    """Return the SHA-256 of a file, hex. All of it is read: pictures of equal size may swap places within a file."""
+    digest = hashlib.sha256()
+    with folder.open(file) as opened:
+        while chunk := opened.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
