@@ -1,4 +1,4 @@
-"""Settings of the evaluation stage, which measures pictures, depth and autoencoders."""
+"""Settings of the stage that measures pictures, depth and autoencoders."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,19 +13,18 @@ Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder"
 
 @dataclass(frozen=True, kw_only=True)
 class PicturesConfig:
-    """How pictures are prepared and which of them count, for generated and real ones alike."""
+    """How pictures, generated and real ones alike, are prepared for the networks."""
 
     size: int | None = None
-    """Pixels a side: pictures are cropped to their middle square and resized to this before any network sees them.
-    None leaves samples as they are, and resizes reference pictures to the size of the samples."""
+    """Side in pixels: pictures are cropped to their central square and resized to it before any network sees them.
+    None leaves samples as they are and gives reference pictures the size of the samples."""
     resize: Literal["lanczos", "bicubic", "bilinear", "box"] = "lanczos"
-    """Pillow's filter for resizing, which averages over all pixels that become one."""
+    """Pillow filter for this resize; each averages all source pixels that become one."""
     count: int | None = None
-    """Number of keys to use from each set but the reference. The sample is fixed: a smaller count uses part of a
-    larger one's. Features are computed for all pictures, so another count takes seconds. None uses all."""
+    """Number of keys to use from each set except the reference: a fixed sample, part of every larger one. Features are
+    computed for all pictures, so that another count takes seconds. None uses all."""
     keys: str | None = None
-    """Use only the pictures with these keys: a parquet file with a column `key`. Like `count`, it needs no new
-    features."""
+    """Parquet file with a column `key`: use only pictures with these keys; like `count`, needs no new features."""
 
     def __post_init__(self) -> None:
         require(self.size is None or self.size >= 1, "pictures.size", self.size, "1 or more, or None")
@@ -37,19 +36,18 @@ class InceptionConfig:
     """The network behind FID, KID and Inception Score."""
 
     network: Literal["inception", "efficientnet-lite0"] = "inception"
-    """`inception` is torch-fidelity's Inception v3 of 2015-12-05, the network of published numbers.
-    `efficientnet-lite0` is a surrogate that a Python package brings: real features without a download, never to be
-    compared with published numbers."""
+    """`inception` is torch-fidelity's Inception v3 of 2015-12-05, as in published numbers. `efficientnet-lite0` is a
+    surrogate from a Python package: real features without a download, not comparable with published numbers."""
     weights: ModelPlace = "torch-fidelity"
     """Weights of `inception`: `torch-fidelity` takes its file from TORCH_HOME, or downloads it once and checks its
-    hash; or give the path of such a state dict, local or s3://."""
+    hash. Or the path of such a state dict, local or s3://."""
     resize: Literal["tf1", "clean"] = "tf1"
-    """Resizing to 299 pixels: `tf1` is bilinear as in TensorFlow 1, used by torch-fidelity and published numbers;
-    `clean` is bicubic with antialiasing (arXiv 2104.11222)."""
+    """Resize to 299 pixels: `tf1` is TensorFlow 1's bilinear, used by torch-fidelity and published numbers; `clean` is
+    bicubic with antialiasing (arXiv 2104.11222)."""
     batch_size: int = 32
     """Pictures per forward pass."""
     kid_subsets: int = 100
-    """Number of random subsets that the kernel distance is estimated on."""
+    """Number of random subsets from which KID is estimated."""
     kid_subset_size: int = 1_000
     """Pictures per subset; all of them if there are fewer."""
 
@@ -64,10 +62,10 @@ class ClipConfig:
     """The network that scores how well pictures match their captions."""
 
     model: ModelPlace = "openai/clip-vit-large-patch14"
-    """A CLIP of transformers, by path or hub id; or `conse`, a surrogate of EfficientNet-Lite0 and MiniLM that Python
-    packages bring, never to be compared with published numbers."""
+    """A CLIP model of transformers, by path or hub id. Or `conse`, a surrogate built from EfficientNet-Lite0 and
+    MiniLM, which come in Python packages; not comparable with published numbers."""
     revision: str | None = None
-    """Commit of a model on the hub; None takes its main branch."""
+    """Commit of the model on the hub; None takes the main branch."""
     prefix: str = ""
     """Text put before each caption; some evaluations use "A photo depicts "."""
     batch_size: int = 32
@@ -83,20 +81,19 @@ class DepthConfig:
     """The models that depth is compared with (paper, section 4.3)."""
 
     reference: ModelPlace = "Intel/zoedepth-nyu"
-    """A metric depth model of transformers, by path or hub id, whose predictions are the ground truth."""
+    """A metric depth model of transformers, by path or hub id; its predictions are the ground truth."""
     reference_revision: str | None = None
-    """Commit of a model on the hub; None takes its main branch."""
+    """Commit of the reference on the hub; None takes the main branch."""
     peer: ModelPlace | None = "Intel/dpt-large"
-    """A depth model whose predictions for the same pictures are scored beside the samples' own depth; None for
-    none."""
+    """A depth model whose predictions on the same pictures are scored beside the samples' depth; None for no peer."""
     peer_revision: str | None = None
-    """Commit of a model on the hub; None takes its main branch."""
+    """Commit of the peer on the hub; None takes the main branch."""
     flip: bool = True
-    """Average the reference's prediction with that for the mirrored picture, as ZoeDepth's own code does."""
+    """Average the reference with its prediction on the mirrored picture, as ZoeDepth's own code does."""
     points: int = 1_000
-    """Number of random valid pixels of a sample on which scale and shift are aligned."""
+    """Number of valid pixels, drawn at random from each sample, on which scale and shift are aligned."""
     max_depth_m: float = 10.0
-    """Metres at which aligned depth is capped; the default is ZoeDepth-N's range."""
+    """Cap on aligned depth, in metres; the default is ZoeDepth-N's range."""
     batch_size: int = 8
     """Pictures per forward pass."""
 
@@ -110,15 +107,15 @@ class DepthConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReconstructionConfig:
-    """How autoencoders are measured."""
+    """Which autoencoders are measured, and on what."""
 
     models: tuple[NamedModelPlace, ...] = ()
-    """Models whose autoencoder is measured: LDM3D's with 6 or 4 channels, or Stable Diffusion's with 3; each a path or
-    hub id, or NAME=PATH."""
+    """Models whose autoencoder is measured: LDM3D's with 6 or 4 channels, or Stable Diffusion's with 3. Each is a path
+    or hub id, or NAME=PATH."""
     corpus: str | None = None
-    """The pictures they reconstruct: a finished corpus of `rebuild_corpus`, or the folder of one of its splits."""
+    """What they reconstruct: a finished output of `rebuild_corpus`, or the folder of one of its splits."""
     perceptual: PerceptualConfig = field(default_factory=PerceptualConfig)
-    """Network and weights of LPIPS; the loss weights are not used here."""
+    """Network and weights of LPIPS; its loss weights have no effect here."""
     batch_size: int = 8
     """Pictures per forward pass."""
 
@@ -131,23 +128,23 @@ class ReconstructionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """The report, and when it calls a metric worse."""
+    """The report, and when a metric counts as worse."""
 
     title: str = "LDM3D evaluation"
     """Title of the page."""
     tolerance: float = 2.0
-    """A metric counts as worse if it got worse by more than this number of standard errors of the difference from the
-    previous run under the same protocol."""
+    """How many standard errors of the difference a metric may get worse by, compared with the previous run under the
+    same protocol."""
     gate: tuple[Metric, ...] = ()
-    """Metrics that cause exit code 4 when they get worse; all if none is named. Among many numbers some seem worse by
-    chance: name those that matter."""
+    """Metrics that end the job with exit code 4 when they get worse; all of them if none is named. Of many numbers
+    some get worse by chance: name those that matter."""
     seed: int = 0
-    """Decides which samples are shown."""
+    """Selects which samples are shown."""
     shown: int = 6
     """Number of captions in the figure of samples."""
     surrogate: tuple[Metric, ...] = ()
-    """Metrics whose networks stand in for the published ones: they are marked, and never put beside the paper's
-    numbers. The built-in surrogates, `efficientnet-lite0` and `conse`, are recognised without this."""
+    """Metrics whose networks stand in for the published ones: marked, and never put beside the paper's numbers.
+    `efficientnet-lite0` and `conse` are recognised and need no mention."""
 
     def __post_init__(self) -> None:
         require(self.tolerance >= 0, "report.tolerance", self.tolerance, "0 or more")
@@ -159,19 +156,19 @@ class EvaluateConfig:
     """Measure samples against real pictures and captions, and autoencoders on a corpus."""
 
     input: tuple[str, ...] = ()
-    """Sets of pictures to measure: outputs of `generate`, with one set per point of the grid; or folders of parquet
-    files with a column `image` (and `caption`, `key`, `depth`), or of picture files (PNG, JPEG, WebP). Each may be
-    NAME=PATH; otherwise the folder's name is used. Local or s3://."""
+    """Sets of pictures to measure. Each is an output of `generate`, with one set per point of its grid, or a folder of
+    parquet files with a column `image` (and `caption`, `key`, `depth`), or of PNG, JPEG or WebP files. NAME=PATH names
+    a set; otherwise it is named after its folder. Local or s3://."""
     output: FolderUrl
-    """Folder of the evaluation; local or s3://. Another run on the same folder reuses its features and is compared
-    with earlier runs."""
+    """Folder for the evaluation; local or s3://. Another run on the same folder reuses its features, and is compared
+    with the earlier runs."""
     reference: str | None = None
-    """Real pictures for FID and KID: any of the above, or a corpus."""
+    """Real pictures for FID and KID: any set that --input takes, or a corpus."""
     metrics: tuple[Metric, ...] = ("fid", "kid", "inception_score", "clip", "depth", "autoencoder")
-    """Metrics to compute. Those that the input does not allow (for want of captions, depth, a reference or
-    autoencoders) are left out, and the report says so."""
+    """What to compute. Metrics that the input does not allow (no captions, depth, reference or autoencoders) are left
+    out, and the report says so."""
     shard_pictures: int = 64
-    """Picture files per shard, the unit of commit; a parquet file is a shard by itself."""
+    """Picture files per shard, the unit that is committed; a parquet file is always one shard."""
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     inception: InceptionConfig = field(default_factory=InceptionConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
