@@ -167,7 +167,7 @@ def test_a_corpus_that_has_lost_files_is_not_relabelled_but_mended(corpus, web, 
     lost = [next((copy / "rgbd/train").glob("*.parquet")), next((copy / "rejects/select").glob("*.parquet"))]
     for file in [*lost, copy / "README.md", copy / "contact_sheet.png"]:
         file.unlink()
-    with pytest.raises(ValueError, match="run the command that made it again"):
+    with pytest.raises(ValueError, match=r"--input .* rows"):
         relabel_plan(Folder(str(copy)))
 
     def looked_at_meanwhile(*arguments):
@@ -371,7 +371,7 @@ def test_metadata_with_a_damaged_page_is_refused_by_the_name_of_its_file(plain_w
     content = damaged.read_bytes()
     damaged.write_bytes(content[:4] + bytes([0xAB] * 200) + content[204:])  # behind the footer all is well
     claim(output, "run", {})
-    with pytest.raises(ValueError, match=f"--input: {damaged} .* damaged inside") as caught:
+    with pytest.raises(ValueError, match=f"--input: {damaged} .* damaged") as caught:
         make_plan(read_input(config), config, output, "run")
     assert type(caught.value) is ValueError
     assert load_plan(output) is None
