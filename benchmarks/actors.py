@@ -8,6 +8,7 @@ torch threads. Speed is measured between the times of the shards' markers, witho
 start-up, loading networks and the report.
 """
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -70,7 +71,7 @@ def generation(root: Path, samples: int) -> Stage:
         output="",
         shard_samples=SHARD,
         model=GeneratorConfig(model=(str(root / "model"),)),
-        captions=CaptionsConfig(per_caption=-(-samples // SHARD)),
+        captions=CaptionsConfig(per_caption=math.ceil(samples / SHARD)),
         sampling=SamplingConfig(num_inference_steps=(20,)),
     )
     return generate, config

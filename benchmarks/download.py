@@ -4,6 +4,7 @@
 
 Both fetch the same URLs from one server on loopback, whose CPU time counts for neither, with 64 threads, and make
 512 x 512 JPEGs (centre crop, quality 95) with their SHA-256, in parquet files. Rates are those of the steady state,
+import math
 from the first request to the last file; the rest, imports and process starts, is reported as start-up.
 """
 
@@ -99,7 +100,7 @@ def run_peer(case: Case, urls: Path, folder: Path) -> Run:
         "extract_exif": False,
         "processes_count": case.processes,
         "thread_count": THREADS,
-        "number_sample_per_shard": -(-pq.read_metadata(urls).num_rows // case.processes),
+        "number_sample_per_shard": math.ceil(pq.read_metadata(urls).num_rows / case.processes),
     }
     program = Path(sys.executable).with_name("img2dataset")
     words = [f"--{name}={value}" for name, value in flags.items()]

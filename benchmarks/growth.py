@@ -8,6 +8,7 @@ cluster, so that peak memory is measured for each.
 """
 
 import dataclasses
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
         cluster=ClusterConfig(address=address),
     )
     times, cost = alone(drive, config)
-    shards = -(-rows // config.shards.rows)
+    shards = math.ceil(rows / config.shards.rows)
     return {
         "rows": rows,
         "plan_s": times["planned"] - times["begun"],

@@ -1,6 +1,7 @@
 """Toy trainings to measure: data and settings, and a worker without a cluster that records its speed."""
 
 import json
+import math
 import tempfile
 import threading
 import time
@@ -65,7 +66,7 @@ class Toy:
         model = ModelConfig(base=str(root / "base"), depth_input="rgb_mean")
         vae: Any = load_autoencoder(model)
         vae.save_pretrained(root / "autoencoder/vae")
-        _write_data(root, -(-(WARM_UP + steps) * LOOP.batch_size // FILE_ROWS), vae)
+        _write_data(root, math.ceil((WARM_UP + steps) * LOOP.batch_size / FILE_ROWS), vae)
         cached = DiffusionConfig(
             input=str(root / "latents"),
             output="",

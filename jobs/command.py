@@ -1,12 +1,12 @@
 """The command line that every stage shares: a preset, its settings as typed flags, a dry run, exit codes.
 
 0    done
-1    the work failed: storage, a task, no progress; the same command goes on from there
-2    the command line, configuration, input, output, model or cluster will not do; mend what the message names
-3    something else writes to the output: another run, or what the audit found; a person should look first
-4    done, and a metric got worse than in the evaluation before, beyond its error
-130  interrupted; the same command goes on from there
-143  terminated by SIGTERM; the same command goes on from there (training writes a checkpoint first)
+1    the work failed: storage, a task, no progress. The same command resumes where it stopped
+2    invalid command line, configuration, input, output, model or cluster. Fix what the message names
+3    something else wrote to the output: another run, or something that the audit found. A person should look first
+4    done, but a metric got worse than in the previous evaluation, beyond its error
+130  interrupted. The same command resumes where it stopped
+143  terminated by SIGTERM. The same command resumes where it stopped (training writes a checkpoint first)
 """
 
 import argparse
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 Config = TypeVar("Config")
 
 FAILED, REFUSED, CONTESTED, WORSE, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 128 + signal.SIGTERM
-# What Python writes between the trace of an exception and that of the one that it led to.
+# What Python writes between the trace of an exception and that of the exception that it led to.
 BETWEEN_TRACES = r"\n\n(?:The above exception was|During handling of the above exception).*:\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Generic[Config]):
-    """What one submission asks for."""
+    """One submission."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     preset: Literal["ldm3d", "ldm3d-4c", "toy"] = "ldm3d"
@@ -48,29 +48,29 @@ class Command(Generic[Config]):
 
 
 def parse(config_class: Callable[..., Config], arguments: list[str], about: str | None = None) -> Command[Config]:
-    """Arguments -> command. Prints help, or what is wrong, and exits where the arguments say so."""
+    """Parse arguments. Asked for help, or given wrong arguments, it prints the one or the other and exits."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="ldm3d")
     asked = first.parse_known_args(arguments)[0].preset
     presets = presets_of(config_class)
-    preset = asked if asked in presets else "ldm3d"  # an unknown name is refused by the parser below
+    preset = asked if asked in presets else "ldm3d"  # the parser below refuses an unknown name
     config = config_class(**_required(config_class), **presets[preset])
     default = Command(config=config, preset=preset)  # type: ignore[arg-type]
     return tyro.cli(Command[config_class], args=arguments, default=default, description=about)  # type: ignore[valid-type]
 
 
 def _required(config_class: Any) -> dict[str, Any]:
-    """The settings without a default, as tyro marks what has to be given."""
+    """Mark the settings without a default as required, the way tyro has it."""
     fields = dataclasses.fields(config_class)
     defaults = {field.name: (field.default, field.default_factory) for field in fields}
     return {name: tyro.MISSING for name, each in defaults.items() if set(each) == {dataclasses.MISSING}}
 
 
 def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], about: str | None) -> None:
-    """Parse the command line, make one call, print its result as JSON.
+    """Parse the command line, call the stage, and print its result as JSON.
 
-    Exits with a code of this module's list, the reason in the last line of stderr. An exception that nobody foresaw
-    keeps its trace, and Python's own exit code for it is 1.
+    Exits with a code from this module's list, and the reason as the last line of stderr. An unforeseen exception keeps
+    its trace; Python's own exit code for it is 1.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
@@ -78,15 +78,15 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
             command = parse(config_class, sys.argv[1:], about)
             result = stage(command.config, dry_run=command.dry_run)
     except _Terminated:
-        _exit(TERMINATED, "terminated: the same command goes on from here")
+        _exit(TERMINATED, "terminated: the same command resumes from here")
     except KeyboardInterrupt:
-        _exit(INTERRUPTED, "interrupted: the same command goes on from here")
+        _exit(INTERRUPTED, "interrupted: the same command resumes from here")
     except Exception as error:
         code, reason = _judge(error)
         _exit(code, f"error: {reason}")
     print(json.dumps(result, indent=2))
     if result.get("finished") is False:
-        _exit(TERMINATED, "stopped at a checkpoint: the same command goes on from there")
+        _exit(TERMINATED, "stopped at a checkpoint: the same command resumes from there")
     if worse := result.get("worse"):
         _exit(WORSE, f"worse: {'; '.join(worse)}")
 
@@ -97,10 +97,10 @@ class _Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends what runs here as an interrupt does, which is what Ray lets through its calls.
+    """Make SIGTERM interrupt what runs here: Ray lets a KeyboardInterrupt through its calls.
 
     Raises:
-        _Terminated: it came.
+        _Terminated: SIGTERM came.
     """
     terminated = threading.Event()
 
@@ -112,7 +112,7 @@ def _interrupted_by_sigterm() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
-        # while Ray starts its own handler is in place, which exits with the number of the signal
+        # while Ray starts, its own handler is in place and exits with the number of the signal
         if terminated.is_set() or getattr(stop, "code", None) == signal.SIGTERM:
             raise _Terminated from None
         raise
@@ -126,7 +126,7 @@ def _exit(code: int, line: str) -> NoReturn:
 
 
 def _judge(error: Exception) -> tuple[int, str]:
-    """The exit code and what to say for an exception; one that nobody foresaw is raised again."""
+    """Choose exit code and last line for an exception. An unforeseen one is raised again."""
     if type(error) is ValueError:  # not its subclasses: JSON, Arrow and Unicode errors are bugs or damage
         return REFUSED, str(error)
     from ray.data.exceptions import ExecutionTimeoutError
@@ -147,22 +147,22 @@ def _judge(error: Exception) -> tuple[int, str]:
         case OSError():
             return FAILED, _describe(error)
         case ExecutionTimeoutError():
-            return FAILED, f"{error}\nHere that is --cluster.no-progress-timeout-s."
+            return FAILED, f"{error}\nThe setting is --cluster.no-progress-timeout-s."
     raise error
 
 
 def _cause(error: "RayTaskError") -> str:
-    """The exception that ended a task. Of one in a function of Ray Data its trace is all that is kept."""
+    """Describe the exception that ended a task. Of one in a function of Ray Data only the trace is left."""
     from ray.exceptions import UserCodeException
 
     if not isinstance(error.cause, UserCodeException):
         return _describe(error.cause)
     ours = re.split(BETWEEN_TRACES, str(error))[-2:][0]
-    frames = (" ", "\x1b")  # lines of the stack; the first, which names the worker, is coloured
+    frames = (" ", "\x1b")  # lines of the stack; the first one names the worker, in colour
     return "; ".join(line for line in ours.splitlines() if line and not line.startswith(frames))
 
 
 def _describe(error: BaseException) -> str:
-    """Type, message and notes in one line: storage says "Access Denied", and the note of which file."""
+    """Join type, message and notes in one line. Storage says "Access Denied", the note says which file."""
     parts = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])]
     return "; ".join(" ".join(part.split()) for part in parts)

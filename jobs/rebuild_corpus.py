@@ -3,7 +3,8 @@
     python -m jobs.rebuild_corpus --preset ldm3d --input s3://laion/part-00 --output s3://corpora/laion-rgbd
     ray job submit --working-dir . -- python -m jobs.rebuild_corpus --input ... --output ...
 
-Killed or finished, run it again: it does what is left, or nothing. An existing corpus as input is labelled anew.
+Kill it at any point and run the same command again: it resumes where it stopped. Given an existing corpus as input, it
+labels its images again.
 """
 
 from typing import Any

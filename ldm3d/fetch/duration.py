@@ -1,5 +1,6 @@
 """How long fetching may take while nothing is wrong, so that a watchdog waits that long."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -27,7 +28,7 @@ def longest_fetch_s(urls: Iterable[str], config: DownloadConfig, share_of_host: 
     for_threads = hosts.total() / max(1, config.threads // calls)
     for_host = max(hosts.values()) * calls / share_of(config.per_host, share_of_host)
     own, pauses = 1, 1  # a host's pauses count against the deadlines of all URLs that wait for it
-    turns = -(-calls // config.threads)  # with fewer threads than calls, each call waits for the others
+    turns = math.ceil(calls / config.threads)  # with fewer threads than calls, each call waits for the others
     return config.deadline_s * turns * (for_threads + for_host + own + pauses)
 
 

@@ -7,6 +7,7 @@ with ToyWeb() as web:
 """
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -158,7 +159,7 @@ def write_metadata(folder: Path, rows: tuple[Row, ...]) -> None:
     ]
     arrays = [pa.array(values, kind) for values, kind in zip(columns, LAION.types, strict=True)]
     table = pa.Table.from_arrays(arrays, schema=LAION)
-    length = -(-len(rows) // FILES)
+    length = math.ceil(len(rows) / FILES)
     for part in range(FILES):
         pq.write_table(table.slice(part * length, length), folder / f"part-{part:05d}.parquet")
 

