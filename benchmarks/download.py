@@ -4,11 +4,11 @@
 
 Both fetch the same URLs from one server on loopback, whose CPU time counts for neither, with 64 threads, and make
 512 x 512 JPEGs (centre crop, quality 95) with their SHA-256, in parquet files. Rates are those of the steady state,
-import math
 from the first request to the last file; the rest, imports and process starts, is reported as start-up.
 """
 
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable

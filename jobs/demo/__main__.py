@@ -1,8 +1,8 @@
 """Every stage for real on two cores, without a download: `make demo`.
 
-A small web of procedural scenes (and of faults) and one of real photographs are served on loopback; their corpora are
-rebuilt by the job that rebuilds LAION's. Everything lies under runs/demo/ afterwards, in the place of what an earlier
-demo left there; summary.json holds the figures.
+A web on loopback serves procedural scenes, real photographs and faults. The job that rebuilds LAION's corpus rebuilds
+theirs; a model is trained on the scenes, draws held-out captions, and is measured. Everything is under runs/demo/
+afterwards and replaces what an earlier demo left there. summary.json holds the figures.
 """
 
 import argparse
@@ -23,13 +23,13 @@ samples of held-out captions, and (in brackets) with the captions shuffled, whic
   floor                       {samples[floor_accuracy]:.1%} ({samples[floor_accuracy_shuffled]:.1%})
   colour of objects           {samples[object_accuracy]:.1%} ({samples[object_accuracy_shuffled]:.1%})
   depth, against what the depth model sees in the sample: {samples[depth_l1]:.4f} ({samples[depth_l1_shuffled]:.4f})
-and as the evaluation ranks it before a model that was trained for a few epochs only: {root}/evaluation/report.html
+The evaluation also ranks it above a model that was trained briefly: {root}/evaluation/report.html
 
 look at  {root}/samples.png                  captions, generated images, generated depth
          {root}/evaluation/report.html       all metrics with their errors, figures, protocol
          {root}/scenes/corpus/contact_sheet.png, {root}/photographs/corpus/contact_sheet.png
          {root}/autoencoder/pictures/, {root}/latents/latents.png, {root}/diffusion/losses.png
-(the photographs took the same way, but their labels mean nothing: the depth model knows cubes and spheres only)
+(the photographs went the same way, but their labels mean nothing: the depth model only knows cubes and spheres)
 """
 
 

@@ -1,4 +1,4 @@
-"""The first part of the demo: a depth model, and two corpora that it labels, rebuilt from a web on loopback."""
+"""The first part of the demo: a depth model, and two corpora from a web on loopback that it labels."""
 
 import dataclasses
 from pathlib import Path
@@ -27,7 +27,7 @@ def rebuild(root: Path, countdown: Countdown) -> dict[str, Any]:
     """Train the labeller and rebuild the corpora of scenes and of photographs. Returns their part of summary.json.
 
     Raises:
-        RuntimeError: rows did not end as the world says.
+        RuntimeError: a row was kept or rejected against what its page deserves.
     """
     with countdown.part("train a small depth model on scenes with exact depth"):
         labeller = _train_labeller(root / "models/depth")
@@ -46,7 +46,7 @@ def rebuild(root: Path, countdown: Countdown) -> dict[str, Any]:
 
 
 def depth_error(corpus: Path, scenes: dict[str, Scene]) -> float:
-    """Mean absolute error of a corpus's labels against exact depth, both in [0, 1] within an image."""
+    """Return the mean absolute error of a corpus's labels against exact depth, both scaled to [0, 1] in each image."""
     errors = []
     for file in sorted(corpus.glob("rgbd/*/*.parquet")):
         for row in pq.read_table(file, columns=["url", "depth"]).to_pylist():
@@ -63,7 +63,7 @@ def _train_labeller(folder: Path) -> dict[str, Any]:
 
 
 def _config(root: Path, name: str, image_size: int | None = None) -> CorpusConfig:
-    """The toy preset, told that loopback may be contacted, which nothing but tests and this demo may say."""
+    """Return the toy preset with loopback allowed, which only tests and this demo may do."""
     preset = PRESETS["toy"]
     download = dataclasses.replace(preset["download"], allow_addresses=("127.0.0.1",))
     if image_size:
@@ -76,10 +76,10 @@ def _config(root: Path, name: str, image_size: int | None = None) -> CorpusConfi
 
 
 def _check_outcomes(world: World, corpus: dict[str, Any]) -> None:
-    """The world says what should become of each of its rows.
+    """Compare what became of the rows with what the world expects.
 
     Raises:
-        RuntimeError: something else became of them.
+        RuntimeError: they differ.
     """
     expected = {str(reason): count for reason, count in sorted(world.counts.items()) if reason}
     if expected != corpus["rows_rejected"]:

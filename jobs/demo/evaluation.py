@@ -1,7 +1,6 @@
-"""The third part of the demo: the model is asked for scenes that it never saw, and what it draws is measured.
+"""The third part of the demo: the model draws scenes that it never saw, and the samples are measured.
 
-Beside it stands a model that was trained for a few epochs only, so that it can be seen whether the metrics know better
-from worse.
+A second model, trained for a few epochs only, shows whether the metrics can tell better from worse.
 """
 
 from dataclasses import replace
@@ -29,13 +28,13 @@ RANKED = ("fid", "kid", "clip", "abs_rel")  # metrics that have to tell these tw
 
 
 def measure(root: Path, countdown: Countdown) -> dict[str, Any]:
-    """Samples of both models, and an evaluation of both and of the autoencoder. Returns what summary.json holds of it.
+    """Draw samples of both models, and evaluate these and the autoencoder. Returns their part of summary.json.
 
     Args:
         root: of the demo, with its models. The picture `samples.png` is written there.
 
     Raises:
-        RuntimeError: a metric takes the worse model for the better.
+        RuntimeError: a metric ranks the briefly trained model above the other.
     """
     with countdown.part("train small stand-ins for CLIP and for a metric depth model"):
         _train_networks(root / "models")
@@ -55,7 +54,7 @@ def measure(root: Path, countdown: Countdown) -> dict[str, Any]:
 
 
 def _train_networks(models: Path) -> None:
-    """What takes the place of CLIP and ZoeDepth."""
+    """Train the stand-ins for CLIP and ZoeDepth."""
     clip = train_clip_model(models / "clip", CLIP_STEPS)
     print(f"  CLIP finds the caption of {clip.recall:.0%} of 64 held-out scenes", flush=True)
     depth = train_metric_depth_model(models / "metric_depth", DEPTH_STEPS)
@@ -74,7 +73,7 @@ def _draw(root: Path, name: str, model: Path) -> None:
 
 
 def _config(root: Path) -> EvaluateConfig:
-    """The toy preset, on what lies under `root`."""
+    """Return the toy preset with the pictures and networks under `root`."""
     preset = presets_of(EvaluateConfig)["toy"]
     models = root / "models"
     return EvaluateConfig(
@@ -96,7 +95,7 @@ def _config(root: Path) -> EvaluateConfig:
 
 
 def _figures(results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Values by set and metric."""
+    """Arrange the values by set and metric."""
     found: dict[str, dict[str, float]] = {}
     for row in results:
         found.setdefault(row["pictures"], {})[row["metric"]] = round(row["value"], 5)

@@ -1,4 +1,4 @@
-"""The folder of the demo: each demo starts in an empty one, and deletes nothing but an earlier demo's."""
+"""The folder of the demo: each demo starts with an empty one, and deletes nothing but what an earlier demo wrote."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ MARKER = "_DEMO.txt"
 
 
 def begin_afresh(root: Path) -> None:
-    """Make `root` an empty folder, but for its marker. What an earlier demo left there goes.
+    """Make `root` a folder that is empty except for its marker. What an earlier demo left there is deleted.
 
     A demo does not resume, as its stages do: the addresses of its web are in the rows, and the web is a new one.
 

@@ -23,7 +23,7 @@ BRIEF_EPOCHS = 4  # of a second U-Net, which is to be worse
 
 
 def train(root: Path, countdown: Countdown) -> dict[str, Any]:
-    """Corpus -> autoencoder -> latents -> U-Net, and another that is worse. Returns what summary.json holds of these.
+    """Train an autoencoder, encode latents, train a U-Net and a worse one. Returns their part of summary.json.
 
     Args:
         root: of the demo, with its corpus and depth model.
