@@ -117,7 +117,7 @@ class Dispatcher:
         if not outcome.transient or job.attempts > limits.retries:
             return outcome
         if job.spent_s + wait_s >= limits.deadline_s:
-            detail = f"{outcome.detail}, and waiting {wait_s:.3g} s would exceed the deadline"
+            detail = f"{outcome.detail}, and to wait {wait_s:.3g} s exceeds the deadline"
             return replace(outcome, reason=Reason.RATE_LIMITED, detail=detail) if slow_down else outcome
         job.spent_s += wait_s
         job.last = outcome
@@ -127,7 +127,7 @@ class Dispatcher:
     def _follow(self, job: Job, target: str) -> Outcome | None:
         job.hops.append(job.url)
         if target in job.hops:
-            return Outcome(Reason.TOO_MANY_REDIRECTS, "the redirects form a loop")
+            return Outcome(Reason.TOO_MANY_REDIRECTS, "the redirects run in a circle")
         if len(job.hops) > self._config.max_redirects:
             return Outcome(Reason.TOO_MANY_REDIRECTS, f"more than {self._config.max_redirects}")
         job.url, job.last = target, None
@@ -138,7 +138,7 @@ class Dispatcher:
         if standing is Standing.UNAVAILABLE:
             unanswered = f"{self._config.breaker_failures} exchanges in a row went unanswered"
             return Outcome(Reason.HOST_UNAVAILABLE, f"not asked: {unanswered}, so the host is left alone")
-        return Outcome(Reason.RATE_LIMITED, "not asked: the pauses that the host asks for exceed the deadline")
+        return Outcome(Reason.RATE_LIMITED, "not asked: the pauses that the host wants exceed the deadline")
 
 
 def _end(job: Job, outcome: Outcome) -> Fetched:
