@@ -22,12 +22,12 @@ export HF_HUB_OFFLINE ?= 1
 demo: $(READY)  ## the main job, toy preset: about twelve minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
 
-test: $(READY)  ## every test but the slow ones; of those without a cluster, two at a time
+test: $(READY)  ## every test but the slow ones, in two processes; or only ARGS="tests/unit/... -k word", in one
 ifdef ARGS
 	$(RUN) -m pytest -m "not slow" $(ARGS)
 else
 	$(RUN) -m pytest -m "not slow" -n 2 tests/unit
-	$(RUN) -m pytest -m "not slow" tests/integration
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/integration
 endif
 
 check: $(READY)  ## format, lint, types

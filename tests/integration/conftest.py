@@ -1,4 +1,7 @@
-"""One Ray cluster for the session, with a pretend GPU; one web, one S3 service, one small corpus for many tests."""
+"""What a pytest process shares: a Ray cluster with a pretend GPU, a web, an S3 service, a small corpus.
+
+`make test` runs two of these processes, a file at a time in each.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -33,6 +36,23 @@ from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
 from tests.integration.flaky_s3 import FlakyS3
 
+# Minutes each: begun last, one of these would leave the other process with nothing to do.
+LONG = [
+    "test_train_autoencoder.py",
+    "test_evaluate.py",
+    "test_exactly_once.py",
+    "test_rebuild_corpus.py",
+    "test_generate.py",
+    "test_storage_s3.py",
+    "test_train_diffusion.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first."""
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[FlakyS3]:
@@ -46,9 +66,17 @@ def s3() -> Iterator[FlakyS3]:
 @pytest.fixture(scope="session", autouse=True)
 def cluster(s3: FlakyS3) -> Iterator[str]:
     """The address of a cluster of two CPUs and a GPU that does not exist: actors that ask for it run on the CPU."""
-    context = ray.init(num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
-    yield context.address_info["address"]
-    ray.shutdown()
+    # An idle worker that is kept saves the next task a start and its imports, seconds of CPU.
+    keep_workers = {"num_workers_soft_limit": 8, "idle_worker_killing_time_threshold_ms": 3_600_000}
+    with pytest.MonkeyPatch.context() as patch:
+        # In a cluster without a dashboard, Ray Train asks whoever listens at Ray's usual port whether its controller
+        # lives. Another cluster there does not know it, and the training loses its workers. Nobody is at port 1.
+        patch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
+        context = ray.init(
+            num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, _system_config=keep_workers
+        )
+        yield context.address_info["address"]
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A training as a command of its own, to be disturbed."""
+"""A training as a command of its own, to be disturbed, and how tests wait for the moment."""
 
 import dataclasses
 import os
@@ -38,3 +38,11 @@ def wait_until(look: Callable[[], T], driver: "subprocess.Popen[bytes]") -> T:
         assert driver.poll() is None, driver.communicate()[0].decode()[-2000:]
         time.sleep(0.05)
     return seen
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
+    """Return as soon as the condition holds; an AssertionError where that takes too long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.02)

@@ -294,11 +294,10 @@ def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(config, mad
     other = replace(
         config,
         output=str(tmp_path / "out"),
-        metrics=("clip", "depth"),
+        metrics=("clip",),
         reconstruction=ReconstructionConfig(),
-        cluster=replace(
-            config.cluster, gpus=0.0
-        ),  # pytest keeps what was logged, and with it the actor of the first run
+        # pytest keeps what was logged, and with it the actor of the first run
+        cluster=replace(config.cluster, gpus=0.0),
     )
     output = Folder(other.output)
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -28,6 +27,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.run import save_config
 from pipelines.storage.shards import TakenOverError, claim, commit_shard, finished
 from pipelines.workers.audit import AuditError
+from tests.integration.driver import wait_for
 
 SHARDS = {"rows": 8, "row_group_rows": 8}
 POLITE = {"per_host": 2}
@@ -49,13 +49,6 @@ def undisturbed(world, make_config, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     rebuild_corpus(make_config(world, folder, shards=SHARDS, download=POLITE))
     return folder
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_driver_ended_at_any_moment_loses_and_doubles_nothing(world, make_config, undisturbed, cluster, tmp_path):

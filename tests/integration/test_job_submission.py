@@ -27,6 +27,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def outside() -> dict[str, str]:
+    """The environment of a shell that knows neither this import path nor the session's cluster."""
+    ours = ("PYTHONPATH", "RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 @pytest.fixture(scope="module")
 def dashboard() -> Iterator[str]:
     """The address of the dashboard of a cluster of its own, whose processes know nothing of this one's import path."""
@@ -44,7 +50,7 @@ def dashboard() -> Iterator[str]:
         "--num-gpus": 0,
     }
     command = [f"{BIN}/ray", "start", "--head", "--block", "--include-dashboard", "true"]
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RAY_ADDRESS")}
+    environment = outside()
     environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"  # where its jobs find their python
     with subprocess.Popen(
         command + [str(word) for pair in settings.items() for word in pair],
@@ -88,7 +94,7 @@ def test_a_submitted_job_rebuilds_a_corpus(dashboard, web, depth_model, tmp_path
         "--download.allow-addresses": "127.0.0.1",
     }
     command = submit.split() + [str(word) for pair in settings.items() for word in pair]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, env=outside(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((tmp_path / "corpus/_SUCCESS.json").read_text())["rows_kept"] == len(world.rows)
     assert {row["url"] for row in rows_of(tmp_path / "corpus")["rgbd"]} == set(world.expected)

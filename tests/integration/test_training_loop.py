@@ -111,7 +111,8 @@ def test_a_run_that_is_taken_over_writes_nothing_more(config, tmp_path):
 
 def test_training_learns_and_leaves_pictures_and_curves(config, tmp_path):
     """Without a discriminator, which pictures of 16 x 16 pixels and some dozens of steps are too little for."""
-    longer = replace(config, loss=replace(config.loss, adversarial_weight=0), loop=replace(config.loop, epochs=16))
+    loop = replace(config.loop, epochs=16, checkpoint_every=1_000, keep_checkpoints=1)
+    longer = replace(config, loss=replace(config.loss, adversarial_weight=0), loop=loop)
     steps, checkpoints = run(longer, tmp_path)
     assert "discriminator" not in checkpoints.load(steps).tensors
     epochs = [record for record in losses(checkpoints, steps) if "validation/psnr_db" in record]
