@@ -1,8 +1,15 @@
 """Dataset cards: what a folder of rows holds, where the rows come from, how they were made, and how to open them."""
 
+import hashlib
+import json
 from typing import Any
 
 from ldm3d.config import flat
+
+
+def content_name(content: Any) -> str:
+    """Return 16 hex digits for JSON values that change with the content of a folder: the `name` of its card."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[str, Any], name: str) -> str:

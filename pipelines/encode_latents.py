@@ -55,7 +55,10 @@ class _EncodeLatents(Stage):
         self.identity = self.config.identity() | plan.corpus.identity | {"stage": "encode_latents"} | fingerprints
 
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
-        return finished_summary(self.output, self.plan.corpus.shards)
+        summary = finished_summary(self.output, self.plan.corpus.shards)
+        if summary:
+            logger.info("%s is finished: %d pictures", self.output.url, summary["rows_kept"])
+        return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         self.pool = fit_actors("encode", self.config.cluster, *cluster_size())

@@ -53,7 +53,10 @@ class _Generate(Stage):
         self.plan, self.config, self.identity = plan, plan.config, plan.identity()
 
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
-        return finished_summary(self.output, self.plan.shards)
+        summary = finished_summary(self.output, self.plan.shards)
+        if summary:
+            logger.info("%s is finished: %d samples", self.output.url, summary["rows_kept"])
+        return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         self.pool = fit_actors("generate", self.config.cluster, *cluster_size())

@@ -63,6 +63,8 @@ class _RebuildCorpus(Stage):
         if summary and (plan is None or has_lost_files(self.output, plan, summary)):
             logger.info("%s was finished, but files of it are missing or have changed since", self.output.url)
             return None
+        if summary:
+            logger.info("%s is finished: %s", self.output.url, _counts(summary))
         return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, to_json
 from ldm3d.config.drawing import Drawing
 from ldm3d.config.named import named
-from ldm3d.config.places import FolderUrl, NamedModelPlace
+from ldm3d.config.places import FolderUrl, GridModelPlace
 
 NAME = r"\w+([.-]\w+)*"  # a model's name, which folders and `datasets` have to accept
 
@@ -17,7 +17,7 @@ NAME = r"\w+([.-]\w+)*"  # a model's name, which folders and `datasets` have to 
 class GeneratorConfig:
     """The model that draws, or several."""
 
-    model: tuple[NamedModelPlace, ...] = ("Intel/ldm3d",)
+    model: tuple[GridModelPlace, ...] = ("Intel/ldm3d",)
     """`model/` of `train_diffusion`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable Diffusion v1.x or
     2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several, say
     the checkpoints of a training, are part of the grid; NAME=MODEL names one."""

@@ -8,6 +8,7 @@ class Place(enum.Enum):
     FOLDER = enum.auto()
     MODEL = enum.auto()
     NAMED_MODEL = enum.auto()
+    GRID_MODEL = enum.auto()
 
 
 FolderUrl = Annotated[str, Place.FOLDER]
@@ -16,3 +17,5 @@ ModelPlace = Annotated[str, Place.MODEL]
 """A local file or folder, a URL, a hub id, or a keyword such as `torchvision`."""
 NamedModelPlace = Annotated[str, Place.NAMED_MODEL]
 """The same, or NAME=PLACE."""
+GridModelPlace = Annotated[str, Place.GRID_MODEL]
+"""The same, but the name counts only where several are given."""

@@ -4,9 +4,8 @@ from collections import Counter
 from itertools import islice, zip_longest
 from typing import Any
 
-from ldm3d.card import dataset_card
+from ldm3d.card import content_name, dataset_card
 from ldm3d.figures.contact_sheet import Sample, contact_sheet
-from ldm3d.fingerprint import fingerprint_of
 from ldm3d.images import decode_depth, decode_rgb
 from pipelines.corpus.plan import CONTRACTS, Plan, is_whole
 from pipelines.storage.folder import Folder
@@ -53,7 +52,7 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
 def _content_name(records: list[Record]) -> str:
     """Return 16 hex digits that change with the files of a corpus."""
     sizes = sorted(size for record in records for size in record.sizes.items())
-    return fingerprint_of(sizes)[:16]
+    return content_name(sizes)
 
 
 def _sheet(output: Folder, records: list[Record]) -> bytes:

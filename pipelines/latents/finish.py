@@ -17,11 +17,10 @@ from typing import Any
 
 import ray
 
-from ldm3d.card import latents_card
+from ldm3d.card import content_name, latents_card
 from ldm3d.config import to_json
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
-from ldm3d.fingerprint import fingerprint_of
 from pipelines.latents.encode_shards import CONTRACTS, Encoding, has_flips
 from pipelines.latents.sheet import latents_sheet
 from pipelines.storage.folder import CONCURRENCY, Folder
@@ -43,7 +42,7 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
         draw = ray.remote(latents_sheet).options(num_cpus=pool.cpus, num_gpus=pool.gpus)
         sheet = draw.remote(work.vae, work.config, most)
         output.write(SHEET, wait_for(sheet, "drawing the picture", work.config.cluster.no_progress_timeout_s))
-    name = fingerprint_of(work.provenance["config"])[:16]
+    name = content_name(work.provenance["config"])
     output.write(CARD, latents_card(summary, to_json(work.config), name).encode())
     output.write_json(SUCCESS, summary)
     return summary

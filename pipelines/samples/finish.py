@@ -14,9 +14,8 @@
 from collections import Counter
 from typing import Any
 
-from ldm3d.card import samples_card
+from ldm3d.card import content_name, samples_card
 from ldm3d.config import to_json
-from ldm3d.fingerprint import fingerprint_of
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling import Sample
 from ldm3d.sampling.sample_sheet import sample_sheet
@@ -44,7 +43,7 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
     for point in _with_rows(summary):
         first = next(each for each in plan.shards if point_name(each.name) == point and records[each.name].kept)
         output.write(_sheet_file(point), _sheet(output, first, point))
-    name = fingerprint_of(work.provenance["config"])[:16]
+    name = content_name(work.provenance["config"])
     output.write(CARD, samples_card(summary, to_json(work.config), name).encode())
     output.write_json(SUCCESS, summary)
     return summary

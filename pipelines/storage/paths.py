@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from ldm3d.config.named import NAMED
+from ldm3d.config.named import named
 from ldm3d.config.places import Place
 from pipelines.storage.folder import Folder
 
@@ -23,25 +23,27 @@ def with_absolute_paths(config: Config) -> Config:
         elif isinstance(value, str) and place:
             changes[field.name] = MADE_ABSOLUTE[place](value)
         elif isinstance(value, tuple) and place:
-            changes[field.name] = tuple(MADE_ABSOLUTE[place](each) for each in value)
+            changes[field.name] = _absolute_models(value, are_named=place is Place.NAMED_MODEL or len(value) > 1)
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
 def absolute(name: str) -> str:
     """Return the absolute path of a local file or folder; a hub id, URL or keyword as it is."""
     path = Path(name)
-    return str(path.absolute()) if path.exists() else name
+    try:
+        return str(path.absolute()) if path.exists() else name
+    except OSError:  # too long a name, or a folder that must not be searched: whoever opens it says so
+        return name
 
 
-def _absolute_named(given: str) -> str:
-    found = NAMED.match(given)
-    return f"{found[1]}={absolute(found[2])}" if found else absolute(given)
+def _absolute_models(given: tuple[str, ...], are_named: bool) -> tuple[str, ...]:
+    """Make the places of models absolute. Names are written out before, as they may come from a relative place."""
+    return tuple(f"{name}={absolute(place)}" if are_named else absolute(place) for name, place in map(named, given))
 
 
 MADE_ABSOLUTE: dict[Place, Callable[[str], str]] = {
     Place.FOLDER: lambda url: Folder(url).url,
     Place.MODEL: absolute,
-    Place.NAMED_MODEL: _absolute_named,
 }
 
 

@@ -131,7 +131,8 @@ def save_config(
     output: Folder, identity: dict[str, Any], config: dict[str, Any], about: dict[str, Any] | None = None
 ) -> None:
     """Write what an output is made with into its `config.json`."""
-    output.write_json(CONFIG, {"identity": identity, "config": config, "code": code_version(), **(about or {})})
+    content = {"identity": identity, "config": config, "labels": {}, "code": code_version()}
+    output.write_json(CONFIG, content | (about or {}))
 
 
 def code_version() -> str:

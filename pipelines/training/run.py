@@ -54,7 +54,10 @@ class TrainingRun(Stage):
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
         """Return the success marker, None without one. A model that has lost files is written again first."""
         summary = own_marker(self.output)
-        if summary is None or self.output.sizes(self.model) == summary["files"]:
+        if summary is None:
+            return None
+        if self.output.sizes(self.model) == summary["files"]:
+            logger.info("%s is finished", self.output.url)
             return summary
         logger.info("%s: files of the model are missing, or have changed since it was written", self.output.url)
         if dry_run:
@@ -62,9 +65,11 @@ class TrainingRun(Stage):
         self.output.delete(SUCCESS)
         return self._finish(summary["steps"])
 
+    def check(self) -> None:
+        check_mlflow(self.config.watch)
+
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         config = self.config
-        check_mlflow(config.watch)
         cpus, gpus = cluster_size()
         self.use_gpus = gpus > 0 and config.workers.gpus > 0
         self.workers = worker_count(config.workers, config.loop, cpus, gpus)

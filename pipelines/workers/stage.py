@@ -7,15 +7,12 @@ work      shards or steps, their audit, the success marker
 """
 
 import abc
-import logging
 from typing import Any
 
 from ldm3d.config import ActorsConfig, ClusterConfig, WorkersConfig, to_json
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import begin, check_output
 from pipelines.workers.session import connect
-
-logger = logging.getLogger(__name__)
 
 
 class Stage(abc.ABC):
@@ -38,7 +35,14 @@ class Stage(abc.ABC):
 
     @abc.abstractmethod
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
-        """Return the success marker of an output that is whole, None where work is left."""
+        """Return the success marker of an output that is whole, and log that it is. None where work is left."""
+
+    def check(self) -> None:  # noqa: B027 -- most stages have nothing to check here
+        """Check what needs no cluster.
+
+        Raises:
+            ValueError: it cannot be used.
+        """
 
     @abc.abstractmethod
     def prepare(self, *, begun: bool) -> dict[str, Any]:
@@ -81,8 +85,8 @@ def run_stage(stage: Stage, *, dry_run: bool) -> dict[str, Any]:
     output = stage.output
     begun = check_output(output, stage.identity)
     if begun and (summary := stage.finished(dry_run=dry_run)):
-        logger.info("%s is finished", output.url)
         return summary
+    stage.check()
     connect(stage.cluster)
     facts = stage.prepare(begun=begun)
     if dry_run:

@@ -45,22 +45,34 @@ def here(tmp_path, monkeypatch) -> str:
         ),
         lambda path: LatentsConfig(input=path, output=path, model=TrainedAutoencoderConfig(autoencoder=path)),
         lambda path: DiffusionConfig(input=path, output=path, model=DiffusionModelConfig(base=path, autoencoder=path)),
-        lambda path: GenerateConfig(input=path, output=path, model=GeneratorConfig(model=(path, f"other={path}"))),
-        lambda path: EvaluateConfig(
-            output=path, reconstruction=ReconstructionConfig(models=(path, f"other={path}"), corpus="corpus")
-        ),
+        lambda path: GenerateConfig(input=path, output=path, model=GeneratorConfig(model=(path,))),
     ],
 )
 def test_marked_settings_are_made_absolute(here, make):
     assert with_absolute_paths(make("model")) == make(f"{here}/model")
 
 
+def test_names_of_models_are_written_out_before_their_paths_change(here):
+    """The name of a relative `model` is not that of the folder around it."""
+    given = ("model", "other=model", "Intel/ldm3d")
+    absolute = (f"model={here}/model", f"other={here}/model", "ldm3d=Intel/ldm3d")
+    several = GenerateConfig(output="out", prompt="a lemon", model=GeneratorConfig(model=given))
+    assert with_absolute_paths(several).model.model == absolute
+    measured = EvaluateConfig(output="out", reconstruction=ReconstructionConfig(models=given, corpus="corpus"))
+    assert with_absolute_paths(measured).reconstruction.models == absolute
+    one = GenerateConfig(output="out", prompt="a lemon", model=GeneratorConfig(model=("other=model",)))
+    assert with_absolute_paths(one).model.model == (f"{here}/model",)
+
+
+def test_a_path_that_cannot_be_looked_at_is_left_to_whoever_opens_it(here):
+    config = CorpusConfig(input="model", output="out", label=LabelConfig(depth_model="m" * 300))
+    assert with_absolute_paths(config).label.depth_model == "m" * 300
+
+
 def test_what_is_no_local_path_stays_as_it_is(here):
     config = LatentsConfig(input="s3://corpora/laion", output="s3://corpora/latents")
     assert to_json(with_absolute_paths(config)) == to_json(config)
-    named = GenerateConfig(
-        output=f"{here}/out", prompt="a lemon", model=GeneratorConfig(model=("Intel/ldm3d", "sd=x/y"))
-    )
+    named = GenerateConfig(output=f"{here}/out", prompt="a lemon", model=GeneratorConfig(model=("Intel/ldm3d",)))
     assert with_absolute_paths(named) == named
 
 
