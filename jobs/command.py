@@ -1,9 +1,10 @@
 """The command line that every stage shares: a preset, its settings as typed flags, a dry run, exit codes.
 
 0    done
-1    the work failed: storage, a task, no progress. The same command resumes where it stopped
+1    the work failed: storage, a task, no progress, a training that diverged. Unless it diverged, the same command
+     resumes where it stopped
 2    invalid command line, configuration, input, output, model or cluster. Fix what the message names
-3    something else wrote to the output: another run, or something that the audit found. A person should look first
+3    something else wrote to the output: another run, or what the audit found. Look into it, then run the same command
 4    done, but a metric got worse than in the previous evaluation, beyond its error
 130  interrupted. The same command resumes where it stopped
 143  terminated by SIGTERM. The same command resumes where it stopped (training writes a checkpoint first)
@@ -20,6 +21,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar
 
 import tyro
@@ -48,15 +50,16 @@ class Command(Generic[Config]):
 
 
 def parse(config_class: Callable[..., Config], arguments: list[str], about: str | None = None) -> Command[Config]:
-    """Parse arguments. Asked for help, or given wrong arguments, it prints the one or the other and exits."""
+    """Parse arguments. Prints the help, or what is wrong, and exits where the arguments ask for it or are wrong."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="ldm3d")
-    asked = first.parse_known_args(arguments)[0].preset
+    name = first.parse_known_args(arguments)[0].preset
     presets = presets_of(config_class)
-    preset = asked if asked in presets else "ldm3d"  # the parser below refuses an unknown name
+    preset = name if name in presets else "ldm3d"  # the parser below refuses an unknown name
     config = config_class(**_required(config_class), **presets[preset])
     default = Command(config=config, preset=preset)  # type: ignore[arg-type]
-    return tyro.cli(Command[config_class], args=arguments, default=default, description=about)  # type: ignore[valid-type]
+    prog = f"python -m jobs.{Path(sys.argv[0]).stem}"
+    return tyro.cli(Command[config_class], prog=prog, args=arguments, default=default, description=about)  # type: ignore[valid-type]
 
 
 def _required(config_class: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from pipelines.workers.session import connect
 
 logger = logging.getLogger(__name__)
 
-PACING = ("batch_size", "keys")  # change no number, or are identified by their content
+NOT_IN_NAME = ("batch_size", "keys")  # changes no number; is identified by its content
 IDENTITY = {"stage": "evaluate"}  # of an output, which serves any number of evaluations
 
 
@@ -51,6 +51,7 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
         AuditError: the output holds features of other pictures.
         TakenOverError: another run was started on the same output.
     """
+    # Not the skeleton of `run_stage`: an output serves many runs, and a run's name is known only on a worker.
     plan = EvaluatePlan.of(with_absolute_paths(config))
     config, output = plan.config, Folder(plan.config.output)
     check_output(output, IDENTITY)
@@ -82,10 +83,11 @@ def _run_of(plan: EvaluatePlan) -> str:
     sets = {each.label: [each.pictures.fingerprint, each.look(plan.config)] for each in plan.subjects}
     settings = to_json(plan.config)
     names = ("metrics", "pictures", "inception", "clip", "depth")
-    deciding = {name: {k: v for k, v in _dict(settings[name]).items() if k not in PACING} for name in names}
+    deciding = {name: {k: v for k, v in _dict(settings[name]).items() if k not in NOT_IN_NAME} for name in names}
     keys = hashlib.sha256(plan.keys.tobytes()).hexdigest() if plan.keys is not None else None
     return fingerprint_of(sets, plan.fingerprints, plan.autoencoders, deciding, keys)[:16]
 
 
 def _dict(value: Any) -> dict[str, Any]:
+    """Give a section of the settings as a dict, also where it is a single value."""
     return value if isinstance(value, dict) else {"": value}

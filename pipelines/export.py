@@ -82,7 +82,8 @@ def _require_same(run: Folder, start: dict[str, Any]) -> None:
     before = json.loads(run.read(CONFIG))["identity"]
     if changed := [name for name, value in start.items() if before.get(name) != value]:
         raise ValueError(
-            f"--input {run.url!r} was trained with another {' and '.join(changed)} than is there now: restore it"
+            f"--input {run.url!r}: the {' and '.join(changed)} of the training has changed since. Restore it, or "
+            "export where it is unchanged"
         )
 
 
@@ -102,9 +103,9 @@ def _settings(run: Folder) -> AutoencoderConfig | DiffusionConfig:
 
 def _checkpoint(checkpoints: Checkpoints, step: int | None) -> Checkpoint:
     steps = checkpoints.steps()
-    if step is not None and step not in steps:
+    if steps and step is not None and step not in steps:
         raise ValueError(f"--step {step} has no checkpoint: give one of {steps}")
-    found = checkpoints.newest() if step is None else checkpoints.load(step)
+    found = checkpoints.newest() if step is None or not steps else checkpoints.load(step)
     if found is None:
-        raise ValueError(f"{checkpoints.folder.url} holds no whole checkpoint: train first")
+        raise ValueError(f"--input: {checkpoints.folder.url} holds no complete checkpoint: run the training first")
     return found

@@ -1,4 +1,7 @@
-"""Fine-tune the autoencoder on an RGBD corpus, on Ray Train: equation 1 of the paper."""
+"""Fine-tune the autoencoder on an RGBD corpus, on Ray Train: equation 1 of the paper.
+
+The story is in `pipelines/training/`: run.py on the driver, loop.py on the workers.
+"""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Fine-tune the U-Net on the latents of a trained autoencoder, on Ray Train: equation 2 of the paper."""
+"""Fine-tune the U-Net on the latents of a trained autoencoder, on Ray Train: equation 2 of the paper.
+
+The story is in `pipelines/training/`: run.py on the driver, loop.py on the workers.
+"""
 
 from dataclasses import replace
 from functools import partial

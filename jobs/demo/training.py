@@ -63,11 +63,12 @@ def _diffusion(root: Path, output: str, epochs: int) -> DiffusionConfig:
 
 
 def _require_finished(training: dict[str, Any]) -> None:
-    """
+    """Check that a training finished.
+
     Raises:
         SystemExit: somebody asked it to stop.
     """
     if not training["finished"]:
         raise SystemExit(
-            f"stopped at step {training['steps']} of a training; the demo begins afresh when it is run again"
+            f"stopped at step {training['steps']} of a training; the demo starts over when it is run again"
         )

@@ -7,7 +7,7 @@ from ldm3d.config.checks import require
 
 @dataclass(frozen=True, kw_only=True)
 class ActorsConfig:
-    """Actors that hold the network. These settings change how fast rows come, never which rows."""
+    """Actors that hold the network. They affect speed only, never which rows come out."""
 
     address: str | None = None
     """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""

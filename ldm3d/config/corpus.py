@@ -190,7 +190,7 @@ class ShardConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterConfig:
-    """What the stage asks of Ray. These settings change how fast rows come, never which rows."""
+    """What the stage asks of Ray. It affects speed only, never which rows come out."""
 
     address: str | None = None
     """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""
@@ -205,7 +205,7 @@ class ClusterConfig:
     label_cpus: float = 1.0
     """CPUs per depth actor, and its torch threads, when it runs without a GPU."""
     no_progress_timeout_s: float = 900.0
-    """Seconds in which no operator finishes a task before the run fails, naming the stuck operators."""
+    """The run fails, naming the stuck operators, when no operator finishes a task for this many seconds."""
 
     def __post_init__(self) -> None:
         for name in ("download_actors", "label_actors"):

@@ -133,8 +133,8 @@ class ReportConfig:
     title: str = "LDM3D evaluation"
     """Title of the page."""
     tolerance: float = 2.0
-    """How many standard errors of the difference a metric may get worse by, compared with the previous run under the
-    same protocol."""
+    """A metric may get worse by this many standard errors of the difference from the previous run under the same
+    protocol."""
     gate: tuple[Metric, ...] = ()
     """Metrics that end the job with exit code 4 when they get worse; all of them if none is named. Of many numbers
     some get worse by chance: name those that matter."""

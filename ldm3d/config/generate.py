@@ -19,8 +19,8 @@ class GeneratorConfig:
 
     model: tuple[GridModelPlace, ...] = ("Intel/ldm3d",)
     """`model/` of `train_diffusion`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable Diffusion v1.x or
-    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several, say
-    the checkpoints of a training, are part of the grid; NAME=MODEL names one."""
+    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several
+    models, such as the checkpoints of one training, become part of the grid; NAME=MODEL gives one a name."""
     revision: str | None = None
     """Commit on the hub, with a single model; None takes its main branch."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
@@ -90,7 +90,7 @@ class SamplingConfig:
     num_inference_steps: tuple[int, ...] = (Drawing.num_inference_steps,)
     """Steps of the scheduler."""
     guidance_scale: tuple[float, ...] = (Drawing.guidance_scale,)
-    """How far predictions are pushed away from those without the caption; 1 is no guidance and half the work."""
+    """How strongly predictions are pushed away from those without a caption; 1 is no guidance and half the work."""
     guidance_rescale: float = Drawing.guidance_rescale
     """How far the standard deviation of a guided prediction is pulled back to that of the unguided one, 0 to 1 (arXiv
     2305.08891)."""
@@ -163,7 +163,7 @@ class GenerateConfig:
     def __post_init__(self) -> None:
         require_finite(self)
         require(self.prompt != "", "prompt", self.prompt, "a caption")
-        require(self.input is None or self.prompt is None, "prompt", self.prompt, "either --prompt or --input")
+        require(self.input is None or self.prompt is None, "prompt", self.prompt, "--prompt or --input, not both")
         require(self.shard_samples >= 1, "shard_samples", self.shard_samples, "1 or more")
 
     def identity(self) -> dict[str, Any]:

@@ -13,8 +13,8 @@ class TrainedAutoencoderConfig:
     """The autoencoder that encodes."""
 
     autoencoder: ModelPlace = "Intel/ldm3d"
-    """Output of `train_autoencoder`, local or s3://, or an LDM3D model by path or hub id: whatever has a `vae/` of 6
-    or 4 channels. The driver reads it and hands it to the actors."""
+    """Output of `train_autoencoder`, local or s3://, or an LDM3D model by path or hub id: any model with a `vae/` of
+    6 or 4 channels. The driver reads it and hands it to the actors."""
     revision: str | None = None
     """Commit of a model on the hub; None takes its main branch."""
 

@@ -71,7 +71,8 @@ class LoopConfig:
     """Precision of the forward and backward pass; weights and optimiser are float32. `auto` is bf16 on GPUs that have
     it, fp16 on older ones, fp32 on CPUs."""
     lanes: int = 8
-    """Number of parts that the data is read in: a multiple of the number of workers that divides the batch size."""
+    """Number of parts that the data is read in. It must be a multiple of the number of workers and divide the batch
+    size."""
     shuffle_rows: int = 1_024
     """How many places a row can move within its lane, and roughly how many rows a worker holds for that. Whole row
     groups are shuffled first."""
@@ -110,7 +111,7 @@ PACING = ("micro_batch", "checkpoint_every", "keep_checkpoints", "log_every")
 
 @dataclass(frozen=True, kw_only=True)
 class WorkersConfig:
-    """What training asks of Ray. These settings change how fast steps run; in float32, not their result."""
+    """What training asks of Ray. It affects speed and, in float32, not the result."""
 
     address: str | None = None
     """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""

@@ -45,7 +45,7 @@ class Dispatcher:
         self._running: dict[Ended, tuple[Job, Exchange]] = {}
 
     def fetch(self, urls: Sequence[str]) -> Iterator[Fetched]:
-        """Yield the end of every URL as soon as it is known, each index exactly once."""
+        """Yield the outcome of every URL as soon as it is known, each index exactly once."""
         # Queue the URLs, and refuse at once those that are malformed.
         for index, url in enumerate(urls):
             try:
@@ -105,7 +105,7 @@ class Dispatcher:
         return None if patience_s == math.inf else patience_s
 
     def _settle(self, job: Job, outcome: Outcome, took_s: float) -> Outcome | None:
-        """Record the end of an exchange. Returns the end of its job, or None if it goes on: a redirect or a retry."""
+        """Record the end of an exchange. Returns the outcome of its job, None if it goes on: a redirect or a retry."""
         limits = self._config
         wait_s = limits.backoff_s * 2**job.attempts if outcome.retry_after_s is None else outcome.retry_after_s
         slow_down = outcome.reason is Reason.RATE_LIMITED or outcome.retry_after_s is not None

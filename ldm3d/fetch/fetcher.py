@@ -79,7 +79,7 @@ class Fetcher:
         self._rules.resolver.close()
 
     def fetch_all(self, urls: Sequence[str]) -> Iterator[Fetched]:
-        """Yield the end of every URL as soon as it is known, each index exactly once.
+        """Yield the outcome of every URL as soon as it is known, each index exactly once.
 
         No URL raises. Exchanges begin only when the caller asks for the next result, so at most `config.threads`
         bodies wait in memory.

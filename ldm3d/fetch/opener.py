@@ -51,7 +51,7 @@ class _Guard(NamedTuple):
 
 
 def install() -> None:
-    """Make the process's urllib opener heed `guarded`. Outside of it, callers get the opener that was there before."""
+    """Make the process's urllib opener obey `guarded`. Outside of it, callers get the opener that was there before."""
     before = getattr(urllib.request, "_opener", None)
     if not isinstance(before, _Switch):
         urllib.request.install_opener(_Switch(before or urllib.request.build_opener()))

@@ -77,7 +77,7 @@ class Politeness:
         return self._host(name).paused_until
 
     def paused_s(self, name: str) -> float:
-        """Return the seconds for which the host has been paused so far, without what is left of a running pause."""
+        """Return the seconds for which the host has been paused so far, without the rest of a running pause."""
         host = self._host(name)
         return host.paused_s - max(0.0, host.paused_until - self._clock())
 

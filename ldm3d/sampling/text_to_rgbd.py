@@ -1,4 +1,4 @@
-"""Text to RGBD: what generation and the pictures shown during training are drawn with."""
+"""Text to RGBD, as `generate` and the pictures shown during training draw it."""
 
 from ldm3d.config.drawing import PAPER, Drawing
 from ldm3d.sampling.decode import pixel_factor
@@ -18,16 +18,19 @@ def text_to_rgbd(
 ) -> list[Sample]:
     """Draw a sample for each prompt, in their order.
 
-    A sample depends on its own prompt and seed only. With a given `drawing.batch_size` that holds for every bit, in
-    whatever order and company samples are drawn (on a CPU; on a GPU as far as its kernels are deterministic). Without
-    one, or between batch sizes, it holds to rounding: see `ldm3d.sampling.noise`.
+    A sample depends on its own prompt and seed only. With a given `drawing.batch_size` that holds to the bit, whatever
+    the order of samples and whichever share a batch (on a CPU; on a GPU as far as its kernels are deterministic).
+    Without one, or between batch sizes, it holds to rounding: see `ldm3d.sampling.noise`.
 
     Args:
+        model: the networks and the scheduler.
+        prompts: N captions with their embeddings and seeds.
+        drawing: how they are drawn.
         height, width: pixels, multiples of the autoencoder's factor; None is what the U-Net was trained at.
         callback: see `Callback`.
 
     Raises:
-        ValueError: shapes or sizes do not go together, or a setting does not suit the model.
+        ValueError: shapes or sizes do not match, or a setting does not suit the model.
     """
     return draw_samples(model, prompts, Canvas(latent_shape(model, height, width)), drawing, callback)
 

@@ -65,20 +65,23 @@ def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
         with folder.parquet_file(name) as file:
             return file.metadata.num_rows, file.schema_arrow.names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: of column names
-        raise ValueError(f"--input: {folder.path(name)} is not a readable parquet file: {error}") from error
+        raise ValueError(
+            f"--input: {folder.path(name)} is not a readable parquet file ({error}): give parquet files, or download "
+            "it again"
+        ) from error
 
 
 def _check_policy(columns: Columns, config: SelectConfig, similar: dict[str, list[str]]) -> None:
     if columns.nsfw is None and "any" not in config.nsfw:
         raise ValueError(
-            f"--select.nsfw {' '.join(config.nsfw)} needs an NSFW column, and the input has none that is known, so "
+            f"--select.nsfw {' '.join(config.nsfw)} needs an NSFW column, and none was recognised in the input, so "
             "every row would be rejected; "
             + (_unread(similar) if "nsfw" in similar else "pass --select.nsfw any to keep unrated rows")
         )
     if columns.similarity is None and config.min_similarity > 0:
         raise ValueError(
-            f"--select.min-similarity {config.min_similarity} needs a similarity column, and the input has none that "
-            "is known, so every row would be rejected; "
+            f"--select.min-similarity {config.min_similarity} needs a similarity column, and none was "
+            "recognised in the input, so every row would be rejected; "
             + (_unread(similar) if "similarity" in similar else "pass --select.min-similarity 0")
         )
 

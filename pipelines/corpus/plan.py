@@ -1,4 +1,4 @@
-"""The plan of a corpus: its shards and what planning counted, kept beside the corpus.
+"""The plan of a corpus: its shards and what planning counted, kept in the output's `_state/`.
 
 _state/plan.parquet   the shards
 _state/plan.json      the counts, and the files that planning wrote; written last
@@ -45,7 +45,7 @@ class Plan:
 
 
 def save_plan(plan: Plan, output: Folder) -> None:
-    """Write the plan beside the output. `plan.json` comes last: it says that the rest is complete."""
+    """Write the plan into the output. `plan.json` comes last: it says that the rest is complete."""
     shards = pa.Table.from_pylist(
         [asdict(shard) for shard in plan.shards],
         schema=pa.schema(

@@ -136,7 +136,7 @@ def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
         scheduler_of(point.scheduler, model.scheduler).set_timesteps(point.num_inference_steps)
     except ValueError as error:
         raise ValueError(
-            f"sampling.num_inference_steps {point.num_inference_steps} is not for {point.scheduler}: {error}"
+            f"{point.scheduler} does not take sampling.num_inference_steps {point.num_inference_steps}: {error}"
         ) from error
 
 

@@ -23,7 +23,7 @@ def require_finished(url: str, wanted: str) -> dict[str, Any]:
             raise ValueError(
                 f"--input {url!r} is not finished: run the command that makes it once more, then this one"
             )
-        got = "holds no output of ours" if folder.exists() else "does not exist"
+        got = "is not the output of a stage" if folder.exists() else "does not exist"
     except DamagedError as error:
         raise ValueError(f"--input: {error}: repair it by running the command that made it again") from error
     except OSError as error:

@@ -36,12 +36,12 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
         if SUCCESS not in names:  # a finished output may be read-only
             output.try_writing(PROBE)
     except OSError as error:
-        raise ValueError(f"--output {output.url!r} cannot be written: {error}") from error
+        raise ValueError(f"--output {output.url!r} cannot be written: {error}; give a folder that can") from error
     if names <= {RUN, PROBE}:  # left by a run that was killed before it began
         return False
     if CONFIG not in names:
         raise ValueError(
-            f"--output {output.url!r} holds {len(names)} files that are not from this stage; give an empty folder"
+            f"--output {output.url!r} holds other files ({len(names)}, {min(names)} first); give an empty folder"
         )
     try:
         before = output.read_json(CONFIG).get("identity")

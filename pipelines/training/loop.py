@@ -1,7 +1,7 @@
 """The loop that both trainings share, on one of its workers: resume, steps, checkpoints, validation, stop.
 
-It depends on the step number alone: what a step reads and draws is a function of it. So a run that was killed resumes
-from its last checkpoint as if it had never stopped, to the bit on the same hardware and number of workers.
+The step number alone decides what a step reads and draws. So a run that was killed resumes from its last checkpoint as
+if it had never stopped, to the bit on the same hardware and number of workers.
 """
 
 import logging
@@ -26,15 +26,15 @@ logger = logging.getLogger(__name__)
 
 
 class Loop:
-    """The loop on one worker. All workers decide the same at the same step, as none may wait for one that has left.
+    """The loop on one worker. All workers decide the same at the same step, so that none waits for one that has left.
 
     The first worker reads and writes checkpoints, writes the history, and checks who owns the output; the others only
     list the checkpoints.
 
     Args:
         job: the same on every worker.
-        owner: the run that is to own the output.
-        worker: the one this is.
+        owner: the run that owns the output.
+        worker: this worker.
     """
 
     def __init__(self, job: TrainingJob[Any], owner: str, worker: Worker) -> None:
@@ -44,7 +44,7 @@ class Loop:
         self.history: History | None = None  # of the first worker
 
     def run(self) -> int:
-        """Train until the last step, or until a worker is told to stop. Returns the steps done since the very first.
+        """Train to the last step, or until a worker is told to stop. Returns the number of steps since training began.
 
         Raises:
             DivergedError: too many bad steps in a row.

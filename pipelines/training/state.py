@@ -25,7 +25,7 @@ class Trained:
     """The module to call in training (`pipelines.training.parallel.wrap`)."""
     optimiser: Optimizer
     average: Ema | None = None
-    """Of the weights, over steps; None if none is kept."""
+    """Moving average of the weights; None if none is kept."""
 
     def weights_to_use(self) -> AbstractContextManager[None]:
         """Give the network its averaged weights inside the `with`, if an average is kept."""
@@ -41,7 +41,7 @@ class TrainingState:
     guard: StepGuard
     scale: LossScale
     learning_rate: Callable[[int], float]
-    """The number of a step, from 0 -> its learning rate. Not saved: a function of the settings."""
+    """Maps the number of a step, from 0, to its learning rate. Not saved, as the settings determine it."""
 
     def judgement(self) -> dict[str, Any]:
         """Return copies of the states of guard and loss scale, which decide on the next steps, as JSON values."""

@@ -31,13 +31,13 @@ Show = Callable[[int, dict[str, float]], None]
 
 
 def fit(job: TrainingJob[Any], owner: str, workers: int, use_gpus: bool, show: Show) -> int:
-    """Run a job on so many workers, to its end. When one dies, all of them restart from the last checkpoint.
+    """Run a job on `workers` workers, to its end. When one dies, all of them restart from the last checkpoint.
 
     Args:
         owner: the run that owns the output.
 
     Returns:
-        Steps done since the very first; fewer than all if somebody asked the training to stop.
+        Number of steps done since training began; fewer than all if somebody asked the training to stop.
 
     Raises:
         DivergedError, TakenOverError, ValueError, BadRowError: as the workers raised it; they do not try again.

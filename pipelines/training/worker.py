@@ -40,7 +40,7 @@ class Worker:
 
 
 def worker_count(config: WorkersConfig, loop: LoopConfig, cpus: float, gpus: float) -> int:
-    """Return how many workers to start on a cluster of so many CPUs and GPUs.
+    """Return how many workers to start on a cluster with this many CPUs and GPUs.
 
     Raises:
         ValueError: the cluster is too small for the workers asked for, they do not divide the lanes, or micro-batches

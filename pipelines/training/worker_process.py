@@ -25,7 +25,7 @@ def on_worker(settings: dict[str, Any]) -> "int | Exception":
             `threads`, how many of torch.
 
     Returns:
-        Steps done since the very first; or the error that a restart would meet again.
+        Number of steps done since training began; or the error that a restart would meet again.
     """
     from ray.train import get_context
     from ray.train.torch import get_device

@@ -33,7 +33,7 @@ class Audit:
     contract: str
     """Folder of the kept rows."""
     schema: pa.Schema
-    """Of the kept rows."""
+    """Schema of the kept rows."""
     planned_columns: tuple[str, ...]
     kept_columns: tuple[str, ...]
     fault: Fault

@@ -22,9 +22,9 @@ class Pool:
 
     name: str
     cpus: float
-    """Of each actor or task."""
+    """CPUs per actor or task."""
     gpus: float = 0.0
-    """Of each actor or task."""
+    """GPUs per actor or task."""
     actors: int | None = None
     """None for tasks."""
     calls: int = 1
@@ -85,7 +85,7 @@ def device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: floa
     pool = Pool(name, 0.0, gpus_each, actors or max(1, int(gpus // gpus_each)), DEVICE_CALLS)
     if pool.gpus * (pool.actors or 1) > gpus:
         raise ValueError(
-            f"the graph does not fit: {pool}, but the cluster has {gpus:g} GPUs. "
+            f"the stage does not fit: {pool}, but the cluster has {gpus:g} GPUs. "
             f"Lower --cluster.{flags}actors or --cluster.{flags}gpus; 0 GPUs use CPUs."
         )
     return pool

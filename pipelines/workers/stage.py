@@ -16,7 +16,7 @@ from pipelines.workers.session import connect
 
 
 class Stage(abc.ABC):
-    """What a stage brings. `run_stage` calls its methods in the order in which they stand here."""
+    """What a stage implements. `run_stage` calls its methods in the order in which they stand here."""
 
     config: Any
     """The settings, with absolute paths."""
@@ -25,7 +25,7 @@ class Stage(abc.ABC):
 
     @property
     def cluster(self) -> ActorsConfig | ClusterConfig | WorkersConfig:
-        """What the stage takes of the cluster."""
+        """Settings for what the stage uses of the cluster."""
         found: ActorsConfig | ClusterConfig = self.config.cluster
         return found
 
