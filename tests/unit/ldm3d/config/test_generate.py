@@ -28,7 +28,7 @@ def test_a_prompt_takes_the_place_of_the_input_and_the_output_is_always_asked_fo
     assert (config.input, config.prompt) == (None, "a red cube")
     with pytest.raises(SystemExit):
         parse(GenerateConfig, ["--prompt", "a red cube"])
-    with pytest.raises(ValueError, match="either --prompt or --input"):
+    with pytest.raises(ValueError, match="--prompt or --input"):
         GenerateConfig(input="in", prompt="a red cube", output="out")
 
 
