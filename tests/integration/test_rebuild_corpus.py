@@ -415,7 +415,7 @@ def test_an_output_that_is_not_ours_is_left_alone(plain_world, make_config, tmp_
     with pytest.raises(ValueError, match=r"--output .* holds other files"):
         rebuild_corpus(make_config(plain_world, tmp_path))
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="--output .* cannot be written"):
+    with pytest.raises(ValueError, match=r"--output .* cannot be written"):
         rebuild_corpus(make_config(plain_world, tmp_path / "file/corpus"))
 
 
