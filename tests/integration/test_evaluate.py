@@ -2,10 +2,7 @@
 
 import gc
 import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -18,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from ray.exceptions import RayTaskError
 
+from jobs.command import run
+from jobs.evaluate import main
 from ldm3d.config import (
     ActorsConfig,
     ClipConfig,
@@ -43,7 +42,6 @@ from ldm3d.toy.scenes import Scene, exact_depth, render
 from pipelines.evaluate import evaluate
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError, claim
-from tests import ROOT
 
 COUNT = 24
 INCEPTION = InceptionConfig(network="efficientnet-lite0", kid_subset_size=10, kid_subsets=5, batch_size=8)
@@ -235,28 +233,25 @@ def test_actors_and_batches_change_no_number(config, made, tmp_path):
     assert found == pytest.approx({name: values(made)[name] for name in found}, rel=2e-4, abs=1e-4)
 
 
-def test_a_model_that_got_worse_ends_with_a_code_of_its_own(config, made, tmp_path):
+def test_a_model_that_got_worse_ends_with_a_code_of_its_own(config, made, tmp_path, monkeypatch, capsys):
     """The same name and protocol, other pictures: what a nightly evaluation sees."""
     real = Path(config.input[0]).parent / "real"
-    pictures(tmp_path / "nightly", noise=2)
-    settings = replace(
-        config, input=(str(tmp_path / "nightly"),), output=str(tmp_path / "out"), metrics=("fid", "kid")
-    )
-    assert evaluate(replace(settings, inception=INCEPTION))["verdict"] == "new"
-    shutil.rmtree(tmp_path / "nightly")
-    pictures(tmp_path / "nightly", noise=60)
     line = f"--input nightly --reference {real} --output out --metrics fid kid --cluster.gpus 0"
     network = "--inception.network efficientnet-lite0 --inception.kid-subset-size 10 --inception.kid-subsets 5"
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.evaluate", *line.split(), *network.split()],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 4, done.stderr[-2000:]
-    assert json.loads(done.stdout)["verdict"] == "worse"
-    assert done.stderr.strip().splitlines()[-1].startswith("worse: fid of nightly was")
+    monkeypatch.setattr("sys.argv", ["evaluate", *line.split(), *network.split()])
+    monkeypatch.chdir(tmp_path)
+
+    pictures(tmp_path / "nightly", noise=2)
+    run(main, EvaluateConfig, None)
+    assert json.loads(capsys.readouterr().out)["verdict"] == "new"
+    shutil.rmtree(tmp_path / "nightly")
+    pictures(tmp_path / "nightly", noise=60)
+    with pytest.raises(SystemExit) as stopped:
+        run(main, EvaluateConfig, None)
+    assert stopped.value.code == 4
+    said = capsys.readouterr()
+    assert json.loads(said.out)["verdict"] == "worse"
+    assert said.err.strip().splitlines()[-1].startswith("worse: fid of nightly was")
 
 
 def test_pictures_networks_and_output_may_be_on_an_object_store(config, made, s3):
