@@ -1,8 +1,8 @@
 """The command line that every stage shares: a preset, its settings as typed flags, a dry run, exit codes.
 
 0    done
-1    the work failed: storage, a task, no progress, a training that diverged. Unless it diverged, the same command
-     resumes where it stopped
+1    the work failed: storage, a task, no progress, lost rows, a training that diverged or met a row that does not
+     decode. Except for the last two, the same command resumes where it stopped
 2    invalid command line, configuration, input, output, model or cluster. Fix what the message names
 3    something else wrote to the output: another run, or what the audit found. Look into it, then run the same command
 4    done, but a metric got worse than in the previous evaluation, beyond its error
@@ -11,7 +11,9 @@
 """
 
 import argparse
+import ast
 import dataclasses
+import inspect
 import json
 import logging
 import re
@@ -21,10 +23,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar, get_type_hints
 
 import tyro
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
 from ldm3d.config import presets_of
 
@@ -43,10 +47,16 @@ class Command(Generic[Config]):
     """One submission."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
-    preset: Literal["ldm3d", "ldm3d-4c", "toy"] = "ldm3d"
-    """Named settings to start from; the defaults shown here are this preset's."""
     dry_run: bool = False
     """Check input, output, model and cluster, print the plan and the full configuration, and stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresetCommand(Command[Config]):
+    """One submission of a stage that has presets."""
+
+    preset: Literal["ldm3d", "ldm3d-4c", "toy"] = "ldm3d"
+    """Named settings to start from; the defaults shown here are this preset's."""
 
 
 def parse(config_class: Callable[..., Config], arguments: list[str], about: str | None = None) -> Command[Config]:
@@ -56,10 +66,42 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     name = first.parse_known_args(arguments)[0].preset
     presets = presets_of(config_class)
     preset = name if name in presets else "ldm3d"  # the parser below refuses an unknown name
-    config = config_class(**_required(config_class), **presets[preset])
-    default = Command(config=config, preset=preset)  # type: ignore[arg-type]
-    prog = f"python -m jobs.{Path(sys.argv[0]).stem}"
-    return tyro.cli(Command[config_class], prog=prog, args=arguments, default=default, description=about)  # type: ignore[valid-type]
+    config = config_class(**_required(config_class), **presets.get(preset, {}))
+    default = PresetCommand(config=config, preset=preset) if presets else Command(config=config)  # type: ignore[arg-type]
+    registry = ConstructorRegistry()
+    registry.struct_rule(_with_whole_paragraphs)
+    return tyro.cli(
+        type(default)[config_class],  # type: ignore[index]
+        prog=f"python -m jobs.{Path(sys.argv[0]).stem}",
+        args=arguments,
+        default=default,
+        description=about,
+        registry=registry,
+    )
+
+
+def _with_whole_paragraphs(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """Make the docstring under a setting one paragraph of help. Without this, tyro keeps the source's line breaks."""
+    if not dataclasses.is_dataclass(info.type) or issubclass(info.type, Command):
+        return None
+    kinds, about = get_type_hints(info.type, include_extras=True), _docstrings(info.type)
+    fields = (
+        StructFieldSpec(name, kinds[name], getattr(info.default, name), about.get(name))
+        for name in (field.name for field in dataclasses.fields(info.type))
+    )
+    return StructConstructorSpec(info.type, tuple(fields))
+
+
+def _docstrings(config_class: type) -> dict[str, str]:
+    """Return the docstring under each field, without its line breaks."""
+    (found,) = ast.parse(inspect.getsource(config_class)).body
+    assert isinstance(found, ast.ClassDef)
+    return {
+        field.target.id: " ".join(below.value.value.split())
+        for field, below in pairwise(found.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
+    }
 
 
 def _required(config_class: Any) -> dict[str, Any]:
@@ -134,9 +176,11 @@ def _judge(error: Exception) -> tuple[int, str]:
         return REFUSED, str(error)
     from ray.data.exceptions import ExecutionTimeoutError
     from ray.exceptions import RayTaskError
+    from ray.train.v2.api.exceptions import TrainingFailedError  # as pipelines.training.trainer raises it
 
     from ldm3d.training.guard import DivergedError
-    from pipelines.storage.shards import TakenOverError
+    from pipelines.storage.shards import LostRowsError, TakenOverError
+    from pipelines.training.reader import BadRowError
     from pipelines.workers.audit import AuditError
 
     match error:
@@ -145,8 +189,12 @@ def _judge(error: Exception) -> tuple[int, str]:
             return FAILED, f"a task failed: {_cause(error)}"
         case AuditError() | TakenOverError():
             return CONTESTED, str(error)
-        case DivergedError():
+        case DivergedError() | BadRowError() | LostRowsError():
             return FAILED, str(error)
+        case TrainingFailedError():
+            print(error, file=sys.stderr)  # the traces in the workers
+            failures = getattr(error, "worker_failures", None) or {0: error}
+            return FAILED, f"the training failed: {str(next(iter(failures.values()))).splitlines()[-1].strip()}"
         case OSError():
             return FAILED, _describe(error)
         case ExecutionTimeoutError():

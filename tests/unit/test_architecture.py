@@ -33,7 +33,12 @@ PARTS_OF = {
     "evaluate": "evaluation",
 }
 # What entry points need of the rooms below the stages: the errors that have exit codes.
-ERRORS = {"pipelines.storage.shards.TakenOverError", "pipelines.workers.audit.AuditError"}
+ERRORS = {
+    "pipelines.storage.shards.LostRowsError",
+    "pipelines.storage.shards.TakenOverError",
+    "pipelines.training.reader.BadRowError",
+    "pipelines.workers.audit.AuditError",
+}
 
 
 def module_of(file: Path) -> str:

@@ -8,12 +8,14 @@ import sys
 import time
 
 import pytest
+from ray.train.v2.api.exceptions import WorkerGroupError
 
-from jobs.command import run
-from ldm3d.config import CorpusConfig
+from jobs.command import parse, run
+from ldm3d.config import CorpusConfig, ExportConfig, GenerateConfig
 from ldm3d.training.guard import DivergedError
 from pipelines.storage.folder import Folder
-from pipelines.storage.shards import TakenOverError
+from pipelines.storage.shards import LostRowsError, TakenOverError
+from pipelines.training.reader import BadRowError
 from pipelines.workers.audit import AuditError
 from tests import ROOT
 
@@ -45,11 +47,21 @@ def raising(error: BaseException):
         ),
         (ConnectionError("no route"), 1, "error: ConnectionError: no route\n"),
         (DivergedError("11 steps in a row"), 1, "error: 11 steps in a row\n"),
+        (BadRowError("rgbd/train/00000.parquet, row 3"), 1, "error: rgbd/train/00000.parquet, row 3\n"),
+        (LostRowsError("7 rows read, but 6 planned"), 1, "error: 7 rows read, but 6 planned\n"),
         (KeyboardInterrupt(), 130, "interrupted: the same command resumes from here\n"),
     ],
 )
 def test_what_was_foreseen_ends_in_one_line_and_a_code(error, code, line, monkeypatch, capsys):
     assert ended(raising(error), monkeypatch, capsys) == (code, line)
+
+
+def test_workers_that_failed_too_often_end_in_the_reason_of_the_first(monkeypatch, capsys):
+    trace = 'Traceback (most recent call last):\n  File "loop.py", line 1\nRuntimeError: workers see different files\n'
+    error = WorkerGroupError("rank 0: ...", {0: RuntimeError(trace)})
+    code, text = ended(raising(error), monkeypatch, capsys)
+    assert code == 1
+    assert text.splitlines()[-1] == "error: the training failed: RuntimeError: workers see different files"
 
 
 def test_sigterm_ends_a_stage_as_an_interrupt_does(monkeypatch, capsys):
@@ -149,4 +161,23 @@ def test_help_and_a_refused_flag_load_neither_ray_nor_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("--preset") >= len(jobs)
+    assert done.stdout.count("usage: ") == len(jobs)
+
+
+def helped(config_class, monkeypatch, capsys) -> list[str]:
+    """The lines of a stage's help, without the frame."""
+    monkeypatch.setenv("COLUMNS", "110")
+    with pytest.raises(SystemExit):
+        parse(config_class, ["--help"])
+    return [line.strip("│ ") for line in capsys.readouterr().out.splitlines()]
+
+
+def test_help_does_not_break_lines_where_the_source_does(monkeypatch, capsys):
+    """Below `GenerateConfig.input` there are two lines in the source; the second begins with `(.txt)`."""
+    lines = helped(GenerateConfig, monkeypatch, capsys)
+    assert any(" (.txt) " in line for line in lines)
+    assert not any(line.startswith("(.txt)") for line in lines)
+
+
+def test_an_export_has_no_preset(monkeypatch, capsys):
+    assert not any("--preset" in line for line in helped(ExportConfig, monkeypatch, capsys))

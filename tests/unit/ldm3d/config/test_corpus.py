@@ -15,7 +15,6 @@ from ldm3d.config import (
     CorpusConfig,
     DiffusionConfig,
     DownloadConfig,
-    ExportConfig,
     LatentsConfig,
     SelectConfig,
     ShardConfig,
@@ -37,7 +36,7 @@ def test_a_preset_is_what_the_command_line_starts_from(preset):
     assert not command.dry_run
 
 
-@pytest.mark.parametrize("config_class", [AutoencoderConfig, LatentsConfig, DiffusionConfig, ExportConfig])
+@pytest.mark.parametrize("config_class", [AutoencoderConfig, LatentsConfig, DiffusionConfig])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_stage_has_every_preset(config_class, preset):
     command = parse(config_class, ["--preset", preset, *PATHS])
