@@ -43,7 +43,7 @@ def train_autoencoder(config: AutoencoderConfig, *, dry_run: bool = False) -> di
     weights = config.loss.perceptual.weights
     if weights not in ("torchvision", "random") and not Path(weights).is_file():
         raise ValueError(
-            f"loss.perceptual.weights {weights!r} is not a file: give torchvision, random, or a file that exists on "
+            f"--loss.perceptual.weights {weights!r} is not a file: give torchvision, random, or a file that exists on "
             "every node"
         )
     return run_stage(plan(config), dry_run=dry_run)

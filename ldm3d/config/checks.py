@@ -9,7 +9,12 @@ Config = TypeVar("Config")
 
 
 def require(fine: bool, name: str, got: object, wanted: str) -> None:
-    """Raise ValueError unless `fine`. The message names the setting, its value and what it may be."""
+    """Raise ValueError unless `fine`. The message names the flag of a setting, its value and what it may be."""
+    require_argument(fine, f"--{name.replace('_', '-')}", got, wanted)
+
+
+def require_argument(fine: bool, name: str, got: object, wanted: str) -> None:
+    """Raise the same, naming an argument of a function."""
     if not fine:
         raise ValueError(f"{name} is {got!r}, wanted {wanted}")
 

@@ -57,14 +57,14 @@ class SelectConfig:
             0 < self.min_caption_chars <= self.max_caption_chars,
             "select.min_caption_chars",
             self.min_caption_chars,
-            f"1 to max_caption_chars ({self.max_caption_chars})",
+            f"1 to --select.max-caption-chars ({self.max_caption_chars})",
         )
         require(self.val_fraction >= 0, "select.val_fraction", self.val_fraction, "0 or more")
         require(
             self.test_fraction >= 0 and self.val_fraction + self.test_fraction < 1,
             "select.test_fraction",
             self.test_fraction,
-            f"0 or more, and below 1 together with val_fraction ({self.val_fraction})",
+            f"0 or more, and below 1 together with --select.val-fraction ({self.val_fraction})",
         )
 
 
@@ -235,7 +235,9 @@ class CorpusConfig:
         require_finite(self)
         picture = PICTURE_BYTES_A_PIXEL * self.download.image_size**2 + PICTURE_BYTES
         most = ARROW_BYTES // (2 * picture)  # a short shard is joined to the next: two in one array
-        wanted = f"at most {most} with download.image_size {self.download.image_size}: 2 GiB of pictures fill an array"
+        wanted = (
+            f"at most {most} with --download.image-size {self.download.image_size}: 2 GiB of pictures fill an array"
+        )
         require(self.shards.rows <= most, "shards.rows", self.shards.rows, wanted)
 
     def identity(self) -> dict[str, Any]:

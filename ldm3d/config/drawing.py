@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ldm3d.config.checks import require
+from ldm3d.config.checks import require_argument
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,11 @@ class Drawing:
 
     def __post_init__(self) -> None:
         scale, rescale, size = self.guidance_scale, self.guidance_rescale, self.batch_size
-        require(self.num_inference_steps >= 1, "num_inference_steps", self.num_inference_steps, "1 or more")
-        require(0 <= scale < float("inf"), "guidance_scale", scale, "0 or more; 1 is no guidance")
-        require(0 <= rescale <= 1, "guidance_rescale", rescale, "0 to 1; 0.7 is usual where it is used")
-        require(self.eta is None or 0 <= self.eta <= 1, "eta", self.eta, "0 to 1, or None")
-        require(size is None or size >= 1, "batch_size", size, "1 or more, or None for one batch of all")
+        require_argument(self.num_inference_steps >= 1, "num_inference_steps", self.num_inference_steps, "1 or more")
+        require_argument(0 <= scale < float("inf"), "guidance_scale", scale, "0 or more; 1 is no guidance")
+        require_argument(0 <= rescale <= 1, "guidance_rescale", rescale, "0 to 1; 0.7 is usual where it is used")
+        require_argument(self.eta is None or 0 <= self.eta <= 1, "eta", self.eta, "0 to 1, or None")
+        require_argument(size is None or size >= 1, "batch_size", size, "1 or more, or None for one batch of all")
 
 
 PAPER = Drawing()

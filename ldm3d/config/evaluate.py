@@ -122,7 +122,7 @@ class ReconstructionConfig:
     def __post_init__(self) -> None:
         require("" not in self.models, "reconstruction.models", self.models, "paths or model ids")
         paired = bool(self.models) == (self.corpus is not None)
-        require(paired, "reconstruction.corpus", self.corpus, "given together with reconstruction.models")
+        require(paired, "reconstruction.corpus", self.corpus, "given together with --reconstruction.models")
         require(self.batch_size >= 1, "reconstruction.batch_size", self.batch_size, "1 or more")
 
 

@@ -42,10 +42,10 @@ class GeneratorConfig:
 
 def _require_names(names: list[str]) -> None:
     fine = all(re.fullmatch(NAME, name, re.ASCII) for name in names)
-    wanted = "letters, digits, _, and - or . between them: give NAME=MODEL"
-    require(fine, "names of model.model", names, wanted)
+    wanted = "names of letters, digits, _, and - or . between them: give NAME=MODEL"
+    require(fine, "model.model", names, wanted)
     distinct = len({name.replace("-", "_") for name in names}) == len(names)  # as `datasets` names splits
-    require(distinct, "names of model.model", names, "a different name for each: give NAME=MODEL")
+    require(distinct, "model.model", names, "a different name for each: give NAME=MODEL")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class SamplingConfig:
         finite = bool(scales) and all(0 <= scale < float("inf") for scale in scales)
         require(finite, "sampling.guidance_scale", scales, "0 or more, at least one")
         names = [point.name for point in self.grid()]
-        require(len(set(names)) == len(names), "sampling", names, "every point of the grid once")
+        require(len(set(names)) == len(names), "sampling.guidance_scale", names, "every point of the grid once")
         require(0 <= self.guidance_rescale <= 1, "sampling.guidance_rescale", self.guidance_rescale, "0 to 1")
         require(self.eta is None or 0 <= self.eta <= 1, "sampling.eta", self.eta, "0 to 1, or None")
         for name in ("height", "width", "tile"):

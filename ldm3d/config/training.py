@@ -101,7 +101,7 @@ class LoopConfig:
             self.batch_size % self.lanes == 0,
             "loop.lanes",
             self.lanes,
-            f"a divisor of loop.batch_size ({self.batch_size})",
+            f"a divisor of --loop.batch-size ({self.batch_size})",
         )
 
 
@@ -116,7 +116,7 @@ class WorkersConfig:
     address: str | None = None
     """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""
     workers: int | None = None
-    """Number of workers; None takes one per GPU, or one per CPU without GPUs, as many as `loop.lanes` allows."""
+    """Number of workers; None takes one per GPU, or one per CPU without GPUs, as many as --loop.lanes allows."""
     gpus: float = 1.0
     """GPUs per worker; treated as 0 on a cluster without GPUs."""
     cpus: float = 1.0
@@ -139,7 +139,9 @@ class WorkersConfig:
         require(self.cpus > 0, "workers.cpus", self.cpus, "more than 0")
         for name in ("channels_last", "compile"):
             is_plain = self.strategy == "ddp" or not getattr(self, name)
-            require(is_plain, f"workers.{name}", True, "False with workers.strategy fsdp, which shards plain weights")
+            require(
+                is_plain, f"workers.{name}", True, "False with --workers.strategy fsdp, which shards plain weights"
+            )
         require(self.max_restarts >= 0, "workers.max_restarts", self.max_restarts, "0 or more")
 
 
@@ -156,7 +158,7 @@ class WatchConfig:
     def __post_init__(self) -> None:
         if self.mlflow is not None and not _SERVER.fullmatch(self.mlflow):
             raise ValueError(  # without the value, which may hold a password
-                "watch.mlflow is not the URL of a tracking server: give http:// or https:// and a host, without "
+                "--watch.mlflow is not the URL of a tracking server: give http:// or https:// and a host, without "
                 "password or query. Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for the workers"
             )
         require(self.experiment != "", "watch.experiment", self.experiment, "a name")

@@ -62,11 +62,11 @@ class GlobalOrder:
     def __post_init__(self) -> None:
         if self.batch_size % self.lanes:
             raise ValueError(
-                f"{self.lanes} lanes do not divide a batch of {self.batch_size}: set loop.lanes to a divisor"
+                f"{self.lanes} lanes do not divide a batch of {self.batch_size}: set --loop.lanes to a divisor"
             )
         if self.steps_per_epoch == 0:
             got = f"{int(self.group_rows.sum())} rows, fewer than one batch of {self.batch_size}"
-            raise ValueError(f"{got}: give more data, or lower loop.batch_size")
+            raise ValueError(f"{got}: give more data, or lower --loop.batch-size")
 
     @cached_property
     def steps_per_epoch(self) -> int:
@@ -80,7 +80,7 @@ class GlobalOrder:
         """
         if self.lanes % workers:
             got = f"{self.lanes} lanes do not divide among {workers} workers"
-            raise ValueError(f"{got}: use a number of workers that divides loop.lanes, or change loop.lanes")
+            raise ValueError(f"{got}: use a number of workers that divides --loop.lanes, or change --loop.lanes")
         share = self.lanes // workers
         return range(rank * share, (rank + 1) * share)
 

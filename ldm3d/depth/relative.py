@@ -58,7 +58,7 @@ class DepthEstimator:
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model, processor = load_depth_model(
-            "label.depth_model", config.depth_model, config.revision, _dtype(config.dtype, device)
+            "--label.depth-model", config.depth_model, config.revision, _dtype(config.dtype, device)
         )
         return cls(model.to(device), processor, inverts=predicts(model.config, config.predicts) == "depth")
 
@@ -117,8 +117,8 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
         )
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{name} did not load: {error}. "
-            "Give a folder written by save_pretrained, or a hub id that every node can reach or has cached."
+            f"{name} did not load ({error}): "
+            "give a folder written by save_pretrained, or a hub id that every node can reach or has cached"
         ) from error
     needless = {weight for weight in found["missing_keys"] if any(part in weight for part in _NEEDLESS)}
     if missing := sorted(found["missing_keys"] - needless):

@@ -56,7 +56,9 @@ class AddressPolicy:
         try:
             self._allow = frozenset(ipaddress.ip_address(address) for address in allow)
         except ValueError as error:
-            raise ValueError(f"allow_addresses: {error}; wanted IP addresses such as 127.0.0.1, not names") from error
+            raise ValueError(
+                f"--download.allow-addresses: {error}; wanted IP addresses such as 127.0.0.1, not names"
+            ) from error
 
     def admits(self, address: str) -> bool:
         """Return whether `address`, in the resolver's spelling, may be contacted; with a scope (`fe80::1%2`) never."""

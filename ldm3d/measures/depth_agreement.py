@@ -79,11 +79,11 @@ class DepthAgreement:
             ValueError: a model cannot be loaded, or the reference does not predict metric depth.
         """
         reference = MetricDepthEstimator.from_pretrained(
-            "depth.reference", config.reference, config.reference_revision, flip=config.flip, device=device
+            "--depth.reference", config.reference, config.reference_revision, flip=config.flip, device=device
         )
         if config.peer is None:
             return cls(reference, None, config)
-        model, processor = load_depth_model("depth.peer", config.peer, config.peer_revision, torch.float32)
+        model, processor = load_depth_model("--depth.peer", config.peer, config.peer_revision, torch.float32)
         inverts = predicts(model.config, advice=ADVICE) == "depth"
         return cls(reference, DepthEstimator(model.to(device), processor, inverts=inverts), config)
 

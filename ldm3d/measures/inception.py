@@ -73,8 +73,8 @@ def _downloaded() -> Path:
             found = hashlib.file_digest(content, "sha256").hexdigest()
     except Exception as error:  # no network, wrong hash, truncated response, no write permission
         raise ValueError(
-            f"the weights of Inception could not be downloaded from {URL_INCEPTION_V3}: {error}. "
-            f"Put that file into {path.parent}, or give its path as --inception.weights."
+            f"the weights of Inception could not be downloaded from {URL_INCEPTION_V3} ({error}): "
+            f"put that file into {path.parent}, or give its path as --inception.weights"
         ) from error
     if not found.startswith(prefix):
         raise ValueError(
@@ -100,7 +100,7 @@ def _network(path: Path) -> nn.Module:
     except Exception as error:  # a broken pickle makes torch raise nearly anything
         reason = " ".join(f"{error}".split())[:300] or type(error).__name__
         raise ValueError(
-            f"inception.weights {str(path)!r} did not load ({reason}): give a state dict of torch-fidelity's "
+            f"--inception.weights {str(path)!r} did not load ({reason}): give a state dict of torch-fidelity's "
             "Inception, such as weights-inception-2015-12-05-6726825d.pth"
         ) from error
     return network

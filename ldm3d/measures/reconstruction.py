@@ -24,7 +24,7 @@ from ldm3d.training.perceptual import SMALLEST, Perceptual
 
 FLOOR = DEPTH_MAX / 255  # levels of 65,535 in one grey value of 255
 SCORES = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")
-SETTING = "reconstruction.models"
+SETTING = "--reconstruction.models"
 
 
 class Pictures(NamedTuple):
@@ -82,7 +82,7 @@ class AutoencoderQuality:
         """
         vae: Any = load_any_autoencoder(Source(SETTING, model))
         wanted = config.perceptual
-        perceptual = Perceptual(wanted.network, wanted.weights, "reconstruction.perceptual")
+        perceptual = Perceptual(wanted.network, wanted.weights, "--reconstruction.perceptual")
         return cls(vae.to(device).requires_grad_(False), perceptual.to(device), features, config)
 
     @torch.inference_mode()

@@ -48,7 +48,7 @@ class ClipSimilarity:
         from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
         known: dict[str, Any] = {"revision": config.revision}
-        name = f"clip.model {config.model!r} (revision {config.revision!r})"
+        name = f"--clip.model {config.model!r} (revision {config.revision!r})"
         try:
             options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, **known}
             loaded: Any = CLIPModel.from_pretrained(config.model, dtype=torch.float32, **options)
@@ -56,8 +56,8 @@ class ClipSimilarity:
             tokenizer = CLIPTokenizer.from_pretrained(config.model, **known)
         except Exception as error:  # broken files make the libraries raise nearly anything
             raise ValueError(
-                f"{name} did not load: {error}. "
-                "Give a folder written by save_pretrained, a hub id that every node can reach or has cached, or conse."
+                f"{name} did not load ({error}): "
+                "give a folder written by save_pretrained, a hub id that every node can reach or has cached, or conse"
             ) from error
         model, found = loaded
         if problem := _mismatch(model, found["missing_keys"], processor, tokenizer):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from transformers import CLIPTextModel, CLIPTokenizer
 
+BASE = "--model.base"  # the flag, for messages
 # What `model_index.json` must list: part -> the classes that it may have.
 CLASSES = {
     "vae": ("AutoencoderKL",),
@@ -31,8 +32,11 @@ CLASSES = {
 SAMPLING = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
 
 
-def check_base(model: ModelConfig) -> None:
+def check_base(model: ModelConfig, setting: str = BASE) -> None:
     """Check that LDM3D can be built from the base. Reads its configuration files, no weights.
+
+    Args:
+        setting: the flag that names the base, for messages; here and in the functions below.
 
     Raises:
         ValueError: the base cannot be read; it is neither Stable Diffusion v1.x or 2.x nor LDM3D; or its autoencoder
@@ -43,16 +47,16 @@ def check_base(model: ModelConfig) -> None:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers import CLIPTextConfig
 
-    revision = model.revision or "main"
-    with _source(model).explained("model_index.json"):
+    source, revision = _source(model, setting), model.revision or "main"
+    with source.explained("model_index.json"):
         index = DiffusionPipeline.load_config(model.base, revision=revision)
-    _check_parts(model, index)
-    with _source(model).explained("configuration"):
+    _check_parts(source, index)
+    with source.explained("configuration"):
         vae = AutoencoderKL.load_config(model.base, subfolder="vae", revision=revision)
         unet = UNet2DConditionModel.load_config(model.base, subfolder="unet", revision=revision)
         text = CLIPTextConfig.from_pretrained(model.base, subfolder="text_encoder", revision=revision)
-    _check_autoencoder(model, vae)
-    _check_unet(model, unet, latent_channels=vae["latent_channels"], text_width=text.hidden_size)
+    _check_autoencoder(source, vae, model.channels)
+    _check_unet(source, unet, latent_channels=vae["latent_channels"], text_width=text.hidden_size)
 
 
 def fingerprint_of_base(model: ModelConfig) -> str:
@@ -86,12 +90,12 @@ def load_autoencoder(model: ModelConfig, dtype: torch.dtype = torch.float32) -> 
     return widen(vae, model.channels, model.depth_input, model.depth_output)
 
 
-def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32) -> "UNet2DConditionModel":
+def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32, setting: str = BASE) -> "UNet2DConditionModel":
     """Load the base's U-Net."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    check_base(model)
-    unet: UNet2DConditionModel = _source(model).load(UNet2DConditionModel, "unet", dtype)
+    check_base(model, setting)
+    unet: UNet2DConditionModel = _source(model, setting).load(UNet2DConditionModel, "unet", dtype)
     return unet
 
 
@@ -110,58 +114,60 @@ def load_unet_config(model: ModelConfig) -> dict[str, Any]:
     return config
 
 
-def load_text(model: ModelConfig, dtype: torch.dtype = torch.float32) -> tuple["CLIPTextModel", "CLIPTokenizer"]:
+def load_text(
+    model: ModelConfig, dtype: torch.dtype = torch.float32, setting: str = BASE
+) -> tuple["CLIPTextModel", "CLIPTokenizer"]:
     """Load the base's text encoder and its tokenizer, which pads and truncates to the encoder's length."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    check_base(model)
-    text_encoder: CLIPTextModel = _source(model).load(CLIPTextModel, "text_encoder", dtype)
-    with _source(model).explained("tokenizer"):
+    check_base(model, setting)
+    text_encoder: CLIPTextModel = _source(model, setting).load(CLIPTextModel, "text_encoder", dtype)
+    with _source(model, setting).explained("tokenizer"):
         tokenizer = CLIPTokenizer.from_pretrained(model.base, subfolder="tokenizer", revision=model.revision or "main")
     tokenizer.model_max_length = text_encoder.config.max_position_embeddings
     return text_encoder, tokenizer
 
 
-def load_scheduler(model: ModelConfig) -> "DDIMScheduler":
+def load_scheduler(model: ModelConfig, setting: str = BASE) -> "DDIMScheduler":
     """Load the base's noise schedule and `prediction_type` (what its U-Net predicts) as a DDIM scheduler."""
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
-    check_base(model)
-    with _source(model).explained("scheduler"):
+    check_base(model, setting)
+    with _source(model, setting).explained("scheduler"):
         stored = DDIMScheduler.load_config(model.base, subfolder="scheduler", revision=model.revision)
     scheduler: DDIMScheduler = DDIMScheduler.from_config(stored, **SAMPLING)
     return scheduler
 
 
-def _source(model: ModelConfig) -> Source:
-    return Source("model.base", model.base, model.revision)
+def _source(model: ModelConfig, setting: str = BASE) -> Source:
+    return Source(setting, model.base, model.revision)
 
 
-def _check_parts(model: ModelConfig, index: Mapping[str, Any]) -> None:
+def _check_parts(source: Source, index: Mapping[str, Any]) -> None:
     for part, classes in CLASSES.items():
         got = (index.get(part) or (None, None))[1]
         if got not in classes:
             raise ValueError(
-                f"model.base {model.base!r}: its {part} is {got or 'missing'}, wanted {classes[0]}: "
+                f"{source.name}: its {part} is {got or 'missing'}, wanted {classes[0]}: "
                 "give Stable Diffusion v1.x or 2.x, or LDM3D"
             )
 
 
-def _check_autoencoder(model: ModelConfig, vae: Mapping[str, Any]) -> None:
+def _check_autoencoder(source: Source, vae: Mapping[str, Any], wanted: int) -> None:
     channels = (vae["in_channels"], vae["out_channels"])
-    if channels not in ((3, 3), (model.channels, model.channels)):
+    if channels not in ((3, 3), (wanted, wanted)):
         raise ValueError(
-            f"model.base {model.base!r}: its autoencoder has {channels[0]} channels in and {channels[1]} out, "
-            f"wanted 3 (to be widened) or {model.channels}: change model.base or model.channels"
+            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, "
+            f"wanted 3 (to be widened) or {wanted}: give another model, or other --model.channels"
         )
-    check_scaled(_source(model), vae)
+    check_scaled(source, vae)
 
 
-def _check_unet(model: ModelConfig, unet: Mapping[str, Any], latent_channels: int, text_width: int) -> None:
+def _check_unet(source: Source, unet: Mapping[str, Any], latent_channels: int, text_width: int) -> None:
     got = (unet["in_channels"], unet["out_channels"], unet["cross_attention_dim"])
     if got != (latent_channels, latent_channels, text_width):
         raise ValueError(
-            f"model.base {model.base!r}: its U-Net has {got[0]} channels in, {got[1]} out, and reads text of width "
+            f"{source.name}: its U-Net has {got[0]} channels in, {got[1]} out, and reads text of width "
             f"{got[2]}, wanted {latent_channels}, {latent_channels} and {text_width}: give a text-to-image Stable "
             "Diffusion v1.x or 2.x (not inpainting, depth or XL)"
         )

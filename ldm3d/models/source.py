@@ -1,5 +1,6 @@
 """Where weights come from: a folder in diffusers layout, or a hub id."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,12 +34,14 @@ class Source:
             ValueError: the part did not load.
         """
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*local_dir_use_symlinks", UserWarning)  # diffusers still passes it
+                yield
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ValueError(
-                f"{self.name} (revision {self.revision!r}): its {part} did not load: {error}. "
-                "Give a folder in diffusers layout with safetensors, or a hub id that every node can reach or has "
-                "cached."
+                f"{self.name} (revision {self.revision!r}): its {part} did not load ({error}): "
+                "give a folder in diffusers layout with safetensors, or a hub id that every node can reach or has "
+                "cached"
             ) from error
 
     def load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:

@@ -70,7 +70,7 @@ def recognise(names: list[str], publisher: str = "auto") -> Columns:
     if publisher != "auto":
         columns = PUBLISHERS[publisher]
         if missing := [name for name in (columns.url, columns.caption) if name not in names]:
-            raise ValueError(f"select.columns is {publisher!r}, which needs {missing}; the input has {names}")
+            raise ValueError(f"--select.columns is {publisher!r}, which needs {missing}; the input has {names}")
         return _only(columns, names)
     fitting = [
         _only(columns, names) for columns in PUBLISHERS.values() if {columns.url, columns.caption} <= set(names)

@@ -35,7 +35,7 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
     seeds = [(config.captions.seed + index) % SEEDS for index in range(count)]
     drawn = []
     for name, model in config.model.named():
-        pipeline = RgbdPipeline.from_pretrained(model, config.model.revision)
+        pipeline = RgbdPipeline.from_pretrained(model, config.model.revision, setting="--model.model")
         if dry_run:
             continue
         sampler, about = Sampler(pipeline, settings, config.model.precision), _model(name, config)

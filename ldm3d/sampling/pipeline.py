@@ -53,22 +53,29 @@ class RgbdPipeline:
         self.depth_estimator: DepthEstimator | None = None
 
     @classmethod
-    def from_pretrained(cls, model: str, revision: str | None = None, dtype: torch.dtype = torch.float32) -> Self:
+    def from_pretrained(
+        cls,
+        model: str,
+        revision: str | None = None,
+        dtype: torch.dtype = torch.float32,
+        *,
+        setting: str = "model",
+    ) -> Self:
         """Load a model of `train_diffusion` or `export`, LDM3D of 6 or 4 channels, or Stable Diffusion v1.x or 2.x, by
-        path or hub id.
+        path or hub id; messages call it by its `setting`.
 
         Raises:
             ValueError: it cannot be read, is neither LDM3D nor Stable Diffusion, or weights are missing or not stored
                 as safetensors.
         """
-        source = Source("model", model, revision)
+        source = Source(setting, model, revision)
         vae = load_any_autoencoder(source, dtype)
         check_scaled(source, vae.config)
         channels = vae.config["in_channels"]
         # only checked against the base, and a base of three channels passes with either
         config = ModelConfig(base=model, revision=revision, channels=6 if channels == 3 else channels)
-        unet, scheduler = load_unet(config, dtype), load_scheduler(config)
-        return cls(Components(vae, unet, *load_text(config, dtype), scheduler))
+        unet, scheduler = load_unet(config, dtype, setting), load_scheduler(config, setting)
+        return cls(Components(vae, unet, *load_text(config, dtype, setting), scheduler))
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
         """Move the networks, and convert them to a dtype if one is given."""

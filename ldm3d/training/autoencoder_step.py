@@ -106,7 +106,7 @@ def generator_loss(
     if adversarial(step, config):
         if discriminator is None:
             raise ValueError(
-                f"step {step} is adversarial (loss.discriminator_start), but has no discriminator: give one"
+                f"step {step} is adversarial (--loss.discriminator-start), but has no discriminator: give one"
             )
         assert reconstruction.features is not None  # gradients are on, or the reconstruction loss would have failed
         (logits,) = discriminator(pixels)

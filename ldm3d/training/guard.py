@@ -63,7 +63,7 @@ class StepGuard:
                 f"{self.in_a_row} steps in a row had a loss or gradient that is not finite or explodes (last: losses "
                 f"{[loss.item() for loss in losses]}, gradient norms {named}). The last checkpoint is from before the "
                 "latest of them: export it, or an older one, and start a new training from that, with a lower "
-                "optimiser.learning_rate or optimiser.max_grad_norm."
+                "--optimiser.learning-rate or --optimiser.max-grad-norm."
             )
         return False
 

@@ -48,5 +48,5 @@ def uniform(seed: int, purpose: Purpose, positions: Sequence[int]) -> Tensor:
 
 def _bits(seed: int, purpose: Purpose, position: int) -> np.random.Philox:
     if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"loop.seed is {seed}, wanted 0 to {MAX_SEED}")
+        raise ValueError(f"--loop.seed is {seed}, wanted 0 to {MAX_SEED}")
     return np.random.Philox(key=np.array([seed << 8 | purpose, int(position) % 2**64], np.uint64))

@@ -29,7 +29,7 @@ class NoiseSchedule:
         kind = scheduler.config.prediction_type if prediction == "checkpoint" else prediction
         if kind not in ("epsilon", "v_prediction"):
             raise ValueError(
-                f"the scheduler's prediction_type is {kind!r}, wanted epsilon or v_prediction: set loss.prediction"
+                f"the scheduler's prediction_type is {kind!r}, wanted epsilon or v_prediction: set --loss.prediction"
             )
         return cls(scheduler.alphas_cumprod.float(), kind)
 

@@ -34,7 +34,7 @@ class Perceptual(nn.Module):
         self,
         network: Literal["vgg", "alex", "squeeze"] = "vgg",
         weights: str = "torchvision",
-        setting: str = "loss.perceptual",
+        setting: str = "--loss.perceptual",
     ) -> None:
         super().__init__()
         from lpips import LPIPS
@@ -45,8 +45,8 @@ class Perceptual(nn.Module):
                 self.lpips = LPIPS(net=network, pnet_rand=weights != "torchvision", verbose=False)
             except OSError as error:
                 raise ValueError(
-                    f"torchvision's {network} weights could not be downloaded: {error}. "
-                    f"Set {setting}.weights to the path of their state dict, copied from a machine that has them."
+                    f"torchvision's {network} weights could not be downloaded ({error}): "
+                    f"set {setting}.weights to the path of their state dict, copied from a machine that has them."
                 ) from error
         if weights not in ("torchvision", "random"):
             _load(self.lpips.net, weights, network, setting)

@@ -98,7 +98,7 @@ def _perceptual_terms(
     if config.rgb_weight == config.depth_weight == 0:
         return unseen, unseen
     if perceptual is None:
-        raise ValueError("loss.perceptual has a weight above 0, but there is no network: make a Perceptual")
+        raise ValueError("--loss.perceptual has a weight above 0, but there is no network: make a Perceptual")
     distances = perceptual(pictures(reconstruction), pictures(target)).split(len(target))
     return (
         distances[0] if config.rgb_weight > 0 else unseen,

@@ -48,7 +48,7 @@ def check_input(config: CorpusConfig) -> CorpusInput:
     try:
         settings = _settings(config)
     except OSError as error:
-        raise ValueError(f"label.depth_model {config.label.depth_model!r} cannot be read: {error}") from error
+        raise ValueError(f"--label.depth-model {config.label.depth_model!r} cannot be read: {error}") from error
     return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})
 
 

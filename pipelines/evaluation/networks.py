@@ -39,7 +39,7 @@ def open_network(name: str, config: EvaluateConfig) -> Network:
         if kind == SIMILARITY:
             from ldm3d.measures.opened import similarity_of
 
-            clip = copies.enter_context(_local(config.clip.model, "", "clip.model"))
+            clip = copies.enter_context(_local(config.clip.model, "", "--clip.model"))
             return similarity_of(replace(config.clip, model=clip), _device())
         if kind == DEPTH:
             return open_depth(config)
@@ -55,8 +55,8 @@ def open_depth(config: EvaluateConfig) -> "DepthAgreement":
     from ldm3d.measures.depth_agreement import DepthAgreement
 
     with ExitStack() as copies:
-        reference = copies.enter_context(_local(config.depth.reference, "", "depth.reference"))
-        peer = config.depth.peer and copies.enter_context(_local(config.depth.peer, "", "depth.peer"))
+        reference = copies.enter_context(_local(config.depth.reference, "", "--depth.reference"))
+        peer = config.depth.peer and copies.enter_context(_local(config.depth.peer, "", "--depth.peer"))
         return DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), _device())
 
 
@@ -94,7 +94,7 @@ def _features(config: EvaluateConfig, copies: ExitStack) -> Network:
 def _autoencoder(model: str, config: EvaluateConfig, copies: ExitStack) -> Network:
     from ldm3d.measures.reconstruction import AutoencoderQuality
 
-    local = copies.enter_context(_local(named(model)[1], "vae", "reconstruction.models"))
+    local = copies.enter_context(_local(named(model)[1], "vae", "--reconstruction.models"))
     features = _features(config, copies)
     network: Network = AutoencoderQuality.from_pretrained(local, config.reconstruction, features, _device())
     return network
@@ -120,5 +120,5 @@ def _local_file(file: str) -> Iterator[str]:
         try:
             copy.write_bytes(Folder(file).read(""))
         except OSError as error:
-            raise ValueError(f"inception.weights {file!r} cannot be read: {error}") from error
+            raise ValueError(f"--inception.weights {file!r} cannot be read: {error}") from error
         yield str(copy)

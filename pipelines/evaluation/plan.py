@@ -143,10 +143,10 @@ def _keys(file: str | None) -> NDArray[np.int64] | None:
     try:
         column = Folder(file).read_table("", columns=["key"])["key"]
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"pictures.keys {file!r} is not a parquet file with a column `key`: {error}") from error
+        raise ValueError(f"--pictures.keys {file!r} is not a parquet file with a column `key`: {error}") from error
     if not pa.types.is_integer(column.type) or column.null_count:
         raise ValueError(
-            f"pictures.keys {file!r} has a column `key` of type {column.type} with {column.null_count} nulls, wanted "
-            "whole numbers and no nulls: correct it"
+            f"--pictures.keys {file!r} has a column `key` of type {column.type} with {column.null_count} nulls, "
+            "wanted whole numbers and no nulls: correct it"
         )
     return np.asarray(column.to_numpy(), np.int64)

@@ -51,7 +51,8 @@ class EncodePlan:
         if size % factor:
             raise ValueError(
                 f"--input {config.input!r} has pictures of {size} pixels, wanted a multiple of {factor} for "
-                f"model.autoencoder {config.model.autoencoder!r}: rebuild the corpus with another download.image_size"
+                f"--model.autoencoder {config.model.autoencoder!r}: rebuild the corpus with another "
+                "--download.image-size"
             )
         return cls(config, corpus, vae, _text(config, vae), size)
 
@@ -97,7 +98,9 @@ def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> 
     try:
         encoded = encoder(Pictures(image, depth))
     except torch.OutOfMemoryError as error:
-        raise ValueError(f"encode.batch_size {config.batch_size} does not fit the GPU ({error}): lower it") from error
+        raise ValueError(
+            f"--encode.batch-size {config.batch_size} does not fit the GPU ({error}): lower it"
+        ) from error
     return {
         "latent_shape": list(encoded.mean.shape[1:]),
         "device": encoder.vae.device.type,
@@ -109,10 +112,8 @@ def _text(config: LatentsConfig, vae: Any) -> "tuple[CLIPTextModel, CLIPTokenize
     wanted = config.text
     if wanted.base is None:
         return None
-    try:
-        return load_text(ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels))
-    except ValueError as error:
-        raise ValueError(f"--text.base: {error}") from error
+    model = ModelConfig(base=wanted.base, revision=wanted.revision, channels=vae.config.in_channels)
+    return load_text(model, setting="--text.base")
 
 
 def _image_size(folder: Folder, corpus: CorpusShards) -> int:

@@ -46,6 +46,7 @@ class Generator:
         opened = open_model(self.model, self.revision)
         if opened.fingerprint() != self.fingerprint:
             raise ValueError(
-                f"model.model {self.model!r} changed while it was read: run the same command again once it is written"
+                f"--model.model {self.model!r} changed while it was read: run the same command again when it is "
+                "complete"
             )
         return opened

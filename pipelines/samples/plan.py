@@ -121,7 +121,7 @@ def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
     try:
         first = sampler([settings.negative_prompt] * size, range(size), point)[0]
     except torch.OutOfMemoryError as error:
-        raise ValueError(f"sampling.batch_size {size} does not fit the GPU ({error}): lower it") from error
+        raise ValueError(f"--sampling.batch-size {size} does not fit the GPU ({error}): lower it") from error
     unet = sampler.pipeline.unet
     return {
         "image_size": list(first.image.shape[:2]),
@@ -136,7 +136,7 @@ def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
         scheduler_of(point.scheduler, model.scheduler).set_timesteps(point.num_inference_steps)
     except ValueError as error:
         raise ValueError(
-            f"{point.scheduler} does not take sampling.num_inference_steps {point.num_inference_steps}: {error}"
+            f"{point.scheduler} does not take --sampling.num-inference-steps {point.num_inference_steps}: {error}"
         ) from error
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 READ = (".json", ".safetensors", ".txt")  # configuration, weights, and the tokenizer's merges
 PARTS = ("", "vae", "unet", "text_encoder", "tokenizer", "scheduler")
-AUTOENCODER = "model.autoencoder"  # the setting, for messages
+AUTOENCODER, GENERATOR = "--model.autoencoder", "--model.model"  # flags, for messages
 MODEL = "model"  # in the output of `train_diffusion`, whose success marker says the step
 TRAINING_STEP = "training.json"  # in an exported model
 
@@ -77,7 +77,7 @@ def training_step_of(model: str) -> int | None:
         return _number(Folder(run or "/"), SUCCESS, "steps") if exported is None and name == MODEL else exported
     except DamagedError as error:
         raise ValueError(
-            f"model.model {model!r}: {error}: restore or remove that file, which holds the training step"
+            f"{GENERATOR} {model!r}: {error}: restore or remove that file, which holds the training step"
         ) from error
 
 
@@ -116,6 +116,6 @@ def open_model(model: str, revision: str | None = None) -> RgbdPipeline:
         ValueError: there is none, or it cannot draw.
     """
     if "://" not in model:
-        return RgbdPipeline.from_pretrained(model, revision)
-    with model_copy(model, PARTS, "model.model") as folder:
-        return RgbdPipeline.from_pretrained(folder)
+        return RgbdPipeline.from_pretrained(model, revision, setting=GENERATOR)
+    with model_copy(model, PARTS, GENERATOR) as folder:
+        return RgbdPipeline.from_pretrained(folder, setting=f"{GENERATOR} {model!r}, copied to")

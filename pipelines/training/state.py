@@ -77,7 +77,7 @@ class TrainingState:
                     average.load_state_dict(parts(tensors[f"{name}_average"], average.average, device))
             except (KeyError, RuntimeError, ValueError) as error:
                 raise ValueError(
-                    f"the checkpoint does not fit the {name}: {error}. Give a new --output, or the settings that the "
+                    f"the checkpoint does not fit the {name} ({error}): give a new --output, or the settings that the "
                     "checkpoint was trained with"
                 ) from error
         self.guard.load_state_dict(judgement["guard"])

@@ -73,7 +73,7 @@ def _check_answers(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal() and int(port) < 2**16):
-        raise ValueError(f"cluster.address is {address!r}, wanted host:port, ray://host:port, auto or local")
+        raise ValueError(f"--cluster.address is {address!r}, wanted host:port, ray://host:port, auto or local")
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
     except OSError as error:

@@ -63,11 +63,11 @@ def test_a_wrong_command_line_ends_with_code_2(arguments, capsys):
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: SelectConfig(val_fraction=0.7, test_fraction=0.3), "select.test_fraction"),
+        (lambda: SelectConfig(val_fraction=0.7, test_fraction=0.3), "select.test-fraction"),
         (lambda: SelectConfig(sample=0), "select.sample"),
-        (lambda: DownloadConfig(encode_quality=0), "download.encode_quality"),
-        (lambda: DownloadConfig(deadline_s=0), "download.deadline_s"),
-        (lambda: ClusterConfig(label_actors=0), "cluster.label_actors"),
+        (lambda: DownloadConfig(encode_quality=0), "download.encode-quality"),
+        (lambda: DownloadConfig(deadline_s=0), "download.deadline-s"),
+        (lambda: ClusterConfig(label_actors=0), "cluster.label-actors"),
     ],
 )
 def test_a_value_out_of_range_is_named(make, name):
@@ -81,7 +81,7 @@ def test_a_shard_of_pictures_that_no_array_can_hold_is_refused_with_the_number_t
         return CorpusConfig(input="in", output="out", download=DownloadConfig(image_size=image_size), shards=shards)
 
     with pytest.raises(
-        ValueError, match=r"shards.rows is 512, wanted at most \d+ with download.image_size 1024"
+        ValueError, match=r"shards.rows is 512, wanted at most \d+ with --download.image-size 1024"
     ) as it:
         corpus(1024, 512)
     most = int(re.search(r"at most (\d+)", str(it.value))[1])
@@ -116,9 +116,9 @@ def test_the_identity_leaves_out_what_cannot_change_the_rows():
 @pytest.mark.parametrize(
     ("section", "name"),
     [
-        (SelectConfig(min_similarity=float("nan")), "select.min_similarity"),
-        (DownloadConfig(decode_timeout_s=float("inf")), "download.decode_timeout_s"),
-        (ClusterConfig(no_progress_timeout_s=float("inf")), "cluster.no_progress_timeout_s"),
+        (SelectConfig(min_similarity=float("nan")), "select.min-similarity"),
+        (DownloadConfig(decode_timeout_s=float("inf")), "download.decode-timeout-s"),
+        (ClusterConfig(no_progress_timeout_s=float("inf")), "cluster.no-progress-timeout-s"),
     ],
 )
 def test_numbers_that_are_not_finite_are_refused_by_name(section, name):
@@ -140,5 +140,6 @@ def test_json_of_another_version_is_refused():
 
 @pytest.mark.parametrize("setting", ["compile", "channels_last"])
 def test_what_sharded_weights_do_not_bear_is_refused(setting):
-    with pytest.raises(ValueError, match=rf"workers\.{setting} is True, wanted False with workers\.strategy fsdp"):
+    flag = setting.replace("_", "-")
+    with pytest.raises(ValueError, match=rf"--workers\.{flag} is True, wanted False with --workers\.strategy fsdp"):
         WorkersConfig(strategy="fsdp", **{setting: True})

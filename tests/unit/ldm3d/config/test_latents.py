@@ -34,11 +34,11 @@ def test_only_what_changes_rows_is_part_of_the_identity():
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: EncodeConfig(batch_size=0), "encode.batch_size"),
+        (lambda: EncodeConfig(batch_size=0), "encode.batch-size"),
         (lambda: TrainedAutoencoderConfig(autoencoder=""), "model.autoencoder"),
         (lambda: ActorsConfig(actors=0), "cluster.actors"),
         (lambda: ActorsConfig(gpus=-1), "cluster.gpus"),
-        (lambda: ActorsConfig(no_progress_timeout_s=0), "cluster.no_progress_timeout_s"),
+        (lambda: ActorsConfig(no_progress_timeout_s=0), "cluster.no-progress-timeout-s"),
     ],
 )
 def test_a_value_out_of_range_is_named(make, name):

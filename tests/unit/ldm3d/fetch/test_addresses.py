@@ -104,7 +104,7 @@ def test_allowing_an_address_allows_no_other_spelling_of_it():
 
 
 def test_names_on_the_allow_list_are_a_configuration_error():
-    with pytest.raises(ValueError, match=r"allow_addresses: .*localhost"):
+    with pytest.raises(ValueError, match=r"--download.allow-addresses: .*localhost"):
         AddressPolicy(["localhost"])
 
 

@@ -73,7 +73,7 @@ def test_an_ldm3d_checkpoint_is_taken_as_it_is(made, tmp_path, channels):
 def test_other_channels_than_asked_for_are_refused(made, tmp_path):
     save_pipeline(tmp_path / "ldm3d", load_base(model(made, channels=4)))
     with pytest.raises(
-        ValueError, match=r"model\.base .* 4 channels in and 4 out, wanted 3 .* or 6: .* model\.channels"
+        ValueError, match=r"model\.base .* 4 channels in and 4 out, wanted 3 .* or 6: .* --model\.channels"
     ):
         check_base(model(tmp_path / "ldm3d", channels=6))
 
@@ -127,9 +127,15 @@ def test_pickled_weights_are_not_opened(base, part):
 
 
 @pytest.mark.parametrize("name", ["nobody/has-this-model", "/there/is/no/such/folder", "not an id"])
-def test_a_base_that_is_not_there_is_named_with_the_remedy(name):
-    with pytest.raises(ValueError, match=rf"(?s)model.base '{name}'.* did not load: .*or a hub id"):
+def test_a_base_that_is_not_there_is_named_with_the_remedy(name, recwarn):
+    with pytest.raises(ValueError, match=rf"(?s)--model.base '{name}'.* did not load .*or a hub id"):
         check_base(ModelConfig(base=name))
+    assert not [str(each.message) for each in recwarn if "local_dir" in str(each.message)]  # of diffusers' own call
+
+
+def test_a_model_that_is_not_given_as_a_base_is_called_by_its_own_flag(tmp_path):
+    with pytest.raises(ValueError, match=r"^--text\.base "):
+        load_text(ModelConfig(base=str(tmp_path)), setting="--text.base")
 
 
 def test_what_is_not_stable_diffusion_is_refused_before_any_weights_are_read(base):

@@ -104,7 +104,7 @@ def test_the_discriminator_starts_on_time_or_never():
 
 def test_a_missing_discriminator_is_refused(vae, perceptual):
     pixels, noise = batch()
-    with pytest.raises(ValueError, match=r"step 10 .*loss\.discriminator_start"):
+    with pytest.raises(ValueError, match=r"step 10 .*--loss\.discriminator-start"):
         generator_loss(Reconstructor(vae)(pixels, noise), pixels, perceptual, None, AFTER, CONFIG)
 
 

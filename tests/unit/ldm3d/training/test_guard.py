@@ -27,7 +27,7 @@ def test_a_loss_or_a_norm_that_is_not_finite_skips_the_step(bad):
 def test_too_many_in_a_row_end_the_run_with_what_they_were():
     guard = StepGuard(max_skipped=2)
     assert [guard.accepts([NAN], {"unet": INFINITE}) for _ in range(2)] == [False, False]
-    with pytest.raises(DivergedError, match=r"3 steps in a row.*nan.*'unet': inf.*learning_rate"):
+    with pytest.raises(DivergedError, match=r"3 steps in a row.*nan.*'unet': inf.*learning-rate"):
         guard.accepts([NAN], {"unet": INFINITE})
 
 

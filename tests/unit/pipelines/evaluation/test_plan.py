@@ -91,7 +91,7 @@ def test_what_is_done_is_left_out_of_a_task(tmp_path):
     [
         ({"input": ("x",), "metrics": ()}, r"metrics is \(\)"),
         ({"input": ("x",), "metrics": ("fid", "fid")}, r"metrics is \('fid', 'fid'\)"),
-        ({"input": ("x",), "shard_pictures": 0}, "shard_pictures is 0"),
+        ({"input": ("x",), "shard_pictures": 0}, "shard-pictures is 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
@@ -107,8 +107,8 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
         (PicturesConfig, {"count": 1}, r"pictures\.count is 1"),
         (PicturesConfig, {"size": 0}, r"pictures\.size is 0"),
         (ClipConfig, {"model": ""}, r"clip\.model is ''"),
-        (DepthConfig, {"max_depth_m": 0.0}, r"depth\.max_depth_m is 0\.0"),
-        (InceptionConfig, {"kid_subsets": 1}, r"inception\.kid_subsets is 1"),
+        (DepthConfig, {"max_depth_m": 0.0}, r"depth\.max-depth-m is 0\.0"),
+        (InceptionConfig, {"kid_subsets": 1}, r"inception\.kid-subsets is 1"),
         (ReportConfig, {"tolerance": -1.0}, r"report\.tolerance is -1\.0"),
     ],
 )
