@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from benchmarks.measure import alone, arguments, medians, save
-from benchmarks.toy_training import Observed, Toy, plan
+from benchmarks.toy_training import Observed, Toy, training_of
 from pipelines.storage.folder import Folder
 from pipelines.training.checkpoints import Checkpoints, Tensors
 from pipelines.training.parallel import gather
@@ -33,7 +33,7 @@ USUAL = 10  # steps that measure the usual time of one
 def run(root: Path, millions: int, repeats: int) -> dict[str, dict[str, float]]:
     """Measure both states, one after the other."""
     torch.set_num_threads(1)
-    job, worker = plan(replace(Toy.make(root, steps=1).cached, output=str(root / "run"))).job, Observed.until(0)
+    job, worker = training_of(replace(Toy.make(root, steps=1).cached, output=str(root / "run"))).job, Observed.until(0)
     trainee: Any = job.open_trainee(worker)
     batch = next(iter(job.open_reader(0, worker)))
     unet = trainee.state.trained["unet"]

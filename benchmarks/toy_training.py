@@ -105,11 +105,11 @@ def _write_data(root: Path, files: int, vae: Any) -> None:
     latents.write("_SUCCESS.json", json.dumps({"latent_shape": LATENT_SHAPE, "autoencoder": made_with}).encode())
 
 
-def plan(config: Config) -> TrainingRun:
+def training_of(config: Config) -> TrainingRun:
     """Return the training that the stage would run."""
     if isinstance(config, DiffusionConfig):
-        return train_diffusion.plan(config)
-    return train_autoencoder.plan(config)
+        return train_diffusion.training_of(config)
+    return train_autoencoder.training_of(config)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def train(config: Config, steps: int) -> dict[str, float]:
     torch.set_num_threads(1)
     worker = Observed.until(WARM_UP + steps)
     with tempfile.TemporaryDirectory() as output:
-        Loop(plan(replace(config, output=output)).job, "benchmark", worker).run()
+        Loop(training_of(replace(config, output=output)).job, "benchmark", worker).run()
     first, last = worker.notes[0], worker.notes[-1]
     losses = [numbers.get("loss/reconstruction", numbers.get("loss/diffusion")) for _, _, numbers in worker.notes]
     return {

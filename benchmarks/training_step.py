@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.measure import alone, arguments, in_order, medians, ratios, save
-from benchmarks.toy_training import WARM_UP, Config, Toy, plan, train
+from benchmarks.toy_training import WARM_UP, Config, Toy, train, training_of
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ModelConfig
 from ldm3d.models.base import load_autoencoder, load_base
 from ldm3d.models.text import tokenise
@@ -37,8 +37,8 @@ def bare(config: Config, steps: int) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     prepare, step = _diffusion(config) if isinstance(config, DiffusionConfig) else _autoencoder(config)
-    run = plan(config)
-    reader = BatchReader(run.data.train, run.data.order, run.decode, start=0, stop=WARM_UP + steps)
+    job = training_of(config).job
+    reader = BatchReader(job.data.train, job.data.order, job.decode, start=0, stop=WARM_UP + steps)
     batches = [prepare(batch.data) for batch in reader]
     for batch in batches[:WARM_UP]:
         step(*batch)

@@ -16,8 +16,9 @@ from statistics import mean, median
 from typing import Any
 
 from benchmarks.measure import Ratio, arguments, cluster, in_order, save
-from benchmarks.toy_training import Config, Toy, plan
+from benchmarks.toy_training import Config, Toy, training_of
 from ldm3d.config import WorkersConfig
+from pipelines.workers.stage import run_stage
 
 CASES = {
     "one worker": {"workers": 1, "cpus": 1.0},
@@ -31,7 +32,7 @@ def speed(config: Config, address: str, case: dict[str, Any]) -> float:
     """Return the steps per second in the steady state of a run."""
     with tempfile.TemporaryDirectory() as output:
         workers = WorkersConfig(address=address, gpus=0, **case)
-        plan(replace(config, output=output, workers=workers)).run(dry_run=False)
+        run_stage(training_of(replace(config, output=output, workers=workers)), dry_run=False)
         history = json.loads(Path(output, "history.json").read_text())
     return 1 / mean(float(record["speed/step_s"]) for record in history if "speed/step_s" in record)
 

@@ -52,9 +52,10 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
         TakenOverError: another run was started on the same output.
     """
     # Not the skeleton of `run_stage`: an output serves many runs, and a run's name is known only on a worker.
-    plan = EvaluatePlan.of(with_absolute_paths(config))
-    config, output = plan.config, Folder(plan.config.output)
+    config = with_absolute_paths(config)
+    output = Folder(config.output)
     check_output(output, IDENTITY)
+    plan = EvaluatePlan.of(config)
     connect(config.cluster)
     pool = fit_actors("measure", config.cluster, *cluster_size())
     patience_s = config.cluster.no_progress_timeout_s

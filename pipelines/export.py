@@ -43,7 +43,7 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
     checkpoint = _checkpoint(Checkpoints.of(run), config.step)
     if isinstance(settings, DiffusionConfig):
         start = start_of(settings, require_finished(settings.input, INPUT), captions=())
-        _require_same(run, identity_of(start))
+        _require_unchanged(run, identity_of(start))
         weights = unet_weights(checkpoint.tensors, average=config.weights == "average")
         write = partial(export_model, settings, start, weights, output)
     else:
@@ -73,7 +73,7 @@ def _note(run: Folder) -> bytes:
     return json.dumps({"export_of": run.url}).encode()
 
 
-def _require_same(run: Folder, start: dict[str, Any]) -> None:
+def _require_unchanged(run: Folder, start: dict[str, Any]) -> None:
     """Check that a run's base and autoencoder are as they were.
 
     Raises:

@@ -17,9 +17,10 @@ from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
 from pipelines.training.export import AUTOENCODER, export_autoencoder
 from pipelines.training.job import TrainingJob
-from pipelines.training.run import TrainingRun
+from pipelines.training.run import TrainingRun, check_settings
 from pipelines.workers.stage import run_stage
 
+STAGE = "train_autoencoder"
 COLUMNS = ("image", "depth")
 
 
@@ -39,28 +40,29 @@ def train_autoencoder(config: AutoencoderConfig, *, dry_run: bool = False) -> di
         TakenOverError: another run was started on the same output.
     """
     config = with_absolute_paths(config)
-    check_base(config.model)
+    check_settings(config, STAGE)
     weights = config.loss.perceptual.weights
     if weights not in ("torchvision", "random") and not Path(weights).is_file():
         raise ValueError(
             f"--loss.perceptual.weights {weights!r} is not a file: give torchvision, random, or a file that exists on "
             "every node"
         )
-    return run_stage(plan(config), dry_run=dry_run)
+    check_base(config.model)
+    return run_stage(training_of(config), dry_run=dry_run)
 
 
-def plan(config: AutoencoderConfig) -> TrainingRun:
-    """Make the training of a configuration with absolute paths."""
+def training_of(config: AutoencoderConfig) -> TrainingRun:
+    """Open the data of a configuration with absolute paths, and make its training."""
     job = TrainingJob(
-        stage="train_autoencoder",
+        stage=STAGE,
         config=config,
         data=TrainingData.of(config.input, "rgbd/v1", COLUMNS, config.loop),
         decode=decode_rgbd,
-        trainee=partial(AutoencoderTraining, config),
+        make_trainee=partial(AutoencoderTraining, config),
     )
     identity = config.identity() | {"base": fingerprint_of_base(config.model)}
-    return TrainingRun(job, identity, AUTOENCODER, partial(_finish, config))
+    return TrainingRun(job, identity, AUTOENCODER, partial(_write_model, config))
 
 
-def _finish(config: AutoencoderConfig, checkpoint: Checkpoint) -> None:
+def _write_model(config: AutoencoderConfig, checkpoint: Checkpoint) -> None:
     export_autoencoder(config, checkpoint.tensors["autoencoder"], Folder(config.output))

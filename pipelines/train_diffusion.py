@@ -22,9 +22,10 @@ from pipelines.training.diffusion import DiffusionTraining
 from pipelines.training.diffusion_start import INPUT, DiffusionStart, identity_of, start_of
 from pipelines.training.export import export_model, unet_weights
 from pipelines.training.job import TrainingJob
-from pipelines.training.run import TrainingRun
+from pipelines.training.run import TrainingRun, check_settings
 from pipelines.workers.stage import run_stage
 
+STAGE = "train_diffusion"
 LATENTS = ("key", "caption", "mean", "std")
 PICTURES = ("key", "caption", "image", "depth")
 
@@ -45,11 +46,13 @@ def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[s
         DivergedError: losses or gradients were not finite for too many steps in a row.
         TakenOverError: another run was started on the same output.
     """
-    return run_stage(plan(with_absolute_paths(config)), dry_run=dry_run)
+    config = with_absolute_paths(config)
+    check_settings(config, STAGE)
+    return run_stage(training_of(config), dry_run=dry_run)
 
 
-def plan(config: DiffusionConfig) -> TrainingRun:
-    """Make the training of a configuration with absolute paths."""
+def training_of(config: DiffusionConfig) -> TrainingRun:
+    """Open data, base and autoencoder of a configuration with absolute paths, and make its training."""
     about = require_finished(config.input, INPUT)
     is_encoded = "latent_shape" in about
     columns: tuple[str, ...] = LATENTS if is_encoded else PICTURES
@@ -58,13 +61,13 @@ def plan(config: DiffusionConfig) -> TrainingRun:
     data = TrainingData.of(config.input, "latents/v1" if is_encoded else "rgbd/v1", columns, config.loop)
     start = start_of(config, about, _captions(config, data.validation))
     job = TrainingJob(
-        stage="train_diffusion",
+        stage=STAGE,
         config=config,
         data=data,
         decode=partial(decode_captioned, decode=decode_latents_rows if is_encoded else decode_rgbd),
-        trainee=partial(DiffusionTraining, config, start),
+        make_trainee=partial(DiffusionTraining, config, start),
     )
-    return TrainingRun(job, config.identity() | identity_of(start), MODEL, partial(_finish, config, start))
+    return TrainingRun(job, config.identity() | identity_of(start), MODEL, partial(_write_model, config, start))
 
 
 def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]:
@@ -80,5 +83,5 @@ def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]
     return tuple(captions[: config.samples.count])
 
 
-def _finish(config: DiffusionConfig, start: DiffusionStart, checkpoint: Checkpoint) -> None:
+def _write_model(config: DiffusionConfig, start: DiffusionStart, checkpoint: Checkpoint) -> None:
     export_model(config, start, unet_weights(checkpoint.tensors), Folder(f"{config.output}/{MODEL}"))

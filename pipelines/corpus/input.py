@@ -10,7 +10,7 @@ from pipelines.corpus.metadata import MetadataInput, read_input
 from pipelines.corpus.relabel import is_corpus, with_source_settings
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.paths import with_absolute_paths
-from pipelines.storage.run import check_apart
+from pipelines.storage.run import check_folders
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def check_input(config: CorpusConfig) -> CorpusInput:
         ValueError: the input does not exist, cannot be read, or does not suffice; or input and output overlap.
     """
     config = with_absolute_paths(config)
-    check_apart(config.input, config.output)
+    check_folders(config.input, config.output, "rebuild_corpus")
     content: dict[str, Any]
     try:
         if is_corpus(config.input):

@@ -46,10 +46,10 @@ class EvaluatePlan:
         """
         if not config.input and not config.reconstruction.models:
             raise ValueError("--input is missing: give sets of pictures, or autoencoders (--reconstruction.models)")
-        subjects = open_subjects(config)
         for given in (*config.input, config.reference, config.reconstruction.corpus):
             if given is not None:
                 check_apart(Folder(named(given)[1]).url, config.output)
+        subjects = open_subjects(config)
         plan = cls(config, subjects, list(_left_out(config, subjects)), _keys(config.pictures.keys))
         plan._require_pictures()
         return plan

@@ -17,7 +17,7 @@ from pipelines.latents.corpus_shards import CorpusShards
 from pipelines.latents.encode_shards import COLUMNS
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import open_autoencoder
-from pipelines.storage.run import check_apart
+from pipelines.storage.run import check_folders
 from pipelines.workers.resources import hide_other_gpus
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class EncodePlan:
         Raises:
             ValueError: corpus, autoencoder or text encoder cannot be used, or they do not fit each other.
         """
-        check_apart(config.input, config.output)
+        check_folders(config.input, config.output, "encode_latents")
         corpus = CorpusShards.of(config.input, COLUMNS)
         vae = open_autoencoder(config.model.autoencoder, config.model.revision)
         size, factor = _image_size(Folder(config.input), corpus), pixel_factor(vae)

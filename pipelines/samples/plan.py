@@ -25,7 +25,7 @@ from pipelines.samples.generator import Generator
 from pipelines.samples.grid import Grid, grid_of
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import open_model
-from pipelines.storage.run import check_apart
+from pipelines.storage.run import check_folders
 from pipelines.storage.shards import Shard
 from pipelines.workers.resources import hide_other_gpus
 
@@ -56,7 +56,7 @@ class GeneratePlan:
         """
         if config.input is None:
             raise ValueError("--input is missing: give a file of captions, or one caption as --prompt")
-        check_apart(config.input, config.output)
+        check_folders(config.input, config.output, "generate")
         captions, model = CaptionsInput.of(config.input, config.captions), config.model
         generators, first = [], None
         for name, place in model.named():

@@ -22,6 +22,20 @@ PROBE = "_state/probe"
 ROOT = Path(__file__).parents[2]  # of this code: where ldm3d, pipelines and jobs are
 
 
+def check_folders(given: str, made: str, stage: str) -> None:
+    """Check input and output as far as it takes no time: call it before models are opened or data is read.
+
+    Args:
+        given, made: the URLs of input and output, as in `Folder.url`.
+        stage: what is about to write the output.
+
+    Raises:
+        ValueError: they overlap, or the output cannot be read or written, or holds something else.
+    """
+    check_apart(given, made)
+    _begun_with(Folder(made), stage)
+
+
 def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     """Check that an output is ours to write. Returns whether an earlier run began it; otherwise it is empty.
 
@@ -31,6 +45,23 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     Raises:
         ValueError: it cannot be read or written, holds something else, or was begun with another configuration.
     """
+    before = _begun_with(output, identity.get("stage"))
+    if before is None:
+        return False
+    if changed := list(changes(before, identity)):
+        raise ValueError(
+            f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "
+            "Run with the old configuration to finish it, or give another output."
+        )
+    return True
+
+
+def _begun_with(output: Folder, stage: str | None) -> dict[str, Any] | None:
+    """Return the identity that an earlier run of a stage began an output with; None for an empty output.
+
+    Raises:
+        ValueError: it cannot be read or written, or holds something else.
+    """
     try:
         names = set(output.sizes()) - set(output.drafts())
         if SUCCESS not in names:  # a finished output may be read-only
@@ -38,25 +69,20 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     except OSError as error:
         raise ValueError(f"--output {output.url!r} cannot be written: {error}; give a folder that can") from error
     if names <= {RUN, PROBE}:  # left by a run that was killed before it began
-        return False
+        return None
     if CONFIG not in names:
         raise ValueError(
             f"--output {output.url!r} holds other files ({len(names)}, {min(names)} first); give an empty folder"
         )
     try:
-        before = output.read_json(CONFIG).get("identity")
+        before: dict[str, Any] | None = output.read_json(CONFIG).get("identity")
     except DamagedError as error:
         raise ValueError(f"--output: {error}: restore the file, or give another output") from error
     if before is None:
         raise ValueError(f"--output {output.url!r} holds a {CONFIG} of another program; give an empty folder")
-    if (made_by := before.get("stage")) and made_by != identity.get("stage"):
+    if (made_by := before.get("stage")) and made_by != stage:
         raise ValueError(f"--output {output.url!r} was made by {made_by}; give another output")
-    if changed := list(changes(before, identity)):
-        raise ValueError(
-            f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "
-            "Run with the old configuration to finish it, or give another output."
-        )
-    return True
+    return before
 
 
 def check_apart(given: str, made: str) -> None:

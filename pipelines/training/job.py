@@ -30,7 +30,7 @@ class TrainingJob(Generic[T]):
     data: TrainingData
     decode: Callable[[pa.Table], T]
     """Rows of a batch, as they are read -> what a step takes."""
-    trainee: Callable[[int, ValidationRows[T], torch.device], Trainee[T]]
+    make_trainee: Callable[[int, ValidationRows[T], torch.device], Trainee[T]]
     """Steps in all, this worker's validation rows, its device -> the networks there."""
 
     @property
@@ -50,7 +50,7 @@ class TrainingJob(Generic[T]):
         loop = self.config.loop
         most_rows = loop.micro_batch or loop.batch_size // worker.workers
         rows = ValidationRows(self.data.validation, self.decode, most_rows, worker.rank, worker.workers)
-        return self.trainee(self.total_steps, rows, worker.device)
+        return self.make_trainee(self.total_steps, rows, worker.device)
 
     def open_reader(self, start: int, worker: Worker) -> BatchReader[T]:
         """Open a worker's batches, from step `start` to the last."""

@@ -74,7 +74,7 @@ class Loop:
 
     def _resume(self) -> tuple[int, list[dict[str, Any]]]:
         """Restore the newest checkpoint. Returns its step, and the records of its history."""
-        self._require_same(max(self.checkpoints.steps(), default=0))
+        self._require_same_checkpoint(max(self.checkpoints.steps(), default=0))
         found = self.checkpoints.newest() if self.worker.is_first else None
         about = from_first(found and replace(found, tensors=announced(found.tensors)))
         if about is None:
@@ -90,7 +90,7 @@ class Loop:
             reader,
             peak_flops=None if self.job.config.workers.compile else peak_flops(self.worker.device),
         )
-        has_left = False
+        was_leaving = False
         for batch in reader:
             losses = meter.measured(partial(self.trainee.step, batch))
             step = batch.step + 1
@@ -104,16 +104,16 @@ class Loop:
                 meter.restart(step)
 
             # one more checkpoint when a node is about to go; then training continues until it does
-            is_due = step % self.config.checkpoint_every == 0 or (leaving and not has_left)
+            is_due = step % self.config.checkpoint_every == 0 or (leaving and not was_leaving)
             if score is not None or stopping or is_due:
                 self._require_owner()
                 self._save(step, score)
-            has_left = leaving
+            was_leaving = leaving
             if stopping:
                 break
         return step
 
-    def _require_same(self, step: int) -> None:
+    def _require_same_checkpoint(self, step: int) -> None:
         """Check that all workers see the same checkpoints. After a restart the first may be on another machine.
 
         Args:

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ldm3d.config import WorkersConfig
-from pipelines.storage.run import SUCCESS, check_apart, own_marker
+from ldm3d.config import AutoencoderConfig, DiffusionConfig, WorkersConfig
+from pipelines.storage.run import SUCCESS, check_folders, own_marker
 from pipelines.storage.shards import check_owner
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training.job import TrainingJob
@@ -26,6 +26,16 @@ from pipelines.workers.stage import Stage
 logger = logging.getLogger(__name__)
 
 
+def check_settings(config: AutoencoderConfig | DiffusionConfig, stage: str) -> None:
+    """Check what needs neither data nor networks.
+
+    Raises:
+        ValueError: input and output overlap, the output cannot be used, or MLflow is asked for and not installed.
+    """
+    check_folders(config.input, config.output, stage)
+    check_mlflow(config.watch)
+
+
 class TrainingRun(Stage):
     """A training stage.
 
@@ -33,17 +43,13 @@ class TrainingRun(Stage):
         job: what the workers do.
         identity: all that decides which weights come out, beside the stage and its data.
         model: the folder of the output that the model is written to.
-        finish: writes it, from the last checkpoint.
-
-    Raises:
-        ValueError: input and output overlap.
+        write_model: writes it, from the last checkpoint.
     """
 
     def __init__(
-        self, job: TrainingJob[Any], identity: dict[str, Any], model: str, finish: Callable[[Checkpoint], None]
+        self, job: TrainingJob[Any], identity: dict[str, Any], model: str, write_model: Callable[[Checkpoint], None]
     ) -> None:
-        check_apart(job.config.input, job.config.output)
-        self.job, self.config, self.model, self.finish = job, job.config, model, finish
+        self.job, self.config, self.model, self.write_model = job, job.config, model, write_model
         self.identity = {"stage": job.stage, "data": job.data.fingerprint, **identity}
 
     @property
@@ -63,10 +69,7 @@ class TrainingRun(Stage):
         if dry_run:
             return summary
         self.output.delete(SUCCESS)
-        return self._finish(summary["steps"])
-
-    def check(self) -> None:
-        check_mlflow(self.config.watch)
+        return self._complete(summary["steps"])
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         config = self.config
@@ -93,12 +96,12 @@ class TrainingRun(Stage):
             logger.info("stopped at step %d of %d: run the same command to resume there", steps, total)
             return {"steps": steps, "finished": False}
         check_owner(self.output, owner)
-        return self._finish(steps)
+        return self._complete(steps)
 
-    def _finish(self, steps: int) -> dict[str, Any]:
+    def _complete(self, steps: int) -> dict[str, Any]:
         """Write the model and, last, the success marker."""
         checkpoint = Checkpoints.of(self.output).load(steps)
-        self.finish(checkpoint)
+        self.write_model(checkpoint)
         found = [_validation(record) for record in checkpoint.state["history"]]
         summary = {
             "steps": steps,

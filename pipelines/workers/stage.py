@@ -37,13 +37,6 @@ class Stage(abc.ABC):
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
         """Return the success marker of an output that is whole, and log that it is. None where work is left."""
 
-    def check(self) -> None:  # noqa: B027 -- most stages have nothing to check here
-        """Check what needs no cluster.
-
-        Raises:
-            ValueError: it cannot be used.
-        """
-
     @abc.abstractmethod
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         """Fit the stage to the connected cluster, and try its networks there.
@@ -86,7 +79,6 @@ def run_stage(stage: Stage, *, dry_run: bool) -> dict[str, Any]:
     begun = check_output(output, stage.identity)
     if begun and (summary := stage.finished(dry_run=dry_run)):
         return summary
-    stage.check()
     connect(stage.cluster)
     facts = stage.prepare(begun=begun)
     if dry_run:

@@ -27,7 +27,7 @@ from pipelines.export import export_run
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import training_step_of
 from pipelines.storage.run import save_config
-from pipelines.train_diffusion import plan, train_diffusion
+from pipelines.train_diffusion import train_diffusion, training_of
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training.loop import Loop
 from tests.builders.alone import Alone
@@ -60,7 +60,7 @@ def latents(config, cluster, tmp_path_factory) -> str:
 
 def run(config: DiffusionConfig, output: Path, stop_at: int | None = None) -> Checkpoint:
     """The last checkpoint of a training; interrupted when it has taken `stop_at` steps, if that is given."""
-    steps = Loop(plan(replace(config, output=str(output))).job, "run", Alone.until(stop_at)).run()
+    steps = Loop(training_of(replace(config, output=str(output))).job, "run", Alone.until(stop_at)).run()
     return Checkpoints(Folder(f"{output}/checkpoints")).load(steps)
 
 
@@ -122,7 +122,7 @@ def test_captions_encoded_by_another_text_encoder_are_refused(config, latents, t
     save_file({name: weight + 1 for name, weight in load_file(words).items()}, words, metadata={"format": "pt"})
     other = replace(config, input=latents, model=replace(config.model, autoencoder=None, base=str(base)))
     with pytest.raises(ValueError, match=r"--model\.base .* text encoder"):
-        plan(other)
+        training_of(other)
 
 
 def test_micro_batches_add_up_to_the_batch(config, undisturbed, tmp_path):
@@ -146,7 +146,7 @@ def test_compiled_networks_train_alike(config, undisturbed, tmp_path):
 def finished(config: DiffusionConfig, output: Path) -> Checkpoint:
     """One step, and what it leads to."""
     checkpoint = run(config, output, stop_at=1)
-    plan(replace(config, output=str(output))).finish(checkpoint)
+    training_of(replace(config, output=str(output))).write_model(checkpoint)
     return checkpoint
 
 
@@ -183,7 +183,7 @@ def test_low_rank_updates_are_all_that_is_stored_and_fit_diffusers(config, tmp_p
 def interrupted(config: DiffusionConfig, output: Path) -> tuple[DiffusionConfig, Checkpoint]:
     """A training as a user leaves it after three steps."""
     train = replace(config, output=str(output))
-    save_config(Folder(train.output), plan(train).identity, to_json(train))
+    save_config(Folder(train.output), training_of(train).identity, to_json(train))
     return train, run(train, output, stop_at=3)
 
 
@@ -197,12 +197,12 @@ def test_any_checkpoint_is_exported_and_starts_another_training(config, tmp_path
         exported = load_file(output / "unet/diffusion_pytorch_model.safetensors")
         assert all(torch.equal(value, checkpoint.tensors[name][key]) for key, value in exported.items())
     again = replace(config, model=replace(config.model, base=str(output), autoencoder=str(output)))
-    assert plan(again).job.total_steps == 2 * STEPS_PER_EPOCH
+    assert training_of(again).job.total_steps == 2 * STEPS_PER_EPOCH
     moved = replace(train, model=replace(train.model, base=str(tmp_path / "average")))
-    save_config(Folder(train.output), plan(train).identity, to_json(moved))
+    save_config(Folder(train.output), training_of(train).identity, to_json(moved))
     with pytest.raises(ValueError, match=r"--input .* base"):
         export_run(ExportConfig(input=train.output, output=str(tmp_path / "new")))
-    save_config(Folder(train.output), plan(train).identity, to_json(train))
+    save_config(Folder(train.output), training_of(train).identity, to_json(train))
     with pytest.raises(ValueError, match="is not empty"):
         export_run(ExportConfig(input=train.output, output=str(output)))
     with pytest.raises(ValueError, match=r"--step 4 .*\[2, 3\]"):

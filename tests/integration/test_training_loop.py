@@ -12,7 +12,7 @@ import torch
 from ldm3d.config import AutoencoderConfig, WatchConfig
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError, claim
-from pipelines.train_autoencoder import plan
+from pipelines.train_autoencoder import training_of
 from pipelines.training.checkpoints import Checkpoints
 from pipelines.training.loop import Loop
 from tests.builders.alone import Alone
@@ -36,7 +36,7 @@ def config(small_training, tmp_path_factory) -> AutoencoderConfig:
 
 def run(config: AutoencoderConfig, output: Path, stop_at: int | None = None) -> tuple[int, Checkpoints]:
     """The training as a single worker runs it; interrupted when it has taken `stop_at` steps, if that is given."""
-    steps = Loop(plan(replace(config, output=str(output))).job, "run", Alone.until(stop_at)).run()
+    steps = Loop(training_of(replace(config, output=str(output))).job, "run", Alone.until(stop_at)).run()
     return steps, Checkpoints(Folder(f"{output}/checkpoints"))
 
 
@@ -83,7 +83,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(config, undisturbed, tmp_
 
 def test_before_a_machine_goes_there_is_one_checkpoint_more_and_training_goes_on(config, undisturbed, tmp_path):
     rare = replace(config, output=str(tmp_path), loop=replace(config.loop, checkpoint_every=1_000))
-    assert Loop(plan(rare).job, "run", Alone.until(leaves_at=7)).run() == 2 * STEPS_PER_EPOCH
+    assert Loop(training_of(rare).job, "run", Alone.until(leaves_at=7)).run() == 2 * STEPS_PER_EPOCH
     checkpoints = Checkpoints(Folder(f"{tmp_path}/checkpoints"))
     assert checkpoints.steps() == [5, 7, 10]  # two ends of epochs, and that one
     assert_same(checkpoints, undisturbed, 10)
@@ -98,7 +98,7 @@ class Robbed(Alone):
 
 
 def test_a_run_that_is_taken_over_writes_nothing_more(config, tmp_path):
-    output, job = Folder(str(tmp_path)), plan(replace(config, output=str(tmp_path))).job
+    output, job = Folder(str(tmp_path)), training_of(replace(config, output=str(tmp_path))).job
     claim(output, "old", {})
     robbed = Robbed(0, 1, torch.device("cpu"), output, threading.Event(), threading.Event())
     with pytest.raises(TakenOverError, match="run new"):

@@ -127,7 +127,7 @@ def take_step(run, capsys):
 def test_the_autoencoder_and_its_discriminator_take_a_step(base, corpus, capsys):
     loss = AutoencoderLossConfig(perceptual=PerceptualConfig(weights="random"), discriminator_start=0)
     config = AutoencoderConfig(input=corpus, output="unused", model=base, loss=loss, loop=LOOP)
-    numbers = take_step(train_autoencoder.plan(config), capsys)
+    numbers = take_step(train_autoencoder.training_of(config), capsys)
     assert {"loss/autoencoder", "loss/adversarial", "loss/discriminator"} <= numbers.keys()
 
 
@@ -143,5 +143,5 @@ def test_the_unet_and_its_average_take_a_step(base, corpus, tmp_path, capsys):
         samples=SamplesConfig(count=0),
         loop=LOOP,
     )
-    numbers = take_step(train_diffusion.plan(config), capsys)
+    numbers = take_step(train_diffusion.training_of(config), capsys)
     assert numbers["loss/diffusion"] > 0
