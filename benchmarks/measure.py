@@ -21,6 +21,21 @@ import psutil
 RESULTS = Path("runs/benchmarks")
 SAMPLE_S = 0.1
 RATES = ("per_cpu_s", "per_s")
+HELP = {  # of the flags of all benchmarks
+    "dimensions": "features of a picture",
+    "images": "pictures that are drawn by each side",
+    "millions": "weights of the large checkpoint, in millions",
+    "older": "checkout to compare with; without one, only this one is measured",
+    "pictures": "pictures that are measured by each side, or in each set",
+    "pixels": "side of the pictures",
+    "real": "1 also measures the parts at Stable Diffusion's size, 0 leaves that out",
+    "repeats": "how often everything is measured; results are medians",
+    "samples": "samples that are drawn by each side",
+    "seed": "another seed gives other misfortunes",
+    "size": "how much is measured: pictures, rows or trials, as described above",
+    "steps": "steps of each measurement",
+    "threads": "torch threads of each side",
+}
 ENVIRONMENT = {
     "NO_ALBUMENTATIONS_UPDATE": "1",  # importing it would query a package index for its version
     "WANDB_MODE": "disabled",
@@ -176,10 +191,10 @@ def cluster(cpus: int = 2, gpus: int = 0) -> Iterator[str]:
 
 
 def arguments(about: str | None, **defaults: int | str) -> argparse.Namespace:
-    """Parse the command line of a benchmark: numbers and texts with defaults, such as `repeats`."""
+    """Parse the command line of a benchmark: numbers and texts with defaults, such as `repeats`, each in `HELP`."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     for name, default in defaults.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=HELP[name])
     return parser.parse_args()
 
 

@@ -98,7 +98,10 @@ def _settings(run: Folder) -> AutoencoderConfig | DiffusionConfig:
         ) from error
     if "loop" not in found:
         raise ValueError(f"--input {run.url!r} was made by another stage: give the output of a training")
-    return from_json(DiffusionConfig, found) if "lora" in found else from_json(AutoencoderConfig, found)
+    source = f"--input {run.url!r}: its {CONFIG}"
+    return (
+        from_json(DiffusionConfig, found, source) if "lora" in found else from_json(AutoencoderConfig, found, source)
+    )
 
 
 def _checkpoint(checkpoints: Checkpoints, step: int | None) -> Checkpoint:

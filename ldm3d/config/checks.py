@@ -43,20 +43,27 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def from_json(config_class: type[Config], values: dict[str, Any]) -> Config:
+def from_json(config_class: type[Config], values: dict[str, Any], source: str = "the configuration") -> Config:
     """Rebuild the config that `to_json` converted.
 
+    Args:
+        source: where the values come from, for messages.
+
     Raises:
-        ValueError: the values are of another class, or of another version of this code.
+        ValueError: the values are of another class, of another version of this code, or out of range.
     """
-    kinds: dict[str, Any] = get_type_hints(config_class)
     try:
-        return config_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not a {config_class.__name__} of this version: {error}") from error
+        rebuilt: Config = _from_json(config_class, values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{source} is not a {config_class.__name__} of this version of the code ({error}): use the version that "
+            "wrote it"
+        ) from error
+    return rebuilt
 
 
 def _from_json(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return from_json(kind, value)
+        kinds = get_type_hints(kind)
+        return kind(**{name: _from_json(kinds[name], each) for name, each in value.items()})
     return tuple(value) if isinstance(value, list) else value

@@ -30,7 +30,9 @@ def with_source_settings(config: CorpusConfig) -> CorpusConfig:
         raise ValueError(f"--input: {error}: a corpus has a {CONFIG} beside it; restore it") from error
     if not {"select", "download"} <= source.keys():
         raise ValueError(f"--input {config.input!r} was made by another stage than rebuild_corpus: give a corpus")
-    select, download = from_json(SelectConfig, source["select"]), from_json(DownloadConfig, source["download"])
+    where = f"--input {config.input!r}: its {CONFIG}"
+    select = from_json(SelectConfig, source["select"], where)
+    download = from_json(DownloadConfig, source["download"], where)
     return replace(config, select=select, download=download)
 
 

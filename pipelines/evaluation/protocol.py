@@ -59,7 +59,7 @@ def protocol_of(
         "metric": metric,
         "version": VERSION,
         "network": judge,
-        "names": {name: given[name] for name in NAMES if name in given},
+        "names": _names(given),
         "settings": {name: given[name] for name in deciding},
         "pictures": pictures,
         "size": list(subject.size or subject.seen),
@@ -71,6 +71,12 @@ def protocol_of(
         size = list(real.size) if real.size else None
         found["reference"] = {"content": real.pictures.fingerprint, "size": size} | _about(all_real)
     return found
+
+
+def _names(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the settings call a network by. Only Inception has weights to choose."""
+    left_out = ("weights",) if given.get("network") == "efficientnet-lite0" else ()
+    return {name: given[name] for name in NAMES if name in given and name not in left_out}
 
 
 def metric_of(result: str) -> str:

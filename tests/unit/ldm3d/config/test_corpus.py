@@ -134,8 +134,10 @@ def test_a_config_comes_back_from_its_json(config_class, preset):
 
 
 def test_json_of_another_version_is_refused():
-    with pytest.raises(ValueError, match=r"DiffusionConfig.*unheard_of"):
-        from_json(DiffusionConfig, {"input": "in", "output": "out", "unheard_of": 1})
+    with pytest.raises(ValueError, match=r"^--input 'in': .*DiffusionConfig.*unheard_of"):
+        from_json(DiffusionConfig, {"input": "in", "output": "out", "unheard_of": 1}, "--input 'in': its config.json")
+    with pytest.raises(ValueError, match=r"^--input 'in': .*--shards\.rows"):
+        from_json(CorpusConfig, {"shards": {"rows": 0}}, "--input 'in': its config.json")
 
 
 @pytest.mark.parametrize("setting", ["compile", "channels_last"])
