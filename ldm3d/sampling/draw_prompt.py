@@ -21,8 +21,8 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
     A model without depth gives only the first. Numbers continue after those of files already in the folder.
 
     Returns:
-        samples: number, seed, guidance_scale, num_inference_steps and is_finite of each, and with several models the
-            model's name; for a dry run the configuration.
+        samples: number, seed, guidance_scale, num_inference_steps and is_finite of each, the files image, depth and
+            both, and with several models the model's name; for a dry run the configuration.
 
     Raises:
         ValueError: the output is not a local folder, or a model or a setting is refused.
@@ -45,19 +45,25 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
         return {"config": to_json(config)}
     folder.mkdir(parents=True, exist_ok=True)
     first = _first_free(folder)
-    for number, (_, sample) in enumerate(drawn, first):
-        write_pictures(folder / f"{number:03d}", sample)
-    return {"samples": [{"number": number} | about for number, (about, _) in enumerate(drawn, first)]}
+    return {
+        "samples": [
+            {"number": number} | about | write_pictures(folder / f"{number:03d}", sample)
+            for number, (about, sample) in enumerate(drawn, first)
+        ]
+    }
 
 
-def write_pictures(stem: Path, sample: Sample) -> None:
+def write_pictures(stem: Path, sample: Sample) -> dict[str, str]:
     """Write `<stem>.png`, RGB, and if there is depth `<stem>-depth.png`, 16 bits, and `<stem>-both.png`, the image
-    beside its depth in colours."""
-    Image.fromarray(sample.image).save(f"{stem}.png")
-    if sample.depth is None:
-        return
-    Image.fromarray(sample.depth).save(f"{stem}-depth.png")
-    Image.fromarray(np.hstack([sample.image, colour_depth(sample.depth)])).save(f"{stem}-both.png")
+    beside its depth in colours. Returns the files: `image`, `depth`, `both`."""
+    pictures: dict[str, Any] = {"image": sample.image}
+    if sample.depth is not None:
+        both = np.hstack([sample.image, colour_depth(sample.depth)])
+        pictures |= {"depth": sample.depth, "both": both}
+    files = {name: f"{stem}.png" if name == "image" else f"{stem}-{name}.png" for name in pictures}
+    for name, file in files.items():
+        Image.fromarray(pictures[name]).save(file)
+    return files
 
 
 def _first_free(folder: Path) -> int:

@@ -341,6 +341,7 @@ def test_a_prompt_is_drawn_to_files_without_a_cluster(config, tmp_path):
     said = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
     assert [(sample["number"], sample["seed"]) for sample in said["samples"]] == [(0, 7), (1, 8)]
     names = [f"00{number}{kind}.png" for number in range(2) for kind in ("", "-both", "-depth")]
+    assert [said["samples"][1][kind] for kind in ("image", "both", "depth")] == [f"{tmp_path}/{n}" for n in names[3:]]
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(names)
     pipeline = RgbdPipeline.from_pretrained(*config.model.model)
     wanted = pipeline("a red cube", num_images_per_prompt=2, seed=7, num_inference_steps=2, output_type="np")
