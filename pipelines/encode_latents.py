@@ -57,7 +57,7 @@ class _EncodeLatents(Stage):
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
         summary = finished_summary(self.output, self.plan.corpus.shards)
         if summary:
-            logger.info("%s is finished: %d pictures", self.output.url, summary["rows_kept"])
+            logger.info("%s is finished: pictures: %d", self.output.url, summary["rows_kept"])
         return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
@@ -93,5 +93,5 @@ class _EncodeLatents(Stage):
         check_owner(output, owner)
         summary = finish(job, shards, records, self.pool)
         kept = summary["rows_kept"]
-        logger.info("%s: %d pictures, %d rejected", output.url, kept, plan.rows - kept)
+        logger.info("%s: pictures: %d, rejected: %d", output.url, kept, plan.rows - kept)
         return summary

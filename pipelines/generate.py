@@ -55,7 +55,7 @@ class _Generate(Stage):
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
         summary = finished_summary(self.output, self.plan.shards)
         if summary:
-            logger.info("%s is finished: %d samples", self.output.url, summary["rows_kept"])
+            logger.info("%s is finished: samples: %d", self.output.url, summary["rows_kept"])
         return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class _Generate(Stage):
         check_owner(output, owner)
         summary = finish(job, plan, records, {"image_size": self.image_size})
         kept = summary["rows_kept"]
-        logger.info("%s: %d samples, %d rejected", output.url, kept, summary["rows_read"] - kept)
+        logger.info("%s: samples: %d, rejected: %d", output.url, kept, summary["rows_read"] - kept)
         return summary
 
     def _share_models(self) -> dict[str, Any]:

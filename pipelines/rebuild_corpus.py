@@ -117,4 +117,4 @@ class _RebuildCorpus(Stage):
 
 def _counts(summary: dict[str, Any]) -> str:
     rejected = sum(summary["rows_rejected"].values())
-    return f"{summary['rows_read']:,} rows read, {summary['rows_kept']:,} kept, {rejected:,} rejected"
+    return f"rows read: {summary['rows_read']:,}, kept: {summary['rows_kept']:,}, rejected: {rejected:,}"

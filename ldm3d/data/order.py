@@ -61,11 +61,9 @@ class GlobalOrder:
 
     def __post_init__(self) -> None:
         if self.batch_size % self.lanes:
-            raise ValueError(
-                f"{self.lanes} lanes do not divide a batch of {self.batch_size}: set --loop.lanes to a divisor"
-            )
+            raise ValueError(f"--loop.lanes {self.lanes} does not divide a batch of {self.batch_size}: give a divisor")
         if self.steps_per_epoch == 0:
-            got = f"{int(self.group_rows.sum())} rows, fewer than one batch of {self.batch_size}"
+            got = f"the data has fewer rows ({int(self.group_rows.sum())}) than a batch of {self.batch_size}"
             raise ValueError(f"{got}: give more data, or lower --loop.batch-size")
 
     @cached_property
@@ -79,8 +77,9 @@ class GlobalOrder:
             ValueError: the workers cannot have equally many.
         """
         if self.lanes % workers:
-            got = f"{self.lanes} lanes do not divide among {workers} workers"
-            raise ValueError(f"{got}: use a number of workers that divides --loop.lanes, or change --loop.lanes")
+            raise ValueError(
+                f"--loop.lanes {self.lanes} cannot be divided among {workers} workers: change one of these numbers"
+            )
         share = self.lanes // workers
         return range(rank * share, (rank + 1) * share)
 

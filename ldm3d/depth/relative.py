@@ -123,7 +123,7 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
     needless = {weight for weight in found["missing_keys"] if any(part in weight for part in _NEEDLESS)}
     if missing := sorted(found["missing_keys"] - needless):
         raise ValueError(
-            f"{name} lacks {len(missing)} weights, {missing[0]} first: it is not a depth model, or its file is cut "
+            f"{name} lacks weights ({len(missing)}, {missing[0]} first): it is not a depth model, or its file is cut "
             "short; give a model that was trained to estimate depth"
         )
     for weight in needless:  # left random, they would change the model's fingerprint each time

@@ -106,7 +106,7 @@ def _mismatch(model: Any, missing: set[str], processor: Any, tokenizer: Any) -> 
     sides = (model.config.vision_config.image_size,) * 2
     made = tuple(_pixels(processor, [np.zeros((2, 2, 3), np.uint8)]).shape[-2:])
     if missing:
-        return f"{len(missing)} weights are missing, {min(missing)} first: is it a CLIP?"
+        return f"its file lacks weights ({len(missing)}, {min(missing)} first): is it a CLIP?"
     if not BYTES <= words <= most:
         return f"its tokenizer has {words} tokens, wanted {BYTES} to {most}: are its files missing?"
     if made != sides:

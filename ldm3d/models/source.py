@@ -61,7 +61,7 @@ class Source:
             )
         if missing := sorted(found["missing_keys"]):
             raise ValueError(
-                f"{self.name}: its {part} lacks {len(missing)} weights, {missing[0]} first: "
+                f"{self.name}: its {part} lacks weights ({len(missing)}, {missing[0]} first): "
                 "the file is cut short or of another model; fetch it again"
             )
         return network.eval()

@@ -76,7 +76,7 @@ class Captions:
         is_text = pc.fill_null(pc.not_equal(rows["caption"], ""), False)
         texts = rows.filter(is_text)
         if texts.num_rows == 0:
-            raise ValueError(f"none of its {rows.num_rows} rows has a caption: give at least one")
+            raise ValueError(f"none of its rows ({rows.num_rows}) has a caption: give at least one")
         order = np.argsort(rank(texts["key"].to_numpy(), 0), kind="stable")  # the sample does not depend on the seed
         drawn = texts.take(pa.array(order[: config.count]))
         return cls(drawn, rows.filter(pc.invert(is_text)), texts.num_rows - drawn.num_rows)

@@ -67,7 +67,7 @@ class Ema:
         if state.keys() != wanted:
             differing = sorted(state.keys() ^ wanted)
             raise ValueError(
-                f"this average belongs to another network: {len(differing)} names differ, {differing[:3]} among them. "
+                f"this average belongs to another network: names differ ({len(differing)}, {differing[0]} first). "
                 "Load it into an Ema of the network and lora settings that it was saved with."
             )
         _copy(list(self.average.values()), [state[name] for name in self.average])

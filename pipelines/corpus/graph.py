@@ -53,7 +53,7 @@ class CorpusGraph:
         output = Folder(self.config.output)
         records = finished(output, shards, CONTRACTS)
         pending = [shard for shard in shards if shard.name not in records]
-        logger.info("%d of %d shards left", len(pending), len(shards))
+        logger.info("shards left: %d of %d", len(pending), len(shards))
         if not pending:
             return records
         if not self.relabels:

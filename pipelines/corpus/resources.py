@@ -37,7 +37,7 @@ def fit(config: ClusterConfig, cpus: float, gpus: float) -> Resources:
     if write.cpus < 0.1 or held > left - write.cpus + 1e-6:
         wanted = label.cpus * (label.actors or 1) + held
         raise ValueError(
-            f"the stage does not fit: {label} and {download} would hold {wanted:g} of {cpus:g} CPUs, and writing "
+            f"the stage does not fit: {label} and {download} would hold {wanted:g} of {cpus:g} CPU, and writing "
             "needs a share of one. Add CPUs, or lower --cluster.label-cpus, --cluster.label-actors, "
             "--cluster.download-cpus or --cluster.download-actors."
         )

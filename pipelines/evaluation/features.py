@@ -50,7 +50,7 @@ class Features:
         chosen = wanted.only(keys, numbers)
         if len(chosen) < 2:
             raise ValueError(
-                f"{subject.pictures.url!r}: {len(chosen)} of its {subject.pictures.rows} pictures could be read, "
+                f"{subject.pictures.url!r}: pictures that could be read: {len(chosen)} of {subject.pictures.rows}, "
                 "wanted two or more; see rejects/ of the output"
             )
         return cls(FeatureRows(url, shards, ray.put(chosen)), chosen, len(wanted) - len(chosen))

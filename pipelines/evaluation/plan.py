@@ -65,8 +65,8 @@ class EvaluatePlan:
         for each in self.subjects:
             if (count := len(self.chosen(each))) < 2:
                 raise ValueError(
-                    f"{each.pictures.url!r}: {count} of its {each.pictures.rows} pictures count, wanted two or more; "
-                    "see --pictures.keys and --pictures.count"
+                    f"{each.pictures.url!r}: pictures that count: {count} of {each.pictures.rows}, wanted two or "
+                    "more; see --pictures.keys and --pictures.count"
                 )
 
     def chosen(self, subject: Subject) -> Chosen:

@@ -61,7 +61,7 @@ def export_model(
     unet: Any = make_unet(config, start)
     trained = {name for name, weight in unet.named_parameters() if weight.requires_grad}
     if strange := sorted(trained ^ weights.keys()):
-        raise RuntimeError(f"the checkpoint is of another U-Net: {len(strange)} names differ, {strange[0]} first")
+        raise RuntimeError(f"the checkpoint is of another U-Net: names differ ({len(strange)}, {strange[0]} first)")
     unet.load_state_dict(dict(weights), strict=False)
     text_encoder, tokenizer = load_text(start.model)
     components = Components(start.vae, unet, text_encoder, tokenizer, scheduler_of(config, start.model))

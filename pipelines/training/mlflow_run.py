@@ -96,7 +96,7 @@ class MlflowRun:
         self._closing.set()
         self._thread.join(CLOSING_S)
         if unsent := len(self._records) - self._sent + len(self._pictures):
-            logger.warning("%d records and pictures were not sent to MLflow: they are in the output", unsent)
+            logger.warning("not sent to MLflow, but in the output: %d of the records and pictures", unsent)
         self.save()
 
     def abandon(self) -> None:

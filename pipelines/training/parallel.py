@@ -72,7 +72,7 @@ def spread(
     """
     trained = {name for name, weight in network.named_parameters() if weight.requires_grad}
     if differing := sorted((weights.keys() - network.state_dict().keys()) | (trained - weights.keys())):
-        raise RuntimeError(f"{len(differing)} weights are missing or unexpected, {differing[0]} first")
+        raise RuntimeError(f"weights are missing or unexpected ({len(differing)}, {differing[0]} first)")
     options = replace(_options(network), broadcast_from_rank0=_are_many())
     set_model_state_dict(network, dict(weights) if _is_first() else {}, options=options)
     if not moments:

@@ -76,7 +76,9 @@ class TrainingRun(Stage):
         cpus, gpus = cluster_size()
         self.use_gpus = gpus > 0 and config.workers.gpus > 0
         self.workers = worker_count(config.workers, config.loop, cpus, gpus)
-        logger.info("%d steps of %d samples on %d workers", self.job.total_steps, config.loop.batch_size, self.workers)
+        logger.info(
+            "steps: %d, samples in each: %d, workers: %d", self.job.total_steps, config.loop.batch_size, self.workers
+        )
         return {"workers": self.workers}
 
     def extent(self) -> dict[str, Any]:

@@ -107,7 +107,9 @@ def _followed(trainer: Any, board: Any, workers: int, show: Show) -> "int | Exce
                 listener.take(ray.get(board.news.remote()))
             if terminated.is_set() and listener.silent_s > ABSENT_S and not ended.done():
                 raise KeyboardInterrupt
-    fault: Exception | None = ray.get(board.fault.remote())
+    fault: Exception | None = None
+    with suppress(ray.exceptions.RayActorError):  # the board is gone: the training has its own reason
+        fault = ray.get(board.fault.remote())
     returned: int | Exception = fault if fault is not None else ended.result()
     return returned
 

@@ -46,23 +46,21 @@ def worker_count(config: WorkersConfig, loop: LoopConfig, cpus: float, gpus: flo
         ValueError: the cluster is too small for the workers asked for, they do not divide the lanes, or micro-batches
             do not divide a worker's share of a batch.
     """
-    needs, most = f"{config.cpus:g} CPUs", int(cpus / config.cpus)
+    needs, most = f"{config.cpus:g} CPU", int(cpus / config.cpus)
     if gpus > 0 and config.gpus > 0:
-        needs, most = f"{needs} and {config.gpus:g} GPUs", min(most, int(gpus / config.gpus))
+        needs, most = f"{needs} + {config.gpus:g} GPU", min(most, int(gpus / config.gpus))
     wanted = config.workers or max((n for n in range(1, max(most, 1) + 1) if loop.lanes % n == 0), default=1)
     if wanted > most:
         raise ValueError(
-            f"{wanted} workers of {needs} do not fit on a cluster of {cpus:g} CPUs and {gpus:g} GPUs: lower "
+            f"the workers do not fit: {wanted} x ({needs}), but the cluster has {cpus:g} CPU and {gpus:g} GPU: lower "
             "--workers.workers, --workers.cpus or --workers.gpus"
         )
     if loop.lanes % wanted:
-        raise ValueError(
-            f"{loop.lanes} lanes cannot be divided among {wanted} workers: change --workers.workers or --loop.lanes"
-        )
+        raise ValueError(f"--loop.lanes {loop.lanes} cannot be divided among {wanted} workers: change one of them")
     share = loop.batch_size // wanted
     if loop.micro_batch and share % loop.micro_batch:
         raise ValueError(
-            f"--loop.micro-batch {loop.micro_batch} does not divide the {share} samples a step of each worker: "
-            "give a divisor"
+            f"--loop.micro-batch {loop.micro_batch} does not divide a worker's share of a batch, {share}: give a "
+            "divisor"
         )
     return wanted

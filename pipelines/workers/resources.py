@@ -46,7 +46,7 @@ class Pool:
 
     def __str__(self) -> str:
         each = f"{self.cpus:g} CPU" + (f" + {self.gpus:g} GPU" if self.gpus else "")
-        return f"{self.name}: {self.actors} actors of {each}" if self.actors else f"{self.name}: tasks of {each}"
+        return f"{self.name}: {self.actors} x ({each})" if self.actors else f"{self.name}: tasks of {each}"
 
 
 def cluster_size() -> tuple[float, float]:
@@ -72,7 +72,7 @@ def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Poo
     pool = device_pool(name, config.actors, config.cpus, config.gpus, gpus, flags="")
     if pool.cpus * (pool.actors or 1) > cpus:
         raise ValueError(
-            f"the stage does not fit: {pool}, but the cluster has {cpus:g} CPUs. "
+            f"the stage does not fit: {pool}, but the cluster has {cpus:g} CPU. "
             "Lower --cluster.actors or --cluster.cpus."
         )
     return pool
@@ -85,8 +85,8 @@ def device_pool(name: str, actors: int | None, cpus_each: float, gpus_each: floa
     pool = Pool(name, 0.0, gpus_each, actors or max(1, int(gpus // gpus_each)), DEVICE_CALLS)
     if pool.gpus * (pool.actors or 1) > gpus:
         raise ValueError(
-            f"the stage does not fit: {pool}, but the cluster has {gpus:g} GPUs. "
-            f"Lower --cluster.{flags}actors or --cluster.{flags}gpus; 0 GPUs use CPUs."
+            f"the stage does not fit: {pool}, but the cluster has {gpus:g} GPU. "
+            f"Lower --cluster.{flags}actors or --cluster.{flags}gpus; with 0 GPU the actors use CPUs."
         )
     return pool
 

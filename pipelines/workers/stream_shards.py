@@ -56,7 +56,7 @@ def process_shards(
     output = Folder(job.config.output)
     records = finished(output, shards, contracts)
     pending = [shard for shard in shards if shard.name not in records]
-    logger.info("%d of %d shards left", len(pending), len(shards))
+    logger.info("shards left: %d of %d", len(pending), len(shards))
 
     def graph(blocks: Dataset) -> Dataset:
         return blocks.map_batches(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_a_drained_node_is_left_with_a_checkpoint_and_training_goes_on_elsewhere
         "60",
     ]
     node = ["--address", nodes.address, "--node-id", leaving.node_id]
-    subprocess.run(["ray", "drain-node", *node, *why], check=True)
+    subprocess.run([Path(sys.executable).with_name("ray"), "drain-node", *node, *why], check=True)
     wait_until(lambda: list(output.glob("checkpoints/*/state.json")), driver)
     (saved,) = Checkpoints(Folder(f"{output}/checkpoints")).steps()
     assert 0 < saved < STEPS

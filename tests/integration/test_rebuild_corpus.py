@@ -322,7 +322,7 @@ def test_a_dry_run_checks_everything_and_writes_nothing(plain_world, make_config
     ("changes", "message"),
     [
         ({"label": {"depth_model": "/nowhere"}}, "--label.depth-model '/nowhere'"),
-        ({"cluster": {"label_actors": 3}}, "cluster has 1 GPUs"),
+        ({"cluster": {"label_actors": 3}}, "cluster has 1 GPU"),
         ({"cluster": {"download_actors": 3}}, "--cluster.download-actors"),
         ({"cluster": {"label_gpus": 0, "label_cpus": 2}}, "--cluster.label-cpus"),
         ({"select": {"columns": "coyo"}}, "needs .'url', 'text'."),

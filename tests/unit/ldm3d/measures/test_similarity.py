@@ -122,5 +122,5 @@ def test_what_is_no_clip_is_refused(model, tmp_path):
     weights = load_file(tmp_path / "model.safetensors")
     weights.pop("visual_projection.weight")
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"clip\.model .* 1 weights .*visual_projection\.weight"):
+    with pytest.raises(ValueError, match=r"clip\.model .*\(1, visual_projection\.weight"):
         similarity_of(ClipConfig(model=str(tmp_path)), "cpu")

@@ -61,7 +61,7 @@ def test_a_stage_of_actors_takes_the_gpus_or_a_cpu_and_no_more_than_there_are():
     assert held(fit_actors("encode", ActorsConfig(), 16, 8)) == 0
     assert held(fit_actors("encode", ActorsConfig(), 16, 0)) == 1
     assert held(fit_actors("encode", ActorsConfig(gpus=0, actors=4, cpus=4), 16, 8)) == 16
-    with pytest.raises(ValueError, match=r"5 actors of 4 CPU, but the cluster has 16 CPUs. Lower --cluster.actors"):
+    with pytest.raises(ValueError, match=r"5 x \(4 CPU\), but the cluster has 16 CPU\. Lower --cluster.actors"):
         fit_actors("encode", ActorsConfig(gpus=0, actors=5, cpus=4), 16, 8)
-    with pytest.raises(ValueError, match=r"the cluster has 8 GPUs. Lower --cluster.actors or --cluster.gpus"):
+    with pytest.raises(ValueError, match=r"the cluster has 8 GPU\. Lower --cluster.actors or --cluster.gpus"):
         fit_actors("encode", ActorsConfig(actors=9), 16, 8)

@@ -175,7 +175,7 @@ def test_shards_are_named_by_what_is_in_them_however_files_are_cut(tmp_path):
     [
         ({"metrics": ("clip",)}, "CLIP similarity of bare"),
         ({"pictures": PicturesConfig(keys="none.parquet")}, r"pictures\.keys"),
-        ({"pictures": PicturesConfig(keys="strange.parquet")}, "0 of its 3 pictures count"),
+        ({"pictures": PicturesConfig(keys="strange.parquet")}, "count: 0 of 3"),
     ],
 )
 def test_what_leaves_nothing_to_do_is_refused(tmp_path, monkeypatch, settings, message):
