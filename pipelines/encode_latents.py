@@ -43,6 +43,7 @@ def encode_latents(config: LatentsConfig, *, dry_run: bool = False) -> dict[str,
         ValueError: invalid configuration, corpus, autoencoder, output or cluster. Raised before any work starts.
         AuditError: the output does not hold every row exactly once.
         TakenOverError: another run was started on the same output.
+        ray.exceptions.RayTaskError: a task failed; its cause says why.
     """
     return run_stage(_EncodeLatents(EncodePlan.of(with_absolute_paths(config))), dry_run=dry_run)
 

@@ -50,6 +50,7 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
         ValueError: invalid configuration, pictures, networks, output or cluster. Raised before any work starts.
         AuditError: the output holds features of other pictures.
         TakenOverError: another run was started on the same output.
+        ray.exceptions.RayTaskError: a task failed; its cause says why.
     """
     # Not the skeleton of `run_stage`: an output serves many runs, and a run's name is known only on a worker.
     config = with_absolute_paths(config)

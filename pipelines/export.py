@@ -26,11 +26,13 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
         dry_run: check everything, write nothing.
 
     Returns:
-        step, and output.
+        step, of the checkpoint, and output, the folder.
 
     Raises:
-        ValueError: there is no such run or checkpoint, its base, autoencoder or input is gone, or the output holds
-            anything but an unfinished export of this run.
+        ValueError: there is no such run or checkpoint, its settings are of another version of this code, its base,
+            autoencoder or input is gone or has changed, or the output holds anything but an unfinished export of this
+            run. Raised before anything is written.
+        RuntimeError: the checkpoint is of other networks than the settings.
     """
     run, output = Folder(config.input), Folder(config.output)
     check_apart(run.url, output.url)

@@ -44,6 +44,7 @@ def generate(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]
         ValueError: invalid configuration, captions, models, output or cluster. Raised before any work starts.
         AuditError: the output does not hold every sample exactly once.
         TakenOverError: another run was started on the same output.
+        ray.exceptions.RayTaskError: a task failed; its cause says why.
     """
     return run_stage(_Generate(GeneratePlan.of(with_absolute_paths(config))), dry_run=dry_run)
 

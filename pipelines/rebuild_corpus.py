@@ -43,12 +43,15 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         actors: what downloads and labels.
 
     Returns:
-        rows_read, rows_kept, rows_rejected by reason, splits; for a dry run what is known so far.
+        What is in `_SUCCESS.json`: rows_read, rows_kept, rows_rejected by reason, splits (rows kept by split) and
+        labels (what is known of the depth model); for a dry run what is known so far.
 
     Raises:
         ValueError: invalid configuration, input, output, model or cluster. Raised before any work starts.
         AuditError: the output does not hold every row exactly once.
+        LostRowsError: the rows planned and rejected are not those of the input, which may have changed meanwhile.
         TakenOverError: another run was started on the same output.
+        ray.exceptions.RayTaskError: a task failed; its cause says why.
     """
     return run_stage(_RebuildCorpus(check_input(config), actors or Actors()), dry_run=dry_run)
 

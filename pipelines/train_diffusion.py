@@ -38,13 +38,17 @@ def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[s
         dry_run: check everything and return the plan, write nothing.
 
     Returns:
-        steps, finished, and the numbers of the last validation; for a dry run what is known so far.
+        What is in `_SUCCESS.json`: steps, finished (True), validation (the last numbers by name) and files (of the
+        model, bytes by name). A training that was told to stop returns steps and finished (False), a dry run what is
+        known so far.
 
     Raises:
         ValueError: invalid configuration, input, base model, autoencoder, output or cluster. Raised before any work
             starts.
         DivergedError: losses or gradients were not finite for too many steps in a row.
+        BadRowError: a row of the input does not decode.
         TakenOverError: another run was started on the same output.
+        ray.train.TrainingFailedError: workers died more often than `config.workers.max_restarts`.
     """
     config = with_absolute_paths(config)
     check_settings(config, STAGE)
