@@ -14,9 +14,9 @@ class ActorsConfig:
     actors: int | None = None
     """Number of actors; None takes one per GPU, or a single one on a cluster without GPUs."""
     gpus: float = 1.0
-    """GPUs per actor; treated as 0 on a cluster without GPUs."""
+    """Number of GPUs per actor; treated as 0 on a cluster without GPUs."""
     cpus: float = 1.0
-    """CPUs per actor, and its torch threads, when it runs without a GPU."""
+    """Number of CPUs per actor, and its torch threads, when it runs without a GPU."""
     no_progress_timeout_s: float = 900.0
     """Seconds without a finished shard before the run fails. A large model on CPUs may need more."""
 

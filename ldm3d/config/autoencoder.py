@@ -13,7 +13,7 @@ class PerceptualConfig:
     """LPIPS of the reconstruction."""
 
     network: Literal["vgg", "alex", "squeeze"] = "vgg"
-    """Backbone; latent diffusion uses VGG-16."""
+    """Network whose features are compared; latent diffusion uses VGG-16."""
     weights: ModelPlace = "torchvision"
     """Weights of the backbone: `torchvision` downloads them once, a path loads them, `random` draws them by seed."""
     rgb_weight: float = 1.0
@@ -47,9 +47,9 @@ class AutoencoderLossConfig:
     adversarial_weight: float = 0.5
     """Weight of the adversarial term, on top of the adaptive one; 0 trains without a discriminator."""
     discriminator_start: int = 50_001
-    """Optimiser steps before the discriminator takes part."""
+    """Number of optimiser steps before the discriminator takes part."""
     discriminator_filters: int = 64
-    """Channels of the discriminator's first layer."""
+    """Number of channels in the discriminator's first layer."""
     discriminator_layers: int = 3
     """Number of strided layers in the discriminator."""
     discriminator_norm: Literal["batch", "group"] = "batch"
@@ -71,7 +71,7 @@ class AutoencoderConfig:
     input: FolderUrl
     """A finished RGBD corpus; local or s3://."""
     output: FolderUrl
-    """Folder for the run; local or s3://."""
+    """Folder that the run is written to; local or s3://."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: AutoencoderLossConfig = field(default_factory=AutoencoderLossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)

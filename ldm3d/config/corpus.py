@@ -105,15 +105,15 @@ class DownloadConfig:
     max_redirects: int = 5
     """Longest redirect chain; each hop is checked like the first URL."""
     retries: int = 2
-    """Additional attempts after a transient failure (timeout, reset, 408, 429, 5xx)."""
+    """Number of additional attempts after a transient failure (timeout, reset, 408, 429, 5xx)."""
     backoff_s: float = 1.0
     """Seconds before the first retry, doubled for each further one; a Retry-After header takes precedence."""
     threads: int = 64
-    """Concurrent fetches per download actor."""
+    """Number of concurrent fetches per download actor."""
     per_host: int = 4
-    """Concurrent fetches per host, across all download actors (but at least 1 per actor)."""
+    """Number of concurrent fetches per host, across all download actors (but at least 1 per actor)."""
     breaker_failures: int = 10
-    """Consecutive transport failures after which a host is left alone for `breaker_cooldown_s`."""
+    """Number of consecutive transport failures after which a host is left alone for `breaker_cooldown_s`."""
     breaker_cooldown_s: float = 60.0
     """Seconds for which a failing host is left alone; its URLs are rejected meanwhile."""
     user_agent_token: str | None = "ldm3d"
@@ -150,7 +150,7 @@ class LabelConfig:
     predicts: Literal["auto", "inverse_depth", "depth"] = "auto"
     """What the model predicts; `auto` reads it from the model's configuration. Depth is inverted before storing."""
     batch_size: int = 32
-    """Images per forward pass."""
+    """Number of images per forward pass."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Precision of the forward pass; `auto` is float16 on a GPU and float32 on a CPU."""
     depth_codec: Literal["png", "jxl"] = "png"
@@ -179,9 +179,9 @@ class ShardConfig:
     """Size of a shard: the unit that is committed, and the most that a crash can lose."""
 
     rows: int = 256
-    """Metadata rows per shard."""
+    """Number of metadata rows per shard."""
     row_group_rows: int = 32
-    """Kept rows per parquet row group, the unit that a training reader fetches."""
+    """Number of kept rows per parquet row group, the unit that a training reader fetches."""
 
     def __post_init__(self) -> None:
         require(self.rows >= 1, "shards.rows", self.rows, "1 or more")
@@ -197,13 +197,13 @@ class ClusterConfig:
     download_actors: int | None = None
     """Number of download actors; None uses the remaining CPUs."""
     download_cpus: float = 1.0
-    """CPUs per download actor."""
+    """Number of CPUs per download actor."""
     label_actors: int | None = None
     """Number of depth actors; None takes one per GPU, or a single one on a cluster without GPUs."""
     label_gpus: float = 1.0
-    """GPUs per depth actor; treated as 0 on a cluster without GPUs."""
+    """Number of GPUs per depth actor; treated as 0 on a cluster without GPUs."""
     label_cpus: float = 1.0
-    """CPUs per depth actor, and its torch threads, when it runs without a GPU."""
+    """Number of CPUs per depth actor, and its torch threads, when it runs without a GPU."""
     no_progress_timeout_s: float = 900.0
     """The run fails, naming the stuck operators, when no operator finishes a task for this many seconds."""
 
@@ -223,7 +223,7 @@ class CorpusConfig:
     input: FolderUrl
     """LAION-style metadata (a parquet file or a folder of them), or an existing corpus to relabel; local or s3://."""
     output: FolderUrl
-    """Folder for the corpus; local or s3://."""
+    """Folder that the corpus is written to; local or s3://."""
     select: SelectConfig = field(default_factory=SelectConfig)
     download: DownloadConfig = field(default_factory=DownloadConfig)
     label: LabelConfig = field(default_factory=LabelConfig)

@@ -85,9 +85,9 @@ class SamplesConfig:
     count: int = 8
     """Number of captions to take from the validation split; 0 draws none."""
     every_epochs: int = 1
-    """Epochs between pictures."""
+    """Number of epochs between pictures."""
     num_inference_steps: int = Drawing.num_inference_steps
-    """DDIM steps."""
+    """Number of DDIM steps."""
     guidance_scale: float = Drawing.guidance_scale
     """How strongly predictions are pushed away from those without a caption; 1 is no guidance."""
 
@@ -105,7 +105,7 @@ class DiffusionConfig:
     input: FolderUrl
     """Output of `encode_latents`, or a finished RGBD corpus, which is then encoded in every step; local or s3://."""
     output: FolderUrl
-    """Folder for the run; local or s3://."""
+    """Folder that the run is written to; local or s3://."""
     model: DiffusionModelConfig = field(default_factory=DiffusionModelConfig)
     loss: DenoisingLossConfig = field(default_factory=DenoisingLossConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)

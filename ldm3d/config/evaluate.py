@@ -6,7 +6,7 @@ from typing import Literal
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.autoencoder import PerceptualConfig
 from ldm3d.config.checks import require, require_finite
-from ldm3d.config.places import FolderUrl, ModelPlace, NamedModelPlace
+from ldm3d.config.places import FolderUrl, ModelPlace, NamedFolderUrl, NamedModelPlace
 
 Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder"]
 
@@ -23,7 +23,7 @@ class PicturesConfig:
     count: int | None = None
     """Number of keys to use from each set except the reference: a fixed sample, part of every larger one. Features are
     computed for all pictures, so that another count takes seconds. None uses all."""
-    keys: str | None = None
+    keys: FolderUrl | None = None
     """Parquet file with a column `key`: use only pictures with these keys; like `count`, needs no new features."""
 
     def __post_init__(self) -> None:
@@ -45,11 +45,11 @@ class InceptionConfig:
     """Resize to 299 pixels: `tf1` is TensorFlow 1's bilinear, used by torch-fidelity and published numbers; `clean` is
     bicubic with antialiasing (arXiv 2104.11222)."""
     batch_size: int = 32
-    """Pictures per forward pass."""
+    """Number of pictures per forward pass."""
     kid_subsets: int = 100
     """Number of random subsets from which KID is estimated."""
     kid_subset_size: int = 1_000
-    """Pictures per subset; all of them if there are fewer."""
+    """Number of pictures per subset; all of them if there are fewer."""
 
     def __post_init__(self) -> None:
         for name, least in (("batch_size", 1), ("kid_subsets", 2), ("kid_subset_size", 2)):
@@ -69,7 +69,7 @@ class ClipConfig:
     prefix: str = ""
     """Text put before each caption; some evaluations use "A photo depicts "."""
     batch_size: int = 32
-    """Pictures per forward pass."""
+    """Number of pictures per forward pass."""
 
     def __post_init__(self) -> None:
         require(self.model != "", "clip.model", self.model, "a path, model id or conse")
@@ -95,7 +95,7 @@ class DepthConfig:
     max_depth_m: float = 10.0
     """Cap on aligned depth, in metres; the default is ZoeDepth-N's range."""
     batch_size: int = 8
-    """Pictures per forward pass."""
+    """Number of pictures per forward pass."""
 
     def __post_init__(self) -> None:
         require(self.reference != "", "depth.reference", self.reference, "a path or model id")
@@ -112,12 +112,12 @@ class ReconstructionConfig:
     models: tuple[NamedModelPlace, ...] = ()
     """Models whose autoencoder is measured: LDM3D's with 6 or 4 channels, or Stable Diffusion's with 3. Each is a path
     or hub id, or NAME=PATH."""
-    corpus: str | None = None
+    corpus: NamedFolderUrl | None = None
     """What they reconstruct: a finished output of `rebuild_corpus`, or the folder of one of its splits."""
     perceptual: PerceptualConfig = field(default_factory=PerceptualConfig)
     """Network and weights of LPIPS; its loss weights have no effect here."""
     batch_size: int = 8
-    """Pictures per forward pass."""
+    """Number of pictures per forward pass."""
 
     def __post_init__(self) -> None:
         require("" not in self.models, "reconstruction.models", self.models, "paths or model ids")
@@ -155,20 +155,20 @@ class ReportConfig:
 class EvaluateConfig:
     """Measure samples against real pictures and captions, and autoencoders on a corpus."""
 
-    input: tuple[str, ...] = ()
+    input: tuple[NamedFolderUrl, ...] = ()
     """Sets of pictures to measure. Each is an output of `generate`, with one set per point of its grid, or a folder of
     parquet files with a column `image` (and `caption`, `key`, `depth`), or of PNG, JPEG or WebP files. NAME=PATH names
     a set; otherwise it is named after its folder. Local or s3://."""
     output: FolderUrl
-    """Folder for the evaluation; local or s3://. Another run on the same folder reuses its features, and is compared
-    with the earlier runs."""
-    reference: str | None = None
+    """Folder that the evaluation is written to; local or s3://. Another run on the same folder reuses its features,
+    and is compared with the earlier runs."""
+    reference: NamedFolderUrl | None = None
     """Real pictures for FID and KID: any set that --input takes, or a corpus."""
     metrics: tuple[Metric, ...] = ("fid", "kid", "inception_score", "clip", "depth", "autoencoder")
     """What to compute. Metrics that the input does not allow (no captions, depth, reference or autoencoders) are left
     out, and the report says so."""
     shard_pictures: int = 64
-    """Picture files per shard, the unit that is committed; a parquet file is always one shard."""
+    """Number of picture files per shard, the unit that is committed; a parquet file is always one shard."""
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     inception: InceptionConfig = field(default_factory=InceptionConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)

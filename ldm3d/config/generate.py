@@ -55,7 +55,7 @@ class CaptionsConfig:
     count: int | None = None
     """Number of captions to draw, chosen by key: a larger count includes those of a smaller one. None draws all."""
     per_caption: int = 1
-    """Samples of each caption."""
+    """Number of samples to draw for each caption."""
     seed: int = 0
     """With the caption's key and the sample's number, it decides the seed of each sample. With --prompt it is the seed
     of the first sample, and each further one has the next number."""
@@ -88,7 +88,7 @@ class SamplingConfig:
     """Sampling method; the model decides noise schedule and prediction type. `dpmpp` is DPM-Solver++ of second order;
     `lcm` is for latent consistency models."""
     num_inference_steps: tuple[int, ...] = (Drawing.num_inference_steps,)
-    """Steps of the scheduler."""
+    """Number of sampling steps; second-order schedulers call the U-Net up to twice in each."""
     guidance_scale: tuple[float, ...] = (Drawing.guidance_scale,)
     """How strongly predictions are pushed away from those without a caption; 1 is no guidance and half the work."""
     guidance_rescale: float = Drawing.guidance_rescale
@@ -97,16 +97,16 @@ class SamplingConfig:
     eta: float | None = Drawing.eta
     """Share of fresh noise in each step of DDIM, 0 to 1; None leaves it to the scheduler."""
     negative_prompt: str = ""
-    """What guidance leads away from."""
+    """Text that guidance leads away from."""
     height: int | None = None
-    """Pixels; None is the size the model was trained at."""
+    """Height of the pictures in pixels; None is the size that the model was trained at."""
     width: int | None = None
-    """Pixels; None is the size the model was trained at."""
+    """Width of the pictures in pixels; None is the size that the model was trained at."""
     tile: int | None = Drawing.tile
-    """Pixels; larger pictures are decoded in overlapping squares of this side, which takes less memory. None decodes
-    them whole."""
+    """Side, in pixels, of the overlapping squares in which larger pictures are decoded, which takes less memory. None
+    decodes them whole."""
     batch_size: int = 8
-    """Samples per forward pass, across captions; with guidance the U-Net sees twice as many."""
+    """Number of samples per forward pass, across captions; with guidance the U-Net sees twice as many."""
 
     def __post_init__(self) -> None:
         steps, scales = self.num_inference_steps, self.guidance_scale
@@ -150,11 +150,11 @@ class GenerateConfig:
     """Captions: a parquet file with a column `caption`, or a folder of such files; COCO's captions (.json); or text
     (.txt) with a caption on each line; local or s3://."""
     output: FolderUrl
-    """Folder of the samples; local or s3://."""
+    """Folder that the samples are written to; local or s3://."""
     prompt: str | None = None
     """One caption instead of --input: pictures are written as PNG files, without a cluster."""
     shard_samples: int = 64
-    """Samples per shard; a shard is committed as a whole."""
+    """Number of samples per shard; a shard is committed as a whole."""
     model: GeneratorConfig = field(default_factory=GeneratorConfig)
     captions: CaptionsConfig = field(default_factory=CaptionsConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

@@ -41,7 +41,7 @@ class EncodeConfig:
     """How pictures and captions are encoded."""
 
     batch_size: int = 16
-    """Pictures, and captions, per forward pass."""
+    """Number of pictures, and of captions, per forward pass."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """Precision of the autoencoder's forward pass; `auto` is fp16 on a GPU and fp32 on a CPU. What is not finite in
     half precision is encoded again in fp32."""
@@ -57,7 +57,7 @@ class LatentsConfig:
     input: FolderUrl
     """A finished RGBD corpus; local or s3://."""
     output: FolderUrl
-    """Folder of the latents; local or s3://."""
+    """Folder that the latents are written to; local or s3://."""
     flips: bool = False
     """Store the mirror image of each training picture too."""
     model: TrainedAutoencoderConfig = field(default_factory=TrainedAutoencoderConfig)

@@ -6,13 +6,16 @@ from typing import Annotated
 
 class Place(enum.Enum):
     FOLDER = enum.auto()
+    NAMED_FOLDER = enum.auto()
     MODEL = enum.auto()
     NAMED_MODEL = enum.auto()
     GRID_MODEL = enum.auto()
 
 
 FolderUrl = Annotated[str, Place.FOLDER]
-"""A folder, local or on an object store."""
+"""A folder or file, local or on an object store."""
+NamedFolderUrl = Annotated[str, Place.NAMED_FOLDER]
+"""The same, or NAME=PATH."""
 ModelPlace = Annotated[str, Place.MODEL]
 """A local file or folder, a URL, a hub id, or a keyword such as `torchvision`."""
 NamedModelPlace = Annotated[str, Place.NAMED_MODEL]

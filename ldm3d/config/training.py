@@ -40,7 +40,7 @@ class OptimiserConfig:
     weight_decay: float = 0.0
     """Decoupled weight decay (AdamW) if above 0."""
     warmup_steps: int = 0
-    """Steps over which the learning rate rises linearly to its value."""
+    """Number of steps over which the learning rate rises linearly to its value."""
     decay: Literal["none", "linear", "cosine"] = "none"
     """How the learning rate falls to 2 % of its value between warm-up and the last step."""
     max_grad_norm: float | None = None
@@ -60,11 +60,12 @@ class LoopConfig:
     """How long training runs, and what it saves."""
 
     epochs: int
-    """Passes over the training split."""
+    """Number of passes over the training split."""
     batch_size: int
-    """Samples per optimiser step, over all workers together."""
+    """Number of samples per optimiser step, over all workers together."""
     micro_batch: int | None = None
-    """Samples per forward pass on a worker, with gradients accumulated. None takes its share of a batch at once."""
+    """Number of samples per forward pass on a worker, with gradients accumulated. None takes its share of a batch at
+    once."""
     seed: int = 0
     """Another seed gives another order, other noise and other initial weights."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -77,11 +78,11 @@ class LoopConfig:
     """How many places a row can move within its lane, and roughly how many rows a worker holds for that. Whole row
     groups are shuffled first."""
     checkpoint_every: int = 1_000
-    """Optimiser steps between checkpoints; each epoch ends with one more."""
+    """Number of optimiser steps between checkpoints; each epoch ends with one more."""
     keep_checkpoints: int = 2
     """Number of newest checkpoints to keep, besides the best."""
     log_every: int = 20
-    """Optimiser steps between log lines."""
+    """Number of optimiser steps between log lines."""
     max_skipped: int = 10
     """Steps in a row that may be skipped for a non-finite loss or gradient before the run stops."""
 
@@ -118,9 +119,9 @@ class WorkersConfig:
     workers: int | None = None
     """Number of workers; None takes one per GPU, or one per CPU without GPUs, as many as --loop.lanes allows."""
     gpus: float = 1.0
-    """GPUs per worker; treated as 0 on a cluster without GPUs."""
+    """Number of GPUs per worker; treated as 0 on a cluster without GPUs."""
     cpus: float = 1.0
-    """CPUs per worker, and its torch threads."""
+    """Number of CPUs per worker, and its torch threads."""
     strategy: Literal["ddp", "fsdp"] = "ddp"
     """`ddp` keeps all weights on every worker; `fsdp` shards weights, gradients and optimiser state."""
     gradient_checkpointing: bool = False

@@ -48,7 +48,7 @@ class EvaluatePlan:
             raise ValueError("--input is missing: give sets of pictures, or autoencoders (--reconstruction.models)")
         for given in (*config.input, config.reference, config.reconstruction.corpus):
             if given is not None:
-                check_apart(Folder(named(given)[1]).url, config.output)
+                check_apart(named(given)[1], config.output)
         subjects = open_subjects(config)
         plan = cls(config, subjects, list(_left_out(config, subjects)), _keys(config.pictures.keys))
         plan._require_pictures()

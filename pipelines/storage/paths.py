@@ -22,6 +22,8 @@ def with_absolute_paths(config: Config) -> Config:
             changes[field.name] = with_absolute_paths(value)
         elif isinstance(value, str) and place:
             changes[field.name] = MADE_ABSOLUTE[place](value)
+        elif isinstance(value, tuple) and place in MADE_ABSOLUTE:
+            changes[field.name] = tuple(map(MADE_ABSOLUTE[place], value))
         elif isinstance(value, tuple) and place:
             changes[field.name] = _absolute_models(value, are_named=place is Place.NAMED_MODEL or len(value) > 1)
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
@@ -41,8 +43,15 @@ def _absolute_models(given: tuple[str, ...], are_named: bool) -> tuple[str, ...]
     return tuple(f"{name}={absolute(place)}" if are_named else absolute(place) for name, place in map(named, given))
 
 
+def _absolute_folder(given: str) -> str:
+    """Make a folder absolute, and keep the NAME before it, if there is one."""
+    url = named(given)[1]
+    return given.removesuffix(url) + Folder(url).url
+
+
 MADE_ABSOLUTE: dict[Place, Callable[[str], str]] = {
     Place.FOLDER: lambda url: Folder(url).url,
+    Place.NAMED_FOLDER: _absolute_folder,
     Place.MODEL: absolute,
 }
 

@@ -18,6 +18,7 @@ from ldm3d.config import (
     LatentsConfig,
     ModelConfig,
     PerceptualConfig,
+    PicturesConfig,
     ReconstructionConfig,
     TrainedAutoencoderConfig,
     to_json,
@@ -50,6 +51,24 @@ def here(tmp_path, monkeypatch) -> str:
 )
 def test_marked_settings_are_made_absolute(here, make):
     assert with_absolute_paths(make("model")) == make(f"{here}/model")
+
+
+def test_sets_of_pictures_keep_the_names_that_they_were_given_and_get_no_others(here):
+    """A set without a NAME is named after its folder, which its absolute path still tells."""
+
+    def sets(place: str) -> EvaluateConfig:
+        return EvaluateConfig(
+            input=(f"{place}model", f"ours={place}model"),
+            output=f"{place}out",
+            reference=f"real={place}model",
+            pictures=PicturesConfig(keys=f"{place}keys.parquet"),
+            reconstruction=ReconstructionConfig(models=("a/b",), corpus=f"{place}corpus"),
+        )
+
+    made = with_absolute_paths(sets(""))
+    assert replace(made, reconstruction=replace(made.reconstruction, models=("a/b",))) == sets(f"{here}/")
+    elsewhere = EvaluateConfig(output="s3://out", input=("ours=s3://samples", "s3://a=b"), reference="s3://real")
+    assert with_absolute_paths(elsewhere) == elsewhere
 
 
 def test_names_of_models_are_written_out_before_their_paths_change(here):
