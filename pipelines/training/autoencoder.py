@@ -12,7 +12,7 @@ from ldm3d.metrics.reconstruction import aligned, depth_l1, psnr, ssim
 from ldm3d.models.base import load_autoencoder
 from ldm3d.rgbd import DEPTH_MAX, from_tensor
 from ldm3d.sampling.decode import pixel_factor
-from ldm3d.training.autoencoder_step import adversarial, discriminator_loss, generator_loss
+from ldm3d.training.autoencoder_step import DiscriminatorLosses, adversarial, discriminator_loss, generator_loss
 from ldm3d.training.discriminator import PatchDiscriminator
 from ldm3d.training.noise import Purpose, normal
 from ldm3d.training.perceptual import Perceptual
@@ -70,8 +70,6 @@ class AutoencoderTraining:
     def _accumulate(self, part: Batch[Pictures], share: float) -> dict[str, Tensor]:
         """Run forward and backward pass of a micro-batch, which is `share` of its step."""
         trained, config, scale = self.state.trained, self.config, share * self.state.scale.value
-
-        # the autoencoder
         pixels = part.data.to_tensor(config.model.channels, self.device)
         noise = normal(config.loop.seed, Purpose.POSTERIOR, part.positions.tolist(), self._latent_shape(pixels))
         with precision_of(config.loop, self.device):
@@ -89,12 +87,8 @@ class AutoencoderTraining:
             "lpips/rgb": losses.perceptual_rgb,
             "lpips/depth": losses.perceptual_depth,
         }
-
-        # the discriminator, once it takes part
         if adversarial(part.step, config.loss):
-            with precision_of(config.loop, self.device):
-                hinge = discriminator_loss(trained["discriminator"].wrapped, pixels, out.pixels)
-            (hinge.total * scale).backward()
+            hinge = self._discriminate(pixels, out.pixels, scale)
             numbers |= {
                 "loss/discriminator": hinge.total.detach(),
                 "loss/adversarial": losses.adversarial,
@@ -104,14 +98,29 @@ class AutoencoderTraining:
             }
         return numbers
 
+    def _discriminate(self, pixels: Tensor, reconstruction: Tensor, scale: float) -> DiscriminatorLosses:
+        """Run the discriminator's forward and backward pass on pictures and their reconstructions."""
+        with precision_of(self.config.loop, self.device):
+            hinge = discriminator_loss(self.state.trained["discriminator"].wrapped, pixels, reconstruction)
+        (hinge.total * scale).backward()
+        return hinge
+
     @torch.no_grad()
     def validate(self, epoch: int) -> Validation:
         """Compare pictures with their reconstructions from the posterior's mean. Numbers are means over pictures."""
+        self.reconstructor.eval()
+        names, totals, shown = self._totals()
+        self.reconstructor.train()
+        *sums, count = mean_over_ranks(totals.to(self.device)).tolist()
+        means = {name: total / count for name, total in zip(names, sums, strict=True)}
+        picture = contact_sheet(shown, columns=4) if self.validation.is_first else None
+        return Validation(means["reconstruction"], means, {"validation": picture} if picture else {})
+
+    def _totals(self) -> tuple[list[str], Tensor, list[Sample]]:
+        """Return names and sums of the numbers of this worker's pictures, with their count last; and some to show."""
         totals: Tensor | None = None
         names: list[str] = []
         shown: list[Sample] = []
-        # sums over this worker's pictures
-        self.reconstructor.eval()
         for pictures, counts in self.validation:
             pixels = pictures.to_tensor(self.config.model.channels, self.device)
             noise = torch.zeros(len(pixels), *self._latent_shape(pixels), device=self.device)
@@ -123,14 +132,8 @@ class AutoencoderTraining:
             totals = (0 if totals is None else totals) + each.sum(0) * counts
             if len(shown) < 2 * SHOWN:
                 shown += _side_by_side(pictures, out, SHOWN - len(shown) // 2)
-        self.reconstructor.train()
-
-        # means over all workers' pictures
         assert totals is not None
-        *sums, count = mean_over_ranks(totals.to(self.device)).tolist()
-        means = {name: total / count for name, total in zip(names, sums, strict=True)}
-        picture = contact_sheet(shown, columns=4) if self.validation.is_first else None
-        return Validation(means["reconstruction"], means, {"validation": picture} if picture else {})
+        return names, totals, shown
 
     def _compare(self, pictures: Pictures, pixels: Tensor, out: Tensor) -> dict[str, Tensor]:
         """Return (B,) each: how far reconstructions are from pictures, with depth in [0, 1]."""

@@ -45,8 +45,6 @@ class DiffusionTraining:
         device: torch.device,
     ) -> None:
         self.config, self.start, self.validation, self.device = config, start, validation, device
-
-        # the frozen networks
         self.vae = _frozen(start.vae, device)
         self.scheduler = scheduler_of(config, start.model)
         self.schedule = NoiseSchedule.of(self.scheduler).to(device)
@@ -55,8 +53,6 @@ class DiffusionTraining:
         self.empty, self.shown = self._text([EMPTY_CAPTION]), self._text(list(start.captions or [EMPTY_CAPTION]))
         if start.text_is_stored:
             self.text_encoder = None  # to free its memory
-
-        # the U-Net
         unet: Any = make_unet(config, start)
         self.unet = unet.to(device).train()
         if config.workers.gradient_checkpointing:
@@ -101,8 +97,6 @@ class DiffusionTraining:
     def _losses(self, unet: Any, samples: Samples, positions: list[int], caption_dropout: float) -> Tensor:
         """Return the loss of each sample, (B,). What is random about a sample is a function of its position."""
         config = self.config
-
-        # what the U-Net is given
         posterior = self._posterior(samples.content)
         shape = posterior.mean.shape
         draws = DenoisingDraws.of(
@@ -111,7 +105,6 @@ class DiffusionTraining:
         latents = draw_latents(*posterior, draws.posterior, self.vae.config["scaling_factor"])
         text = self._text(samples.captions) if samples.text is None else samples.text.to(self.device).float()
         text = drop_captions(text, self.empty, draws.captions, caption_dropout)
-
         with precision_of(config.loop, self.device):
             return denoising_loss(unet, latents, text, draws.noise, draws.timesteps, self.schedule, config.loss)
 
