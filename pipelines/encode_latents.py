@@ -15,7 +15,7 @@ import ray
 
 from ldm3d.config import LatentsConfig
 from pipelines.latents.audit import audit_of
-from pipelines.latents.encode_shards import CONTRACTS, Encoding, ShardEncoder
+from pipelines.latents.encode_shards import FOLDERS, Encoding, ShardEncoder
 from pipelines.latents.finish import finish, finished_summary
 from pipelines.latents.plan import EncodePlan, try_encoder
 from pipelines.storage.paths import with_absolute_paths
@@ -89,7 +89,7 @@ class _EncodeLatents(Stage):
             owner,
             provenance,
         )
-        process_shards(ShardEncoder, job, shards, CONTRACTS, self.pool, doing="encoding")
+        process_shards(ShardEncoder, job, shards, FOLDERS, self.pool, doing="encoding")
         records = audit_of(self.config).run(shards, owner)
         check_owner(output, owner)
         summary = finish(job, shards, records, self.pool)

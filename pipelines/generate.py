@@ -17,7 +17,7 @@ import ray
 from ldm3d.config import GenerateConfig
 from pipelines.samples.audit import audit_of
 from pipelines.samples.finish import finish, finished_summary
-from pipelines.samples.generate_shards import CONTRACTS, Generating, ShardGenerator
+from pipelines.samples.generate_shards import FOLDERS, Generating, ShardGenerator
 from pipelines.samples.plan import GeneratePlan, try_sampler
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import code_version
@@ -75,7 +75,7 @@ class _Generate(Stage):
         plan.save()
         provenance = {"producer": "generate", "config": self.identity, "code": code_version()}
         job = Generating(self.config, plan.grid, self.models, self.pool.cpus, owner, provenance)
-        process_shards(ShardGenerator, job, plan.shards, CONTRACTS, self.pool, doing="sampling")
+        process_shards(ShardGenerator, job, plan.shards, FOLDERS, self.pool, doing="sampling")
         records = audit_of(output, plan.grid).run(plan.shards, owner, plan.files())
         check_owner(output, owner)
         summary = finish(job, plan, records, {"image_size": self.image_size})

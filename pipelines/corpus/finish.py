@@ -7,7 +7,7 @@ from typing import Any
 from ldm3d.card import content_name, dataset_card
 from ldm3d.figures.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
-from pipelines.corpus.plan import CONTRACTS, Plan, is_whole
+from pipelines.corpus.plan import FOLDERS, Plan, is_whole
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS
 from pipelines.storage.shards import Record, finished, split_and_number, totals
@@ -81,5 +81,5 @@ def has_lost_files(output: Folder, plan: Plan, summary: dict[str, Any]) -> bool:
     return (
         not all(output.exists(name) for name in shown)
         or not is_whole(plan, output)
-        or len(finished(output, plan.shards, CONTRACTS)) < len(plan.shards)
+        or len(finished(output, plan.shards, FOLDERS)) < len(plan.shards)
     )

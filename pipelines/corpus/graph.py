@@ -14,7 +14,7 @@ from ldm3d.config import CorpusConfig
 from ldm3d.fetch.duration import longest_fetch_s
 from pipelines.corpus.download import Downloader
 from pipelines.corpus.label_depth import DepthLabeler
-from pipelines.corpus.plan import CONTRACTS
+from pipelines.corpus.plan import FOLDERS
 from pipelines.corpus.relabel import CorpusReader
 from pipelines.corpus.resources import Resources
 from pipelines.corpus.write_shards import write_shards
@@ -51,7 +51,7 @@ class CorpusGraph:
     def process(self, shards: list[Shard]) -> dict[str, Record]:
         """Process the shards that are not done yet. Returns the records of all shards."""
         output = Folder(self.config.output)
-        records = finished(output, shards, CONTRACTS)
+        records = finished(output, shards, FOLDERS)
         pending = [shard for shard in shards if shard.name not in records]
         logger.info("shards left: %d of %d", len(pending), len(shards))
         if not pending:

@@ -16,7 +16,7 @@ from pipelines.storage.shards import LostRowsError, Shard
 logger = logging.getLogger(__name__)
 
 PLAN, SHARDS = "_state/plan.json", "_state/plan.parquet"
-CONTRACTS = ("rgbd", "rejects")  # folders of a corpus: of its kept and its rejected rows
+FOLDERS = ("rgbd", "rejects")  # folders of a corpus: of its kept and its rejected rows
 FILES = ("_state/candidates", "rejects/select")  # folders of the files that planning writes
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
-from pipelines.corpus.plan import CONTRACTS, PLAN, Plan, load_plan
+from pipelines.corpus.plan import FOLDERS, PLAN, Plan, load_plan
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
@@ -45,7 +45,7 @@ def relabel_plan(corpus: Folder) -> Plan:
     plan = load_plan(corpus)
     if plan is None:
         raise ValueError(f"--input {corpus.url!r} has no {PLAN}, which lists its shards: restore its _state/")
-    records = finished(corpus, plan.shards, CONTRACTS).values()
+    records = finished(corpus, plan.shards, FOLDERS).values()
     kept, wanted = (
         sum(record.kept for record in records),
         require_finished(corpus.url, "a finished corpus")["rows_kept"],

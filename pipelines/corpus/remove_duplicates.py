@@ -97,12 +97,12 @@ def rewrite(record: Record, config: CorpusConfig, owner: str, duplicates: pa.Tab
     return commit_shard(output, owner, changed, tables, {"rgbd": RGBD_OPTIONS})
 
 
-def _rows(output: Folder, shard: str, contract: str, columns: list[str] | None = None) -> pa.Table:
+def _rows(output: Folder, shard: str, folder: str, columns: list[str] | None = None) -> pa.Table:
     """Read the rows of a shard's file. A file that is absent has none."""
-    name = shard_file(shard, contract)
+    name = shard_file(shard, folder)
     if output.exists(name):
         return output.read_table(name, columns=columns)
-    return CONTRACTS["rgbd/v1" if contract == "rgbd" else "reject/v1"].empty_table()
+    return CONTRACTS["rgbd/v1" if folder == "rgbd" else "reject/v1"].empty_table()
 
 
 def _as_rejects(rows: pa.Table, duplicates: pa.Table) -> pa.Table:

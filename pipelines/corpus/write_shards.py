@@ -36,7 +36,7 @@ def write_shards(rows: pa.Table, *, config: CorpusConfig, owner: str, provenance
 def _pack(
     name: str, rows: pa.Table, config: CorpusConfig, provenance: dict[str, Any]
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
-    """Turn a shard's labelled rows into its counts, and the row groups of its files by contract."""
+    """Turn a shard's labelled rows into its counts, and the row groups of its files by folder."""
     kept = rows.filter(pc.equal(rows["reason"], ""))
     rejects = rows.filter(pc.not_equal(rows["reason"], ""))
     record = Record(

@@ -19,7 +19,7 @@ from pipelines.evaluation.chosen import Chosen
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard, redone_if_damaged, shard_file
 
-CONTRACTS = ("features", "rejects")  # folders of the output: what was measured, and pictures that could not be
+FOLDERS = ("features", "rejects")  # folders of the output: what was measured, and pictures that could not be
 GROUP_ROWS = 4_096  # rows per task: sums over 2,048 features are as large as 4,096 rows of them
 FAN_IN = 8  # sums added per task
 

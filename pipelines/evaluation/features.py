@@ -7,7 +7,7 @@ import numpy as np
 import ray
 
 from pipelines.evaluation.chosen import Chosen
-from pipelines.evaluation.feature_rows import CONTRACTS, FeatureRows, read_names
+from pipelines.evaluation.feature_rows import FOLDERS, FeatureRows, read_names
 from pipelines.evaluation.subjects import Subject
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard, finished
@@ -39,7 +39,7 @@ class Features:
         """
         keys, numbers = read_names(url, shards)
         places = Chosen.of(*subject.pictures.names()).places(keys, numbers)
-        records = finished(Folder(url), shards, CONTRACTS)
+        records = finished(Folder(url), shards, FOLDERS)
         kept = sum(record.kept for record in records.values())
         is_whole = len(records) == len(shards) and len(keys) == kept
         if not is_whole or (places < 0).any() or len(np.unique(places)) < len(places):

@@ -22,7 +22,7 @@ from ldm3d.config import EvaluateConfig
 from ldm3d.measures import Batch, Network
 from ldm3d.reject import Rejected
 from ldm3d.schema import conform
-from pipelines.evaluation.feature_rows import CONTRACTS
+from pipelines.evaluation.feature_rows import FOLDERS
 from pipelines.evaluation.picture_rows import read_part
 from pipelines.evaluation.task import Task
 from pipelines.storage.folder import Folder
@@ -118,7 +118,7 @@ class PartMeasurer:
 def measure_parts(job: MeasureJob, tasks: list[Task], pool: Pool) -> None:
     """Measure the shards that are not committed yet."""
     output = Folder(job.config.output)
-    done = finished(output, [shard for task in tasks for shard in task.shards.values()], CONTRACTS)
+    done = finished(output, [shard for task in tasks for shard in task.shards.values()], FOLDERS)
     pending = [task.without(done) for task in tasks]
     pending = [task for task in pending if task.shards]
     rows = sum(shard.rows for task in pending for shard in task.shards.values())

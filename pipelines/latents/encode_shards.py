@@ -20,7 +20,7 @@ from pipelines.storage.shards import Record, commit_shard
 from pipelines.workers.resources import hide_other_gpus
 
 COLUMNS = ("key", "url", "caption", "image", "depth")
-CONTRACTS = ("latents", "rejects")  # folders of the output
+FOLDERS = ("latents", "rejects")  # folders of the output
 ROW_GROUP_ROWS = 32  # what a training reader fetches at once: 2 MiB at 512 pixels
 FLOATS = ("mean", "std", "text")
 OPTIONS: dict[str, Any] = {
@@ -97,7 +97,7 @@ def has_flips(shard: str, config: LatentsConfig) -> bool:
 def pack(
     name: str, rows: pa.Table, encoded: EncodedRows, provenance: dict[str, Any]
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
-    """Turn an encoded shard into its counts, and the row groups of its files by contract.
+    """Turn an encoded shard into its counts, and the row groups of its files by folder.
 
     Pictures are counted, not their mirror images, as these are not rows of the corpus. Mirror images have their own
     row groups, so that a reader that shuffles row groups does not see a picture twice in quick succession.

@@ -21,7 +21,7 @@ from ldm3d.card import content_name, latents_card
 from ldm3d.config import to_json
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
-from pipelines.latents.encode_shards import CONTRACTS, Encoding, has_flips
+from pipelines.latents.encode_shards import FOLDERS, Encoding, has_flips
 from pipelines.latents.sheet import latents_sheet
 from pipelines.storage.folder import CONCURRENCY, Folder
 from pipelines.storage.run import SUCCESS, whole_summary
@@ -50,7 +50,7 @@ def finish(work: Encoding, shards: list[Shard], records: dict[str, Record], pool
 
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
     """Return what the success marker says, or None if work is left."""
-    return whole_summary(output, shards, CONTRACTS, lambda summary: (CARD, SHEET) if summary["rows_kept"] else (CARD,))
+    return whole_summary(output, shards, FOLDERS, lambda summary: (CARD, SHEET) if summary["rows_kept"] else (CARD,))
 
 
 def _summary(work: Encoding, output: Folder, records: list[Record]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ldm3d.config import to_json
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling import Sample
 from ldm3d.sampling.sample_sheet import sample_sheet
-from pipelines.samples.generate_shards import CONTRACTS, Generating
+from pipelines.samples.generate_shards import FOLDERS, Generating
 from pipelines.samples.grid import point_name
 from pipelines.samples.plan import GeneratePlan
 from pipelines.storage.folder import Folder
@@ -52,7 +52,7 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
 def finished_summary(output: Folder, shards: list[Shard]) -> dict[str, Any] | None:
     """Return what the success marker says, or None if work is left."""
     return whole_summary(
-        output, shards, CONTRACTS, lambda summary: [CARD, *(_sheet_file(point) for point in _with_rows(summary))]
+        output, shards, FOLDERS, lambda summary: [CARD, *(_sheet_file(point) for point in _with_rows(summary))]
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ldm3d.sampling import Sample
     from ldm3d.sampling.sampler import Sampler
 
-CONTRACTS = ("samples", "rejects")  # folders of the output
+FOLDERS = ("samples", "rejects")  # folders of the output
 ROW_GROUP_ROWS = 16  # about 8 MB at 512 pixels
 OPTIONS = writer_options(SAMPLES, ["scheduler", "checkpoint"])
 
@@ -103,7 +103,7 @@ class ShardGenerator:
 def pack(
     name: str, rows: pa.Table, samples: "Sequence[Sample]", point: GridPoint, provenance: dict[str, Any]
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
-    """Turn a drawn shard into its counts, and the row groups of its files by contract.
+    """Turn a drawn shard into its counts, and the row groups of its files by folder.
 
     Args:
         rows: key, caption, image_id, number, seed.

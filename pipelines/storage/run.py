@@ -139,16 +139,16 @@ def own_marker(output: Folder) -> dict[str, Any] | None:
 
 
 def whole_summary(
-    output: Folder, shards: list[Shard], contracts: tuple[str, str], shown: Callable[[dict[str, Any]], Iterable[str]]
+    output: Folder, shards: list[Shard], folders: tuple[str, str], shown: Callable[[dict[str, Any]], Iterable[str]]
 ) -> dict[str, Any] | None:
     """Read the success marker of an output that is whole. None where work is left.
 
     Args:
-        contracts: the folders of kept and of rejected rows.
+        folders: those of kept and of rejected rows.
         shown: the marker's content -> the files for people that must be there.
     """
     summary = own_marker(output)
-    if summary is None or len(finished(output, shards, contracts)) < len(shards):
+    if summary is None or len(finished(output, shards, folders)) < len(shards):
         return None
     return summary if all(output.exists(name) for name in shown(summary)) else None
 

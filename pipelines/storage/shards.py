@@ -46,9 +46,9 @@ class Shard:
     """The row group of that file; None for the whole file."""
     rows: int
 
-    def file(self, contract: str) -> str:
-        """Return where rows of a contract (`rgbd`, `rejects` ...) go, relative to the output."""
-        return shard_file(self.name, contract)
+    def file(self, folder: str) -> str:
+        """Return where rows of a folder (`rgbd`, `rejects` ...) go, relative to the output."""
+        return shard_file(self.name, folder)
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ def split_and_number(name: str) -> tuple[str, str]:
     return split, number
 
 
-def shard_file(name: str, contract: str) -> str:
-    """Return where the rows of a contract go, relative to the output."""
+def shard_file(name: str, folder: str) -> str:
+    """Return where the rows of a folder go, relative to the output."""
     split, number = split_and_number(name)
-    return f"{contract}/{split}/{number}.parquet"
+    return f"{folder}/{split}/{number}.parquet"
 
 
 def claim(output: Folder, owner: str, about: dict[str, Any]) -> None:
@@ -135,18 +135,18 @@ def commit_shard(
 
     Args:
         record: the counts. The sizes are filled in here.
-        tables: by contract (`rgbd`, `rejects`), the row groups of its file. An empty list removes the file.
-        options: by contract, arguments of the parquet writer.
+        tables: by folder (`rgbd`, `rejects`), the row groups of its file. An empty list removes the file.
+        options: by folder, arguments of the parquet writer.
 
     Raises:
         TakenOverError: the output belongs to another run. At most files without a marker were written.
     """
     check_owner(output, owner)
     sizes = {}
-    for contract, groups in tables.items():
-        name = shard_file(record.name, contract)
+    for folder, groups in tables.items():
+        name = shard_file(record.name, folder)
         if groups:
-            sizes[name] = output.write_tables(name, groups, **(options or {}).get(contract, {}))
+            sizes[name] = output.write_tables(name, groups, **(options or {}).get(folder, {}))
         else:
             output.delete(name)
     done = replace(record, sizes=sizes)
@@ -155,14 +155,14 @@ def commit_shard(
     return done
 
 
-def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str]) -> dict[str, Record]:
+def finished(output: Folder, shards: list[Shard], folders: tuple[str, str]) -> dict[str, Record]:
     """Find the shards that are done: their records, by name.
 
     Args:
-        contracts: the folders of kept and of rejected rows.
+        folders: those of kept and of rejected rows.
     """
     markers = output.sizes(MARKERS, ".json")
-    present = {name: size for contract in contracts for name, size in output.sizes(contract, ".parquet").items()}
+    present = {name: size for folder in folders for name, size in output.sizes(folder, ".parquet").items()}
     wanted = {shard.name: shard for shard in shards}
     names = [name for name in markers if name.rsplit("/", 1)[-1].removesuffix(".json") in wanted]
     records = {}
@@ -174,7 +174,7 @@ def finished(output: Folder, shards: list[Shard], contracts: tuple[str, str]) ->
         if record.name not in wanted:  # the file was renamed
             continue
         shard = wanted[record.name]
-        expected = {shard.file(contract): present.get(shard.file(contract)) for contract in contracts}
+        expected = {shard.file(folder): present.get(shard.file(folder)) for folder in folders}
         if record.rows == shard.rows and record.sizes == {k: v for k, v in expected.items() if v is not None}:
             records[record.name] = record
     return records

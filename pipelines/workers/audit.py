@@ -30,7 +30,7 @@ class Audit:
     """URL of the folder in which the shards' planned rows are."""
     output: str
     """URL of the output."""
-    contract: str
+    folder: str
     """Folder of the kept rows."""
     schema: pa.Schema
     """Schema of the kept rows."""
@@ -52,12 +52,12 @@ class Audit:
                 makes the shards again.
             TakenOverError: the output belongs to another run.
         """
-        output, contracts = Folder(self.output), (self.contract, REJECTS)
-        planned = {shard.file(contract) for shard in shards for contract in contracts} | set(other_files)
-        found = [name for contract in contracts for name in output.sizes(contract)]
+        output, folders = Folder(self.output), (self.folder, REJECTS)
+        planned = {shard.file(folder) for shard in shards for folder in folders} | set(other_files)
+        found = [name for folder in folders for name in output.sizes(folder)]
         if strange := [name for name in found if name not in planned and not posixpath.basename(name).startswith(".")]:
             raise AuditError(f"{output.url} holds files that are not in its plan, such as {strange[0]}: remove them")
-        records = finished(output, shards, contracts)  # the sizes of their files are right
+        records = finished(output, shards, folders)  # the sizes of their files are right
         wrong = {shard.name: "no marker that agrees with its files" for shard in shards if shard.name not in records}
         wrong |= self._faults([shard for shard in shards if shard.name in records], records)
         if wrong:
@@ -99,7 +99,7 @@ class Audit:
             record, group = Record.from_json(row["record"]), None if row["row_group"] < 0 else row["row_group"]
             planned = source.read_table(row["source"], columns=list(self.planned_columns), row_group=group)
             try:
-                kept = _columns(output, shard_file(record.name, self.contract), self.schema, self.kept_columns)
+                kept = _columns(output, shard_file(record.name, self.folder), self.schema, self.kept_columns)
                 rejected = _columns(output, shard_file(record.name, REJECTS), REJECT, ("key", "reason"))
                 fault = self.fault(planned, kept, rejected, record)
             except (OSError, pa.ArrowException) as error:

@@ -43,18 +43,18 @@ def stream_shards(
 
 
 def process_shards(
-    actor: type, job: Any, shards: list[Shard], contracts: tuple[str, str], pool: Pool, *, doing: str
+    actor: type, job: Any, shards: list[Shard], folders: tuple[str, str], pool: Pool, *, doing: str
 ) -> None:
     """Process the shards that are not done yet, with actors that do all the work of a stage.
 
     Args:
         actor: a class that is made from `job` and, called with one shard, returns its record.
         job: what the actors of a run are told; has `config` and `owner`.
-        contracts: the folders of kept and of rejected rows.
+        folders: those of kept and of rejected rows.
         doing: what the progress line calls the work.
     """
     output = Folder(job.config.output)
-    records = finished(output, shards, contracts)
+    records = finished(output, shards, folders)
     pending = [shard for shard in shards if shard.name not in records]
     logger.info("shards left: %d of %d", len(pending), len(shards))
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.corpus.audit import audit_of
-from pipelines.corpus.plan import CONTRACTS, Plan
+from pipelines.corpus.plan import FOLDERS, Plan
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, TakenOverError, claim, commit_shard, finished
 from pipelines.workers.audit import AuditError
@@ -36,7 +36,7 @@ def commit(folder: Folder, shard: Shard, keys: pa.Array) -> None:
 
 def test_an_output_that_is_the_plan_passes_and_its_records_are_those_of_the_markers(output):
     records = audit_of(output, output).run(PLAN.shards, "run", PLAN.files)
-    assert records == finished(output, SHARDS, CONTRACTS)
+    assert records == finished(output, SHARDS, FOLDERS)
     assert records.keys() == {"train-00000", "val-00000"}
 
 
@@ -44,7 +44,7 @@ def test_wrong_shards_are_named_and_are_to_be_done_again(output):
     commit(output, SHARDS[1], pa.array([4, 5, 5, 7], pa.int64()))
     with pytest.raises(AuditError, match=r"1 of 2 shards .*val-00000: 4 rows planned, 4 found, 3 distinct"):
         audit_of(output, output).run(PLAN.shards, "run", PLAN.files)
-    assert finished(output, SHARDS, CONTRACTS).keys() == {"train-00000"}
+    assert finished(output, SHARDS, FOLDERS).keys() == {"train-00000"}
     assert not output.exists("_state/shards/val-00000.json")
     output.write(SHARDS[0].file("rejects"), b"another size")
     with pytest.raises(AuditError, match=r"2 of 2 shards .*train-00000: no marker that agrees with its files"):

@@ -21,7 +21,7 @@ from pipelines import rebuild_corpus as stage
 from pipelines.corpus import candidates
 from pipelines.corpus.audit import audit_of
 from pipelines.corpus.metadata import read_input
-from pipelines.corpus.plan import CONTRACTS, load_plan
+from pipelines.corpus.plan import FOLDERS, load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import save_config
@@ -137,7 +137,7 @@ def test_lost_and_damaged_state_is_done_again_in_place(world, make_config, undis
 def test_a_run_that_was_taken_over_commits_nothing_more(undisturbed, tmp_path):
     output = Folder(str(tmp_path / "corpus"))
     plan = load_plan(Folder(str(undisturbed)))
-    record = next(iter(finished(Folder(str(undisturbed)), plan.shards, CONTRACTS).values()))
+    record = next(iter(finished(Folder(str(undisturbed)), plan.shards, FOLDERS).values()))
     claim(output, "new", {})
     with pytest.raises(TakenOverError, match="run new"):
         commit_shard(output, "old", record, {"rgbd": [], "rejects": []})
@@ -168,7 +168,7 @@ def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(world, make
     output = Folder(config.output)
     done, plan = markers(tmp_path / "corpus"), load_plan(output)
     assert 0 < len(done) < len(plan.shards)
-    assert {f"{name}.json" for name in finished(output, plan.shards, CONTRACTS)} == done.keys()
+    assert {f"{name}.json" for name in finished(output, plan.shards, FOLDERS)} == done.keys()
     rows = rows_of(tmp_path / "corpus")["rgbd"]
     assert [row for row in rows_of(undisturbed)["rgbd"] if row in rows] == rows
     assert not output.exists("_SUCCESS.json")
@@ -221,4 +221,4 @@ def test_the_audit_finds_doubled_and_missing_rows(undisturbed, tmp_path):
     output.write_tables(file, [table, table.slice(0, 1)])
     with pytest.raises(AuditError, match="again to redo"):
         audit_of(output, output).run(plan.shards, run, plan.files)
-    assert name not in finished(output, plan.shards, CONTRACTS)
+    assert name not in finished(output, plan.shards, FOLDERS)

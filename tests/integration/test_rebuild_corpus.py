@@ -34,7 +34,7 @@ from pipelines.corpus.candidates import make_plan
 from pipelines.corpus.finish import has_lost_files
 from pipelines.corpus.graph import Actors, CorpusGraph
 from pipelines.corpus.metadata import read_input
-from pipelines.corpus.plan import CONTRACTS, load_plan
+from pipelines.corpus.plan import FOLDERS, load_plan
 from pipelines.corpus.relabel import is_corpus, relabel_plan
 from pipelines.corpus.remove_duplicates import remove_duplicates, rewrite
 from pipelines.corpus.resources import fit
@@ -217,7 +217,7 @@ def test_moving_duplicates_to_the_rejects_can_be_done_again_at_any_point(corpus,
     shutil.copytree(corpus.folder, tmp_path / "copy")
     output = Folder(str(tmp_path / "copy"))
     config = dataclasses.replace(corpus.config, output=output.url)
-    records = finished(output, load_plan(output).shards, CONTRACTS)
+    records = finished(output, load_plan(output).shards, FOLDERS)
     record = next(record for record in records.values() if record.kept > 1 and record.rejected)
     rgbd = shard_file(record.name, "rgbd")
     before, rows = output.read(rgbd), output.read_table(rgbd).to_pylist()
@@ -238,7 +238,7 @@ def test_moving_duplicates_to_the_rejects_can_be_done_again_at_any_point(corpus,
 
 def test_a_shard_without_duplicates_is_left_as_it_is(corpus):
     output = Folder(str(corpus.folder))
-    record = next(record for record in finished(output, load_plan(output).shards, CONTRACTS).values() if record.kept)
+    record = next(record for record in finished(output, load_plan(output).shards, FOLDERS).values() if record.kept)
     nothing = pa.table({"key": [7], "kept": [8], "same": [True]})
     before = snapshot(corpus.folder)
     assert rewrite(record, corpus.config, "of nobody", nothing) is None

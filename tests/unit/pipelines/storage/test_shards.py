@@ -19,7 +19,7 @@ from pipelines.storage.shards import (
 )
 
 SHARD = Shard("train-00007", "source.parquet", 0, rows=5)
-CONTRACTS = ("rgbd", "rejects")
+FOLDERS = ("rgbd", "rejects")
 TABLES = {"rgbd": [pa.table({"key": [1, 2, 3]})], "rejects": [pa.table({"key": [4, 5]})]}
 
 
@@ -36,7 +36,7 @@ def record(**changes) -> Record:
 
 def test_a_committed_shard_is_finished(output):
     done = commit_shard(output, "run", record(), TABLES)
-    assert finished(output, [SHARD], CONTRACTS) == {SHARD.name: done}
+    assert finished(output, [SHARD], FOLDERS) == {SHARD.name: done}
     assert set(done.sizes) == {"rgbd/train/00007.parquet", "rejects/train/00007.parquet"}
 
 
@@ -49,19 +49,19 @@ def test_a_record_that_loses_rows_cannot_be_made():
 def test_a_shard_without_one_of_its_files_is_not_finished(output, lost):
     commit_shard(output, "run", record(), TABLES)
     output.delete(lost)
-    assert finished(output, [SHARD], CONTRACTS) == {}
+    assert finished(output, [SHARD], FOLDERS) == {}
 
 
 def test_a_shard_whose_file_was_cut_is_not_finished(output):
     commit_shard(output, "run", record(), TABLES)
     output.write(SHARD.file("rgbd"), output.read(SHARD.file("rgbd"))[:-1])
-    assert finished(output, [SHARD], CONTRACTS) == {}
+    assert finished(output, [SHARD], FOLDERS) == {}
 
 
 def test_a_marker_without_meaning_is_no_marker(output):
     for content in (b"", b"{", b"{}", b'{"name": 1}', b"[]", b"null"):
         output.write("_state/shards/train-00007.json", content)
-        assert finished(output, [SHARD], CONTRACTS) == {}
+        assert finished(output, [SHARD], FOLDERS) == {}
 
 
 def test_a_shard_done_twice_holds_its_rows_once(output):
@@ -69,7 +69,7 @@ def test_a_shard_done_twice_holds_its_rows_once(output):
     done = commit_shard(
         output, "run", record(kept=5, rejected={}), {"rgbd": [pa.table({"key": range(5)})], "rejects": []}
     )
-    assert finished(output, [SHARD], CONTRACTS) == {SHARD.name: done}
+    assert finished(output, [SHARD], FOLDERS) == {SHARD.name: done}
     assert not output.exists(SHARD.file("rejects"))
 
 
@@ -77,25 +77,25 @@ def test_a_shard_whose_file_does_not_open_is_forgotten_one_that_a_store_denies_i
     commit_shard(output, "run", record(), TABLES)
     with pytest.raises(PermissionError), redone_if_damaged(output, SHARD.name):
         raise PermissionError(13, "denied")
-    assert SHARD.name in finished(output, [SHARD], CONTRACTS)
+    assert SHARD.name in finished(output, [SHARD], FOLDERS)
     name = SHARD.file("rgbd")
     output.write(name, bytes(output.sizes()[name]))
     with pytest.raises(pa.ArrowInvalid) as caught, redone_if_damaged(output, SHARD.name):
         output.read_table(name)
     assert "train-00007" in caught.value.__notes__[-1]
-    assert finished(output, [SHARD], CONTRACTS) == {}
+    assert finished(output, [SHARD], FOLDERS) == {}
 
 
 def test_a_forgotten_shard_is_to_be_done(output):
     commit_shard(output, "run", record(), TABLES)
     forget(output, [SHARD.name])
-    assert finished(output, [SHARD], CONTRACTS) == {}
+    assert finished(output, [SHARD], FOLDERS) == {}
 
 
 def test_markers_of_another_plan_do_not_count(output):
     commit_shard(output, "run", record(), TABLES)
-    assert finished(output, [Shard(SHARD.name, "source.parquet", 0, rows=6)], CONTRACTS) == {}
-    assert finished(output, [Shard("val-00007", "source.parquet", 0, rows=5)], CONTRACTS) == {}
+    assert finished(output, [Shard(SHARD.name, "source.parquet", 0, rows=6)], FOLDERS) == {}
+    assert finished(output, [Shard("val-00007", "source.parquet", 0, rows=5)], FOLDERS) == {}
 
 
 def test_totals_add():
@@ -107,5 +107,5 @@ def test_a_marker_of_an_earlier_version_is_read(output):
     marker = json.loads(output.read("_state/shards/train-00007.json"))
     marker["label_seconds"] = marker.pop("device_seconds")
     output.write("_state/shards/train-00007.json", json.dumps(marker).encode())
-    assert finished(output, [SHARD], CONTRACTS) == {SHARD.name: done}
+    assert finished(output, [SHARD], FOLDERS) == {SHARD.name: done}
     assert done.device_seconds == 1.5
