@@ -47,16 +47,10 @@ class Command(Generic[Config]):
     """One submission."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
-    dry_run: bool = False
-    """Check input, output, model and cluster, print the plan and the full configuration, and stop."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PresetCommand(Command[Config]):
-    """One submission of a stage that has presets."""
-
     preset: Literal["ldm3d", "ldm3d-4c", "toy"] = "ldm3d"
     """Named settings to start from; the defaults shown here are this preset's."""
+    dry_run: bool = False
+    """Check input, output, model and cluster, print the plan and the full configuration, and stop."""
 
 
 def parse(config_class: Callable[..., Config], arguments: list[str], about: str | None = None) -> Command[Config]:
@@ -66,12 +60,12 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     name = first.parse_known_args(arguments)[0].preset
     presets = presets_of(config_class)
     preset = name if name in presets else "ldm3d"  # the parser below refuses an unknown name
-    config = config_class(**_required(config_class), **presets.get(preset, {}))
-    default = PresetCommand(config=config, preset=preset) if presets else Command(config=config)  # type: ignore[arg-type]
+    config = config_class(**_required(config_class), **presets[preset])
+    default = Command(config=config, preset=preset)  # type: ignore[arg-type]
     registry = ConstructorRegistry()
     registry.struct_rule(_with_whole_paragraphs)
     return tyro.cli(
-        type(default)[config_class],  # type: ignore[index]
+        Command[config_class],  # type: ignore[valid-type]
         prog=f"python -m jobs.{Path(sys.argv[0]).stem}",
         args=arguments,
         default=default,

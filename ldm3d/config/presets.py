@@ -141,7 +141,7 @@ EVALUATE: Presets = {
 
 
 def presets_of(config_class: Callable[..., Any]) -> Presets:
-    """Return the presets of a stage, given the class of its configuration; an export has none."""
+    """Return the presets of a stage, given the class of its configuration."""
     tables: dict[Any, Presets] = {
         CorpusConfig: PRESETS,
         AutoencoderConfig: AUTOENCODER,
@@ -149,6 +149,6 @@ def presets_of(config_class: Callable[..., Any]) -> Presets:
         DiffusionConfig: DIFFUSION,
         GenerateConfig: GENERATE,
         EvaluateConfig: EVALUATE,
-        ExportConfig: {},  # the run says what it was made with
+        ExportConfig: {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}},  # the run says what it was made with
     }
     return tables[config_class]
