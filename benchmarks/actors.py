@@ -12,12 +12,13 @@ import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from benchmarks.measure import Ratio, arguments, cluster, in_order, save
+from benchmarks.measure import arguments, cluster, save
 from benchmarks.metric_rates import SETS, write_pictures
+from benchmarks.scaling import scaling
 from ldm3d.config import (
     ActorsConfig,
     CaptionsConfig,
@@ -40,12 +41,7 @@ from pipelines.storage.shards import MARKERS
 SHARD = 16  # pictures
 BEFORE = 4  # first shards, whose times may include start-up: no more are under way at once
 PIXELS = 256
-CASES = {
-    "one actor": {"actors": 1, "cpus": 1.0},
-    "two actors": {"actors": 2, "cpus": 1.0},
-    "one actor, two threads": {"actors": 1, "cpus": 2.0},
-}
-ALONE, TWO, THREADS = CASES
+
 Stage = tuple[Callable[[Any], Any], EvaluateConfig | GenerateConfig]
 
 
@@ -77,26 +73,14 @@ def generation(root: Path, samples: int) -> Stage:
     return generate, config
 
 
-def speed(stage: Stage, address: str, case: dict[str, Any]) -> float:
+def speed(stage: Stage, address: str, actors: int, cpus: float) -> float:
     """Return pictures per second in the steady state of a run."""
     run, config = stage
     with tempfile.TemporaryDirectory() as output:
-        run(replace(config, output=output, cluster=ActorsConfig(address=address, gpus=0, **case)))
+        cluster_config = ActorsConfig(address=address, gpus=0, actors=actors, cpus=cpus)
+        run(replace(config, output=output, cluster=cluster_config))
         times = sorted(file.stat().st_mtime for file in Path(output, MARKERS).iterdir())
     return (len(times) - BEFORE) * SHARD / (times[-1] - times[BEFORE - 1])
-
-
-def measure(stage: Stage, address: str, repeats: int) -> dict[str, Any]:
-    """Measure all cases in turns."""
-    rates: dict[str, list[float]] = {case: [] for case in CASES}
-    for turn in range(repeats):
-        for case in in_order(CASES, turn):
-            rates[case].append(speed(stage, address, CASES[case]))
-    return {
-        "pictures_per_s": {case: median(found) for case, found in rates.items()},
-        "speedup": Ratio.of(rates[TWO], rates[ALONE]),
-        "speedup_of_threads": Ratio.of(rates[THREADS], rates[ALONE]),
-    }
 
 
 def main() -> None:
@@ -111,11 +95,7 @@ def main() -> None:
             "generate": generation(Path(name, "generate"), asked.samples),
         }
         for stage, work in stages.items():
-            found = measure(work, address, asked.repeats)
-            records[stage] = found
-            print(f"{stage}:", ", ".join(f"{case} {rate:.2f}/s" for case, rate in found["pictures_per_s"].items()))
-            print(f"  two actors {found['speedup']}, efficiency {found['speedup'].middle / 2:.0%}")
-            print(f"  two threads {found['speedup_of_threads']}", flush=True)
+            records[stage] = scaling(stage, "actor", "pictures", partial(speed, work, address), asked.repeats)
     save("actors", {**vars(asked), "stages": records})
 
 

@@ -13,15 +13,15 @@ that is equally good at both kinds of work.
 """
 
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-from benchmarks.measure import RATES, Ratio, alone, arguments, in_order, save
+from benchmarks.measure import RATES, Ratio, alone, arguments, in_turns, save, timed
 from benchmarks.toy_training import LOOP, Toy, train
 from ldm3d.models import stable_diffusion
 from ldm3d.training.flops import count_flops
@@ -63,12 +63,8 @@ def denoise() -> Callable[[], Any]:
 
 def _seconds(part: Callable[[], Callable[[], Any]]) -> float:
     """Return the seconds of the fastest turn: the first one also allocates."""
-    call, taken = part(), []
-    for _ in range(TURNS):
-        began = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - began)
-    return min(taken)
+    call = part()
+    return min(timed(call)[0] for _ in range(TURNS))
 
 
 def _flops(part: Callable[[], Callable[[], Any]]) -> int:
@@ -79,12 +75,10 @@ def _flops(part: Callable[[], Callable[[], Any]]) -> int:
 
 def main() -> None:
     asked = arguments(__doc__, steps=20, repeats=3, real=1)
-    turns: dict[str, list[dict[str, float]]] = {"cached": [], "encoding": []}
     with tempfile.TemporaryDirectory() as name:
         toy = Toy.make(Path(name), asked.steps)
-        for turn in range(asked.repeats):
-            for side in in_order(turns, turn):
-                turns[side].append(alone(train, getattr(toy, side), asked.steps)[0])
+        sides = {side: partial(alone, train, getattr(toy, side), asked.steps) for side in ("cached", "encoding")}
+        turns = in_turns(sides, asked.repeats)
     record: dict[str, Any] = {"steps": asked.steps, "toy": {}}
     for per in RATES:
         cached, encoding = ([LOOP.batch_size * turn[per] for turn in found] for found in turns.values())
@@ -92,7 +86,7 @@ def main() -> None:
         record["toy"][per] = {"cached": median(cached), "encoding": median(encoding), "ratio": ratio}
         print(f"toy, samples {per}: {median(cached):.1f} / {median(encoding):.1f} = {ratio}", flush=True)
     if asked.real:
-        real = alone(real_size)[0]
+        real = alone(real_size)
         print(f"Stable Diffusion: {real['encode_s']:.1f} s to encode, {real['unet_s']:.1f} s for the U-Net")
         print(f"  = {real['ratio']:.2f} by time, {real['ratio_of_operations']:.2f} by operations", flush=True)
         record["real_size"] = real

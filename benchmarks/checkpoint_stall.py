@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.measure import alone, arguments, medians, save
+from benchmarks.measure import alone, arguments, medians, save, timed
 from benchmarks.toy_training import Observed, Toy, training_of
 from pipelines.storage.folder import Folder
 from pipelines.training.checkpoints import Checkpoints, Tensors
@@ -72,15 +72,15 @@ def _measure(
     checkpoints = Checkpoints(Folder(str(folder)), keep=1)
     with ThreadPoolExecutor(1) as waiter:
         for turn in range(repeats):
-            usual = median(_seconds(step) for _ in range(USUAL))
+            usual = median(timed(step)[0] for _ in range(USUAL))
             began = time.perf_counter()
             checkpoints.save(turn, tensors(), {})
             held = time.perf_counter() - began
             slower, written = 0.0, waiter.submit(checkpoints.wait)
             while not written.done():
-                slower += _seconds(step) - usual
+                slower += timed(step)[0] - usual
             write = time.perf_counter() - began
-            saved = _seconds(lambda: torch.save([part.state_dict() for part in parts], folder / "peer.pt"))
+            saved, _ = timed(torch.save, [part.state_dict() for part in parts], folder / "peer.pt")
             turns.append({"step": usual, "held": held, "slower": slower, "written_after": write, "torch_save": saved})
     checkpoints.close()
     middle = medians(turns)
@@ -89,16 +89,10 @@ def _measure(
     return {"gigabytes": gigabytes, **middle, "stall": stall, "stall_in_steps": stall / middle["step"]}
 
 
-def _seconds(call: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
-
-
 def main() -> None:
     asked = arguments(__doc__, millions=80, repeats=3)
     with tempfile.TemporaryDirectory() as name:
-        found, _ = alone(run, Path(name), asked.millions, asked.repeats)
+        found = alone(run, Path(name), asked.millions, asked.repeats)
     for state, each in found.items():
         print(
             f"{state}, {each['gigabytes']:.3f} GB: {each['held']:.3f} s, then {each['slower']:.3f} s in slower steps"

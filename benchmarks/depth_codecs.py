@@ -9,7 +9,6 @@ any codec. Every codec runs on every map in turn, on one thread, and must restor
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import cv2
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.measure import arguments, save
+from benchmarks.measure import arguments, save, timed
 from benchmarks.stand_ins import network_maps
 from ldm3d.images import decode_depth, encode_depth
 from ldm3d.rgbd import pack_depth, unpack_depth
@@ -89,12 +88,8 @@ def measure(maps: Depth, repeats: int) -> dict[str, dict[str, float]]:
 
 
 def _best(function: Callable[[Any], Any], value: Any, repeats: int) -> tuple[float, Any]:
-    seconds = []
-    for _ in range(repeats):
-        began = perf_counter()
-        result = function(value)
-        seconds.append(perf_counter() - began)
-    return min(seconds), result
+    turns = [timed(function, value) for _ in range(repeats)]
+    return min(seconds for seconds, _ in turns), turns[-1][1]
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,8 +19,8 @@ import pyarrow.parquet as pq
 from benchmarks.download import Case, run_peer
 from benchmarks.measure import Ratio, arguments, command, save
 from benchmarks.photos import make_photos, serve
-from benchmarks.stand_ins import small_dpt
-from ldm3d.toy.world import LAION
+from benchmarks.stand_ins import save_small_dpt
+from ldm3d.toy.world import Row, write_metadata
 
 PHOTO = (640, 480)
 CPUS = 2
@@ -38,9 +37,10 @@ FLAGS = {
 
 def run_ours(urls: list[str], model: Path, folder: Path) -> float:
     """Run the corpus stage as a user does. Returns its seconds."""
-    write_metadata(folder / "metadata.parquet", urls)
+    rows = tuple(Row("photograph", url, "a photograph", *PHOTO) for url in urls)
+    write_metadata(folder / "metadata", rows, files=1)
     flags = FLAGS | {
-        "--input": str(folder / "metadata.parquet"),
+        "--input": str(folder / "metadata"),
         "--output": str(folder / "corpus"),
         "--label.depth-model": str(model),
     }
@@ -63,20 +63,6 @@ def run_in_fresh_folder(run: Callable[[list[str], Path, Path], float], urls: lis
         return run(urls, model, Path(name))
 
 
-def write_metadata(file: Path, urls: list[str]) -> None:
-    columns: dict[str, list[Any]] = {
-        "SAMPLE_ID": list(range(len(urls))),
-        "URL": urls,
-        "TEXT": ["a photograph"] * len(urls),
-        "HEIGHT": [PHOTO[1]] * len(urls),
-        "WIDTH": [PHOTO[0]] * len(urls),
-        "LICENSE": ["?"] * len(urls),
-        "NSFW": ["UNLIKELY"] * len(urls),
-        "similarity": [0.35] * len(urls),
-    }
-    pq.write_table(pa.table(columns, schema=LAION), file)
-
-
 def main() -> None:
     asked = arguments(__doc__, size=1536, repeats=3)
     short = asked.size // SHORT
@@ -85,7 +71,7 @@ def main() -> None:
     total: dict[str, list[float]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as name, serve(make_photos(*PHOTO, count=asked.size), asked.size) as urls:
         model = Path(name) / "model"
-        small_dpt(model)
+        save_small_dpt(model)
         for _ in range(asked.repeats):
             for side, run in sides.items():
                 few, many = (run_in_fresh_folder(run, urls[:count], model) for count in (short, asked.size))

@@ -8,7 +8,6 @@ Score and CLIP similarity summed on a cluster of two CPUs. Each size has a drive
 """
 
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import alone, arguments, cluster, save
+from benchmarks.measure import alone_with_cost, arguments, cluster, save, timed
 from ldm3d.config import ActorsConfig, EvaluateConfig
 from ldm3d.images import encode_rgb
 from ldm3d.schema import IMAGE
@@ -79,15 +78,14 @@ def _lists(values: np.ndarray) -> pa.Array:
 def drive(config: EvaluateConfig) -> dict[str, float]:
     """Numbers of what is measured, as the stage makes them. Returns seconds of planning and of summing."""
     connect(config.cluster)
-    began = time.perf_counter()
-    plan = plan_of(config)
-    planned = time.perf_counter()
-    found = {result.metric: result for result in Results(plan, RUN, "").rows()}
+    plan_s, plan = timed(plan_of, config)
+    sum_s, results = timed(lambda: list(Results(plan, RUN, "").rows()))
+    found = {result.metric: result for result in results}
     if set(found) != set(config.metrics) or {each.num_samples for each in found.values()} != {
         plan.subjects[0].pictures.rows
     }:
         raise RuntimeError(f"numbers are missing: {found}")
-    return {"plan_s": planned - began, "sum_s": time.perf_counter() - planned}
+    return {"plan_s": plan_s, "sum_s": sum_s}
 
 
 def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
@@ -100,7 +98,7 @@ def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
         cluster=ActorsConfig(address=address),
     )
     write_features(config)
-    times, cost = alone(drive, config)
+    times, cost = alone_with_cost(drive, config)
     return {"pictures": rows, **times, "driver_cpu_s": cost.cpu_s, "driver_peak_mib": cost.peak_mib}
 
 

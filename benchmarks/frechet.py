@@ -8,15 +8,15 @@ torch-fidelity uses. Once with more features than dimensions, and once with fewe
 """
 
 import os
-import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from benchmarks.measure import Ratio, alone, arguments, save
+from benchmarks.measure import Ratio, alone, arguments, in_turns, save, timed
 from ldm3d.metrics.gaussian import FrechetSlope, GaussianSums, frechet_distance
 
 FEATURES = {"regular": 2.5, "fewer features than dimensions": 0.5}  # times the dimensions
@@ -61,17 +61,11 @@ def measure(dimensions: int, repeats: int) -> dict[str, Any]:
             GaussianSums.of(random.standard_normal((count, dimensions)) @ mix * scale + shift)
             for scale, shift in ((1.0, 0.0), (1.1, 0.2))
         )
-        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-        distances = {}
-        for _ in range(repeats):
-            for way, distance in WAYS.items():
-                began = time.perf_counter()
-                distances[way] = distance(one, other)
-                seconds[way].append(time.perf_counter() - began)
-        rates = {way: [1 / each for each in taken] for way, taken in seconds.items()}
+        turns = in_turns({way: partial(timed, distance, one, other) for way, distance in WAYS.items()}, repeats)
+        rates = {way: [1 / seconds for seconds, _ in each] for way, each in turns.items()}
         found[case] = {
-            "seconds": {way: median(taken) for way, taken in seconds.items()},
-            "distances": distances,
+            "seconds": {way: median(seconds for seconds, _ in each) for way, each in turns.items()},
+            "distances": {way: each[-1][1] for way, each in turns.items()},
             "ratio": {peer: Ratio.of(rates["ours"], rates[peer]) for peer in PEERS},
             "ratio_with_error": {peer: Ratio.of(rates["ours with its error"], rates[peer]) for peer in PEERS},
         }
@@ -81,7 +75,7 @@ def measure(dimensions: int, repeats: int) -> dict[str, Any]:
 def main() -> None:
     asked = arguments(__doc__, dimensions=2_048, repeats=3)
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # for the process that is started
-    found, _ = alone(measure, asked.dimensions, asked.repeats)
+    found = alone(measure, asked.dimensions, asked.repeats)
     for case, each in found.items():
         print(f"{case}:", ", ".join(f"{way} {seconds:.2f} s" for way, seconds in each["seconds"].items()))
         print("  distances", ", ".join(f"{way} {value:.9g}" for way, value in each["distances"].items()))

@@ -11,13 +11,14 @@ from them. One torch thread each; fresh processes, in turns.
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.measure import alone, arguments, in_order, medians, ratios, save
+from benchmarks.measure import alone, arguments, in_turns, medians, ratios, save
 from ldm3d.config import ModelConfig
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
@@ -107,18 +108,15 @@ def measure(case: str, folder: str, images: int, steps: int, repeats: int) -> di
     Raises:
         RuntimeError: drawn one by one in float32, pictures differ from those of diffusers.
     """
+    drawn = folder, images, steps
     sides: dict[str, tuple[Any, ...]] = {
-        "diffusers": (diffusers,),
-        "one by one": (ours, 1, "float32"),
-        "batched": (ours, BATCH, "float32"),
+        "diffusers": (diffusers, *drawn),
+        "one by one": (ours, *drawn, 1, "float32"),
+        "batched": (ours, *drawn, BATCH, "float32"),
     }
     if has_bfloat16():
-        sides["batched, bfloat16"] = (ours, BATCH, "bfloat16")
-    turns: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
-    for turn in range(repeats):
-        for side in in_order(sides, turn):
-            function, *more = sides[side]
-            turns[side].append(alone(function, folder, images, steps, *more)[0])
+        sides["batched, bfloat16"] = (ours, *drawn, BATCH, "bfloat16")
+    turns = in_turns({side: partial(alone, *called) for side, called in sides.items()}, repeats)
     expected = turns["diffusers"][0]["images"]
     off = {side: np.abs(found[0]["images"].astype(int) - expected) for side, found in turns.items()}
     if off["one by one"].max() > 1 or (off["one by one"] > 0).mean() > ALIKE:

@@ -10,44 +10,27 @@ cluster, so that peak memory is measured for each.
 import dataclasses
 import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from benchmarks.measure import alone, arguments, cluster, save
+from benchmarks.measure import alone_with_cost, arguments, cluster, save
 from benchmarks.stand_ins import EmptyDownloader, FlatLabeler
 from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig, SelectConfig, ShardConfig
 from ldm3d.toy.depth_model import tiny_depth_model
-from ldm3d.toy.world import LAION
+from ldm3d.toy.world import Row, write_metadata
 from pipelines.corpus.graph import Actors
 from pipelines.rebuild_corpus import rebuild_corpus
 
 FILES = 4
 
 
-def write_metadata(folder: Path, rows: int) -> None:
-    """Write LAION-like metadata of good rows, with captions and URLs of the usual length."""
-    folder.mkdir(parents=True)
-    for part, numbers in enumerate(np.array_split(np.arange(rows), FILES)):
-        count = len(numbers)
-        columns = [
-            numbers,
-            [
-                f"https://images.example.invalid/{number % 977}/photographs/{number:09d}-large.jpg"
-                for number in numbers
-            ],
-            [f"photograph number {number} of a red sphere next to a blue cube on a floor" for number in numbers],
-            np.full(count, 480),
-            np.full(count, 640),
-            ["?"] * count,
-            ["UNLIKELY"] * count,
-            np.full(count, 0.35),
-        ]
-        arrays = [pa.array(values, kind) for values, kind in zip(columns, LAION.types, strict=True)]
-        pq.write_table(pa.Table.from_arrays(arrays, schema=LAION), folder / f"{part:05d}.parquet")
+def metadata_rows(count: int) -> Iterator[Row]:
+    """Yield good rows, with captions and URLs of the usual length."""
+    for number in range(count):
+        url = f"https://images.example.invalid/{number % 977}/photographs/{number:09d}-large.jpg"
+        caption = f"photograph number {number} of a red sphere next to a blue cube on a floor"
+        yield Row("photograph", url, caption, 640, 480)
 
 
 def drive(config: CorpusConfig) -> dict[str, float]:
@@ -69,7 +52,7 @@ def drive(config: CorpusConfig) -> dict[str, float]:
 
 def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
     """Measure one size: seconds of each part, milliseconds per shard, peak memory of the driver."""
-    write_metadata(folder / f"metadata-{rows}", rows)
+    write_metadata(folder / f"metadata-{rows}", tuple(metadata_rows(rows)), FILES)
     preset = PRESETS["toy"]
     config = CorpusConfig(
         input=str(folder / f"metadata-{rows}"),
@@ -80,7 +63,7 @@ def measure(rows: int, folder: Path, address: str) -> dict[str, Any]:
         shards=ShardConfig(),
         cluster=ClusterConfig(address=address),
     )
-    times, cost = alone(drive, config)
+    times, cost = alone_with_cost(drive, config)
     shards = math.ceil(rows / config.shards.rows)
     return {
         "rows": rows,

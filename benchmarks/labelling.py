@@ -14,21 +14,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Ratio, alone, arguments, cluster, save
-from benchmarks.photos import make_photos
-from benchmarks.stand_ins import DiaryLabeler, FastLabeler, SlowLabeler, small_dpt
+from benchmarks.measure import Ratio, alone, arguments, cluster, in_turns, save
+from benchmarks.photos import make_photos, photo_rows
+from benchmarks.stand_ins import DiaryLabeler, FastLabeler, SlowLabeler, save_small_dpt
 from ldm3d.config import ClusterConfig, CorpusConfig, DownloadConfig, DuplicatesConfig, LabelConfig, to_json
 from ldm3d.images import decode_rgb, encode_depth
-from ldm3d.keys import make_key
-from ldm3d.schema import IMAGE, conform
 from pipelines.corpus.graph import Actors
 from pipelines.corpus.label_depth import DECODE_THREADS
 from pipelines.corpus.plan import Plan, save_plan
@@ -50,41 +48,23 @@ EMULATED = {  # stage, its accelerator's maximum in rows/s, codec of the written
 }
 
 
-def make_corpus(folder: Path, rows: int) -> None:
+def make_corpus(folder: Path, count: int) -> None:
     """Write a finished corpus of photographs without downloading any."""
     output = Folder(str(folder))
     claim(output, "benchmark", {})
     photos = make_photos(SIZE, SIZE, quality=95)
     depth = encode_depth(np.zeros((SIZE, SIZE), np.uint16), "png")
     shards = []
-    for number, start in enumerate(range(0, rows, SHARD_ROWS)):
-        urls = [f"http://example.invalid/{row}" for row in range(start, min(rows, start + SHARD_ROWS))]
-        images = [photos[row % len(photos)] for row in range(len(urls))]
-        count = len(urls)
-        columns = {
-            "key": [make_key(url) for url in urls],
-            "url": urls,
-            "caption": ["a photograph"] * count,
-            "image": pa.array([{"bytes": image, "path": "photo.jpg"} for image in images], IMAGE),
-            "depth": pa.array([{"bytes": depth, "path": "depth.png"}] * count, IMAGE),
-            "depth_min": np.zeros(count, np.float32),
-            "depth_max": np.ones(count, np.float32),
-            "original_width": [SIZE] * count,
-            "original_height": [SIZE] * count,
-            "sha256": [""] * count,
-            "perceptual_hash": [0] * count,
-            "similarity": pa.nulls(count, pa.float32()),
-            "nsfw": pa.nulls(count, pa.string()),
-            "split": ["train"] * count,
-        }
-        groups = row_groups(conform(pa.table(columns), "rgbd/v1"), BATCH)
-        record = Record(f"train-{number:05d}", count, count, {}, {})
+    for number, start in enumerate(range(0, count, SHARD_ROWS)):
+        rows = photo_rows(range(start, min(count, start + SHARD_ROWS)), photos, [depth], SIZE)
+        groups = row_groups(rows, BATCH)
+        record = Record(f"train-{number:05d}", rows.num_rows, rows.num_rows, {}, {})
         commit_shard(output, "benchmark", record, {"rgbd": groups}, {"rgbd": RGBD_OPTIONS})
-        shards.append(Shard(record.name, "", None, count))
-    save_plan(Plan(shards, rows, {}), output)
+        shards.append(Shard(record.name, "", None, record.rows))
+    save_plan(Plan(shards, count, {}), output)
     config = CorpusConfig(input="", output="", download=DownloadConfig(image_size=SIZE))
     save_config(output, {}, to_json(config))
-    output.write("_SUCCESS.json", json.dumps({"rows_kept": rows}).encode())
+    output.write("_SUCCESS.json", json.dumps({"rows_kept": count}).encode())
 
 
 def relabel(corpus: Path, model: Path, labeler: type, codec: Any) -> float:
@@ -145,12 +125,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         corpus, model = Path(name) / "corpus", Path(name) / "model"
         make_corpus(corpus, asked.size)
-        small_dpt(model)
+        save_small_dpt(model)
         with cluster(cpus=2):
-            ours, bare = [], []
-            for _ in range(asked.repeats):
-                ours.append(relabel(corpus, model, DiaryLabeler, "jxl"))
-                bare.append(alone(bare_loop, str(corpus), str(model))[0])
+            sides = {
+                "ours": partial(relabel, corpus, model, DiaryLabeler, "jxl"),
+                "bare": partial(alone, bare_loop, str(corpus), str(model)),
+            }
+            ours, bare = in_turns(sides, asked.repeats).values()
         ratio = Ratio.of(ours, bare)
         print(f"DPT on one CPU thread: {median(ours):.1f} / {median(bare):.1f} rows/s = {ratio}", flush=True)
         busy = {}

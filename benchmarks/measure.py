@@ -8,15 +8,17 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import psutil
+
+T = TypeVar("T")
 
 RESULTS = Path("runs/benchmarks")
 SAMPLE_S = 0.1
@@ -86,6 +88,22 @@ def in_order(sides: Iterable[str], turn: int) -> list[str]:
     return names if turn % 2 == 0 else names[::-1]
 
 
+def in_turns(sides: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
+    """Call every side once a turn, in the order of `in_order`. Returns what each returned, turn by turn."""
+    returned: dict[str, list[T]] = {side: [] for side in sides}
+    for turn in range(repeats):
+        for side in in_order(sides, turn):
+            returned[side].append(sides[side]())
+    return returned
+
+
+def timed(function: Callable[..., T], *arguments: Any) -> tuple[float, T]:
+    """Call a function. Returns the seconds that it took, and its result."""
+    began = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - began, result
+
+
 def medians(turns: list[dict[str, float]]) -> dict[str, float]:
     """Return the median of each number over turns."""
     return {name: median(turn[name] for turn in turns) for name in turns[0]}
@@ -144,7 +162,12 @@ def _tree_cpu_s(process: psutil.Process) -> float:
     return total
 
 
-def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a module-level function in a fresh process. Returns its result."""
+    return alone_with_cost(function, *arguments)[0]
+
+
+def alone_with_cost(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
     """Call a module-level function in a fresh process. Returns its result, and its cost without imports."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)

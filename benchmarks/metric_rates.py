@@ -11,6 +11,7 @@ and the matrix steps are included. The scores of both are printed: they are for 
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.measure import Ratio, alone, arguments, in_order, save
+from benchmarks.measure import Ratio, alone_with_cost, arguments, in_turns, save
 from benchmarks.photos import make_photos
 from ldm3d.config import EvaluateConfig, InceptionConfig
 from ldm3d.measures.prepare import picture_of
@@ -128,18 +129,16 @@ def peer(root: Path, kind: str, weights: Path, threads: int) -> Score:
 def measure(root: Path, weights: Path, pictures: int, threads: int, repeats: int) -> dict[str, Any]:
     """Measure all cases in turns."""
     cases = {"ours, PNG": (ours, "png"), "ours, parquet": (ours, "parquet"), "torch-fidelity, PNG": (peer, "png")}
-    rates: dict[str, list[float]] = {case: [] for case in cases}
-    scores = {}
-    for turn in range(repeats):
-        for case in in_order(cases, turn):
-            function, kind = cases[case]
-            scores[case], cost = alone(function, root, kind, weights, threads)
-            rates[case].append(2 * pictures / cost.wall_s)
+    calls = {
+        case: partial(alone_with_cost, side, root, kind, weights, threads) for case, (side, kind) in cases.items()
+    }
+    turns = in_turns(calls, repeats)
+    rates = {case: [2 * pictures / cost.wall_s for _, cost in each] for case, each in turns.items()}
     *own, theirs = cases
     return {
         "pictures_per_s": {case: median(found) for case, found in rates.items()},
         "ratio": {case: Ratio.of(rates[case], rates[theirs]) for case in own},
-        "scores": scores,
+        "scores": {case: each[-1][0] for case, each in turns.items()},
     }
 
 

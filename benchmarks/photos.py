@@ -3,16 +3,17 @@
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from ldm3d.toy.faults import Content
+from ldm3d.schema import conform
+from ldm3d.toy.faults import Content, Slow
 from ldm3d.toy.pictures import jpeg
-from ldm3d.toy.web import Exchange, ToyWeb
+from ldm3d.toy.web import ToyWeb
 
 DISTINCT = 48
 
@@ -29,16 +30,27 @@ def make_photos(width: int, height: int, count: int = DISTINCT, quality: int = 9
     return [jpeg(_mosaic(sources, width, height, rng), quality) for _ in range(count)]
 
 
-@dataclass(frozen=True)
-class Delayed:
-    """Answers after a delay, like a distant server."""
-
-    content: Content
-    seconds: float
-
-    def answer(self, exchange: Exchange) -> None:
-        exchange.pause(self.seconds)
-        self.content.answer(exchange)
+def photo_rows(keys: range, images: list[bytes], depths: list[bytes], pixels: int) -> pa.Table:
+    """Make rows of `rgbd/v1`, one for each key, which take images and depth maps in turn."""
+    constants: dict[str, Any] = {
+        "caption": "a stand-in for a caption of ordinary length",
+        "depth_min": 0.0,
+        "depth_max": 1.0,
+        "original_width": pixels,
+        "original_height": pixels,
+        "sha256": "0" * 64,
+        "similarity": None,
+        "nsfw": None,
+        "split": "train",
+    }
+    columns = {
+        "key": keys,
+        "perceptual_hash": keys,
+        "url": [f"https://example.invalid/{key}" for key in keys],
+        "image": [{"bytes": images[key % len(images)], "path": ""} for key in keys],
+        "depth": [{"bytes": depths[key % len(depths)], "path": ""} for key in keys],
+    }
+    return conform(pa.table(columns | {name: [value] * len(keys) for name, value in constants.items()}), "rgbd/v1")
 
 
 @contextmanager
@@ -58,7 +70,7 @@ def serve(files: list[bytes], count: int, latency_s: float = 0.0) -> Iterator[li
 
 def _serve(pipe: Any, files: list[bytes], count: int, latency_s: float) -> None:
     contents = [Content(file) for file in files]
-    answers = [Delayed(content, latency_s) for content in contents] if latency_s else contents
+    answers = [Slow(latency_s, content) for content in contents] if latency_s else contents
     with ToyWeb({f"/{index}.jpg": answers[index % len(answers)] for index in range(count)}) as web:
         pipe.send(web.base_url)
         pipe.recv()

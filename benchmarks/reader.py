@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,12 @@ import pyarrow as pa
 import torch
 import webdataset
 
-from benchmarks.measure import RATES, alone, arguments, in_order, medians, ratios, save
-from benchmarks.photos import make_photos
+from benchmarks.measure import RATES, alone, arguments, in_turns, medians, ratios, save
+from benchmarks.photos import make_photos, photo_rows
 from benchmarks.stand_ins import network_maps
 from ldm3d.data.order import GlobalOrder
 from ldm3d.data.pictures import Pictures, decode_rgbd
 from ldm3d.images import decode_depth, decode_rgb, encode_depth
-from ldm3d.schema import conform
 from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import row_groups
@@ -76,36 +76,13 @@ def write_samples(folder: Path, pixels: int, count: int) -> None:
     tars.mkdir(parents=True)
     for first in range(0, count, FILE_ROWS):
         keys = range(first, min(first + FILE_ROWS, count))
-        rows = _corpus_rows([(key, images[key % len(images)], depths[key % len(depths)]) for key in keys], pixels)
+        rows = photo_rows(keys, images, depths, pixels)
         name = f"{first // FILE_ROWS:05}"
         corpus.write_tables(f"rgbd/train/{name}.parquet", row_groups(rows, 32), **RGBD_OPTIONS)
         with tarfile.open(tars / f"{name}.tar", "w") as tar:
             for key in keys:
                 _add(tar, f"{key:08}.jpg", images[key % len(images)])
                 _add(tar, f"{key:08}.png", depths[key % len(depths)])
-
-
-def _corpus_rows(samples: list[tuple[int, bytes, bytes]], pixels: int) -> pa.Table:
-    keys, images, depths = zip(*samples, strict=True)
-    constants: dict[str, Any] = {
-        "caption": "a stand-in for a caption of ordinary length",
-        "depth_min": 0.0,
-        "depth_max": 1.0,
-        "original_width": pixels,
-        "original_height": pixels,
-        "sha256": "0" * 64,
-        "similarity": None,
-        "nsfw": None,
-        "split": "train",
-    }
-    columns = {
-        "key": keys,
-        "perceptual_hash": keys,
-        "url": [f"https://example.com/{key}" for key in keys],
-        "image": [{"bytes": image, "path": ""} for image in images],
-        "depth": [{"bytes": depth, "path": ""} for depth in depths],
-    }
-    return conform(pa.table(columns | {name: [value] * len(keys) for name, value in constants.items()}), "rgbd/v1")
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -184,10 +161,7 @@ def _cpu_s() -> float:
 
 def measure(case: Case, folder: Path, count: int, repeats: int) -> dict[str, Any]:
     """Measure both sides in turns."""
-    rates: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
-    for turn in range(repeats):
-        for side in in_order(SIDES, turn):
-            rates[side].append(alone(run, side, folder, case, count)[0])
+    rates = in_turns({side: partial(alone, run, side, folder, case, count) for side in SIDES}, repeats)
     middle = {side: medians(turns) for side, turns in rates.items()}
     return {"case": str(case), "samples": count, "ratio": ratios(rates["ours"], rates["peer"]), **middle}
 

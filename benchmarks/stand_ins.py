@@ -3,7 +3,6 @@
 import hashlib
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,34 +10,21 @@ from numpy.typing import NDArray
 
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.depth.relative import DepthEstimator, DepthLabels
+from ldm3d.toy.depth_model import dpt_processor, save, small_dpt
 from ldm3d.toy.pictures import jpeg
 from pipelines.corpus.label_depth import DepthLabeler, Estimator
 from pipelines.storage.folder import Folder
 
+DPT_PIXELS = 128
 
-def small_dpt(folder: Path, image_size: int = 128) -> None:
+
+def save_small_dpt(folder: Path) -> None:
     """Save a DPT with random weights and its processor: DPT-Large's architecture with 2.6 M parameters."""
     import torch
-    from PIL import Image
-    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
 
     torch.manual_seed(0)
-    config = DPTConfig(
-        image_size=image_size,
-        hidden_size=192,
-        intermediate_size=768,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        backbone_out_indices=[0, 1, 2, 3],
-        neck_hidden_sizes=[24, 48, 96, 192],
-        fusion_hidden_size=32,
-        is_hybrid=False,
-    )
-    model: Any = DPTForDepthEstimation(config)
-    torch.nn.init.constant_(model.head.head[-2].bias, 0.5)  # at 0, the ReLU after it may be dead
-    model.save_pretrained(folder)
-    size = {"height": image_size, "width": image_size}
-    DPTImageProcessor(size=size, resample=Image.Resampling.BICUBIC).save_pretrained(folder)
+    model = small_dpt(DPT_PIXELS, hidden_size=192, necks=(24, 48, 96, 192), mlp_ratio=4, fusion_size=32)
+    save(model, dpt_processor(DPT_PIXELS), folder)
 
 
 class Diary:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.measure import alone, arguments, in_order, medians, ratios, save
-from benchmarks.toy_training import WARM_UP, Config, Toy, train, training_of
+from benchmarks.measure import alone, arguments, in_turns, medians, ratios, save
+from benchmarks.toy_training import WARM_UP, Config, Toy, training_of, train
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ModelConfig
 from ldm3d.models.base import load_autoencoder, load_base
 from ldm3d.models.text import tokenise
@@ -125,13 +126,10 @@ def measure(case: str, config: Config, steps: int, repeats: int) -> dict[str, An
     Raises:
         RuntimeError: their losses differ, so they do not do the same.
     """
-    sides = {"ours": train, "bare": bare}
-    turns: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
-    for turn in range(repeats):
-        for side in in_order(sides, turn):
-            turns[side].append(alone(sides[side], config, steps)[0])
+    sides = {"ours": partial(alone, train, config, steps), "bare": partial(alone, bare, config, steps)}
+    turns = in_turns(sides, repeats)
     middle = {side: medians(found) for side, found in turns.items()}
-    ours, peer = (middle[side]["loss"] for side in sides)
+    ours, peer = (each["loss"] for each in middle.values())
     if abs(ours / peer - 1) > ALIKE:
         raise RuntimeError(f"{case}: the loss is {ours:.4g} in our loop and {peer:.4g} in the bare one")
     return {"case": case, "steps": steps, "ratio": ratios(turns["ours"], turns["bare"]), **middle}

@@ -11,43 +11,24 @@ Larger models on GPUs send more per step and compute more: this says nothing abo
 import json
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from statistics import mean, median
-from typing import Any
+from statistics import mean
 
-from benchmarks.measure import Ratio, arguments, cluster, in_order, save
+from benchmarks.measure import arguments, cluster, save
+from benchmarks.scaling import scaling
 from benchmarks.toy_training import Config, Toy, training_of
 from ldm3d.config import WorkersConfig
 from pipelines.workers.stage import run_stage
 
-CASES = {
-    "one worker": {"workers": 1, "cpus": 1.0},
-    "two workers": {"workers": 2, "cpus": 1.0},
-    "one worker, two threads": {"workers": 1, "cpus": 2.0},
-}
-ALONE, TWO, THREADS = CASES
 
-
-def speed(config: Config, address: str, case: dict[str, Any]) -> float:
+def speed(config: Config, address: str, workers: int, cpus: float) -> float:
     """Return the steps per second in the steady state of a run."""
     with tempfile.TemporaryDirectory() as output:
-        workers = WorkersConfig(address=address, gpus=0, **case)
-        run_stage(training_of(replace(config, output=output, workers=workers)), dry_run=False)
+        workers_config = WorkersConfig(address=address, gpus=0, workers=workers, cpus=cpus)
+        run_stage(training_of(replace(config, output=output, workers=workers_config)), dry_run=False)
         history = json.loads(Path(output, "history.json").read_text())
     return 1 / mean(float(record["speed/step_s"]) for record in history if "speed/step_s" in record)
-
-
-def measure(config: Config, address: str, repeats: int) -> dict[str, Any]:
-    """Measure all cases in turns."""
-    rates: dict[str, list[float]] = {case: [] for case in CASES}
-    for turn in range(repeats):
-        for case in in_order(CASES, turn):
-            rates[case].append(speed(config, address, CASES[case]))
-    return {
-        "steps_per_s": {case: median(found) for case, found in rates.items()},
-        "speedup": Ratio.of(rates[TWO], rates[ALONE]),
-        "speedup_of_threads": Ratio.of(rates[THREADS], rates[ALONE]),
-    }
 
 
 def main() -> None:
@@ -56,11 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, cluster(cpus=2) as address:
         toy = Toy.make(Path(name), asked.steps)
         for training, config in (("autoencoder", toy.autoencoder), ("U-Net from latents", toy.cached)):
-            found = measure(config, address, asked.repeats)
-            records[training] = found
-            print(f"{training}:", ", ".join(f"{case} {rate:.2f}" for case, rate in found["steps_per_s"].items()))
-            print(f"  two workers {found['speedup']}, efficiency {found['speedup'].middle / 2:.0%}")
-            print(f"  two threads {found['speedup_of_threads']}", flush=True)
+            records[training] = scaling(training, "worker", "steps", partial(speed, config, address), asked.repeats)
     save("workers", {"steps": asked.steps, "trainings": records})
 
 

@@ -121,7 +121,9 @@ def seeded(seed: int, threads: int) -> Iterator[None]:
             torch.set_num_threads(threads_before)
 
 
-def small_dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
+def small_dpt(
+    image_size: int, hidden_size: int, necks: Sequence[int], mlp_ratio: int = 3, fusion_size: int = 16
+) -> Any:
     """Build a DPT with one transformer layer per neck; the deepest features have half the patches' resolution."""
     from transformers import DPTConfig, DPTForDepthEstimation
 
@@ -129,13 +131,13 @@ def small_dpt(image_size: int, hidden_size: int, necks: Sequence[int]) -> Any:
         image_size=image_size,
         patch_size=16,
         hidden_size=hidden_size,
-        intermediate_size=3 * hidden_size,
+        intermediate_size=mlp_ratio * hidden_size,
         num_hidden_layers=len(necks),
         num_attention_heads=4,
         backbone_out_indices=list(range(len(necks))),
         neck_hidden_sizes=list(necks),
         reassemble_factors=[4, 2, 1, 0.5][-len(necks) :],
-        fusion_hidden_size=16,
+        fusion_hidden_size=fusion_size,
         head_in_index=-1,
         is_hybrid=False,
     )

@@ -144,8 +144,8 @@ def distinct_pictures(seed: int, size: int) -> Iterator[Picture]:
             yield Picture(scene, image)
 
 
-def write_metadata(folder: Path, rows: tuple[Row, ...]) -> None:
-    """Write LAION-400M's columns and types, in `FILES` files of nearly equal length."""
+def write_metadata(folder: Path, rows: tuple[Row, ...], files: int = FILES) -> None:
+    """Write LAION-400M's columns and types, in `files` files of nearly equal length."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = [
         range(len(rows)),
@@ -159,8 +159,8 @@ def write_metadata(folder: Path, rows: tuple[Row, ...]) -> None:
     ]
     arrays = [pa.array(values, kind) for values, kind in zip(columns, LAION.types, strict=True)]
     table = pa.Table.from_arrays(arrays, schema=LAION)
-    length = math.ceil(len(rows) / FILES)
-    for part in range(FILES):
+    length = math.ceil(len(rows) / files)
+    for part in range(files):
         pq.write_table(table.slice(part * length, length), folder / f"part-{part:05d}.parquet")
 
 
