@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ldm3d.config.checks import require
+from ldm3d.config.checks import require_least, require_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,6 @@ class ActorsConfig:
     """Seconds without a finished shard before the run fails. A large model on CPUs may need more."""
 
     def __post_init__(self) -> None:
-        require(self.actors is None or self.actors >= 1, "cluster.actors", self.actors, "1 or more, or None")
-        require(self.gpus >= 0, "cluster.gpus", self.gpus, "0 or more")
-        for name in ("cpus", "no_progress_timeout_s"):
-            require(getattr(self, name) > 0, f"cluster.{name}", getattr(self, name), "more than 0")
+        require_least(self, "cluster", 1, "actors", or_none=True)
+        require_least(self, "cluster", 0, "gpus")
+        require_positive(self, "cluster", "cpus", "no_progress_timeout_s")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.checks import require, require_finite, require_least, to_json
 from ldm3d.config.places import FolderUrl, ModelPlace
 from ldm3d.config.training import PACING, LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
@@ -24,8 +24,7 @@ class PerceptualConfig:
     """What LPIPS sees of depth: its channels as they are, or 16-bit depth as grey. A single channel is always grey."""
 
     def __post_init__(self) -> None:
-        for name in ("rgb_weight", "depth_weight"):
-            require(getattr(self, name) >= 0, f"loss.perceptual.{name}", getattr(self, name), "0 or more")
+        require_least(self, "loss.perceptual", 0, "rgb_weight", "depth_weight")
         require(self.weights != "", "loss.perceptual.weights", self.weights, "torchvision, random or a path")
 
 
@@ -58,10 +57,8 @@ class AutoencoderLossConfig:
 
     def __post_init__(self) -> None:
         weights = ("rgb_weight", "high_weight", "low_weight", "zero_weight", "kl_weight", "adversarial_weight")
-        for name in (*weights, "discriminator_start"):
-            require(getattr(self, name) >= 0, f"loss.{name}", getattr(self, name), "0 or more")
-        for name in ("discriminator_filters", "discriminator_layers"):
-            require(getattr(self, name) >= 1, f"loss.{name}", getattr(self, name), "1 or more")
+        require_least(self, "loss", 0, *weights, "discriminator_start")
+        require_least(self, "loss", 1, "discriminator_filters", "discriminator_layers")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,20 @@ def require_argument(fine: bool, name: str, got: object, wanted: str) -> None:
         raise ValueError(f"{name} is {got!r}, wanted {wanted}")
 
 
+def require_least(config: Any, section: str, least: int, *names: str, or_none: bool = False) -> None:
+    """Raise ValueError unless the named numbers of a section are `least` or more; with `or_none`, None passes too."""
+    wanted = f"{least} or more, or None" if or_none else f"{least} or more"
+    for name in names:
+        value = getattr(config, name)
+        require(value >= least if value is not None else or_none, f"{section}.{name}", value, wanted)
+
+
+def require_positive(config: Any, section: str, *names: str) -> None:
+    """Raise ValueError unless the named numbers of a section are more than 0."""
+    for name in names:
+        require(getattr(config, name) > 0, f"{section}.{name}", getattr(config, name), "more than 0")
+
+
 def require_finite(config: Any, name: str = "") -> None:
     """Raise ValueError if a number in a config, or in one nested in it, is infinite or NaN: ranges may let it pass."""
     for field in dataclasses.fields(config):

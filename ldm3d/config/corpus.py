@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.checks import require, require_finite, require_least, require_positive, to_json
 from ldm3d.config.places import FolderUrl, ModelPlace
 
 ARROW_BYTES = 2**31 - 1  # the most that one Arrow array of `binary`, the type of image columns, can hold
@@ -125,12 +125,11 @@ class DownloadConfig:
 
     def __post_init__(self) -> None:
         require(1 <= self.encode_quality <= 100, "download.encode_quality", self.encode_quality, "1 to 100")
-        for name in ("image_size", "max_bytes", "max_pixels", "threads", "per_host", "breaker_failures"):
-            require(getattr(self, name) >= 1, f"download.{name}", getattr(self, name), "1 or more")
+        counts = ("image_size", "max_bytes", "max_pixels", "threads", "per_host", "breaker_failures")
+        require_least(self, "download", 1, *counts)
         for name in ("timeout_s", "deadline_s", "decode_timeout_s"):
             require(getattr(self, name) > 0, f"download.{name}", getattr(self, name), "more than 0 seconds")
-        for name in ("max_redirects", "backoff_s", "breaker_cooldown_s"):
-            require(getattr(self, name) >= 0, f"download.{name}", getattr(self, name), "0 or more")
+        require_least(self, "download", 0, "max_redirects", "backoff_s", "breaker_cooldown_s")
         require(0 <= self.retries <= 100, "download.retries", self.retries, "0 to 100")
         token = self.user_agent_token
         named = token is None or re.fullmatch(r"[!-~]{1,64}", token) is not None  # it goes into a header
@@ -184,8 +183,7 @@ class ShardConfig:
     """Number of kept rows per parquet row group, the unit that a training reader fetches."""
 
     def __post_init__(self) -> None:
-        require(self.rows >= 1, "shards.rows", self.rows, "1 or more")
-        require(self.row_group_rows >= 1, "shards.row_group_rows", self.row_group_rows, "1 or more")
+        require_least(self, "shards", 1, "rows", "row_group_rows")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,12 +206,9 @@ class ClusterConfig:
     """The run fails, naming the stuck operators, when no operator finishes a task for this many seconds."""
 
     def __post_init__(self) -> None:
-        for name in ("download_actors", "label_actors"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"cluster.{name}", value, "1 or more, or None")
-        for name in ("download_cpus", "label_cpus", "no_progress_timeout_s"):
-            require(getattr(self, name) > 0, f"cluster.{name}", getattr(self, name), "more than 0")
-        require(self.label_gpus >= 0, "cluster.label_gpus", self.label_gpus, "0 or more")
+        require_least(self, "cluster", 1, "download_actors", "label_actors", or_none=True)
+        require_positive(self, "cluster", "download_cpus", "label_cpus", "no_progress_timeout_s")
+        require_least(self, "cluster", 0, "label_gpus")
 
 
 @dataclass(frozen=True, kw_only=True)

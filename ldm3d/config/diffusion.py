@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.checks import require, require_finite, require_least, to_json
 from ldm3d.config.drawing import Drawing
 from ldm3d.config.places import FolderUrl, ModelPlace
 from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
@@ -92,10 +92,8 @@ class SamplesConfig:
     """How strongly predictions are pushed away from those without a caption; 1 is no guidance."""
 
     def __post_init__(self) -> None:
-        require(self.count >= 0, "samples.count", self.count, "0 or more")
-        for name in ("every_epochs", "num_inference_steps"):
-            require(getattr(self, name) >= 1, f"samples.{name}", getattr(self, name), "1 or more")
-        require(self.guidance_scale >= 0, "samples.guidance_scale", self.guidance_scale, "0 or more")
+        require_least(self, "samples", 0, "count", "guidance_scale")
+        require_least(self, "samples", 1, "every_epochs", "num_inference_steps")
 
 
 @dataclass(frozen=True, kw_only=True)

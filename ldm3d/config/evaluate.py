@@ -5,7 +5,7 @@ from typing import Literal
 
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.autoencoder import PerceptualConfig
-from ldm3d.config.checks import require, require_finite
+from ldm3d.config.checks import require, require_finite, require_least
 from ldm3d.config.places import FolderUrl, ModelPlace, NamedFolderUrl, NamedModelPlace
 
 Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder"]
@@ -52,9 +52,8 @@ class InceptionConfig:
     """Number of pictures per subset; all of them if there are fewer."""
 
     def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("kid_subsets", 2), ("kid_subset_size", 2)):
-            value = getattr(self, name)
-            require(value >= least, f"inception.{name}", value, f"{least} or more")
+        require_least(self, "inception", 1, "batch_size")
+        require_least(self, "inception", 2, "kid_subsets", "kid_subset_size")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
-from ldm3d.config.checks import require, require_finite, to_json
+from ldm3d.config.checks import require, require_finite, require_least, to_json
 from ldm3d.config.drawing import Drawing
 from ldm3d.config.named import named
 from ldm3d.config.places import FolderUrl, GridModelPlace
@@ -117,9 +117,7 @@ class SamplingConfig:
         require(len(set(names)) == len(names), "sampling.guidance_scale", names, "every point of the grid once")
         require(0 <= self.guidance_rescale <= 1, "sampling.guidance_rescale", self.guidance_rescale, "0 to 1")
         require(self.eta is None or 0 <= self.eta <= 1, "sampling.eta", self.eta, "0 to 1, or None")
-        for name in ("height", "width", "tile"):
-            pixels = getattr(self, name)
-            require(pixels is None or pixels >= 1, f"sampling.{name}", pixels, "1 or more, or None")
+        require_least(self, "sampling", 1, "height", "width", "tile", or_none=True)
         require(self.batch_size >= 1, "sampling.batch_size", self.batch_size, "1 or more")
 
     def grid(self) -> list[SamplingPoint]:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ldm3d.config.checks import require
+from ldm3d.config.checks import require, require_least
 from ldm3d.config.places import ModelPlace
 
 _SERVER = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
@@ -49,8 +49,7 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "optimiser.learning_rate", self.learning_rate, "more than 0")
         require(all(0 <= beta < 1 for beta in self.betas), "optimiser.betas", self.betas, "two numbers in [0, 1)")
-        require(self.weight_decay >= 0, "optimiser.weight_decay", self.weight_decay, "0 or more")
-        require(self.warmup_steps >= 0, "optimiser.warmup_steps", self.warmup_steps, "0 or more")
+        require_least(self, "optimiser", 0, "weight_decay", "warmup_steps")
         norm = self.max_grad_norm
         require(norm is None or norm > 0, "optimiser.max_grad_norm", norm, "more than 0, or None")
 
@@ -87,23 +86,12 @@ class LoopConfig:
     """Steps in a row that may be skipped for a non-finite loss or gradient before the run stops."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "lanes", "shuffle_rows", "checkpoint_every", "keep_checkpoints"):
-            require(getattr(self, name) >= 1, f"loop.{name}", getattr(self, name), "1 or more")
+        sizes = ("epochs", "batch_size", "lanes", "shuffle_rows")
+        require_least(self, "loop", 1, *sizes, "checkpoint_every", "keep_checkpoints", "log_every", "max_skipped")
+        require_least(self, "loop", 1, "micro_batch", or_none=True)
         require(0 <= self.seed < 2**56, "loop.seed", self.seed, f"0 to {2**56 - 1}")
-        for name in ("log_every", "max_skipped"):
-            require(getattr(self, name) >= 1, f"loop.{name}", getattr(self, name), "1 or more")
-        require(
-            self.micro_batch is None or self.micro_batch >= 1,
-            "loop.micro_batch",
-            self.micro_batch,
-            "1 or more, or None",
-        )
-        require(
-            self.batch_size % self.lanes == 0,
-            "loop.lanes",
-            self.lanes,
-            f"a divisor of --loop.batch-size ({self.batch_size})",
-        )
+        wanted = f"a divisor of --loop.batch-size ({self.batch_size})"
+        require(self.batch_size % self.lanes == 0, "loop.lanes", self.lanes, wanted)
 
 
 PACING = ("micro_batch", "checkpoint_every", "keep_checkpoints", "log_every")
