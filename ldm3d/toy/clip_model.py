@@ -3,7 +3,6 @@
 It is saved like any CLIP of transformers, so `CLIPModel.from_pretrained(folder)` loads it in place of ViT-L/14.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ldm3d.toy.depth_model import Progress, seeded
+from ldm3d.toy.depth_model import descend, seeded
 from ldm3d.toy.diffusion_model import TEXT_LENGTH, make_tokenizer, scene_words
 from ldm3d.toy.scenes import Scene, render
 
@@ -36,43 +35,33 @@ class ClipModelReport:
     """Mean of 100 · cosine of pictures and their own captions."""
     shuffled: float
     """Mean of 100 · cosine of pictures and the captions of others."""
-    steps: int
-    seconds: float
+    losses: list[float]
+    """Of each step."""
     parameters: int
 
 
-def train_clip_model(
-    folder: str | Path, steps: int = 300, seed: int = 0, threads: int = 1, progress: Progress | None = None
-) -> ClipModelReport:
-    """Train the model and save it to `folder`, with its image processor and tokenizer.
+def train_clip_model(folder: str | Path, steps: int = 300, seed: int = 0) -> ClipModelReport:
+    """Train the model on one thread and save it to `folder`, with its image processor and tokenizer.
 
-    On one machine, and with `threads` = 1, the same arguments give the same weights.
+    On one machine the same arguments give the same weights.
 
     Args:
         steps: number of batches of 64 scenes, none of which is seen twice.
-        threads: torch threads while training.
     """
-    started = time.monotonic()
     tokenizer, processor = make_tokenizer(scene_words()), _processor()
-    with seeded(seed, threads):
+    with seeded(seed):
         model = _clip(tokenizer)
         optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.01)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min(1.0, (step + 1) / WARMUP_STEPS) * (1 - step / steps)
-        )
-        for step in range(steps):
+
+        def loss_at(step: int) -> Tensor:
             first = TRAIN_SEEDS + (seed * steps + step) * BATCH_SIZE
-            loss = _loss(_scores(model, range(first, first + BATCH_SIZE), processor, tokenizer))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            if progress:
-                progress(step + 1, loss.item())
+            return _loss(_scores(model, range(first, first + BATCH_SIZE), processor, tokenizer))
+
+        losses = descend(optimizer, loss_at, steps, WARMUP_STEPS)
         recall, matched, shuffled = _validate(model.eval(), processor, tokenizer)
     for part in (model, processor, tokenizer):
         part.save_pretrained(folder)
-    return ClipModelReport(recall, matched, shuffled, steps, time.monotonic() - started, model.num_parameters())
+    return ClipModelReport(recall, matched, shuffled, losses, model.num_parameters())
 
 
 def _clip(tokenizer: Any) -> Any:

@@ -4,7 +4,6 @@ It is saved like any transformers model, so `AutoModelForDepthEstimation.from_pr
 `AutoImageProcessor.from_pretrained(folder)` load it in place of `Intel/dpt-large`.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +22,10 @@ BATCH_SIZE = 8
 LEARNING_RATE = 2e-3
 WARMUP_STEPS = 30
 LABEL_SIZE = 32  # pixels: the image size of the preset `toy`; the processor enlarges them
+INPUT_SIZE = 64  # pixels that the model sees, a multiple of 32: two patches
 TRAIN_SEEDS = 10**12  # first seed of the scenes; used nowhere else
 VAL_SEEDS = range(2 * 10**12, 2 * 10**12 + 64)
 
-Progress = Callable[[int, float], None]
-"""Called with the number of steps done and the loss of the last."""
 Target = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(B, S, S) inverse depth, 1/metre, 0 in the sky -> what the model should predict."""
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -40,81 +38,89 @@ class DepthModelReport:
 
     l1: float
     """Mean absolute error of depth scaled to [0, 1] within its image."""
-    steps: int
-    seconds: float
+    losses: list[float]
+    """Of each step."""
     parameters: int
 
 
-def train_depth_model(
-    folder: str | Path,
-    steps: int = 1_000,
-    seed: int = 0,
-    threads: int = 1,
-    image_size: int = 64,
-    progress: Progress | None = None,
-) -> DepthModelReport:
-    """Train the model and save it to `folder`, with its image processor.
+def train_depth_model(folder: str | Path, steps: int = 1_000, seed: int = 0) -> DepthModelReport:
+    """Train the model on one thread and save it to `folder`, with its image processor.
 
-    On one machine, and with `threads` = 1, the same arguments give the same weights.
+    On one machine the same arguments give the same weights.
 
     Args:
         steps: number of batches of 8 scenes, none of which is seen twice; most are 32 pixels wide, as in the corpus.
-        threads: torch threads while training.
-        image_size: side in pixels of the model's input, a multiple of 32.
     """
-    started = time.monotonic()
-    with seeded(seed, threads):
-        model, processor = fit(exact_depth, _loss, steps, seed, image_size, progress)
+    with seeded(seed):
+        model, processor, losses = fit(exact_depth, _loss, steps, seed)
         l1 = _validate(model, processor)
     save(model, processor, folder)
-    return DepthModelReport(l1, steps, time.monotonic() - started, model.num_parameters())
+    return DepthModelReport(l1, losses, model.num_parameters())
 
 
-def fit(
-    target: Target, loss_of: Loss, steps: int, seed: int, image_size: int, progress: Progress | None
-) -> tuple[Any, Any]:
-    """Train a DPT, as `train_depth_model` says, and return it with its image processor. Uses torch's global generator.
+def fit(target: Target, loss_of: Loss, steps: int, seed: int) -> tuple[Any, Any, list[float]]:
+    """Train a DPT, as `train_depth_model` says, and return it with its image processor and the losses of its steps.
 
-    Raises:
-        ValueError: `image_size` is not a multiple of 32.
+    Uses torch's global generator.
     """
-    if image_size % 32:
-        raise ValueError(f"image_size is {image_size}, wanted a multiple of 32 (two patches of 16 pixels)")
-    model, processor = small_dpt(image_size, hidden_size=96, necks=(24, 48, 64, 96)), dpt_processor(image_size)
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _learning_rate(step, steps))
-    model.train()
-    for step in range(steps):
+    model, processor = small_dpt(INPUT_SIZE, hidden_size=96, necks=(24, 48, 64, 96)), dpt_processor(INPUT_SIZE)
+
+    def loss_at(step: int) -> Tensor:
         first = TRAIN_SEEDS + (seed * steps + step) * BATCH_SIZE
-        pixels, depth = _batch(range(first, first + BATCH_SIZE), processor, image_size, target)
-        loss = loss_of(predict(model, pixels, image_size), depth)
+        pixels, depth = _batch(range(first, first + BATCH_SIZE), processor, target)
+        return loss_of(predict(model, pixels, INPUT_SIZE), depth)
+
+    optimizer = torch.optim.AdamW(model.train().parameters(), LEARNING_RATE)
+    losses = descend(optimizer, loss_at, steps, WARMUP_STEPS, max_norm=1.0)
+    return model.eval(), processor, losses
+
+
+def descend(
+    optimizer: torch.optim.Optimizer,
+    loss_at: Callable[[int], Tensor],
+    steps: int,
+    warmup_steps: int,
+    max_norm: float | None = None,
+) -> list[float]:
+    """Take steps of an optimizer: a short warm-up to its learning rate, then a linear decay to 0. Returns the losses.
+
+    Args:
+        loss_at: number of a step, from 0 -> its loss.
+        max_norm: gradients with a larger norm are scaled down to it; None clips nothing.
+    """
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / warmup_steps) * (1 - step / steps)
+    )
+    losses = []
+    for step in range(steps):
+        loss = loss_at(step)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)
+        if max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], max_norm)
         optimizer.step()
         schedule.step()
-        if progress:
-            progress(step + 1, loss.item())
-    return model.eval(), processor
+        losses.append(loss.item())
+    return losses
 
 
 def tiny_depth_model(folder: str | Path, seed: int = 0) -> None:
     """Save a small untrained model for 32 x 32 pixels, which loads like a real one."""
-    with seeded(seed, threads=1), torch.no_grad():
+    with seeded(seed), torch.no_grad():
         model = small_dpt(32, hidden_size=32, necks=(16, 16))
         for weight in model.parameters():
             if weight.ndim > 1:
                 weight *= 6  # initial weights are so small that depth would hardly differ between pixels
-        save(model, dpt_processor(32), folder)
+    save(model, dpt_processor(32), folder)
 
 
 @contextmanager
-def seeded(seed: int, threads: int) -> Iterator[None]:
-    """Seed torch and set its number of threads, and restore both afterwards."""
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch and let it use one thread, and restore both afterwards."""
     threads_before = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)
         try:
             yield
         finally:
@@ -165,12 +171,12 @@ def save(model: Any, processor: Any, folder: str | Path) -> None:
     processor.save_pretrained(folder)
 
 
-def _batch(seeds: Sequence[int], processor: Any, image_size: int, target: Target) -> tuple[Tensor, Tensor]:
-    """Render pixels (B, 3, S, S) in [-1, 1] and targets (B, S, S), S = `image_size`; most pixels are enlarged."""
+def _batch(seeds: Sequence[int], processor: Any, target: Target) -> tuple[Tensor, Tensor]:
+    """Render pixels (B, 3, S, S) in [-1, 1] and targets (B, S, S), S = `INPUT_SIZE`; most pixels are enlarged."""
     scenes = [Scene.from_seed(seed) for seed in seeds]
-    sizes = [image_size if index % 4 == 0 else LABEL_SIZE for index in range(len(scenes))]
+    sizes = [INPUT_SIZE if index % 4 == 0 else LABEL_SIZE for index in range(len(scenes))]
     images = [render(scene, size).image for scene, size in zip(scenes, sizes, strict=True)]
-    inverse_depth = np.stack([render(scene, image_size, samples=1).inverse_depth for scene in scenes])
+    inverse_depth = np.stack([render(scene, INPUT_SIZE, samples=1).inverse_depth for scene in scenes])
     return as_pixels(images, processor), torch.from_numpy(target(inverse_depth))
 
 
@@ -191,11 +197,6 @@ def _loss(prediction: Tensor, depth: Tensor) -> Tensor:
     low, high = prediction.amin((1, 2), keepdim=True), prediction.amax((1, 2), keepdim=True)
     scaled = (prediction - low) / (high - low).clamp_min(0.1)
     return functional.l1_loss(prediction, depth) + functional.l1_loss(scaled, depth)
-
-
-def _learning_rate(step: int, steps: int) -> float:
-    """Return the factor of `LEARNING_RATE`: a short warm-up to 1, then a linear decay to 0."""
-    return min(1.0, (step + 1) / WARMUP_STEPS) * (1 - step / steps)
 
 
 @torch.no_grad()

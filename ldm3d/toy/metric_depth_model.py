@@ -3,7 +3,6 @@
 Its configuration says `depth_estimation_type: metric`, which `ldm3d.depth.metric` reads.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,11 @@ from torch import Tensor
 from ldm3d.toy.depth_model import (
     LABEL_SIZE,
     VAL_SEEDS,
-    Progress,
     as_pixels,
-    dpt_processor,
     fit,
     predict,
     save,
     seeded,
-    small_dpt,
 )
 from ldm3d.toy.scenes import Scene, render
 
@@ -39,41 +35,21 @@ class MetricDepthReport:
     """Mean of |z' - z| / z over all pixels."""
     rmse_m: float
     """Root mean square of z' - z in each scene, averaged over scenes; metres."""
-    steps: int
-    seconds: float
-    parameters: int
+    losses: list[float]
+    """Of each step."""
 
 
-def train_metric_depth_model(
-    folder: str | Path,
-    steps: int = 1_000,
-    seed: int = 0,
-    threads: int = 1,
-    image_size: int = 64,
-    progress: Progress | None = None,
-) -> MetricDepthReport:
+def train_metric_depth_model(folder: str | Path, steps: int = 1_000, seed: int = 0) -> MetricDepthReport:
     """Train the model and save it to `folder`, with its image processor.
 
     The arguments are those of `ldm3d.toy.depth_model.train_depth_model`.
     """
-    started = time.monotonic()
-    with seeded(seed, threads):
-        model, processor = fit(_tenths, _loss, steps, seed, image_size, progress)
-        _to_metres(model)
+    with seeded(seed):
+        model, processor, losses = fit(_tenths, _loss, steps, seed)
+        to_metres(model)
         abs_rel, rmse_m = _validate(model, processor)
     save(model, processor, folder)
-    return MetricDepthReport(abs_rel, rmse_m, steps, time.monotonic() - started, model.num_parameters())
-
-
-def tiny_metric_depth_model(folder: str | Path, seed: int = 0) -> None:
-    """Save a small untrained model for 32 x 32 pixels, which loads like a real one."""
-    with seeded(seed, threads=1), torch.no_grad():
-        model = small_dpt(32, hidden_size=32, necks=(16, 16))
-        for weight in model.parameters():
-            if weight.ndim > 1:
-                weight *= 6  # initial weights are so small that depth would hardly differ between pixels
-        _to_metres(model)
-        save(model, dpt_processor(32), folder)
+    return MetricDepthReport(abs_rel, rmse_m, losses)
 
 
 def metres(inverse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -87,7 +63,7 @@ def _tenths(inverse_depth: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @torch.no_grad()
-def _to_metres(model: Any) -> None:
+def to_metres(model: Any) -> None:
     """Make a model that predicts shares of the farthest predict metres. Only a ReLU follows its last convolution."""
     last = model.head.head[-2]
     last.weight *= FARTHEST_M

@@ -2,6 +2,7 @@
 
 import torch
 from transformers import (
+    AutoModelForDepthEstimation,
     BeitConfig,
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
@@ -19,6 +20,7 @@ from transformers import (
 )
 
 from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.metric_depth_model import to_metres
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 SMALL = {"hidden_size": 16, "num_attention_heads": 2}
@@ -26,6 +28,14 @@ SMALL = {"hidden_size": 16, "num_attention_heads": 2}
 
 def dpt(folder):
     tiny_depth_model(folder)
+
+
+def tiny_metric_depth_model(folder):
+    """Save the tiny model as one that predicts metres."""
+    tiny_depth_model(folder)
+    model = AutoModelForDepthEstimation.from_pretrained(folder)
+    to_metres(model)
+    model.save_pretrained(folder)
 
 
 def glpn(folder):

@@ -17,8 +17,7 @@ from ldm3d.measures import Batch
 from ldm3d.measures.depth_agreement import DepthAgreement
 from ldm3d.metrics.aligned_depth import score_aligned
 from ldm3d.toy.depth_model import tiny_depth_model
-from ldm3d.toy.metric_depth_model import tiny_metric_depth_model
-from tests.builders.small_depth_models import zoedepth
+from tests.builders.small_depth_models import tiny_metric_depth_model, zoedepth
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ERRORS = ("abs_rel", "rmse_m", "delta1", "silog")

@@ -12,10 +12,9 @@ from ldm3d.toy.scenes import Scene, render
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Folder, report and losses of a training of 48 steps."""
-    folder, losses = tmp_path_factory.mktemp("depth_model"), []
-    report = train_depth_model(folder, steps=48, progress=lambda step, loss: losses.append((step, loss)))
-    return folder, report, losses
+    """Folder and report of a training of 48 steps."""
+    folder = tmp_path_factory.mktemp("depth_model")
+    return folder, train_depth_model(folder, steps=48)
 
 
 def predict(folder, images):
@@ -31,23 +30,20 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_loss_falls(trained):
-    _, _, losses = trained
-    assert [step for step, _ in losses] == list(range(1, 49))
-    values = [loss for _, loss in losses]
-    assert np.mean(values[-5:]) < 0.6 * np.mean(values[:5])
+    _, report = trained
+    assert len(report.losses) == 48
+    assert np.mean(report.losses[-5:]) < 0.6 * np.mean(report.losses[:5])
 
 
 def test_report_says_what_was_measured(trained):
-    _, report, _ = trained
+    _, report = trained
     assert isinstance(report, DepthModelReport)
-    assert report.steps == 48
     assert 0 < report.l1 < 0.25
     assert 500_000 < report.parameters < 1_000_000
-    assert report.seconds > 0
 
 
 def test_it_loads_by_the_ordinary_classes_and_sees_floor_nearer_than_sky(trained):
-    folder, _, _ = trained
+    folder, _ = trained
     images = [render(Scene.from_seed(seed), 32).image for seed in range(4)]
     depth = predict(folder, images)
     assert depth.shape == (4, 64, 64)
