@@ -49,11 +49,6 @@ def perceptual_hash(image: NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big", signed=True)
 
 
-def hamming(a: int, b: int) -> int:
-    """Count the bits, of 64, in which two hashes differ."""
-    return ((a ^ b) & (2**64 - 1)).bit_count()
-
-
 def bands(hashes: NDArray[np.int64], max_distance: int) -> NDArray[np.uint64]:
     """Cut the bits of each hash into `max_distance + 1` pieces.
 

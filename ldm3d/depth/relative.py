@@ -152,17 +152,6 @@ def quantise(inverse_depth: torch.Tensor) -> DepthLabels:
     )
 
 
-def dequantise(
-    depth: NDArray[np.uint16], raw_min: NDArray[np.float32] | float, raw_max: NDArray[np.float32] | float
-) -> NDArray[np.float32]:
-    """Recover the raw inverse depth to within half a level of its range: min + d / 65535 (max - min).
-
-    (..., H, W) uint16 with raw_min and raw_max of shape (...) -> (..., H, W) float32.
-    """
-    low, high = (np.asarray(value, np.float64)[..., None, None] for value in (raw_min, raw_max))
-    return (low + depth / DEPTH_MAX * (high - low)).astype(np.float32)
-
-
 def predicts(
     model_config: Any,
     asked: str = "auto",

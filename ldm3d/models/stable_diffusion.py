@@ -1,11 +1,6 @@
 """The architecture of Stable Diffusion v1.4, to count, size or time it without its weights."""
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers import CLIPTextModel
+from typing import Any
 
 AUTOENCODER: dict[str, Any] = {
     "in_channels": 3,
@@ -30,18 +25,6 @@ UNET: dict[str, Any] = {
     "cross_attention_dim": 768,
     "attention_head_dim": 8,  # despite its name, the number of heads
 }
-TEXT_ENCODER: dict[str, Any] = {
-    "vocab_size": 49_408,
-    "hidden_size": 768,
-    "intermediate_size": 3_072,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "max_position_embeddings": 77,
-    "projection_dim": 768,
-    "bos_token_id": 0,
-    "eos_token_id": 2,
-    "pad_token_id": 1,
-}
 SCHEDULER: dict[str, Any] = {
     "num_train_timesteps": 1_000,
     "beta_start": 0.00085,
@@ -51,15 +34,3 @@ SCHEDULER: dict[str, Any] = {
     "set_alpha_to_one": False,
     "steps_offset": 1,
 }
-
-
-def build() -> tuple["AutoencoderKL", "UNet2DConditionModel", "CLIPTextModel"]:
-    """Build autoencoder, U-Net and text encoder with random weights, on torch's default device, in its default dtype.
-
-    Under `torch.device("meta")` this takes neither time nor memory.
-    """
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    return AutoencoderKL(**AUTOENCODER), UNet2DConditionModel(**UNET), CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER))

@@ -11,21 +11,15 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 
-def load_trained_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
+def load_trained_autoencoder(source: Source) -> "AutoencoderKL":
     """Load the RGBD autoencoder in `vae/` on the CPU, in evaluation mode; no other part of the model is needed.
 
     Raises:
         ValueError: it cannot be read, has neither 6 nor 4 channels, or weights are missing or not safetensors.
     """
-    config = _config(source)
-    channels = (config["in_channels"], config["out_channels"])
-    if channels not in ((6, 6), (4, 4)):
-        raise ValueError(
-            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 for "
-            "RGB and depth: give the output of train_autoencoder, or an LDM3D model"
-        )
-    check_scaled(source, config)
-    return _load(source, dtype)
+    wanted = "6 or 4 for RGB and depth: give the output of train_autoencoder, or an LDM3D model"
+    check_scaled(source, _config(source, (6, 4), wanted))
+    return _load(source, torch.float32)
 
 
 def load_any_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> "AutoencoderKL":
@@ -34,17 +28,13 @@ def load_any_autoencoder(source: Source, dtype: torch.dtype = torch.float32) -> 
     Raises:
         ValueError: it cannot be read, has other channels, or weights are missing or not safetensors.
     """
-    config = _config(source)
-    channels = (config["in_channels"], config["out_channels"])
-    if channels not in ((6, 6), (4, 4), (3, 3)):
-        raise ValueError(
-            f"{source.name}: its autoencoder has {channels[0]} channels in and {channels[1]} out, wanted 6 or 4 for "
-            "RGB and depth, or 3 for RGB: give the output of train_autoencoder, LDM3D or Stable Diffusion"
-        )
+    wanted = "6 or 4 for RGB and depth, or 3 for RGB: give the output of train_autoencoder, LDM3D or Stable Diffusion"
+    _config(source, (6, 4, 3), wanted)
     return _load(source, dtype)
 
 
-def _config(source: Source) -> Mapping[str, Any]:
+def _config(source: Source, channels: tuple[int, ...], wanted: str) -> Mapping[str, Any]:
+    """Read the configuration of an autoencoder that has one of these numbers of channels, in as out."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     with source.explained("vae"):
@@ -54,6 +44,9 @@ def _config(source: Source) -> Mapping[str, Any]:
     kind = config.get("_class_name")
     if kind != "AutoencoderKL":
         raise ValueError(f"{source.name}: its vae is {kind}, wanted AutoencoderKL: give an LDM3D model")
+    into, out = config["in_channels"], config["out_channels"]
+    if into != out or into not in channels:
+        raise ValueError(f"{source.name}: its autoencoder has {into} channels in and {out} out, wanted {wanted}")
     return config
 
 

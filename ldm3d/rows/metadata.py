@@ -25,19 +25,10 @@ class Columns:
         return [value for field in fields(self) if isinstance(value := getattr(self, field.name), str)]
 
 
+LAION = Columns(url="URL", caption="TEXT", width="WIDTH", height="HEIGHT", similarity="similarity", nsfw="NSFW")
 PUBLISHERS = {
-    "laion400m": Columns(
-        url="URL", caption="TEXT", width="WIDTH", height="HEIGHT", similarity="similarity", nsfw="NSFW"
-    ),
-    "laion5b": Columns(
-        url="URL",
-        caption="TEXT",
-        width="WIDTH",
-        height="HEIGHT",
-        similarity="similarity",
-        nsfw="punsafe",
-        nsfw_is_score=True,
-    ),
+    "laion400m": LAION,
+    "laion5b": replace(LAION, nsfw="punsafe", nsfw_is_score=True),
     "coyo": Columns(
         url="url",
         caption="text",

@@ -20,14 +20,15 @@ from ldm3d.config import (
     SamplesConfig,
 )
 from ldm3d.fingerprint import fingerprint_of_network
-from ldm3d.models import stable_diffusion
 from ldm3d.models.base import load_autoencoder, load_base, load_unet
 from ldm3d.models.checkpoint import Components, save_pipeline
+from ldm3d.models.stable_diffusion import SCHEDULER
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_tokenizer, scene_words
 from pipelines import train_autoencoder, train_diffusion
 from pipelines.storage.folder import Folder
 from tests.builders.alone import Alone
+from tests.builders.stable_diffusion import build
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
 
@@ -51,10 +52,10 @@ def base(tmp_path_factory):
     torch.manual_seed(0)
     torch.set_default_dtype(DTYPE)
     try:
-        vae, unet, text_encoder = stable_diffusion.build()
+        vae, unet, text_encoder = build()
     finally:
         torch.set_default_dtype(torch.float32)
-    scheduler = DDIMScheduler(**stable_diffusion.SCHEDULER)
+    scheduler = DDIMScheduler(**SCHEDULER)
     tokenizer = make_tokenizer(scene_words(), length=77)
     save_pipeline(folder, Components(vae, unet, text_encoder, tokenizer, scheduler))
     del vae, unet, text_encoder

@@ -16,10 +16,10 @@ from ldm3d.duplicates import (
     choose_byte_duplicates,
     choose_near_duplicates,
     choose_rejects,
-    hamming,
     near_duplicate_pairs,
     perceptual_hash,
 )
+from tests.builders.hashes import hamming
 
 
 def photo(seed: int, size: int = 256) -> np.ndarray:

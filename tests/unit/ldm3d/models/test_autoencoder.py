@@ -4,8 +4,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from ldm3d.models import stable_diffusion
 from ldm3d.models.autoencoder import decode, encode, widen
+from tests.builders.stable_diffusion import build
 
 ALL = [(channels, into, out) for channels in (6, 4) for into in ("zero", "rgb_mean") for out in ("rgb_mean", "zero")]
 WIDER = {"encoder.conv_in.weight", "decoder.conv_out.weight", "decoder.conv_out.bias"}
@@ -139,7 +139,7 @@ def test_a_posterior_is_the_encoders_moments_and_never_scaled(rgb):
 @pytest.mark.parametrize(("channels", "added", "total"), [(6, 6_915, 1_066_242_222), (4, 2_305, 1_066_237_612)])
 def test_parameters_of_the_real_model_are_counted(channels, added, total):
     with torch.device("meta"):
-        vae, unet, text_encoder = stable_diffusion.build()
+        vae, unet, text_encoder = build()
     wide = widen(vae, channels)
     assert [parameters(network) for network in (vae, unet, text_encoder)] == [83_653_863, 859_520_964, 123_060_480]
     assert parameters(wide) - parameters(vae) == added

@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 
 from ldm3d.config import PRESETS, DuplicatesConfig
 from ldm3d.decode import make_square
-from ldm3d.duplicates import hamming
 from ldm3d.keys import make_key
 from ldm3d.reject import Reason, Rejected
 from ldm3d.rows.metadata import recognise
@@ -25,6 +24,7 @@ from ldm3d.toy.faults import Content, Recovers, RedirectChain
 from ldm3d.toy.scenes import render
 from ldm3d.toy.web import ToyWeb
 from ldm3d.toy.world import SELECT, build_world
+from tests.builders.hashes import hamming
 
 BASE_URL = "http://127.0.0.1:8000"
 BY_DOWNLOAD = {  # reasons found after selection
