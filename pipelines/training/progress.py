@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 from pipelines.workers.status_line import StatusLine
 
@@ -18,22 +17,12 @@ SHOWN = (
 )
 
 
-class TrainingProgress:
+class TrainingProgress(StatusLine):
     """Shows the numbers of steps now and then, those of a validation always."""
 
     def __init__(self, total: int, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total, self.clock = total, clock
-        self.status = StatusLine(total, stream, clock)
+        super().__init__(total, stream, clock)
         self.first: tuple[int, float] | None = None
-
-    def __enter__(self) -> Self:
-        self.status.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.status.__exit__(kind, error, trace)
 
     def show(self, step: int, numbers: dict[str, float]) -> None:
         """Show a step's numbers. If steps are repeated after a restart, the time left is estimated from there."""
@@ -41,7 +30,7 @@ class TrainingProgress:
         if self.first is None or step < self.first[0]:
             self.first = step, now
         is_validation = any(name.startswith("validation/") for name in numbers)
-        self.status.show(step, self.line(step, numbers, now), always=is_validation)
+        self.put(step, self.line(step, numbers, now), always=is_validation)
 
     def line(self, step: int, numbers: dict[str, float], now: float) -> str:
         """Return the status line."""

@@ -4,8 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 from pipelines.storage.shards import Record
 from pipelines.workers.resources import DEVICE_CALLS
@@ -14,7 +13,7 @@ from pipelines.workers.status_line import StatusLine
 REASONS_SHOWN = 4
 
 
-class ShardProgress:
+class ShardProgress(StatusLine):
     """Counts finished shards. Shows a live bar on a terminal, a line every few seconds elsewhere.
 
     The busy share is the time that the actors spent in their networks over the time that they had. Once there are
@@ -32,12 +31,9 @@ class ShardProgress:
         clock: Callable[[], float] = time.monotonic,
         work: str = "labelling",
     ) -> None:
-        self.work = work
-        self.rows = rows
-        self.actors = actors
+        super().__init__(rows, stream, clock)
+        self.work, self.actors = work, actors
         self.enough = 1 + 4 * DEVICE_CALLS * actors
-        self.clock = clock
-        self.status = StatusLine(rows, stream, clock)
         self.done = self.kept = self.shards = 0
         self.rejected: Counter[str] = Counter()
         self.began = self.latest = clock()
@@ -45,16 +41,10 @@ class ShardProgress:
         self.rows_since_first = 0
         self.device_s_since_first = 0.0
 
-    def __enter__(self) -> Self:
-        self.status.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.status.__exit__(kind, error, trace)
-        if self.done and not self.status.is_live:
-            self.status.show(self.done, self.line(), always=True)
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        if self.done and not self.is_live:
+            self.put(self.done, self.line(), always=True)
 
     def add(self, record: Record) -> None:
         """Count one finished shard, and update the line."""
@@ -68,7 +58,7 @@ class ShardProgress:
         else:
             self.rows_since_first += record.rows
             self.device_s_since_first += record.device_seconds
-        self.status.show(self.done, self.line())
+        self.put(self.done, self.line())
 
     @property
     def steady_s(self) -> float | None:
@@ -93,12 +83,12 @@ class ShardProgress:
 
     def line(self) -> str:
         """Return the line."""
-        left = timedelta(seconds=round((self.rows - self.done) / max(1e-9, self.rows_per_s))) if self.done else "?"
+        left = timedelta(seconds=round((self.total - self.done) / max(1e-9, self.rows_per_s))) if self.done else "?"
         common = ", ".join(f"{reason} {count}" for reason, count in self.rejected.most_common(REASONS_SHOWN))
         more = ", ..." if len(self.rejected) > REASONS_SHOWN else ""
         busy = "" if self.busy_share is None else f" | {self.work} busy {self.busy_share:.0%}"
         rejected = f"{self.rejected.total():,} rejected" + (f" ({common}{more})" if common else "")
         return (
-            f"{self.done:,}/{self.rows:,} rows | {self.rows_per_s:,.1f} rows/s | {self.kept:,} kept | "
+            f"{self.done:,}/{self.total:,} rows | {self.rows_per_s:,.1f} rows/s | {self.kept:,} kept | "
             f"{rejected}{busy} | {left} left"
         )

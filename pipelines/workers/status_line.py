@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console
@@ -36,13 +35,11 @@ class StatusLine:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
 
-    def show(self, done: int, line: str, always: bool = False) -> None:
+    def put(self, done: int, line: str, always: bool = False) -> None:
         """Show the current line. Off a terminal it is printed every 15 s, or at once where `always` is set."""
         now = self.clock()
         if self._bar and self._task is not None:
