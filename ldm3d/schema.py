@@ -5,6 +5,7 @@ feature description that `datasets` looks for, so a corpus opens there without a
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -149,6 +150,30 @@ def conform(table: pa.Table, contract: str, metadata: dict[str, Any] | None = No
     entries = {"contract": contract, **(metadata or {}), "huggingface": _features(schema)}
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in entries.items()}
     return pa.Table.from_arrays(columns, schema=schema.with_metadata(texts))
+
+
+def reject_rows(
+    keys: pa.Array | pa.ChunkedArray,
+    stage: str,
+    reasons: Sequence[str],
+    details: Sequence[str],
+    urls: pa.ChunkedArray | None = None,
+) -> pa.Table:
+    """Make N rows of `reject/v1`.
+
+    Args:
+        keys, reasons, details: N.
+        urls: N; None for rows that have none.
+    """
+    count = len(reasons)
+    columns = {
+        "key": keys,
+        "url": [""] * count if urls is None else urls,
+        "stage": [stage] * count,
+        "reason": [str(reason) for reason in reasons],
+        "detail": details,
+    }
+    return conform(pa.table(columns), "reject/v1")
 
 
 def _features(schema: pa.Schema) -> dict[str, Any]:

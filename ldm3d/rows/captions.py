@@ -18,6 +18,7 @@ from ldm3d.config import CaptionsConfig
 from ldm3d.keys import make_key, rank, sample_seeds
 from ldm3d.reject import Reason
 from ldm3d.rows.metadata import clean_captions
+from ldm3d.schema import reject_rows
 
 COLUMNS = ("caption", "TEXT", "text")  # names that publishers use
 CAPTIONS = pa.schema([("key", pa.int64()), ("caption", pa.string()), ("image_id", pa.int64())])
@@ -82,11 +83,9 @@ class Captions:
         return cls(drawn, rows.filter(pc.invert(is_text)), texts.num_rows - drawn.num_rows)
 
     def rejects(self) -> pa.Table:
-        """Return the rejected rows with the columns of `reject/v1`."""
+        """Return the rejected rows as `reject/v1`."""
         count = self.rejected.num_rows
-        texts = {"url": "", "stage": "captions", "reason": str(Reason.INVALID_ROW), "detail": "no caption"}
-        columns = {name: pa.array([text] * count, pa.string()) for name, text in texts.items()}
-        return pa.table({"key": self.rejected["key"], **columns})
+        return reject_rows(self.rejected["key"], "captions", [Reason.INVALID_ROW] * count, ["no caption"] * count)
 
     def samples(self, start: int, stop: int, config: CaptionsConfig) -> pa.Table:
         """Return the samples `start` to `stop` with the columns of `PLANNED`: all of one caption, then all of the

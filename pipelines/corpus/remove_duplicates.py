@@ -19,7 +19,7 @@ from ray.data import Dataset
 from ldm3d.config import CorpusConfig
 from ldm3d.keys import positions_of
 from ldm3d.reject import Reason
-from ldm3d.schema import CONTRACTS, conform
+from ldm3d.schema import CONTRACTS, reject_rows
 from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
 from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.storage.folder import Folder
@@ -110,11 +110,5 @@ def _as_rejects(rows: pa.Table, duplicates: pa.Table) -> pa.Table:
     at = positions_of(rows["key"].to_numpy(), duplicates["key"].to_numpy())
     found = duplicates.take(pa.array(at))
     reasons = [Reason.DUPLICATE_BYTES if same else Reason.NEAR_DUPLICATE for same in found["same"].to_pylist()]
-    columns = {
-        "stage": ["duplicates"] * rows.num_rows,
-        "reason": [str(reason) for reason in reasons],
-        "detail": [f"like the row of key {key}" for key in found["kept"].to_pylist()],
-    }
-    for name, values in columns.items():
-        rows = rows.append_column(name, pa.array(values, pa.string()))
-    return conform(rows, "reject/v1")
+    details = [f"like the row of key {key}" for key in found["kept"].to_pylist()]
+    return reject_rows(rows["key"], "duplicates", reasons, details, rows["url"])

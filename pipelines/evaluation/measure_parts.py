@@ -11,17 +11,15 @@ some, and for any set that contains the part.
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
-import ray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.measures import Batch, Network
 from ldm3d.reject import Rejected
-from ldm3d.schema import conform
+from ldm3d.schema import reject_rows
 from pipelines.evaluation.feature_rows import FOLDERS
 from pipelines.evaluation.picture_rows import read_part
 from pipelines.evaluation.task import Task
@@ -29,7 +27,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard, finished
 from pipelines.workers.progress import ShardProgress
 from pipelines.workers.resources import Pool, hide_other_gpus
-from pipelines.workers.stream_shards import WINDOW, says_who_took_over
+from pipelines.workers.stream_shards import on_actors, stream_records
 
 BATCH = 64  # pictures decoded at once and handed to one network after the other
 GPU_DECODERS = 4  # threads of an actor that holds a GPU and no CPU
@@ -123,20 +121,9 @@ def measure_parts(job: MeasureJob, tasks: list[Task], pool: Pool) -> None:
     pending = [task for task in pending if task.shards]
     rows = sum(shard.rows for task in pending for shard in task.shards.values())
     with ShardProgress(rows, pool.actors or 1, work="measuring") as progress:
-        for record in _stream(pending, job, pool):
+        items = ({"task": task.to_json()} for task in pending)
+        for record in stream_records(items, on_actors(PartMeasurer, job, pool), output, job.owner):
             progress.add(record)
-
-
-def _stream(tasks: list[Task], job: MeasureJob, pool: Pool) -> Iterator[Record]:
-    with says_who_took_over(Folder(job.config.output), job.owner):
-        for start in range(0, len(tasks), WINDOW):
-            items = [{"task": task.to_json()} for task in tasks[start : start + WINDOW]]
-            blocks = ray.data.from_items(items, override_num_blocks=len(items))
-            graph = blocks.map_batches(
-                PartMeasurer, fn_constructor_args=[job], batch_size=1, batch_format="pyarrow", **pool.arguments()
-            )
-            for row in graph.iter_rows():
-                yield Record.from_json(row["record"])
 
 
 def _with_names(measured: pa.Table, batch: Batch) -> pa.Table:
@@ -145,12 +132,6 @@ def _with_names(measured: pa.Table, batch: Batch) -> pa.Table:
 
 
 def _rejects(rejected: list[tuple[int, int, Rejected]]) -> pa.Table:
-    count = len(rejected)
-    columns = {
-        "key": pa.array([key for key, _, _ in rejected], pa.int64()),
-        "url": pa.array([""] * count),
-        "stage": pa.array(["evaluate"] * count),
-        "reason": pa.array([str(why.reason) for _, _, why in rejected]),
-        "detail": pa.array([f"number {number}: {why.detail}" for _, number, why in rejected]),
-    }
-    return conform(pa.table(columns), "reject/v1")
+    keys = pa.array([key for key, _, _ in rejected], pa.int64())
+    details = [f"number {number}: {why.detail}" for _, number, why in rejected]
+    return reject_rows(keys, "evaluate", [why.reason for _, _, why in rejected], details)

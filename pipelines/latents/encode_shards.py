@@ -13,7 +13,7 @@ from ldm3d.config import LatentsConfig
 from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SHAPE, LATENT_SUMS, TEXT_SHAPE, to_bytes
 from ldm3d.encoding.row_encoder import EncodedRows, RowEncoder
-from ldm3d.schema import LATENTS, conform
+from ldm3d.schema import LATENTS, conform, reject_rows
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import row_groups
 from pipelines.storage.shards import Record, commit_shard
@@ -113,15 +113,11 @@ def pack(
         sizes={},
         device_seconds=encoded.device_s,
     )
-    rejects = rows.select(["key", "url"]).take(pa.array(bad, pa.int64()))
-    for column, values in (
-        ("stage", ["encode"] * len(bad)),
-        ("reason", reasons),
-        ("detail", [encoded.rejected[place].detail for place in bad]),
-    ):
-        rejects = rejects.append_column(column, pa.array(values, pa.string()))
+    failed = rows.take(pa.array(bad, pa.int64()))
+    details = [encoded.rejected[place].detail for place in bad]
+    rejects = reject_rows(failed["key"], "encode", reasons, details, failed["url"])
     groups = [group for view in _views(rows, encoded, good, provenance) for group in row_groups(view, ROW_GROUP_ROWS)]
-    return record, {"latents": groups, "rejects": row_groups(conform(rejects, "reject/v1"), rejects.num_rows)}
+    return record, {"latents": groups, "rejects": row_groups(rejects, rejects.num_rows)}
 
 
 def _views(rows: pa.Table, encoded: EncodedRows, good: np.ndarray, provenance: dict[str, Any]) -> Iterator[pa.Table]:

@@ -15,7 +15,7 @@ import ray
 from ldm3d.config import GenerateConfig
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.reject import Reason
-from ldm3d.schema import IMAGE, SAMPLES, conform
+from ldm3d.schema import IMAGE, SAMPLES, conform, reject_rows
 from pipelines.samples.grid import Grid, GridPoint, point_name
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import pictures, row_groups, writer_options
@@ -142,8 +142,6 @@ def _with_pictures(rows: pa.Table, samples: "Sequence[Sample]", point: GridPoint
 
 
 def _rejects(rows: pa.Table, point: GridPoint, reasons: list[str]) -> pa.Table:
-    texts = {"url": [""] * rows.num_rows, "stage": ["generate"] * rows.num_rows, "reason": reasons}
     numbers = zip(rows["number"].to_pylist(), rows["seed"].to_pylist(), strict=True)
-    texts["detail"] = [f"{point.name}, number {number}, seed {seed}: not finite" for number, seed in numbers]
-    columns = {name: pa.array(values, pa.string()) for name, values in texts.items()}
-    return conform(pa.table({"key": rows["key"], **columns}), "reject/v1")
+    details = [f"{point.name}, number {number}, seed {seed}: not finite" for number, seed in numbers]
+    return reject_rows(rows["key"], "generate", reasons, details)

@@ -19,7 +19,6 @@ from ldm3d.config import GenerateConfig, SamplingPoint
 from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
-from ldm3d.schema import conform
 from pipelines.samples.captions import CaptionsInput
 from pipelines.samples.generator import Generator
 from pipelines.samples.grid import Grid, grid_of
@@ -104,7 +103,7 @@ class GeneratePlan:
         for place, groups in enumerate(_files(captions, self.config)):
             output.write_tables(_file(place), groups)
         if captions.rejected.num_rows:
-            output.write_tables(REJECTS, [conform(captions.rejects(), "reject/v1")])
+            output.write_tables(REJECTS, [captions.rejects()])
 
 
 def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Streaming shards through a Ray Data graph that commits each of them."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import ray
@@ -20,26 +21,47 @@ logger = logging.getLogger(__name__)
 WINDOW = 25_000
 
 
-def stream_shards(
-    shards: list[Shard], graph: Callable[[Dataset], Dataset], output: Folder, owner: str
-) -> Iterator[Record]:
+Graph = Callable[[Dataset], Dataset]
+"""Maps blocks of one item each to rows with `record`, the JSON of a `Record`."""
+
+
+def stream_records(items: Iterable[dict[str, Any]], graph: Graph, output: Folder, owner: str) -> Iterator[Record]:
     """Yield the records of shards as they are committed.
 
     Args:
-        graph: maps blocks of one shard each (name, source; row_group, -1 for the whole file) to rows with `record`,
-            the JSON of a `Record`.
+        items: what the graph makes shards of.
 
     Raises:
         TakenOverError: the output belongs to another run.
     """
+    left = iter(items)
     with says_who_took_over(output, owner):
-        for start in range(0, len(shards), WINDOW):
-            items = [
-                {"name": s.name, "source": s.source, "row_group": -1 if s.row_group is None else s.row_group}
-                for s in shards[start : start + WINDOW]
-            ]
-            for row in graph(ray.data.from_items(items, override_num_blocks=len(items))).iter_rows():
+        while window := list(islice(left, WINDOW)):
+            for row in graph(ray.data.from_items(window, override_num_blocks=len(window))).iter_rows():
                 yield Record.from_json(row["record"])
+
+
+def stream_shards(shards: list[Shard], graph: Graph, output: Folder, owner: str) -> Iterator[Record]:
+    """Stream shards: an item has name, source, and row_group, -1 for the whole file. Raises as `stream_records`."""
+    items = (
+        {"name": s.name, "source": s.source, "row_group": -1 if s.row_group is None else s.row_group} for s in shards
+    )
+    return stream_records(items, graph, output, owner)
+
+
+def on_actors(actor: type, job: Any, pool: Pool) -> Graph:
+    """Return the graph of a stage whose actors do all the work.
+
+    Args:
+        actor: a class that is made from `job` and, called with one item, commits its shards and returns their records.
+    """
+
+    def graph(blocks: Dataset) -> Dataset:
+        return blocks.map_batches(
+            actor, fn_constructor_args=[job], batch_size=1, batch_format="pyarrow", **pool.arguments()
+        )
+
+    return graph
 
 
 def process_shards(
@@ -48,7 +70,7 @@ def process_shards(
     """Process the shards that are not done yet, with actors that do all the work of a stage.
 
     Args:
-        actor: a class that is made from `job` and, called with one shard, returns its record.
+        actor: see `on_actors`.
         job: what the actors of a run are told; has `config` and `owner`.
         folders: those of kept and of rejected rows.
         doing: what the progress line calls the work.
@@ -57,14 +79,8 @@ def process_shards(
     records = finished(output, shards, folders)
     pending = [shard for shard in shards if shard.name not in records]
     logger.info("shards left: %d of %d", len(pending), len(shards))
-
-    def graph(blocks: Dataset) -> Dataset:
-        return blocks.map_batches(
-            actor, fn_constructor_args=[job], batch_size=1, batch_format="pyarrow", **pool.arguments()
-        )
-
     with ShardProgress(sum(shard.rows for shard in pending), pool.actors or 1, work=doing) as progress:
-        for record in stream_shards(pending, graph, output, job.owner):
+        for record in stream_shards(pending, on_actors(actor, job, pool), output, job.owner):
             progress.add(record)
 
 
