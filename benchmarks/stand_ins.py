@@ -2,16 +2,19 @@
 
 import hashlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.depth.relative import DepthEstimator, DepthLabels
+from ldm3d.keys import make_key
 from ldm3d.toy.depth_model import dpt_processor, save, small_dpt
 from ldm3d.toy.pictures import jpeg
+from pipelines.corpus.download import Downloader
 from pipelines.corpus.label_depth import DepthLabeler, Estimator
 from pipelines.storage.folder import Folder
 
@@ -94,7 +97,7 @@ class FlatLabeler(DepthLabeler):
         super().__init__(config, cpus, FlatEstimator)
 
 
-class EmptyDownloader:
+class EmptyDownloader(Downloader):
     """Downloads nothing: every row gets the same grey square, and its own hashes."""
 
     def __init__(self, config: CorpusConfig, actors: int, cpus: float, calls: int) -> None:
@@ -102,23 +105,10 @@ class EmptyDownloader:
         self.candidates = Folder(config.output)
         self.square = jpeg(np.full((size, size, 3), 128, np.uint8))
 
-    def __call__(self, shard: pa.Table) -> pa.Table:
-        rows = self.candidates.read_table(shard["source"][0].as_py(), row_group=shard["row_group"][0].as_py())
-        count, texts = rows.num_rows, pa.array([""] * rows.num_rows)
-        columns = {
-            "shard": pa.array([shard["name"][0].as_py()] * count),
-            "image": pa.array([self.square] * count, pa.binary()),
-            "original_width": pa.array(np.full(count, 640, np.int32)),
-            "original_height": pa.array(np.full(count, 480, np.int32)),
-            "sha256": pa.array([hashlib.sha256(url.encode()).hexdigest() for url in rows["url"].to_pylist()]),
-            "perceptual_hash": rows["key"],
-            "stage": texts,
-            "reason": texts,
-            "detail": texts,
-        }
-        for name, values in columns.items():
-            rows = rows.append_column(name, values)
-        return rows.replace_schema_metadata(None)
+    def images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for index, url in enumerate(urls):
+            hashes = {"sha256": hashlib.sha256(url.encode()).hexdigest(), "perceptual_hash": make_key(url)}
+            yield index, {"image": self.square, "original_width": 640, "original_height": 480, **hashes}
 
 
 def network_maps(count: int, size: int, seed: int = 0) -> NDArray[np.uint16]:

@@ -13,30 +13,21 @@ from ldm3d.decode import IsolatedDecoder, SquareImage
 from ldm3d.fetch import Fetched, Fetcher
 from ldm3d.reject import Rejected
 from pipelines.storage.folder import Folder
+from pipelines.storage.parquet import with_columns
 
 WAITING = 64  # fetched bodies of an actor that may wait for its decoder: a bound on memory where decoding is slow
-NOTHING: dict[str, Any] = {
-    "image": b"",
-    "original_width": 0,
-    "original_height": 0,
-    "sha256": "",
-    "perceptual_hash": 0,
-    "stage": "",
-    "reason": "",
-    "detail": "",
+COLUMNS: dict[str, tuple[pa.DataType, Any]] = {  # type, and value where there is nothing
+    "image": (pa.binary(), b""),
+    "original_width": (pa.int32(), 0),
+    "original_height": (pa.int32(), 0),
+    "sha256": (pa.string(), ""),
+    "perceptual_hash": (pa.int64(), 0),
+    "stage": (pa.string(), ""),
+    "reason": (pa.string(), ""),
+    "detail": (pa.string(), ""),
 }
-IMAGE_COLUMNS = pa.schema(
-    [
-        ("image", pa.binary()),
-        ("original_width", pa.int32()),
-        ("original_height", pa.int32()),
-        ("sha256", pa.string()),
-        ("perceptual_hash", pa.int64()),
-        ("stage", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
+SCHEMA = pa.schema({name: kind for name, (kind, _) in COLUMNS.items()})
+NOTHING = {name: value for name, (_, value) in COLUMNS.items()}
 
 
 class Downloader:
@@ -65,10 +56,10 @@ class Downloader:
         outcomes: list[dict[str, Any]] = [NOTHING] * rows.num_rows
         for index, outcome in self.images(rows["url"].to_pylist()):
             outcomes[index] = NOTHING | outcome
-        table = rows.append_column("shard", pa.array([shard["name"][0].as_py()] * rows.num_rows))
-        for name, column in zip(IMAGE_COLUMNS.names, pa.Table.from_pylist(outcomes, IMAGE_COLUMNS), strict=True):
-            table = table.append_column(name, column)
-        return table.replace_schema_metadata(None)
+        found = pa.Table.from_pylist(outcomes, SCHEMA)
+        names = pa.array([shard["name"][0].as_py()] * rows.num_rows)
+        rows = with_columns(rows, shard=names, **dict(zip(found.column_names, found.columns, strict=True)))
+        return rows.replace_schema_metadata(None)
 
     def images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield outcomes by index as they come. Images are decoded while other URLs are still being fetched."""

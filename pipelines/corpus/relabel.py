@@ -8,6 +8,7 @@ from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
 from pipelines.corpus.plan import FOLDERS, PLAN, Plan, load_plan
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.inputs import require_finished
+from pipelines.storage.parquet import with_columns
 from pipelines.storage.run import CONFIG, SUCCESS
 from pipelines.storage.shards import Record, Shard, finished
 
@@ -74,11 +75,9 @@ class CorpusReader:
     def __call__(self, shard: pa.Table) -> pa.Table:
         rows = self.corpus.read_table(shard["source"][0].as_py()).replace_schema_metadata(None)
         rows = rows.drop_columns(["depth", "depth_min", "depth_max"])
-        image = rows["image"].combine_chunks().field("bytes")
-        rows = rows.set_column(rows.column_names.index("image"), "image", image)
-        for name in ("stage", "reason", "detail"):
-            rows = rows.append_column(name, pa.array([""] * rows.num_rows))
-        return rows.append_column("shard", pa.array([shard["name"][0].as_py()] * rows.num_rows))
+        image, nothing = rows["image"].combine_chunks().field("bytes"), pa.array([""] * rows.num_rows)
+        names = pa.array([shard["name"][0].as_py()] * rows.num_rows)
+        return with_columns(rows, image=image, stage=nothing, reason=nothing, detail=nothing, shard=names)
 
 
 def _file(record: Record) -> str:
