@@ -13,7 +13,7 @@ from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
 from ldm3d.measures import Network
 from pipelines.storage.folder import Folder
-from pipelines.storage.models import model_copy
+from pipelines.storage.models import local_model
 from pipelines.workers.resources import hide_other_gpus
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def open_network(name: str, config: EvaluateConfig) -> Network:
         if kind == SIMILARITY:
             from ldm3d.measures.opened import similarity_of
 
-            clip = copies.enter_context(_local(config.clip.model, "", "--clip.model"))
+            clip = copies.enter_context(local_model(config.clip.model, ("",), "--clip.model"))
             return similarity_of(replace(config.clip, model=clip), _device())
         if kind == DEPTH:
             return open_depth(config)
@@ -55,8 +55,8 @@ def open_depth(config: EvaluateConfig) -> "DepthAgreement":
     from ldm3d.measures.depth_agreement import DepthAgreement
 
     with ExitStack() as copies:
-        reference = copies.enter_context(_local(config.depth.reference, "", "--depth.reference"))
-        peer = config.depth.peer and copies.enter_context(_local(config.depth.peer, "", "--depth.peer"))
+        reference = copies.enter_context(local_model(config.depth.reference, ("",), "--depth.reference"))
+        peer = config.depth.peer and copies.enter_context(local_model(config.depth.peer, ("",), "--depth.peer"))
         return DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), _device())
 
 
@@ -94,20 +94,10 @@ def _features(config: EvaluateConfig, copies: ExitStack) -> Network:
 def _autoencoder(model: str, config: EvaluateConfig, copies: ExitStack) -> Network:
     from ldm3d.measures.reconstruction import AutoencoderQuality
 
-    local = copies.enter_context(_local(named(model)[1], "vae", "--reconstruction.models"))
+    local = copies.enter_context(local_model(named(model)[1], ("vae",), "--reconstruction.models"))
     features = _features(config, copies)
     network: Network = AutoencoderQuality.from_pretrained(local, config.reconstruction, features, _device())
     return network
-
-
-@contextmanager
-def _local(model: str, part: str, setting: str) -> Iterator[str]:
-    """Yield a hub id or local path as it is, and a copy of any other model for as long as it loads."""
-    if "://" not in model:
-        yield model
-        return
-    with model_copy(model, (part,), setting) as folder:
-        yield folder
 
 
 @contextmanager

@@ -25,8 +25,8 @@ TRAINING_STEP = "training.json"  # in an exported model
 
 
 @contextmanager
-def model_copy(url: str, parts: tuple[str, ...], setting: str) -> Iterator[str]:
-    """Copy parts of a model into a local folder, which lasts as long as the context.
+def local_model(model: str, parts: tuple[str, ...], setting: str) -> Iterator[str]:
+    """Yield a hub id or local path as it is, and for a URL a copy of the model, which lasts as long as the context.
 
     Args:
         parts: the model's folders that must exist; "" stands for the files beside them.
@@ -35,12 +35,15 @@ def model_copy(url: str, parts: tuple[str, ...], setting: str) -> Iterator[str]:
     Raises:
         ValueError: the model cannot be read, or lacks a part.
     """
+    if "://" not in model:
+        yield model
+        return
     with tempfile.TemporaryDirectory() as scratch:
         try:
             for part in parts:
-                _copy(Folder(url), part, Path(scratch))
+                _copy(Folder(model), part, Path(scratch))
         except OSError as error:
-            raise ValueError(f"{setting} {url!r} cannot be read: {error}") from error
+            raise ValueError(f"{setting} {model!r} cannot be read: {error}") from error
         yield scratch
 
 
@@ -99,9 +102,9 @@ def open_autoencoder(model: str, revision: str | None = None) -> "AutoencoderKL"
     Raises:
         ValueError: there is none, or it does not have LDM3D's channels.
     """
-    if "://" not in model:
-        return load_trained_autoencoder(Source(AUTOENCODER, model, revision))
-    with model_copy(model, ("vae",), AUTOENCODER) as folder:
+    with local_model(model, ("vae",), AUTOENCODER) as folder:
+        if folder == model:
+            return load_trained_autoencoder(Source(AUTOENCODER, model, revision))
         return load_trained_autoencoder(Source(f"{AUTOENCODER} {model!r}, copied to", folder))
 
 
@@ -115,7 +118,7 @@ def open_model(model: str, revision: str | None = None) -> RgbdPipeline:
     Raises:
         ValueError: there is none, or it cannot draw.
     """
-    if "://" not in model:
-        return RgbdPipeline.from_pretrained(model, revision, setting=GENERATOR)
-    with model_copy(model, PARTS, GENERATOR) as folder:
+    with local_model(model, PARTS, GENERATOR) as folder:
+        if folder == model:
+            return RgbdPipeline.from_pretrained(model, revision, setting=GENERATOR)
         return RgbdPipeline.from_pretrained(folder, setting=f"{GENERATOR} {model!r}, copied to")
