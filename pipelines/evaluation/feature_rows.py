@@ -41,21 +41,20 @@ class FeatureRows:
     chosen: ray.ObjectRef
     """The pictures that count, `Chosen`, in the object store."""
 
-    def sum(self, function: Callable[..., Sums], *arguments: Any, columns: list[str], cpus: float = 1.0) -> Sums:
+    def sum(self, function: Callable[..., Sums], *arguments: Any, columns: list[str]) -> Sums:
         """Apply a function to groups of rows and add up the results.
 
         Args:
             function: called with a table of the columns, (M,) places of its rows among those that count, and the
                 arguments; its results can be added.
             arguments: large ones as object references.
-            cpus: CPUs per task.
         """
-        task = ray.remote(_sum_of_group).options(num_cpus=cpus, max_retries=3)
+        task = ray.remote(_sum_of_group).options(num_cpus=1, max_retries=3)
         sums = [
             task.remote(function, self.url, [shard.name for shard in group], columns, self.chosen, *arguments)
             for group in self._groups()
         ]
-        add = ray.remote(_added).options(num_cpus=cpus, max_retries=3)
+        add = ray.remote(_added).options(num_cpus=1, max_retries=3)
         while len(sums) > 1:
             sums = [add.remote(*sums[start : start + FAN_IN]) for start in range(0, len(sums), FAN_IN)]
         total: Sums = ray.get(sums[0])

@@ -1,8 +1,9 @@
 """Read and decode the pictures of one part of a set, in batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -45,14 +46,9 @@ class ReadRows:
 
 def read_part(part: PartRows, rows: int, decoders: ThreadPoolExecutor) -> Iterator[ReadRows]:
     """Read all pictures of a part in their order, at most `rows` at a time."""
-    folder = Folder(part.url)
     names = zip(part.key, part.number, strict=True)
-    for records in _records(folder, part, rows):
-        found = list(decoders.map(lambda record: _decoded(record, part), records))
-        pairs = list(islice(names, len(records)))
-        good = [place for place, row in enumerate(found) if not isinstance(row, Rejected)]
-        rejected = [(*pair, row) for pair, row in zip(pairs, found, strict=True) if isinstance(row, Rejected)]
-        yield ReadRows(_batch([pairs[place] for place in good], [found[place] for place in good], part), rejected)
+    for records in _records(Folder(part.url), part, rows):
+        yield _read(records, list(islice(names, len(records))), part, decoders.map)
 
 
 def read_some(part: PartRows, places: Sequence[int]) -> Batch:
@@ -63,9 +59,17 @@ def read_some(part: PartRows, places: Sequence[int]) -> Batch:
     else:
         rows = folder.read_table(part.files[0], columns=list(part.columns.values())).take(list(places)).to_pylist()
         records = [{column: row[name] for column, name in part.columns.items()} for row in rows]
-    found = [(place, _decoded(record, part)) for place, record in zip(places, records, strict=True)]
-    good = [(place, row) for place, row in found if not isinstance(row, Rejected)]
-    return _batch([(part.key[place], part.number[place]) for place, _ in good], [row for _, row in good], part)
+    return _read(records, [(part.key[place], part.number[place]) for place in places], part, map).batch
+
+
+def _read(
+    records: list[dict[str, Any]], pairs: list[tuple[int, int]], part: PartRows, mapped: Callable[..., Iterable[Any]]
+) -> ReadRows:
+    """Decode records with a function like `map`, given key and number of each."""
+    found = list(zip(pairs, mapped(partial(_decoded, part=part), records), strict=True))
+    good = [(pair, row) for pair, row in found if not isinstance(row, Rejected)]
+    rejected = [(*pair, row) for pair, row in found if isinstance(row, Rejected)]
+    return ReadRows(_batch([pair for pair, _ in good], [row for _, row in good], part), rejected)
 
 
 def _records(folder: Folder, part: PartRows, rows: int) -> Iterator[list[dict[str, Any]]]:

@@ -115,29 +115,19 @@ def _kernel(
 ) -> tuple[float, float, float, int]:
     size = min(size, len(own), len(other))
     picks = list(random_subsets(len(own), len(other), subsets, size))
-    first = _features_at(rows, own, np.unique([pick for pick, _ in picks]))
-    second = _features_at(others, other, np.unique([pick for _, pick in picks]))
-    found = [discrepancy_and_influences(first[pick], second[other_pick]) for pick, other_pick in picks]
+    firsts, seconds = np.unique([pick for pick, _ in picks]), np.unique([pick for _, pick in picks])
+    first, second = _features_at(rows, own, firsts), _features_at(others, other, seconds)
+    found = [
+        discrepancy_and_influences(first[positions_of(one, firsts)], second[positions_of(another, seconds)])
+        for one, another in picks
+    ]
     values = [value for value, _ in found]
     variance = np.mean([influences.var(ddof=1) for _, influences in found])
     return float(np.mean(values)), float(np.sqrt(variance / len(own))), float(np.std(values)), len(own)
 
 
-@dataclass(frozen=True, eq=False)
-class _Some:
-    """Features of the pictures at some places."""
-
-    places: NDArray[np.int64]
-    """(K,), sorted."""
-    features: NDArray[np.float32]
-    """(K, D)."""
-
-    def __getitem__(self, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.features[positions_of(wanted, self.places)]
-
-
-def _features_at(rows: FeatureRows, chosen: Chosen, wanted: NDArray[np.int64]) -> _Some:
-    """Read the features at the places `wanted`, which are sorted."""
+def _features_at(rows: FeatureRows, chosen: Chosen, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Read the features, (K, D), at the K places `wanted`, which are sorted."""
     found: NDArray[np.float32] = np.empty((len(wanted), 0), np.float32)
     for table, places in read_rows(rows.url, [shard.name for shard in rows.shards], ["pool"], chosen):
         at = positions_of(places, wanted)
@@ -146,4 +136,4 @@ def _features_at(rows: FeatureRows, chosen: Chosen, wanted: NDArray[np.int64]) -
             if not found.shape[1]:
                 found = np.full((len(wanted), features.shape[1]), np.nan, np.float32)
             found[at[at >= 0]] = features[at >= 0]
-    return _Some(wanted, found)
+    return found

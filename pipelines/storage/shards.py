@@ -13,6 +13,7 @@ writing.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -200,8 +201,7 @@ def forget(output: Folder, names: list[str]) -> None:
 
 def totals(records: list[Record]) -> tuple[int, int, dict[str, int]]:
     """Add up many shards: rows read, rows kept, rows rejected by reason."""
-    rejected: dict[str, int] = {}
+    rejected: Counter[str] = Counter()
     for record in records:
-        for reason, count in record.rejected.items():
-            rejected[reason] = rejected.get(reason, 0) + count
+        rejected.update(record.rejected)
     return sum(r.rows for r in records), sum(r.kept for r in records), dict(sorted(rejected.items()))
