@@ -8,6 +8,7 @@ from ldm3d.report.changes import changes
 from ldm3d.report.provenance import protocols
 from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
 from ldm3d.results.evaluation import Evaluation
+from ldm3d.results.grouped import grouped
 from ldm3d.results.history import Track, runs_of, tracks
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import plain, title, with_error
@@ -87,10 +88,7 @@ def _history_plots(evaluation: Evaluation, drawn: Mapping[str, bytes]) -> Iterat
 
 def _history(evaluation: Evaluation) -> Iterator[Block]:
     """Yield a table per set of pictures with a row per run, newest first."""
-    by_set: dict[str, list[Track]] = {}
-    for track in tracks(evaluation):
-        by_set.setdefault(track.pictures, []).append(track)
-    for name, found in by_set.items():
+    for name, found in grouped(tracks(evaluation), lambda track: track.pictures).items():
         yield Fold(f"{name}: {len(found)} numbers over runs", (_history_table(evaluation, found),))
 
 

@@ -1,7 +1,7 @@
 """A document -> GitHub-flavoured Markdown."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from ldm3d.report.blocks import (
@@ -18,32 +18,18 @@ from ldm3d.report.blocks import (
     Table,
     clean,
 )
-from ldm3d.report.document import document
-from ldm3d.results.evaluation import Evaluation
-from ldm3d.results.verdict import Verdict
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$])")
 FIRST = re.compile(r"^([#+\-=:]|\d+(?=[.)]))")  # begins a heading, a list, a rule or a table
 ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(:)|(www)(\.)|(@)")  # GitHub makes these links by itself
 
 
-def markdown(
-    evaluation: Evaluation,
-    verdicts: Sequence[Verdict],
-    drawn: Mapping[str, bytes] | None = None,
-    folder: str = "plots",
-) -> str:
-    """Return the report as Markdown. Text of any origin stays text: it makes no markup and no link.
+def markdown(found: Document, folder: str = "plots") -> str:
+    """Return a document as Markdown. Text of any origin stays text: it makes no markup and no link.
 
     Args:
-        drawn: the result of `plots`, if it has been computed already.
-        folder: where the pictures lie, relative to the file: those of `plots` under their names, and those of
-            `Evaluation.images` as `<name>.png`.
+        folder: where the pictures lie, under their names, relative to the file.
     """
-    return _document(document(evaluation, verdicts, drawn), folder)
-
-
-def _document(found: Document, folder: str) -> str:
     parts = [f"# {_inline(found.title)}", _text(found.subtitle), *_blocks(found.blocks, folder, 2)]
     return "\n\n".join(parts) + "\n"
 

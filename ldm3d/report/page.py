@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from ldm3d.report.blocks import (
@@ -19,24 +19,13 @@ from ldm3d.report.blocks import (
     Table,
     clean,
 )
-from ldm3d.report.document import document
 from ldm3d.report.style import CSS
-from ldm3d.results.evaluation import Evaluation
-from ldm3d.results.verdict import Verdict
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def page(evaluation: Evaluation, verdicts: Sequence[Verdict], drawn: Mapping[str, bytes] | None = None) -> str:
-    """Return the report as HTML with its pictures inside. Text of any origin stays text: it makes no markup.
-
-    Args:
-        drawn: the result of `plots`, if it has been computed already.
-    """
-    return _page(document(evaluation, verdicts, drawn))
-
-
-def _page(found: Document) -> str:
+def page(found: Document) -> str:
+    """Return a document as HTML with its pictures inside. Text of any origin stays text: it makes no markup."""
     headings = [block.text for block in found.blocks if isinstance(block, Heading) and block.level == 2]
     links = "".join(f'<a href="#{_anchor(text)}">{_text(text)}</a>' for text in headings)
     return f"""<!DOCTYPE html>

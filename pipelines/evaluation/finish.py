@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ldm3d.config import EvaluateConfig, to_json
 from ldm3d.figures.plots import plots
+from ldm3d.report.document import document
 from ldm3d.report.markdown import markdown
 from ldm3d.report.page import page
 from ldm3d.results.evaluation import Evaluation, Result
@@ -74,8 +75,9 @@ def _write_report(output: Folder, found: Evaluation, judged: list[Verdict]) -> N
     drawn = plots(found)
     for name, content in (drawn | {f"{name}.png": image for name, image in found.images.items()}).items():
         output.write(f"{FIGURES}/{name}", content)
-    output.write(TWIN, markdown(found, judged, drawn, FIGURES).encode())
-    output.write(REPORT, page(found, judged, drawn).encode())
+    report = document(found, judged, drawn)
+    output.write(TWIN, markdown(report, FIGURES).encode())
+    output.write(REPORT, page(report).encode())
 
 
 def finished_run(output: Folder, run: str, config: EvaluateConfig) -> dict[str, Any] | None:

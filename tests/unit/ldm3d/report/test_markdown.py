@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ldm3d.report.blocks import clean
+from ldm3d.report.document import document
 from ldm3d.report.markdown import markdown
 from ldm3d.results.notation import NONE
 from ldm3d.results.verdict import verdicts
@@ -40,7 +41,7 @@ HOSTILE = [
 
 
 def rendered(of, **more) -> str:
-    return markdown(of, verdicts(of.results, of.history, 2.0), **more)
+    return markdown(document(of, verdicts(of.results, of.history, 2.0)), **more)
 
 
 def inline(text: str):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ldm3d.figures.plots import plots
 from ldm3d.report.blocks import clean
+from ldm3d.report.document import document
 from ldm3d.report.page import page
 from ldm3d.results.notation import NONE
 from ldm3d.results.verdict import verdicts
@@ -75,7 +76,7 @@ class Reader(HTMLParser):
 
 
 def read(of, tolerance: float = 2.0, drawn=None) -> Reader:
-    return Reader(page(of, verdicts(of.results, of.history, tolerance), drawn))
+    return Reader(page(document(of, verdicts(of.results, of.history, tolerance), drawn)))
 
 
 def hostile(text: str):
@@ -150,7 +151,7 @@ def test_no_text_becomes_markup(text):
 @settings(deadline=None)
 @given(st.text(st.characters(categories=["Cs", "Cc", "L", "P"]), max_size=20))
 def test_the_page_can_always_be_written(text):
-    page(evaluation([], title=text), []).encode("utf-8")
+    page(document(evaluation([], title=text), [])).encode("utf-8")
 
 
 def test_the_policy_forbids_all_but_its_own_style_and_pictures(whole, drawn):
@@ -163,7 +164,7 @@ def test_the_policy_forbids_all_but_its_own_style_and_pictures(whole, drawn):
 
 
 def test_the_style_fetches_nothing(whole, drawn):
-    style = page(whole, [], drawn).split("<style>")[1].split("</style>")[0]
+    style = page(document(whole, [], drawn)).split("<style>")[1].split("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
     assert "prefers-color-scheme: dark" in style
@@ -179,7 +180,7 @@ def test_every_figure_is_in_the_page_with_an_alternative_text(whole, drawn):
 
 
 def test_the_page_draws_what_nobody_drew():
-    assert page(evaluation(sweep("guidance_scale", [3.0, 5.0], "clip")), []).count("<img") == 1
+    assert page(document(evaluation(sweep("guidance_scale", [3.0, 5.0], "clip")), [])).count("<img") == 1
 
 
 def test_the_verdict_comes_first(whole, drawn):
