@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ldm3d.figures.drawing import Line, Panel, draw
 from ldm3d.results.evaluation import Evaluation, Result
+from ldm3d.results.grouped import grouped
 from ldm3d.results.history import LAST, Track, runs_of, tracks
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import fact, plain, title
@@ -56,10 +57,7 @@ def sweep_plots(evaluation: Evaluation) -> Iterator[Plot]:
 
 def history_plots(evaluation: Evaluation) -> Iterator[Plot]:
     """Yield a plot per metric that an earlier run has for the same pictures under the same protocol."""
-    found: dict[str, list[Track]] = {}
-    for track in tracks(evaluation):
-        found.setdefault(track.metric, []).append(track)
-    for metric, some in found.items():
+    for metric, some in grouped(tracks(evaluation), lambda track: track.metric).items():
         yield Plot(
             name=f"history-{metric.replace('_', '-')}.png",
             metric=metric,

@@ -6,22 +6,18 @@ from collections.abc import Iterator, Sequence
 from ldm3d.config import flat
 from ldm3d.report.blocks import Block, Fold, Paragraph, Table, row
 from ldm3d.results.evaluation import Evaluation, Result
+from ldm3d.results.grouped import grouped
 from ldm3d.results.notation import plain, title
 from ldm3d.results.protocol import protocol_of
 
 
 def protocols(evaluation: Evaluation) -> Iterator[Block]:
     """Yield a fold per metric of the settings: what its protocols share, then where they differ."""
-    by_metric: dict[str, dict[str, list[Result]]] = {}
-    for each in evaluation.results:
-        name = plain(protocol_of(each).get("metric", each.metric))
-        by_metric.setdefault(name, {}).setdefault(each.protocol, []).append(each)
-    for found in by_metric.values():
-        names = dict.fromkeys(
-            title(each.metric, surrogate=each.metric in evaluation.surrogate)
-            for some in found.values()
-            for each in some
-        )
+    by_metric = grouped(evaluation.results, lambda each: plain(protocol_of(each).get("metric", each.metric)))
+    for some in by_metric.values():
+        found = grouped(some, lambda each: each.protocol)
+        in_order = (each for results in found.values() for each in results)
+        names = dict.fromkeys(title(each.metric, surrogate=each.metric in evaluation.surrogate) for each in in_order)
         yield Fold(", ".join(names), tuple(_of_metric(found)))
 
 

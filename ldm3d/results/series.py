@@ -1,11 +1,12 @@
 """Sweeps: results that differ in a single variable."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ldm3d.results.evaluation import Evaluation, Result
+from ldm3d.results.grouped import grouped
 from ldm3d.results.history import started_at
 from ldm3d.results.protocol import NAMES, protocol_of
 
@@ -45,10 +46,9 @@ def sweeps(evaluation: Evaluation, metric: str, variable: str) -> list[Series]:
     known = [each for each in evaluation.results if each.metric == metric]
     if variable == "training_step":
         known += sorted((each for each in evaluation.history if each.metric == metric), key=started_at, reverse=True)
-    groups: dict[str, list[Result]] = {}
-    for each in known:
-        if getattr(each, variable) is not None:
-            groups.setdefault(_all_but(each, variable), []).append(each)
+    groups = grouped(
+        (each for each in known if getattr(each, variable) is not None), lambda each: _all_but(each, variable)
+    )
     found = [series for group in groups.values() for series in _series(_newest(group), variable)]
     return [each for each in found if any(result.run == evaluation.run for result in each.results)]
 
@@ -73,34 +73,27 @@ def _all_but(result: Result, variable: str) -> str:
 
 def _newest(results: Iterable[Result]) -> list[Result]:
     """Keep the first result of each set and model; results come newest first."""
-    found: dict[tuple[Any, ...], Result] = {}
-    for each in results:
-        found.setdefault((each.pictures, each.checkpoint, *(getattr(each, name) for name in FACTS)), each)
-    return list(found.values())
+    return _first_of_each(
+        results, lambda each: (each.pictures, each.checkpoint, *(getattr(each, name) for name in FACTS))
+    )
 
 
 def _series(results: Sequence[Result], variable: str) -> list[Series]:
     """Make one series of all results, or one per input if they do not form one."""
+
+    def value(result: Result) -> Any:
+        return getattr(result, variable)
+
     groups = [list(results)]
     if not _is_one(results, variable):
-        groups = [_first_of_each(group, variable) for group in _by_base(results)]
-    found = [sorted(group, key=lambda each: getattr(each, variable)) for group in groups if _is_one(group, variable)]
+        groups = [_first_of_each(group, value) for group in grouped(results, base).values()]
+    found = [sorted(group, key=value) for group in groups if _is_one(group, variable)]
     return [Series(variable, tuple(group)) for group in found if len(group) > 1]
 
 
-def _first_of_each(results: Sequence[Result], variable: str) -> list[Result]:
-    """Keep the first result of each value of the variable."""
-    found: dict[Any, Result] = {}
-    for each in results:
-        found.setdefault(getattr(each, variable), each)
-    return list(found.values())
-
-
-def _by_base(results: Sequence[Result]) -> list[list[Result]]:
-    found: dict[str, list[Result]] = {}
-    for each in results:
-        found.setdefault(base(each), []).append(each)
-    return list(found.values())
+def _first_of_each(results: Iterable[Result], key: Callable[[Result], Any]) -> list[Result]:
+    """Keep the first result of each key."""
+    return [same[0] for same in grouped(results, key).values()]
 
 
 def _is_one(results: Sequence[Result], variable: str) -> bool:

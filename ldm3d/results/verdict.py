@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ldm3d.results.evaluation import Result
+from ldm3d.results.grouped import grouped
 from ldm3d.results.history import latest
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.protocol import Difference, differences
@@ -47,9 +48,7 @@ def verdicts(results: Sequence[Result], history: Sequence[Result], tolerance: fl
     Returns:
         Verdicts in the order of `results`.
     """
-    earlier: dict[tuple[str, str], list[Result]] = {}
-    for result in history:
-        earlier.setdefault((result.pictures, result.metric), []).append(result)
+    earlier = grouped(history, lambda result: (result.pictures, result.metric))
     return [_verdict(each, earlier.get((each.pictures, each.metric), []), tolerance) for each in results]
 
 
