@@ -40,8 +40,7 @@ def start_driver(config: CorpusConfig, address: str) -> "subprocess.Popen[bytes]
         "--shards.rows": str(config.shards.rows),
         "--shards.row-group-rows": str(config.shards.row_group_rows),
     }
-    command = [sys.executable, "-m", "jobs.rebuild_corpus", "--preset", "toy"]
-    for flag, value in flags.items():
-        command += [flag, value]
+    words = [word for pair in flags.items() for word in pair]
+    command = [sys.executable, "-m", "jobs.rebuild_corpus", "--preset", "toy", *words]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

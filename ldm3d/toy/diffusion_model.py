@@ -7,7 +7,7 @@ words and positions apart, and mixes each word with those before it.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,22 +17,42 @@ from ldm3d.models.stable_diffusion import SCHEDULER
 from ldm3d.toy.scenes import Scene
 
 if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from transformers import CLIPTextModel, CLIPTokenizer
 
 TEXT_LENGTH = 20  # tokens: the longest caption has 14 words, plus a token at either end
 TEXT_WIDTH = 64
+AUTOENCODER: dict[str, Any] = {  # of factor 4, with about 1 M parameters
+    "sample_size": 32,
+    "down_block_types": ("DownEncoderBlock2D",) * 3,
+    "up_block_types": ("UpDecoderBlock2D",) * 3,
+    "block_out_channels": (32, 64, 64),
+    "layers_per_block": 1,
+    "norm_num_groups": 8,
+}
+UNET: dict[str, Any] = {  # with about 4 M parameters
+    "sample_size": 8,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 2,
+    "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+    "block_out_channels": (64, 128),
+    "layers_per_block": 1,
+    "cross_attention_dim": TEXT_WIDTH,
+    "attention_head_dim": 4,
+    "norm_num_groups": 8,
+}
 
 
 def make_base_model(folder: str | Path, seed: int = 0) -> None:
     """Save a model with random weights to `folder`, new or empty. The same seed makes the same bytes."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tokenizer = make_tokenizer(scene_words())
         text_encoder = _text_encoder(tokenizer)
-        save_pipeline(folder, Components(_autoencoder(), _unet(), text_encoder, tokenizer, _scheduler()))
+        vae, unet = AutoencoderKL(**AUTOENCODER), UNet2DConditionModel(**UNET)
+        save_pipeline(folder, Components(vae, unet, text_encoder, tokenizer, DDIMScheduler(**SCHEDULER)))
 
 
 def scene_words() -> list[str]:
@@ -78,38 +98,6 @@ def _merged(pieces: list[str], merge: tuple[str, str]) -> list[str]:
     return out
 
 
-def _autoencoder() -> "AutoencoderKL":
-    """Build an autoencoder of factor 4 with about 1 M parameters."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    vae: AutoencoderKL = AutoencoderKL(
-        sample_size=32,
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(32, 64, 64),
-        layers_per_block=1,
-        norm_num_groups=8,
-    )
-    return vae
-
-
-def _unet() -> "UNet2DConditionModel":
-    """Build a U-Net with about 4 M parameters."""
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    unet: UNet2DConditionModel = UNet2DConditionModel(
-        sample_size=8,
-        down_block_types=("CrossAttnDownBlock2D",) * 2,
-        up_block_types=("CrossAttnUpBlock2D",) * 2,
-        block_out_channels=(64, 128),
-        layers_per_block=1,
-        cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    )
-    return unet
-
-
 def _text_encoder(tokenizer: "CLIPTokenizer") -> "CLIPTextModel":
     """Build one layer over embeddings much larger than CLIP's initial ones, so that they outweigh what it adds."""
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -130,10 +118,3 @@ def _text_encoder(tokenizer: "CLIPTokenizer") -> "CLIPTextModel":
     nn.init.normal_(text_encoder.embeddings.token_embedding.weight)
     nn.init.normal_(text_encoder.embeddings.position_embedding.weight, std=0.5)
     return text_encoder
-
-
-def _scheduler() -> "DDIMScheduler":
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-
-    scheduler: DDIMScheduler = DDIMScheduler(**SCHEDULER)
-    return scheduler

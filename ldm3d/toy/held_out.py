@@ -77,12 +77,9 @@ class HeldOut:
         own = agreement(images, self.scenes)
         others = agreement(images, _shuffled(self.scenes))
         found: dict[str, float] = {}
-        for name, share, chance in (
-            ("sky", own.sky, others.sky),
-            ("floor", own.floor, others.floor),
-            ("object", own.objects, others.objects),
-        ):
-            found |= {f"{name}_accuracy": round(share, 4), f"{name}_accuracy_shuffled": round(chance, 4)}
+        for name, part in (("sky", "sky"), ("floor", "floor"), ("object", "objects")):
+            found[f"{name}_accuracy"] = round(getattr(own, part), 4)
+            found[f"{name}_accuracy_shuffled"] = round(getattr(others, part), 4)
         return found
 
     def depth_figures(self, depth_model: Path) -> dict[str, float]:
