@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 -- the name the whole field uses
 from numpy.typing import NDArray
 
 from ldm3d.config import LabelConfig
+from ldm3d.models.precision import dtype_of
 from ldm3d.rgbd import DEPTH_MAX
 
 FARTHEST_M = 1_000.0  # metric depth is inverted; depth that is larger, or not positive, counts as this
@@ -57,9 +58,8 @@ class DepthEstimator:
             ValueError: the model cannot be loaded, or neither it nor the configuration says what it predicts.
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        model, processor = load_depth_model(
-            "--label.depth-model", config.depth_model, config.revision, _dtype(config.dtype, device)
-        )
+        dtype = dtype_of("auto", device) if config.dtype == "auto" else getattr(torch, config.dtype)
+        model, processor = load_depth_model("--label.depth-model", config.depth_model, config.revision, dtype)
         return cls(model.to(device), processor, inverts=predicts(model.config, config.predicts) == "depth")
 
     def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
@@ -174,9 +174,3 @@ def predicts(
     if kind not in ("inverse_depth", "depth"):
         raise ValueError(f"the depth model's type {model_config.model_type!r} does not say what it predicts: {advice}")
     return kind  # type: ignore[return-value]
-
-
-def _dtype(name: str, device: str) -> torch.dtype:
-    if name == "auto":
-        return torch.float16 if device == "cuda" else torch.float32
-    return getattr(torch, name)  # type: ignore[no-any-return]

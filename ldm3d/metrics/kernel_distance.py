@@ -26,7 +26,7 @@ def kernel_distance(
         ValueError: a set has fewer features than a subset needs.
     """
     found = [
-        squared_discrepancy(one[first], other[second])
+        discrepancy_and_influences(one[first], other[second])[0]
         for first, second in random_subsets(len(one), len(other), subsets, subset_size, seed)
     ]
     return float(np.mean(found)), float(np.std(found))
@@ -49,15 +49,12 @@ def random_subsets(
         yield first, random.choice(others, subset_size, replace=False)
 
 
-def squared_discrepancy(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Return the unbiased MMD² of two samples, (n, D) each: no feature is compared with itself."""
-    return discrepancy_and_influences(one, other)[0]
-
-
 def discrepancy_and_influences(
     one: NDArray[np.floating], other: NDArray[np.floating]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the unbiased MMD², and (n,) the influence of each feature of `one` on it.
+    """Return the unbiased MMD² of two samples, (n, D) each, and (n,) the influence of each feature of `one` on it.
+
+    No feature is compared with itself.
 
     An influence is twice the mean kernel with the rest of its own set, less twice that with the other set. The spread
     of influences divided by √N is the standard error of the distance of N features, with the other set held fixed

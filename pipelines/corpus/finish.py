@@ -23,7 +23,9 @@ def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, 
     output.delete_drafts()
     if summary["rows_kept"]:
         output.write(SHEET, _sheet(output, records))
-    output.write(CARD, dataset_card(summary, config, facts, _content_name(records)).encode())
+    # changes with the files of the corpus
+    name = content_name(sorted(size for record in records for size in record.sizes.items()))
+    output.write(CARD, dataset_card(summary, config, facts, name).encode())
     output.write_json(SUCCESS, summary | {"labels": facts})
 
 
@@ -47,12 +49,6 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
         "rows_rejected": every,
         "splits": dict(sorted(splits.items())),
     }
-
-
-def _content_name(records: list[Record]) -> str:
-    """Return 16 hex digits that change with the files of a corpus."""
-    sizes = sorted(size for record in records for size in record.sizes.items())
-    return content_name(sizes)
 
 
 def _sheet(output: Folder, records: list[Record]) -> bytes:

@@ -31,8 +31,6 @@ class Trainee(Protocol[T]):
 
     def step(self, batch: Batch[T]) -> dict[str, Tensor]:
         """Run forward and backward pass and optimiser. Returns this worker's losses, detached scalars."""
-        ...
 
     def validate(self, epoch: int) -> Validation:
         """Measure the validation split. Every worker calls it after each epoch, counted from 1."""
-        ...

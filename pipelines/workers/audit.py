@@ -103,16 +103,11 @@ class Audit:
                 rejected = _columns(output, shard_file(record.name, REJECTS), REJECT, ("key", "reason"))
                 fault = self.fault(planned, kept, rejected, record)
             except (OSError, pa.ArrowException) as error:
-                fault = damage_or_raise(error)
+                if not is_damage(error):
+                    raise  # of a store
+                fault = f"damaged: {' '.join(str(error).split())}"
             found.append({"name": record.name, "fault": fault})
         return pa.Table.from_pylist(found, pa.schema([("name", pa.string()), ("fault", pa.string())]))
-
-
-def damage_or_raise(error: Exception) -> str:
-    """Describe the damage of a file that could be read but is broken. Any other failure of a store is raised again."""
-    if not is_damage(error):
-        raise error
-    return f"damaged: {' '.join(str(error).split())}"
 
 
 def _columns(output: Folder, name: str, schema: pa.Schema, columns: tuple[str, ...]) -> pa.Table:
