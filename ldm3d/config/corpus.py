@@ -53,19 +53,12 @@ class SelectConfig:
         require(self.max_aspect_ratio >= 1, "select.max_aspect_ratio", self.max_aspect_ratio, "1 or more")
         require(self.sample is None or self.sample > 0, "select.sample", self.sample, "a positive count or None")
         require(self.min_size >= 0, "select.min_size", self.min_size, "0 or more pixels")
-        require(
-            0 < self.min_caption_chars <= self.max_caption_chars,
-            "select.min_caption_chars",
-            self.min_caption_chars,
-            f"1 to --select.max-caption-chars ({self.max_caption_chars})",
-        )
-        require(self.val_fraction >= 0, "select.val_fraction", self.val_fraction, "0 or more")
-        require(
-            self.test_fraction >= 0 and self.val_fraction + self.test_fraction < 1,
-            "select.test_fraction",
-            self.test_fraction,
-            f"0 or more, and below 1 together with --select.val-fraction ({self.val_fraction})",
-        )
+        least, most = self.min_caption_chars, self.max_caption_chars
+        require(0 < least <= most, "select.min_caption_chars", least, f"1 to --select.max-caption-chars ({most})")
+        test, val = self.test_fraction, self.val_fraction
+        require(val >= 0, "select.val_fraction", val, "0 or more")
+        wanted = f"0 or more, and below 1 together with --select.val-fraction ({val})"
+        require(test >= 0 and val + test < 1, "select.test_fraction", test, wanted)
 
 
 PACING = (
