@@ -8,7 +8,6 @@ any codec. Every codec runs on every map in turn, on one thread, and must restor
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -25,12 +24,6 @@ from ldm3d.rgbd import pack_depth, unpack_depth
 SIZE = 512
 PEER = "PNG, Pillow"
 Depth = NDArray[np.uint16]
-
-
-@dataclass(frozen=True)
-class Codec:
-    encode: Callable[[Depth], bytes]
-    decode: Callable[[bytes], Depth]
 
 
 def _pillow_png(depth: Depth) -> bytes:
@@ -57,12 +50,12 @@ def _from_zstd(encoded: bytes) -> Depth:
     return np.frombuffer(imagecodecs.zstd_decode(encoded), np.uint16).reshape(SIZE, SIZE)
 
 
-CODECS = {
-    PEER: Codec(_pillow_png, _from_pillow),
-    "PNG, ours (OpenCV, level 1)": Codec(lambda depth: encode_depth(depth, "png"), decode_depth),
-    "JPEG XL, ours (effort 2)": Codec(lambda depth: encode_depth(depth, "jxl"), decode_depth),
-    "RGB-packed PNG (OpenCV, level 1)": Codec(_packed_png, _from_packed_png),
-    "raw + zstd 3": Codec(lambda depth: bytes(imagecodecs.zstd_encode(depth.tobytes(), 3)), _from_zstd),
+CODECS: dict[str, tuple[Callable[[Depth], bytes], Callable[[bytes], Depth]]] = {  # encode, decode
+    PEER: (_pillow_png, _from_pillow),
+    "PNG, ours (OpenCV, level 1)": (lambda depth: encode_depth(depth, "png"), decode_depth),
+    "JPEG XL, ours (effort 2)": (lambda depth: encode_depth(depth, "jxl"), decode_depth),
+    "RGB-packed PNG (OpenCV, level 1)": (_packed_png, _from_packed_png),
+    "raw + zstd 3": (lambda depth: bytes(imagecodecs.zstd_encode(depth.tobytes(), 3)), _from_zstd),
 }
 
 
@@ -74,9 +67,9 @@ def measure(maps: Depth, repeats: int) -> dict[str, dict[str, float]]:
     """
     costs: dict[str, list[tuple[int, float, float]]] = {name: [] for name in CODECS}
     for depth in maps:
-        for name, codec in CODECS.items():
-            encoding, encoded = _best(codec.encode, depth, repeats)
-            decoding, decoded = _best(codec.decode, encoded, repeats)
+        for name, (encode, decode) in CODECS.items():
+            encoding, encoded = _best(encode, depth, repeats)
+            decoding, decoded = _best(decode, encoded, repeats)
             if not np.array_equal(decoded, depth):
                 raise RuntimeError(f"{name} does not restore the map exactly")
             costs[name].append((len(encoded), encoding, decoding))

@@ -82,19 +82,15 @@ class SlowLabeler(DepthLabeler):
         super().__init__(config, cpus, lambda config: Diary(Accelerator(50), config))
 
 
-class FlatEstimator:
-    """Returns flat labels at once."""
-
-    def __init__(self, config: LabelConfig) -> None: ...
-
-    def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
-        zeros = np.zeros(len(images), np.float32)
-        return DepthLabels(np.zeros(images.shape[:3], np.uint16), zeros, zeros, np.ones(len(images), bool))
+def flat_labels(images: NDArray[np.uint8]) -> DepthLabels:
+    """Return flat labels at once."""
+    zeros = np.zeros(len(images), np.float32)
+    return DepthLabels(np.zeros(images.shape[:3], np.uint16), zeros, zeros, np.ones(len(images), bool))
 
 
 class FlatLabeler(DepthLabeler):
     def __init__(self, config: LabelConfig, cpus: float) -> None:
-        super().__init__(config, cpus, FlatEstimator)
+        super().__init__(config, cpus, lambda _: flat_labels)
 
 
 class EmptyDownloader(Downloader):
