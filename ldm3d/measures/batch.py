@@ -35,13 +35,10 @@ class Network(Protocol):
     about 1e-6 of a feature.
     """
 
-    @property
-    def columns(self) -> pa.Schema:
-        """The schema of the rows: `list<float32>[D]` for features, `float64` for scores."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Hex digest of everything that decides a row: weights, preprocessing, settings."""
+    columns: pa.Schema
+    """The schema of the rows: `list<float32>[D]` for features, `float64` for scores."""
+    fingerprint: str
+    """Hex digest of everything that decides a row: weights, preprocessing, settings."""
 
     def __call__(self, batch: Batch) -> pa.Table:
         """Return N rows of `columns` in the order of the batch, NaN where a picture cannot be measured."""

@@ -28,15 +28,11 @@ class FeatureNetwork:
     """Measures `pool`, list<float32>[D], and `logits`, list<float32>[C], with a classifier."""
 
     def __init__(self, classifier: Classifier, batch_size: int) -> None:
-        self.classifier, self.batch_size = classifier, batch_size
+        self.classifier, self.batch_size, self.fingerprint = classifier, batch_size, classifier.fingerprint
         features, classes = classifier.widths
         self.columns = pa.schema(
             [("pool", pa.list_(pa.float32(), features)), ("logits", pa.list_(pa.float32(), classes))]
         )
-
-    @property
-    def fingerprint(self) -> str:
-        return self.classifier.fingerprint
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> pa.Table:

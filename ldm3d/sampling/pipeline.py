@@ -1,7 +1,5 @@
 """A whole model behind one call, as in the pipelines of diffusers."""
 
-import hashlib
-import json
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Self, get_args
@@ -14,7 +12,7 @@ from torch import Tensor
 from ldm3d.config import Drawing, LabelConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
 from ldm3d.depth.relative import DepthEstimator
-from ldm3d.fingerprint import fingerprint_of_network
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.models.base import load_scheduler, load_text, load_unet
 from ldm3d.models.checkpoint import Components
 from ldm3d.models.source import Source
@@ -87,15 +85,14 @@ class RgbdPipeline:
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of all that turns a caption and a seed into a picture: weights, vocabulary,
         noise schedule, size."""
-        parts = [
+        return fingerprint_of(
             fingerprint_of_network(self.vae),
             self.vae.config["scaling_factor"],
             fingerprint_of_network(self.unet),
             self.unet.config["sample_size"],
             fingerprint_of_text(self.text_encoder, self.tokenizer),
             {name: value for name, value in self.scheduler.config.items() if not name.startswith("_")},
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        )
 
     def load_depth_model(self, model: str = "Intel/dpt-large", revision: str | None = None) -> None:
         """Load any depth model of transformers, to estimate the depth of pictures that are given without.

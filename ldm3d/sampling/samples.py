@@ -23,17 +23,12 @@ from ldm3d.sampling.tiles import require_tile
 class Model(Protocol):
     """The parts of LDM3D or Stable Diffusion that sampling needs, the networks in eval mode and on one device."""
 
-    @property
-    def unet(self) -> Any:
-        """UNet2DConditionModel"""
-
-    @property
-    def vae(self) -> Any:
-        """AutoencoderKL of 6 or 4 channels, or of 3 (RGB alone)"""
-
-    @property
-    def scheduler(self) -> Any:
-        """Any diffusers scheduler; used as a template and left as it is."""
+    unet: Any
+    """UNet2DConditionModel"""
+    vae: Any
+    """AutoencoderKL of 6 or 4 channels, or of 3 (RGB alone)"""
+    scheduler: Any
+    """Any diffusers scheduler; used as a template and left as it is."""
 
 
 @dataclass(frozen=True)

@@ -237,7 +237,7 @@ def test_the_schema_is_that_of_the_features_and_scores(saved):
 def test_what_decides_numbers_is_in_the_fingerprint(saved, perceptual):
     vae = opened(saved[6]).vae
     other = FeatureNetwork(Quarters(), 3)
-    other.classifier.fingerprint = "other"
+    other.fingerprint = "other"
     found = [
         quality(vae, perceptual),
         AutoencoderQuality(vae, perceptual, FEATURES, replace(CONFIG, batch_size=5)),
