@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldm3d.config.drawing import Drawing
+from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling.decode import decode_latents, pixel_factor
 from ldm3d.sampling.denoise import Callback, Steer, denoise
 from ldm3d.sampling.noise import initial_noise, seeded_generators
@@ -43,6 +44,12 @@ class Sample:
     """H x W relative inverse depth, 65,535 = nearest; None if the model draws no depth."""
     is_finite: bool
     """False where the networks gave NaN or infinity; image and depth are void then."""
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any]) -> Self:
+        """Decode a row of `samples/v1`."""
+        depth = None if row["depth"] is None else decode_depth(row["depth"]["bytes"])
+        return cls(row["caption"], row["seed"], decode_rgb(row["image"]["bytes"]), depth, is_finite=True)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ldm3d.config import LabelConfig
 from ldm3d.depth.relative import DepthEstimator
-from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.keys import make_key
 from ldm3d.rgbd import DEPTH_MAX
 from ldm3d.sampling import Sample
@@ -55,17 +54,7 @@ class HeldOut:
         for file in sorted(folder.glob("*.parquet")):
             by_key |= {row["key"]: row for row in pq.read_table(file).to_pylist()}
         seeds = range(FIRST_SEED, FIRST_SEED + count)
-        drawn = [by_key[make_key(url_of(seed))] for seed in seeds]
-        samples = [
-            Sample(
-                row["caption"],
-                row["seed"],
-                decode_rgb(row["image"]["bytes"]),
-                decode_depth(row["depth"]["bytes"]),
-                is_finite=True,
-            )
-            for row in drawn
-        ]
+        samples = [Sample.of_row(by_key[make_key(url_of(seed))]) for seed in seeds]
         return cls([Scene.from_seed(seed) for seed in seeds], samples)
 
     def figures(self) -> dict[str, float]:
