@@ -10,7 +10,7 @@ from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import CONFIG, changes
 from pipelines.workers.calls import try_on_worker
-from pipelines.workers.resources import Pool, hide_other_gpus
+from pipelines.workers.resources import Pool, prepare_process
 
 
 def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
@@ -48,12 +48,10 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
 
 
 def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
-    import torch
 
     from ldm3d.depth.relative import DepthEstimator
 
-    hide_other_gpus()
-    torch.set_num_threads(1)
+    prepare_process()
     estimator = DepthEstimator.from_pretrained(config)
     estimator(np.zeros((1, size, size, 3), np.uint8))
     found = estimator.model.config

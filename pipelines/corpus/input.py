@@ -8,7 +8,7 @@ from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.corpus.metadata import MetadataInput, read_input
 from pipelines.corpus.relabel import is_corpus, with_source_settings
-from pipelines.storage.inputs import require_finished
+from pipelines.storage.inputs import readable, require_finished
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import check_folders
 
@@ -36,19 +36,15 @@ def check_input(config: CorpusConfig) -> CorpusInput:
     config = with_absolute_paths(config)
     check_folders(config.input, config.output, "rebuild_corpus")
     content: dict[str, Any]
-    try:
+    with readable(config.input):
         if is_corpus(config.input):
             config, metadata = with_source_settings(config), None
             content = {"corpus": require_finished(config.input, "a finished corpus")}
         else:
             metadata = read_input(config)
             content = {"files": [list(file) for file in metadata.files]}
-    except OSError as error:
-        raise ValueError(f"--input {config.input!r} cannot be read: {error}") from error
-    try:
+    with readable(config.label.depth_model, "--label.depth-model"):
         settings = _settings(config)
-    except OSError as error:
-        raise ValueError(f"--label.depth-model {config.label.depth_model!r} cannot be read: {error}") from error
     return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})
 
 

@@ -16,7 +16,7 @@ from ldm3d.depth.relative import DepthLabels
 from ldm3d.images import decode_rgb
 from ldm3d.reject import Reason
 from pipelines.storage.parquet import with_columns
-from pipelines.workers.resources import hide_other_gpus
+from pipelines.workers.resources import prepare_process
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
 
@@ -45,12 +45,10 @@ class DepthLabeler:
         cpus: float = 1.0,
         make_estimator: Callable[[LabelConfig], Estimator] | None = None,
     ) -> None:
-        import torch
 
         from ldm3d.depth.relative import DepthEstimator
 
-        hide_other_gpus()
-        torch.set_num_threads(max(1, int(cpus)))  # more threads than CPUs is slower than one
+        prepare_process(cpus)
         self.batch_size = config.batch_size
         self.estimate = (make_estimator or DepthEstimator.from_pretrained)(config)
         self.device = threading.Lock()

@@ -1,7 +1,6 @@
 """The metadata that a corpus is made from, checked before any work: files, row counts, columns."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,7 +8,7 @@ import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.rows.metadata import Columns, passed_over, recognise
-from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.folder import Folder, concurrently
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +40,7 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     sizes = folder.sizes("")
     if not names:
         raise ValueError(f"--input {config.input!r} holds no .parquet file; wanted LAION-style metadata")
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        footers = list(pool.map(partial(_read_footer, folder), names))
+    footers = concurrently(partial(_read_footer, folder), names)
     files = [(name, sizes.get(name, 0), rows) for name, (rows, _) in zip(names, footers, strict=True)]
     schemas = [columns for _, columns in footers]
     if odd := [name for name, schema in zip(names, schemas, strict=True) if set(schema) != set(schemas[0])]:

@@ -1,6 +1,5 @@
 """Labelled rows -> committed shards of the packed corpus."""
 
-from collections import Counter
 from typing import Any, Literal
 
 import numpy as np
@@ -39,14 +38,8 @@ def _pack(
     """Turn a shard's labelled rows into its counts, and the row groups of its files by folder."""
     kept = rows.filter(pc.equal(rows["reason"], ""))
     rejects = rows.filter(pc.not_equal(rows["reason"], ""))
-    record = Record(
-        name=name,
-        rows=rows.num_rows,
-        kept=kept.num_rows,
-        rejected=dict(Counter(rejects["reason"].to_pylist())),
-        sizes={},
-        device_seconds=float(pc.sum(rows["device_seconds"]).as_py() or 0.0),
-    )
+    seconds = float(pc.sum(rows["device_seconds"]).as_py() or 0.0)
+    record = Record.of(name, rows.num_rows, kept.num_rows, rejects["reason"].to_pylist(), seconds)
     rgbd = conform(_with_pictures(kept, config.label.depth_codec), "rgbd/v1", provenance)
     return record, {
         "rgbd": row_groups(rgbd, config.shards.row_group_rows),

@@ -10,7 +10,6 @@ some, and for any set that contains the part.
 
 import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from pipelines.evaluation.task import Task
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, commit_shard, finished
 from pipelines.workers.progress import ShardProgress
-from pipelines.workers.resources import Pool, hide_other_gpus
+from pipelines.workers.resources import Pool, prepare_process
 from pipelines.workers.stream_shards import on_actors, stream_records
 
 BATCH = 64  # pictures decoded at once and handed to one network after the other
@@ -58,12 +57,9 @@ class PartMeasurer:
     """
 
     def __init__(self, job: MeasureJob) -> None:
-        import torch
 
-        hide_other_gpus()
-        threads = max(1, int(job.cpus))  # more threads than CPUs are slower than one
-        torch.set_num_threads(threads)
-        decoders = threads if job.cpus else GPU_DECODERS
+        prepare_process(job.cpus)
+        decoders = max(1, int(job.cpus)) if job.cpus else GPU_DECODERS
         self.job, self.output = job, Folder(job.config.output)
         self.networks: dict[str, Network] = {}
         self.decoders = ThreadPoolExecutor(decoders)
@@ -105,9 +101,8 @@ class PartMeasurer:
     def _commit(
         self, shard: str, rows: list[pa.Table], rejected: list[tuple[int, int, Rejected]], count: int, device_s: float
     ) -> Record:
-        reasons = Counter(str(why.reason) for _, _, why in rejected)
-        kept = sum(table.num_rows for table in rows)
-        record = Record(shard, count, kept, dict(reasons), {}, device_seconds=device_s)
+        kept, reasons = sum(table.num_rows for table in rows), [str(why.reason) for _, _, why in rejected]
+        record = Record.of(shard, count, kept, reasons, device_s)
         features = [pa.concat_tables(rows).combine_chunks()] if rows else []
         tables = {"features": features, "rejects": [_rejects(rejected)] if rejected else []}
         return commit_shard(self.output, self.job.owner, record, tables, {"features": FLOATS})

@@ -13,8 +13,9 @@ from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
 from ldm3d.measures import Network
 from pipelines.storage.folder import Folder
+from pipelines.storage.inputs import readable
 from pipelines.storage.models import local_model
-from pipelines.workers.resources import hide_other_gpus
+from pipelines.workers.resources import prepare_process
 
 if TYPE_CHECKING:
     from ldm3d.measures.depth_agreement import DepthAgreement
@@ -70,8 +71,7 @@ def try_networks(names: list[str], config: EvaluateConfig) -> dict[str, Any]:
     Raises:
         ValueError: a network does not load.
     """
-    hide_other_gpus()
-    torch.set_num_threads(1)
+    prepare_process()
     fingerprints, judges = {}, {}
     for name in names:
         network = open_network(name, config)
@@ -107,8 +107,6 @@ def _local_file(file: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, file.rpartition("/")[2])
-        try:
+        with readable(file, "--inception.weights"):
             copy.write_bytes(Folder(file).read(""))
-        except OSError as error:
-            raise ValueError(f"--inception.weights {file!r} cannot be read: {error}") from error
         yield str(copy)

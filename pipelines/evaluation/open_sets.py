@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -16,7 +15,7 @@ from ldm3d.config.named import named
 from ldm3d.keys import make_key
 from ldm3d.rows.captions import COLUMNS
 from pipelines.evaluation.picture_sets import Part, PictureSet
-from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.folder import Folder, concurrently
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
 
@@ -91,8 +90,7 @@ def _of_files(name: str, folder: Folder, shard_pictures: int) -> PictureSet:
     if not files:
         raise ValueError(f"{folder.url!r} holds no .parquet file and no {', '.join(FILES)}; give {WANTED}")
     cuts = [tuple(files[start : start + shard_pictures]) for start in range(0, len(files), shard_pictures)]
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        digests = dict(zip(files, pool.map(partial(_digest, folder), files), strict=True))
+    digests = dict(zip(files, concurrently(partial(_digest, folder), files), strict=True))
     parts = []
     for some in cuts:
         keys = np.array([make_key(file) for file in some], np.int64)
@@ -104,8 +102,7 @@ def _of_parquet(name: str, folder: Folder) -> PictureSet:
     sizes = {file: size for file, size in sorted(folder.sizes("", ".parquet").items()) if "/." not in f"/{file}"}
     if not sizes:
         raise ValueError(f"{folder.url!r} holds no .parquet file; give {WANTED}")
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        found = list(pool.map(partial(_part, folder), sizes))
+    found = concurrently(partial(_part, folder), sizes)
     columns = found[0][1]
     if differing := [file for file, (_, each) in zip(sizes, found, strict=True) if each != columns]:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import require_finished
+from pipelines.storage.inputs import readable, require_finished
 from pipelines.storage.row_groups import RowGroups
 from pipelines.storage.shards import Shard
 
@@ -32,12 +32,10 @@ class CorpusShards:
             ValueError: the corpus cannot be read, is not finished, or has more or fewer rows than its marker says.
         """
         corpus = Folder(url)
-        try:
+        with readable(url):
             summary = require_finished(url, "a finished corpus")
             splits = sorted({PurePosixPath(name).parts[1] for name in corpus.sizes("rgbd", ".parquet")})
             found = {split: RowGroups.of(corpus, "rgbd/v1", split, columns) for split in splits}
-        except OSError as error:
-            raise ValueError(f"--input {url!r} cannot be read: {error}") from error
         shards = [shard for split, groups in found.items() for shard in _shards(split, groups)]
         rows = sum(shard.rows for shard in shards)
         if rows == 0 or rows != summary.get("rows_kept", rows):

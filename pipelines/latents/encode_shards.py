@@ -1,6 +1,5 @@
 """Shards of a corpus -> committed shards of latents, on GPU actors."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from ldm3d.schema import LATENTS, conform, reject_rows
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import row_groups
 from pipelines.storage.shards import Record, commit_shard
-from pipelines.workers.resources import hide_other_gpus
+from pipelines.workers.resources import prepare_process
 
 COLUMNS = ("key", "url", "caption", "image", "depth")
 FOLDERS = ("latents", "rejects")  # folders of the output
@@ -63,13 +62,11 @@ class ShardEncoder:
     """
 
     def __init__(self, work: Encoding) -> None:
-        import torch
 
         from ldm3d.encoding.caption_encoder import CaptionEncoder
         from ldm3d.encoding.latent_encoder import LatentEncoder
 
-        hide_other_gpus()
-        torch.set_num_threads(max(1, int(work.cpus)))  # more threads than CPUs is slower than one
+        prepare_process(work.cpus)
         self.work = work
         self.corpus, self.output = Folder(work.config.input), Folder(work.config.output)
         settings = work.config.encode
@@ -105,14 +102,7 @@ def pack(
     bad = sorted(encoded.rejected)
     good = np.setdiff1d(np.arange(rows.num_rows), bad)
     reasons = [str(encoded.rejected[place].reason) for place in bad]
-    record = Record(
-        name=name,
-        rows=rows.num_rows,
-        kept=len(good),
-        rejected=dict(Counter(reasons)),
-        sizes={},
-        device_seconds=encoded.device_s,
-    )
+    record = Record.of(name, rows.num_rows, len(good), reasons, encoded.device_s)
     failed = rows.take(pa.array(bad, pa.int64()))
     details = [encoded.rejected[place].detail for place in bad]
     rejects = reject_rows(failed["key"], "encode", reasons, details, failed["url"])

@@ -12,7 +12,7 @@
 
 import json
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import ray
@@ -23,7 +23,7 @@ from ldm3d.data.latent_sums import LatentSums
 from ldm3d.data.latents import LATENT_SUMS
 from pipelines.latents.encode_shards import FOLDERS, Encoding, has_flips
 from pipelines.latents.sheet import latents_sheet
-from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.folder import Folder, concurrently
 from pipelines.storage.run import SUCCESS, whole_summary
 from pipelines.storage.shards import Record, Shard, totals
 from pipelines.workers.calls import wait_for
@@ -77,8 +77,7 @@ def _sums(output: Folder, records: list[Record]) -> LatentSums:
     """Add up the sums of the pictures of train, from the footers of their files, in the order of the files' names, as
     floating-point sums depend on it."""
     names = sorted(name for record in records for name in record.sizes if name.startswith("latents/train/"))
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        return sum(pool.map(lambda name: _sums_of(output, name), names), LatentSums())
+    return sum(concurrently(partial(_sums_of, output), names), LatentSums())
 
 
 def _sums_of(output: Folder, name: str) -> LatentSums:

@@ -18,7 +18,7 @@ from pipelines.latents.encode_shards import COLUMNS
 from pipelines.storage.folder import Folder
 from pipelines.storage.models import open_autoencoder
 from pipelines.storage.run import check_folders
-from pipelines.workers.resources import hide_other_gpus
+from pipelines.workers.resources import prepare_process
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -90,8 +90,7 @@ def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> 
     Raises:
         ValueError: the batch does not fit the device.
     """
-    hide_other_gpus()
-    torch.set_num_threads(1)
+    prepare_process()
     encoder = LatentEncoder(vae, config)
     shape = (config.batch_size, image_size, image_size)
     image, depth = torch.zeros(*shape, 3, dtype=torch.uint8), torch.zeros(shape, dtype=torch.uint16)

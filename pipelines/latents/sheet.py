@@ -11,15 +11,14 @@ from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling.decode import decode_latents
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard
-from pipelines.workers.resources import hide_other_gpus
+from pipelines.workers.resources import prepare_process
 
 SHOWN = 8  # pictures
 
 
 def latents_sheet(vae: Any, config: LatentsConfig, shard: Shard) -> bytes:
     """Return a PNG of some pictures of a shard, each followed by what the mean of its latent decodes to."""
-    hide_other_gpus()
-    torch.set_num_threads(1)
+    prepare_process()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rows = Folder(config.output).read_table(shard.file("latents"), row_group=0).slice(0, SHOWN)
     means = decode_latents_rows(rows).mean.float().to(device)

@@ -1,7 +1,6 @@
 """The captions that samples are drawn for, checked before any work starts."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -10,7 +9,8 @@ import pyarrow as pa
 
 from ldm3d.config import CaptionsConfig
 from ldm3d.rows.captions import Captions, read_captions
-from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.folder import Folder, concurrently
+from pipelines.storage.inputs import readable
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class CaptionsInput:
 
 def _read(url: str) -> pa.Table:
     """Read all rows: key, caption, image_id."""
-    try:
+    with readable(url):
         folder = Folder(url)
         if not folder.exists():
             raise ValueError(f"--input {url!r} does not exist: give captions as .parquet, COCO's .json or .txt")
@@ -75,10 +75,7 @@ def _read(url: str) -> pa.Table:
             raise ValueError(
                 f"--input {url!r} holds no .parquet file: give a folder of captions, or one .json or .txt file"
             )
-        with ThreadPoolExecutor(CONCURRENCY) as pool:
-            return pa.concat_tables(pool.map(partial(_rows_of, folder), names))
-    except OSError as error:
-        raise ValueError(f"--input {url!r} cannot be read: {error}") from error
+        return pa.concat_tables(concurrently(partial(_rows_of, folder), names))
 
 
 def _rows_of(folder: Folder, name: str) -> pa.Table:

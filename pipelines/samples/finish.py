@@ -16,7 +16,6 @@ from typing import Any
 
 from ldm3d.card import content_name, samples_card
 from ldm3d.config import to_json
-from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling import Sample
 from ldm3d.sampling.sample_sheet import sample_sheet
 from pipelines.samples.generate_shards import FOLDERS, Generating
@@ -84,14 +83,4 @@ def _sheet(output: Folder, shard: Shard, point: str) -> bytes:
     """Draw the sheet of some samples of a shard; at every point they have the same captions and seeds."""
     columns = ["caption", "seed", "image", "depth"]
     rows = output.read_table(shard.file("samples"), columns=columns, row_group=0).slice(0, SHOWN).to_pylist()
-    samples = [
-        Sample(
-            row["caption"],
-            row["seed"],
-            decode_rgb(row["image"]["bytes"]),
-            None if row["depth"] is None else decode_depth(row["depth"]["bytes"]),
-            is_finite=True,
-        )
-        for row in rows
-    ]
-    return sample_sheet(samples, point)
+    return sample_sheet([Sample.of_row(row) for row in rows], point)

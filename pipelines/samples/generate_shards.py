@@ -3,7 +3,6 @@
 import gc
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from pipelines.samples.grid import Grid, GridPoint, point_name
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import pictures, row_groups, writer_options
 from pipelines.storage.shards import Record, commit_shard
-from pipelines.workers.resources import hide_other_gpus
+from pipelines.workers.resources import prepare_process
 
 if TYPE_CHECKING:
     from ldm3d.sampling import Sample
@@ -57,10 +56,8 @@ class ShardGenerator:
     """
 
     def __init__(self, work: Generating) -> None:
-        import torch
 
-        hide_other_gpus()
-        torch.set_num_threads(max(1, int(work.cpus)))  # more threads than CPUs is slower than one
+        prepare_process(work.cpus)
         self.work, self.output = work, Folder(work.config.output)
         self.held: tuple[str, Sampler] | None = None
         self.device = threading.Lock()
@@ -114,7 +111,7 @@ def pack(
     kept = rows.filter(pa.array(good))
     bad = rows.filter(pa.array(~good))
     reasons = [str(Reason.GENERATE_FAILED)] * bad.num_rows
-    record = Record(name=name, rows=rows.num_rows, kept=kept.num_rows, rejected=dict(Counter(reasons)), sizes={})
+    record = Record.of(name, rows.num_rows, kept.num_rows, reasons)
     drawn = [sample for sample in samples if sample.is_finite]
     provenance = provenance | {"model": point.generator.about()}
     table = conform(_with_pictures(kept, drawn, point), "samples/v1", provenance)

@@ -26,7 +26,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.models import open_model
 from pipelines.storage.run import check_folders
 from pipelines.storage.shards import Shard
-from pipelines.workers.resources import hide_other_gpus
+from pipelines.workers.resources import prepare_process
 
 FILE_SHARDS = 256  # a reader of one shard reads the footer of the whole file
 REJECTS = "rejects/captions/00000.parquet"
@@ -112,8 +112,7 @@ def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
     Raises:
         ValueError: the batch does not fit the device, or settings do not go together.
     """
-    hide_other_gpus()
-    torch.set_num_threads(1)
+    prepare_process()
     settings = config.sampling
     sampler, size = Sampler(model, settings, config.model.precision), settings.batch_size
     point = replace(settings.grid()[0], guidance_scale=max(settings.guidance_scale), num_inference_steps=1)

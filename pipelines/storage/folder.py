@@ -7,16 +7,19 @@ import posixpath
 import re
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 STREAM_BYTES = 8 * 2**20  # per column
 CONCURRENCY = 32  # requests at a time where many small files are read or deleted
@@ -118,8 +121,7 @@ class Folder:
 
     def read_many(self, names: list[str]) -> list[bytes]:
         """Read many small files concurrently. Returns their contents in the order of `names`."""
-        with ThreadPoolExecutor(CONCURRENCY) as pool:
-            return list(pool.map(self.read, names))
+        return concurrently(self.read, names)
 
     def write(self, name: str, content: bytes) -> None:
         """Put a whole file in place, replacing what was there."""
@@ -152,8 +154,7 @@ class Folder:
     def delete(self, name: str) -> None:
         """Remove a file, or a folder and everything below it. Nothing happens where there is none."""
         # fs.rm takes names for patterns, and on S3 does not report a file that it could not delete
-        with ThreadPoolExecutor(CONCURRENCY) as pool:
-            list(pool.map(self._delete_file, self.sizes(name)))
+        concurrently(self._delete_file, self.sizes(name))
         if self.is_local:
             for folder, _, _ in os.walk(self.path(name), topdown=False):
                 with suppress(OSError):  # another process has put something there
@@ -241,6 +242,12 @@ class Folder:
             raise
         except self._failures as error:
             raise OSError(errno.EIO, f"{self.url}/{name}: {error}") from error
+
+
+def concurrently(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Call a function that waits for a store, for many items at a time. Returns the results in order."""
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        return list(pool.map(function, items))
 
 
 class DamagedError(RuntimeError):

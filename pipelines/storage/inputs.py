@@ -1,9 +1,24 @@
 """The outputs of other stages as inputs: only finished ones are read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.run import CONFIG, SUCCESS
+
+
+@contextmanager
+def readable(url: str, setting: str = "--input") -> Iterator[None]:
+    """Name a setting and its URL in the failures of their store.
+
+    Raises:
+        ValueError: an OSError came.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"{setting} {url!r} cannot be read: {error}") from error
 
 
 def require_finished(url: str, wanted: str) -> dict[str, Any]:
@@ -16,16 +31,15 @@ def require_finished(url: str, wanted: str) -> dict[str, Any]:
         ValueError: the input does not exist, is not finished, or cannot be read.
     """
     folder = Folder(url)
-    try:
-        if folder.exists(SUCCESS):
-            return folder.read_json(SUCCESS)
+    with readable(url):
+        try:
+            if folder.exists(SUCCESS):
+                return folder.read_json(SUCCESS)
+        except DamagedError as error:
+            raise ValueError(f"--input: {error}: repair it by running the command that made it again") from error
         if folder.exists(CONFIG):
             raise ValueError(
                 f"--input {url!r} is not finished: run the command that makes it once more, then this one"
             )
         got = "is not the output of a stage" if folder.exists() else "does not exist"
-    except DamagedError as error:
-        raise ValueError(f"--input: {error}: repair it by running the command that made it again") from error
-    except OSError as error:
-        raise ValueError(f"--input {url!r} cannot be read: {error}") from error
     raise ValueError(f"--input {url!r} {got}: give {wanted}")

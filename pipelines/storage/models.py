@@ -11,6 +11,7 @@ from ldm3d.models.source import Source
 from ldm3d.models.trained import load_trained_autoencoder
 from ldm3d.sampling.pipeline import RgbdPipeline
 from pipelines.storage.folder import DamagedError, Folder
+from pipelines.storage.inputs import readable
 from pipelines.storage.run import SUCCESS
 
 if TYPE_CHECKING:
@@ -39,11 +40,9 @@ def local_model(model: str, parts: tuple[str, ...], setting: str) -> Iterator[st
         yield model
         return
     with tempfile.TemporaryDirectory() as scratch:
-        try:
+        with readable(model, setting):
             for part in parts:
                 _copy(Folder(model), part, Path(scratch))
-        except OSError as error:
-            raise ValueError(f"{setting} {model!r} cannot be read: {error}") from error
         yield scratch
 
 

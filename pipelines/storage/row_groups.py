@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.folder import Folder, concurrently
 
 OPEN_FILES = 256  # with their footers; a file that is opened again costs an object store two requests
 
@@ -49,8 +48,7 @@ class RowGroups:
         """
         place = f"{contract.partition('/')[0]}/{split}"
         sizes = dict(sorted(corpus.sizes(place, ".parquet").items()))
-        with ThreadPoolExecutor(CONCURRENCY) as pool:
-            counts = list(pool.map(lambda name: _rows_of(corpus, name, contract, columns), sizes))
+        counts = concurrently(lambda name: _rows_of(corpus, name, contract, columns), sizes)
         groups = [(file, number, rows) for file, each in enumerate(counts) for number, rows in enumerate(each) if rows]
         if not groups:
             got = f"{corpus.url}/{place} holds no rows"

@@ -14,7 +14,7 @@ writing.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -76,6 +76,11 @@ class Record:
                 f"shard {self.name}: {self.rows} rows read, but {self.kept} kept and {self.rejected} rejected: "
                 "rows were lost or doubled, which is a bug in this program"
             )
+
+    @classmethod
+    def of(cls, name: str, rows: int, kept: int, reasons: Iterable[str], device_seconds: float = 0.0) -> Self:
+        """Count a shard, given the reason of each rejected row. Its files have no sizes yet."""
+        return cls(name, rows, kept, dict(Counter(reasons)), {}, device_seconds)
 
     @property
     def split(self) -> str:

@@ -6,7 +6,7 @@ from typing import Self
 from ldm3d.config import LoopConfig
 from ldm3d.data.order import GlobalOrder
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import require_finished
+from pipelines.storage.inputs import readable, require_finished
 from pipelines.storage.row_groups import RowGroups
 
 
@@ -32,10 +32,8 @@ class TrainingData:
         """
         folder = Folder(url)
         require_finished(url, f"a finished folder of {contract}")
-        try:
+        with readable(url):
             train, validation = (RowGroups.of(folder, contract, split, columns) for split in ("train", "val"))
-        except OSError as error:
-            raise ValueError(f"--input {url!r} cannot be read: {error}") from error
         order = GlobalOrder(
             group_rows=train.rows,
             batch_size=loop.batch_size,

@@ -61,6 +61,17 @@ def hide_other_gpus() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
+def prepare_process(cpus: float = 1.0) -> None:
+    """Make a worker ready to run networks: it sees its own GPUs alone, and torch has as many threads as it has CPUs.
+
+    More threads are slower than one.
+    """
+    import torch
+
+    hide_other_gpus()
+    torch.set_num_threads(max(1, int(cpus)))
+
+
 def fit_actors(name: str, config: ActorsConfig, cpus: float, gpus: float) -> Pool:
     """Fit the actors of a stage that has no other tasks: they get the GPUs, or CPUs where there are none.
 
