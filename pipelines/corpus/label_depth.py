@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,10 +20,8 @@ from pipelines.workers.resources import prepare_process
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
 
 
-class Estimator(Protocol):
-    """Labels a batch: N x S x S x 3 uint8 RGB."""
-
-    def __call__(self, images: NDArray[np.uint8]) -> DepthLabels: ...
+Estimator = Callable[[NDArray[np.uint8]], DepthLabels]
+"""Labels a batch: N x S x S x 3 uint8 RGB."""
 
 
 class DepthLabeler:

@@ -19,12 +19,12 @@ from ray.data import Dataset
 from ldm3d.config import CorpusConfig
 from ldm3d.keys import positions_of
 from ldm3d.reject import Reason
-from ldm3d.schema import CONTRACTS, reject_rows
+from ldm3d.schema import REJECT, RGBD, reject_rows
 from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
 from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import row_groups
-from pipelines.storage.shards import Record, commit_shard, redone_if_damaged, shard_file
+from pipelines.storage.shards import Record, commit_shard, read_rows, redone_if_damaged, shard_file
 from pipelines.workers.calls import wait_for
 
 SHARDS_A_TASK = 32
@@ -79,11 +79,11 @@ def rewrite(record: Record, config: CorpusConfig, owner: str, duplicates: pa.Tab
     If an earlier task died, some or all of the duplicates are among the rejects already.
     """
     output = Folder(config.output)
-    keys, found = _rows(output, record.name, "rgbd", ["key"])["key"].to_numpy(), duplicates["key"].to_numpy()
-    rejects = _rows(output, record.name, "rejects")
+    keys, found = read_rows(output, record.name, "rgbd", RGBD, ["key"])["key"].to_numpy(), duplicates["key"].to_numpy()
+    rejects = read_rows(output, record.name, "rejects", REJECT)
     if (positions_of(keys, found) < 0).all() and (positions_of(rejects["key"].to_numpy(), found) < 0).all():
         return None
-    rgbd = _rows(output, record.name, "rgbd")
+    rgbd = read_rows(output, record.name, "rgbd", RGBD)
     goes = positions_of(keys, found) >= 0
     moved = _as_rejects(rgbd.filter(pa.array(goes)), duplicates)
     stayed = rejects.filter(pa.array(~np.isin(rejects["key"].to_numpy(), moved["key"].to_numpy())))
@@ -95,14 +95,6 @@ def rewrite(record: Record, config: CorpusConfig, owner: str, duplicates: pa.Tab
     }
     changed = replace(record, kept=kept.num_rows, rejected=reasons, sizes={})
     return commit_shard(output, owner, changed, tables, {"rgbd": RGBD_OPTIONS})
-
-
-def _rows(output: Folder, shard: str, folder: str, columns: list[str] | None = None) -> pa.Table:
-    """Read the rows of a shard's file. A file that is absent has none."""
-    name = shard_file(shard, folder)
-    if output.exists(name):
-        return output.read_table(name, columns=columns)
-    return CONTRACTS["rgbd/v1" if folder == "rgbd" else "reject/v1"].empty_table()
 
 
 def _as_rejects(rows: pa.Table, duplicates: pa.Table) -> pa.Table:

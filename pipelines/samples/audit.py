@@ -9,7 +9,7 @@ from ldm3d.schema import SAMPLES
 from pipelines.samples.grid import Grid, point_name
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record
-from pipelines.workers.audit import Audit
+from pipelines.workers.audit import Audit, miscounted
 
 POINT = ("scheduler", "guidance_scale", "num_inference_steps", "checkpoint")
 
@@ -30,10 +30,7 @@ def _fault(planned: pa.Table, kept: pa.Table, rejected: pa.Table, record: Record
     points = set(zip(*(kept[name].to_pylist() for name in POINT), strict=True))
     if not points <= {tuple(facts[name] for name in POINT)}:
         return f"samples of another point than {point.name}"
-    reasons = dict(Counter(rejected["reason"].to_pylist()))
-    if (kept.num_rows, reasons) != (record.kept, record.rejected):
-        return f"{kept.num_rows} kept and {reasons} in its files, {record.kept} and {record.rejected} by its marker"
-    return ""
+    return miscounted(kept, rejected, record)
 
 
 def _pairs(rows: pa.Table) -> Counter[tuple[int, int]]:

@@ -114,6 +114,16 @@ def shard_file(name: str, folder: str) -> str:
     return f"{folder}/{split}/{number}.parquet"
 
 
+def read_rows(
+    output: Folder, shard: str, folder: str, schema: pa.Schema, columns: list[str] | None = None
+) -> pa.Table:
+    """Read the rows of a shard's file. A file that is absent has none."""
+    name = shard_file(shard, folder)
+    if output.exists(name):
+        return output.read_table(name, columns=columns)
+    return schema.empty_table().select(columns or schema.names)
+
+
 def claim(output: Folder, owner: str, about: dict[str, Any]) -> None:
     """Make a run the owner of an output. Whoever owned it before can commit nothing more."""
     output.write_json(RUN, {"run": owner, **about})

@@ -2,6 +2,7 @@
 
 import math
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import ray
 
 from ldm3d.schema import REJECT
 from pipelines.storage.folder import Folder, is_damage
-from pipelines.storage.shards import Record, Shard, check_owner, finished, forget, shard_file
+from pipelines.storage.shards import Record, Shard, check_owner, finished, forget, read_rows
 
 SHARDS_A_TASK = 32  # seconds each on an object store: a task that says nothing for longer looks stuck
 REJECTS = "rejects"  # folder of the rejected rows of every stage
@@ -99,8 +100,8 @@ class Audit:
             record, group = Record.from_json(row["record"]), None if row["row_group"] < 0 else row["row_group"]
             planned = source.read_table(row["source"], columns=list(self.planned_columns), row_group=group)
             try:
-                kept = _columns(output, shard_file(record.name, self.folder), self.schema, self.kept_columns)
-                rejected = _columns(output, shard_file(record.name, REJECTS), REJECT, ("key", "reason"))
+                kept = read_rows(output, record.name, self.folder, self.schema, list(self.kept_columns))
+                rejected = read_rows(output, record.name, REJECTS, REJECT, ["key", "reason"])
                 fault = self.fault(planned, kept, rejected, record)
             except (OSError, pa.ArrowException) as error:
                 if not is_damage(error):
@@ -110,8 +111,9 @@ class Audit:
         return pa.Table.from_pylist(found, pa.schema([("name", pa.string()), ("fault", pa.string())]))
 
 
-def _columns(output: Folder, name: str, schema: pa.Schema, columns: tuple[str, ...]) -> pa.Table:
-    """Read columns of a file. A file that is absent has no rows."""
-    if not output.exists(name):
-        return schema.empty_table().select(columns)
-    return output.read_table(name, columns=list(columns))
+def miscounted(kept: pa.Table, rejected: pa.Table, record: Record) -> str:
+    """Say in what the files of a shard differ from the counts in its marker; "" where they agree."""
+    reasons = dict(Counter(rejected["reason"].to_pylist()))
+    if (kept.num_rows, reasons) != (record.kept, record.rejected):
+        return f"{kept.num_rows} kept and {reasons} in its files, {record.kept} and {record.rejected} by its marker"
+    return ""
