@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pyarrow as pa
 import torch
 import webdataset
@@ -128,7 +127,7 @@ def peer(folder: Path, case: Case) -> Iterator[tuple[list[int], Pictures]]:
 
 def _collated(samples: list[tuple[int, Any, Any]]) -> tuple[list[int], Pictures]:
     keys, images, depths = zip(*samples, strict=True)
-    return list(keys), Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
+    return list(keys), Pictures.of(images, depths)
 
 
 SIDES = {"ours": ours, "peer": peer}

@@ -1,6 +1,7 @@
 """Rows of an RGBD corpus as pixels."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,13 @@ class Pictures(NamedTuple):
     depth: "torch.Tensor"
     """(B, H, W) uint16, larger = nearer."""
 
+    @classmethod
+    def of(cls, images: Sequence[NDArray[np.uint8]], depths: Sequence[NDArray[np.uint16]]) -> Self:
+        """Stack B images, (H, W, 3), and B depth maps, (H, W), all of one size."""
+        import torch
+
+        return cls(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
+
     def to_tensor(self, channels: Literal[6, 4], device: "torch.device | str" = "cpu") -> "torch.Tensor":
         """Return what the autoencoder sees, (B, channels, H, W) float32 in [-1, 1] (`ldm3d.rgbd.to_tensor`)."""
         return to_tensor(self.image.to(device), self.depth.to(device), channels)
@@ -39,14 +47,12 @@ def decode_rgbd(rows: pa.Table) -> Pictures:
     Raises:
         ValueError: a picture does not decode, or its size differs from the others'.
     """
-    import torch
-
     images = [decode_rgb(encoded) for encoded in _encoded(rows, "image")]
     depths = [decode_depth(encoded) for encoded in _encoded(rows, "depth")]
     sizes = {image.shape[:2] for image in images} | {depth.shape for depth in depths}
     if len(sizes) > 1:
         raise ValueError(f"images and depth maps of a batch are {sorted(sizes)} pixels, wanted one size for all")
-    return Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
+    return Pictures.of(images, depths)
 
 
 def decode_square(image: bytes, depth: bytes, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:

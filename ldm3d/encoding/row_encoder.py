@@ -99,7 +99,8 @@ class RowEncoder:
         found = list(self.decoders.map(self._square, part["image"].to_pylist(), part["depth"].to_pylist()))
         rejected = {start + index: each for index, each in enumerate(found) if isinstance(each, Rejected)}
         squares = {start + index: each for index, each in enumerate(found) if not isinstance(each, Rejected)}
-        return _Batch(list(squares), _stacked(list(squares.values())), rejected)
+        pictures = Pictures.of(*zip(*squares.values(), strict=True)) if squares else None
+        return _Batch(list(squares), pictures, rejected)
 
     def _square(
         self, image: dict[str, bytes], depth: dict[str, bytes]
@@ -119,15 +120,6 @@ class _Batch(NamedTuple):
     """Theirs, in that order; None if there are none."""
     rejected: dict[int, Rejected]
     """The other rows, by place."""
-
-
-def _stacked(squares: list[tuple[NDArray[np.uint8], NDArray[np.uint16]]]) -> Pictures | None:
-    import torch
-
-    if not squares:
-        return None
-    images, depths = zip(*squares, strict=True)
-    return Pictures(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(depths)))
 
 
 def _failed_captions(text: NDArray[np.float16] | None) -> dict[int, Rejected]:

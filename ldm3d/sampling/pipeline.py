@@ -223,9 +223,8 @@ def _repeated(
     image: NDArray[np.uint8], depth: NDArray[np.uint16], mask: NDArray[np.bool_] | None, count: int
 ) -> tuple[Pictures, NDArray[np.bool_] | None]:
     """Repeat a picture and its mask for each of `count` samples."""
-    images, depths = np.stack([image] * count), np.stack([depth] * count)
     redrawn = None if mask is None else np.stack([mask] * count)
-    return Pictures(torch.from_numpy(images), torch.from_numpy(depths)), redrawn
+    return Pictures.of([image] * count, [depth] * count), redrawn
 
 
 def as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:
