@@ -16,16 +16,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.measure import Ratio, alone_with_cost, arguments, in_turns, save
 from benchmarks.photos import make_photos
 from ldm3d.config import EvaluateConfig, InceptionConfig
+from ldm3d.images import encode_rgb
 from ldm3d.measures.prepare import picture_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.metrics.inception_score import SPLITS, InceptionScoreSums, split_of
@@ -51,17 +49,13 @@ def write_pictures(root: Path, count: int, pixels: int) -> None:
     for name, some in zip(SETS, (contents[:count], contents[count:]), strict=True):
         (root / "png" / name).mkdir(parents=True)
         (root / "parquet" / name).mkdir(parents=True)
-        pngs = [_png(picture_of(content, None)) for content in some]
+        pngs = [encode_rgb(picture_of(content, None)) for content in some]
         for number, png in enumerate(pngs):
             (root / "png" / name / f"{number:06d}.png").write_bytes(png)
         for start in range(0, count, FILE_ROWS):
             images = [{"bytes": png, "path": ""} for png in pngs[start : start + FILE_ROWS]]
             table = pa.table({"image": pa.array(images, IMAGE)})
             pq.write_table(table, root / "parquet" / name / f"{start // FILE_ROWS:05d}.parquet")
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    return bytes(cv2.imencode(".png", picture[..., ::-1])[1])
 
 
 def ours(root: Path, kind: str, weights: Path, threads: int) -> Score:

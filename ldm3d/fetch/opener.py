@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 from urllib.response import addinfourl
 
@@ -111,16 +111,11 @@ class _Handler(urllib.request.AbstractHTTPHandler):
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        def connection(host: str, /, **options: Any) -> Connection:
-            return Connection(host, _exchange(), self._rules.resolver, **options)
-
-        return self.do_open(connection, request)
+        return self.do_open(partial(Connection, exchange=_exchange(), resolver=self._rules.resolver), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        def connection(host: str, /, **options: Any) -> SecureConnection:
-            return SecureConnection(host, _exchange(), self._rules.resolver, self._rules.tls, **options)
-
-        return self.do_open(connection, request)
+        resolver, tls = self._rules.resolver, self._rules.tls
+        return self.do_open(partial(SecureConnection, exchange=_exchange(), resolver=resolver, tls=tls), request)
 
     def http_response(
         self, request: urllib.request.Request, answer: http.client.HTTPResponse

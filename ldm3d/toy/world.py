@@ -147,18 +147,17 @@ def distinct_pictures(seed: int, size: int) -> Iterator[Picture]:
 def write_metadata(folder: Path, rows: tuple[Row, ...], files: int = FILES) -> None:
     """Write LAION-400M's columns and types, in `files` files of nearly equal length."""
     folder.mkdir(parents=True, exist_ok=True)
-    columns = [
-        range(len(rows)),
-        [row.url for row in rows],
-        [row.caption for row in rows],
-        [row.height for row in rows],
-        [row.width for row in rows],
-        ["?"] * len(rows),
-        [row.nsfw for row in rows],
-        [row.similarity for row in rows],
-    ]
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, LAION.types, strict=True)]
-    table = pa.Table.from_arrays(arrays, schema=LAION)
+    columns = {
+        "SAMPLE_ID": range(len(rows)),
+        "URL": [row.url for row in rows],
+        "TEXT": [row.caption for row in rows],
+        "HEIGHT": [row.height for row in rows],
+        "WIDTH": [row.width for row in rows],
+        "LICENSE": ["?"] * len(rows),
+        "NSFW": [row.nsfw for row in rows],
+        "similarity": [row.similarity for row in rows],
+    }
+    table = pa.table(columns, schema=LAION)
     length = math.ceil(len(rows) / files)
     for part in range(files):
         pq.write_table(table.slice(part * length, length), folder / f"part-{part:05d}.parquet")

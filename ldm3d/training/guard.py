@@ -9,9 +9,8 @@ from torch import Tensor
 
 from ldm3d.training.ranks import Reduce, alone
 
-EXPLOSION = (
-    1_000.0  # times the usual norm: Adam's step would be no longer, but it would then hardly move for 1,000 steps
-)
+# Times the usual norm: Adam's step would be no longer, but it would then hardly move for 1,000 steps.
+EXPLOSION = 1_000.0
 MEMORY = 50  # steps over which the usual norm is averaged; before that many there is none
 
 

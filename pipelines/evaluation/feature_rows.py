@@ -4,9 +4,11 @@ Tasks sum groups of shards, and tasks add the sums, always in the same order: th
 the same ones for any number of workers.
 """
 
+import operator
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -124,11 +126,8 @@ def _sum_of_group(
 
 def _added(*sums: Any) -> Any:
     """Add up the sums of groups; a group without rows that count gives None."""
-    total: Any = None
-    for each in sums:
-        if each is not None:
-            total = each if total is None else total + each
-    return total
+    found = [each for each in sums if each is not None]
+    return reduce(operator.add, found) if found else None
 
 
 def _names(url: str, shards: list[str]) -> Names:

@@ -11,13 +11,8 @@ from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.subjects import Subject
 
 DRAWN_BY = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps")
-DRAWN_WITH = (
-    "scheduler",
-    "guidance_scale",
-    "num_inference_steps",
-    "seed",
-    "sampling",
-)  # not the model: it is compared
+# Not the model: it is compared.
+DRAWN_WITH = ("scheduler", "guidance_scale", "num_inference_steps", "seed", "sampling")
 SETTINGS = {  # group and settings that decide a metric, beside the fingerprint of its network
     "fid": ("inception", ("network", "resize")),
     "kid": ("inception", ("network", "resize", "kid_subsets", "kid_subset_size")),

@@ -23,9 +23,8 @@ FOLDERS = ("latents", "rejects")  # folders of the output
 ROW_GROUP_ROWS = 32  # what a training reader fetches at once: 2 MiB at 512 pixels
 FLOATS = ("mean", "std", "text")
 OPTIONS: dict[str, Any] = {
-    "compression": {
-        name: "none" if name in FLOATS else "zstd" for name in LATENTS.names
-    },  # for floats it saves only a tenth
+    # for floats compression saves only a tenth
+    "compression": {name: "none" if name in FLOATS else "zstd" for name in LATENTS.names},
     "use_dictionary": False,
     "write_statistics": ["key"],
 }
