@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.measure import alone, arguments, in_turns, medians, ratios, save
-from benchmarks.toy_training import WARM_UP, Config, Toy, training_of, train
+from benchmarks.toy_training import WARM_UP, Config, Toy, train, training_of
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, ModelConfig
 from ldm3d.models.base import load_autoencoder, load_base
 from ldm3d.models.text import tokenise

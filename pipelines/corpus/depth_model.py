@@ -48,7 +48,6 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
 
 
 def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
-
     from ldm3d.depth.relative import DepthEstimator
 
     prepare_process()

@@ -57,7 +57,6 @@ class PartMeasurer:
     """
 
     def __init__(self, job: MeasureJob) -> None:
-
         prepare_process(job.cpus)
         decoders = max(1, int(job.cpus)) if job.cpus else GPU_DECODERS
         self.job, self.output = job, Folder(job.config.output)

@@ -61,7 +61,6 @@ class ShardEncoder:
     """
 
     def __init__(self, work: Encoding) -> None:
-
         from ldm3d.encoding.caption_encoder import CaptionEncoder
         from ldm3d.encoding.latent_encoder import LatentEncoder
 

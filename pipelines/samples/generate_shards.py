@@ -56,7 +56,6 @@ class ShardGenerator:
     """
 
     def __init__(self, work: Generating) -> None:
-
         prepare_process(work.cpus)
         self.work, self.output = work, Folder(work.config.output)
         self.held: tuple[str, Sampler] | None = None
