@@ -108,10 +108,7 @@ def load_unet_config(model: ModelConfig) -> dict[str, Any]:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     with _source(model).explained("configuration"):
-        config: dict[str, Any] = UNet2DConditionModel.load_config(
-            model.base, subfolder="unet", revision=model.revision or "main"
-        )
-    return config
+        return dict(UNet2DConditionModel.load_config(model.base, subfolder="unet", revision=model.revision or "main"))
 
 
 def load_text(
