@@ -67,7 +67,7 @@ def _begun_with(output: Folder, stage: str | None) -> dict[str, Any] | None:
         if SUCCESS not in names:  # a finished output may be read-only
             output.try_writing(PROBE)
     except OSError as error:
-        raise ValueError(f"--output {output.url!r} cannot be written: {error}; give a folder that can") from error
+        raise ValueError(f"--output {output.url!r} cannot be written ({error}): give a folder that can") from error
     if names <= {RUN, PROBE}:  # left by a run that was killed before it began
         return None
     if CONFIG not in names:

@@ -119,7 +119,7 @@ def test_a_store_that_is_down_is_an_error_in_bounded_time(s3, config, bucket):
     with broken(s3, ""), pytest.raises((ValueError, OSError)) as caught:
         rebuild_corpus(config)
     assert time.monotonic() - began < PATIENCE_S
-    assert config.input in "".join(traceback.format_exception(caught.value))
+    assert config.output in "".join(traceback.format_exception(caught.value))
 
 
 def test_missing_credentials_are_an_error_that_says_so(bucket, monkeypatch):
