@@ -25,7 +25,7 @@ def _is_address(text: str) -> bool:
 class SelectConfig:
     """Which metadata rows become candidates; judged before anything is downloaded."""
 
-    columns: Literal["auto", "laion400m", "laion5b", "coyo", "cc12m", "datacomp"] = "auto"
+    columns: Literal["auto", "laion400m", "laion5b", "coyo", "cc12m", "datacomp", "relaion"] = "auto"
     """Publisher whose column names the metadata uses; `auto` recognises it."""
     nsfw: tuple[str, ...] = ("UNLIKELY",)
     """NSFW values to accept; any other value, including null, is rejected. `any` accepts everything."""
@@ -64,6 +64,7 @@ class SelectConfig:
 PACING = (
     "timeout_s",
     "deadline_s",
+    "max_pause_s",
     "decode_timeout_s",
     "retries",
     "backoff_s",
@@ -88,7 +89,11 @@ class DownloadConfig:
     timeout_s: float = 10.0
     """Seconds without progress (DNS, connect, one read) before an attempt is abandoned."""
     deadline_s: float = 30.0
-    """Seconds for one URL in total: includes redirects, retries and waits, but not queueing for a host or thread."""
+    """Seconds for one URL in total: includes redirects, retries and our own waits before them, but neither queueing
+    for a host or thread nor the pauses that a host asks for."""
+    max_pause_s: float = 300.0
+    """Seconds of pauses that a host may ask for (Retry-After) while a URL of it waits. Beyond them the URL is rejected
+    as `rate_limited`."""
     max_bytes: int = 32 * 2**20
     """Largest response body in bytes."""
     max_pixels: int = 100_000_000
@@ -122,7 +127,7 @@ class DownloadConfig:
         require_least(self, "download", 1, *counts)
         for name in ("timeout_s", "deadline_s", "decode_timeout_s"):
             require(getattr(self, name) > 0, f"download.{name}", getattr(self, name), "more than 0 seconds")
-        require_least(self, "download", 0, "max_redirects", "backoff_s", "breaker_cooldown_s")
+        require_least(self, "download", 0, "max_redirects", "backoff_s", "max_pause_s", "breaker_cooldown_s")
         require(0 <= self.retries <= 100, "download.retries", self.retries, "0 to 100")
         token = self.user_agent_token
         named = token is None or re.fullmatch(r"[!-~]{1,64}", token) is not None  # it goes into a header

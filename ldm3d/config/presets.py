@@ -39,6 +39,7 @@ PRESETS: Presets = {
             image_size=32,
             timeout_s=2.0,
             deadline_s=6.0,
+            max_pause_s=6.0,
             max_bytes=4 * 2**20,
             backoff_s=0.2,
             threads=32,

@@ -1,15 +1,19 @@
 """What an image file declares, checked before any pixel is decoded. Only formats on a list are opened."""
 
 import io
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ldm3d.config import DownloadConfig, SelectConfig
+from ldm3d.decode.bare import barer
 from ldm3d.reject import Reason, Rejected
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # none of them can hold a program
 
 _ORIENTATION = 0x0112  # EXIF tag
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,16 @@ def read_header(content: bytes) -> ImageHeader:
     Raises:
         Rejected: it is not an image of the `FORMATS`.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     try:
-        image = open_image(content)
-        # The base class's method: PNG's own decodes the whole image to look for EXIF behind the pixels.
-        orientation = Image.Image.getexif(image).get(_ORIENTATION, 1)
+        image = leniently(open_image, content)
     except UnidentifiedImageError:
         raise Rejected(Reason.NOT_AN_IMAGE, f"begins with {content[:16]!r}") from None
     except Exception as error:  # a malformed file makes Pillow raise nearly anything
         raise Rejected(Reason.NOT_AN_IMAGE, f"{type(error).__name__}: {error}") from error
     width, height = image.size
-    if orientation not in range(1, 9):
-        orientation = 1
+    orientation = _orientation(image)
     if orientation >= 5:
         width, height = height, width
     kind = "JPEG" if image.format == "MPO" else str(image.format)
@@ -66,6 +67,35 @@ def check_header(header: ImageHeader, config: DownloadConfig, select: SelectConf
         raise Rejected(Reason.TOO_SMALL, f"{size}, wanted a shorter side of {select.min_size}")
     if longer > shorter * select.max_aspect_ratio:
         raise Rejected(Reason.BAD_ASPECT_RATIO, f"{size}, wanted at most {select.max_aspect_ratio} : 1")
+
+
+def _orientation(image: Any) -> int:
+    """Return the EXIF orientation that is left to apply, 1 to 8; 1 where EXIF is broken."""
+    from PIL import Image
+
+    if image.format == "TIFF":
+        return 1  # Pillow applies it: to the size here, to the pixels when it decodes them
+    try:
+        # The base class's method: PNG's own decodes the whole image to look for EXIF behind the pixels.
+        found = Image.Image.getexif(image).get(_ORIENTATION, 1)
+    except Exception:  # a malformed file makes Pillow raise nearly anything
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def leniently(read: Callable[[bytes], Result], content: bytes) -> Result:
+    """Read a file with Pillow, if need be without what stands beside its pixels.
+
+    Raises:
+        Exception: the pixels cannot be read either; the error is that of the file as it is.
+    """
+    try:
+        return read(content)
+    except Exception:
+        for bare in barer(content):
+            with suppress(Exception):
+                return read(bare)
+        raise
 
 
 def open_image(content: bytes) -> Any:

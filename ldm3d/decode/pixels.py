@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.decode.header import ImageHeader, open_image
+from ldm3d.decode.header import ImageHeader, leniently, open_image
 
 
 def is_scalable(header: ImageHeader) -> bool:
@@ -24,7 +24,7 @@ def decode_upright(content: bytes, header: ImageHeader, reduction: int) -> NDArr
     Raises:
         Exception: it does not decode. A malformed file makes Pillow raise nearly anything.
     """
-    pixels = decode_jpeg(content, reduction) if is_scalable(header) else _decode_any(content)
+    pixels = decode_jpeg(content, reduction) if is_scalable(header) else leniently(_decode_any, content)
     return np.ascontiguousarray(_upright(pixels, header.orientation))
 
 

@@ -38,6 +38,8 @@ def judge(url: str, answer: http.client.HTTPResponse, agent: str | None, opt_out
         raise FetchError(Outcome(reason, f"HTTP {status}", transient=transient, retry_after_s=retry_after_s))
     if opted_out(answer.headers, agent, opt_out):
         raise FetchError(Outcome(Reason.OPTED_OUT, f"X-Robots-Tag on HTTP {status}"))
+    if opt_out and answer.headers.get("TDM-Reservation", "").strip() == "1":
+        raise FetchError(Outcome(Reason.OPTED_OUT, f"TDM-Reservation on HTTP {status}"))
     if redirects:
         raise FetchError(Outcome(redirect=redirect_target(url, str(location))))
 
@@ -92,8 +94,10 @@ def opted_out(headers: Message, agent: str | None, directives: Set[str]) -> bool
     Args:
         headers: headers of a final answer or of a redirect.
         agent: our name in lower case, or None.
-        directives: forbidding directives in lower case.
+        directives: forbidding directives in lower case. Where `noindex` is one, so is `none`, which includes it.
     """
+    if "noindex" in directives:
+        directives = directives | {"none"}
     return any(_forbids(str(line), agent, directives) for line in headers.get_all("X-Robots-Tag", []))
 
 

@@ -22,11 +22,11 @@ class Job:
     """URLs that redirected to `url`."""
     attempts: int = 0
     spent_s: float = 0.0
-    """Seconds in exchanges and in waits before retries; time in a queue does not count."""
+    """Seconds in exchanges and in our own waits before retries; neither time in a queue nor a host's pauses count."""
     last: Outcome | None = None
     """The failure that is being retried."""
-    paused_before_s: float = 0.0
-    """Seconds for which the host had been paused when the job joined its queue."""
+    paused_before_s: dict[str, float] = field(default_factory=dict)
+    """By host: seconds for which it had been paused when the job first joined its queue."""
 
     @property
     def host(self) -> str:
@@ -36,8 +36,10 @@ class Job:
 class Backlog:
     """Jobs by host, first come, first served; retries join when they are due."""
 
-    def __init__(self, politeness: Politeness, deadline_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._politeness, self._deadline_s, self._clock = politeness, deadline_s, clock
+    def __init__(
+        self, politeness: Politeness, max_pause_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._politeness, self._max_pause_s, self._clock = politeness, max_pause_s, clock
         self._queues: dict[str, deque[Job]] = {}
         self._retries: list[tuple[float, int, Job]] = []
         self._wakes_at = math.inf
@@ -45,17 +47,21 @@ class Backlog:
     def __bool__(self) -> bool:
         return bool(self._queues or self._retries)
 
-    def add(self, job: Job, wait_s: float = 0.0) -> None:
-        """Queue a job at its host, now or in `wait_s` seconds."""
+    def add(self, job: Job, wait_s: float = 0.0, *, last: bool = False) -> None:
+        """Queue a job at its host, now or in `wait_s` seconds.
+
+        What has begun is finished first, unless it is to go `last`: a host that asked for a pause at this job may have
+        none to ask for at the others.
+        """
         if wait_s > 0:
             heapq.heappush(self._retries, (self._clock() + wait_s, job.index, job))
         else:
-            self._enqueue(job)
+            self._enqueue(job, last)
 
     def take(self) -> tuple[Job, Standing] | None:
         """Return a job to act on now, or None if there is none.
 
-        Its standing says how: fetch it (FREE), or reject it (UNAVAILABLE, or PAUSED beyond its deadline).
+        Its standing says how: fetch it (FREE), or reject it (UNAVAILABLE, or PAUSED for longer than a job may wait).
         """
         # Retries that are due join their hosts' queues.
         while self._retries and self._retries[0][0] <= self._clock():
@@ -83,19 +89,19 @@ class Backlog:
         """
         return None if self._wakes_at == math.inf else max(0.0, self._wakes_at - self._clock())
 
-    def _enqueue(self, job: Job) -> None:
-        job.paused_before_s = self._politeness.paused_s(job.host)
+    def _enqueue(self, job: Job, last: bool = False) -> None:
+        job.paused_before_s.setdefault(job.host, self._politeness.paused_s(job.host))
         jobs = self._queues.setdefault(job.host, deque())
-        if job.spent_s > 0:  # what has begun is finished first
+        if job.spent_s > 0 and not last:
             jobs.appendleft(job)
         else:
             jobs.append(job)
 
     def _fits(self, job: Job, resumes_at: float) -> bool:
-        """Return whether the job has time left when its host's pause ends.
+        """Return whether the job may wait until its host's pause ends.
 
-        A pause that the host asks for counts like the wait before a retry, even if it began before the job came: a
-        host that only ever answers 429 cannot hold up a batch.
+        All pauses of the host since the job came count, and the rest of one that had begun before: a host that only
+        ever answers 429 cannot hold up a batch.
         """
-        behind_s = self._politeness.paused_s(job.host) - job.paused_before_s
-        return job.spent_s + behind_s + resumes_at - self._clock() < self._deadline_s
+        behind_s = self._politeness.paused_s(job.host) - job.paused_before_s[job.host]
+        return behind_s + resumes_at - self._clock() <= self._max_pause_s

@@ -8,10 +8,13 @@ from typing import Any
 
 from ldm3d.fetch.exchange import Exchange
 from ldm3d.fetch.resolver import Resolver
+from ldm3d.fetch.response import Response
 
 
 class Connection(http.client.HTTPConnection):
     """Connects only to an admitted address of its host: the name is not resolved a second time."""
+
+    response_class = Response
 
     def __init__(self, host: str, exchange: Exchange, resolver: Resolver, **options: Any) -> None:
         super().__init__(host, **options)

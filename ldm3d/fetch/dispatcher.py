@@ -41,7 +41,7 @@ class Dispatcher:
     ) -> None:
         self._config, self._politeness, self._lock = config, politeness, lock
         self._begin, self._window, self._poll_s = begin, window, poll_s
-        self._backlog = Backlog(politeness, config.deadline_s)
+        self._backlog = Backlog(politeness, config.max_pause_s)
         self._running: dict[Ended, tuple[Job, Exchange]] = {}
 
     def fetch(self, urls: Sequence[str]) -> Iterator[Fetched]:
@@ -107,21 +107,26 @@ class Dispatcher:
     def _settle(self, job: Job, outcome: Outcome, took_s: float) -> Outcome | None:
         """Record the end of an exchange. Returns the outcome of its job, None if it goes on: a redirect or a retry."""
         limits = self._config
-        wait_s = limits.backoff_s * 2**job.attempts if outcome.retry_after_s is None else outcome.retry_after_s
-        slow_down = outcome.reason is Reason.RATE_LIMITED or outcome.retry_after_s is not None
-        self._politeness.end(job.host, unreachable=outcome.unreachable, pause_s=wait_s if slow_down else 0.0)
+        backoff_s = limits.backoff_s * 2**job.attempts
+        asked_s = outcome.retry_after_s
+        if asked_s is None and outcome.reason is Reason.RATE_LIMITED:
+            asked_s = backoff_s  # it asks for a pause, and not how long
+        self._politeness.end(job.host, unreachable=outcome.unreachable, pause_s=asked_s or 0.0)
         job.spent_s += took_s
         if outcome.redirect:
             return self._follow(job, outcome.redirect)
         job.attempts += 1
         if not outcome.transient or job.attempts > limits.retries:
             return outcome
-        if job.spent_s + wait_s >= limits.deadline_s:
-            detail = f"{outcome.detail}, and to wait {wait_s:.3g} s exceeds the deadline"
-            return replace(outcome, reason=Reason.RATE_LIMITED, detail=detail) if slow_down else outcome
+        if asked_s is not None and asked_s > limits.max_pause_s:
+            detail = f"{outcome.detail}, and the host wants to be left alone for {asked_s:.3g} s"
+            return replace(outcome, reason=Reason.RATE_LIMITED, detail=detail)
+        wait_s = backoff_s if asked_s is None else 0.0  # a pause holds back all URLs of the host, this one with them
         job.spent_s += wait_s
+        if job.spent_s >= limits.deadline_s:
+            return outcome
         job.last = outcome
-        self._backlog.add(job, wait_s)
+        self._backlog.add(job, wait_s, last=asked_s is not None)
         return None
 
     def _follow(self, job: Job, target: str) -> Outcome | None:
@@ -138,7 +143,10 @@ class Dispatcher:
         if standing is Standing.UNAVAILABLE:
             unanswered = f"{self._config.breaker_failures} exchanges in a row went unanswered"
             return Outcome(Reason.HOST_UNAVAILABLE, f"not asked: {unanswered}, so the host is left alone")
-        return Outcome(Reason.RATE_LIMITED, "not asked: the pauses that the host wants exceed the deadline")
+        longest_s = self._config.max_pause_s
+        return Outcome(
+            Reason.RATE_LIMITED, f"not asked: the host wants to be left alone for more than {longest_s:g} s"
+        )
 
 
 def _end(job: Job, outcome: Outcome) -> Fetched:

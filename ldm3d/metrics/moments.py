@@ -1,7 +1,7 @@
 """Mean, standard deviation and standard error of a number over pictures, from sums that add up."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ class Moments:
 
     count: int = 0
     """N."""
-    mean: float = 0.0
+    mean: float = math.nan
+    """NaN for N = 0: the mean of nothing is no number, and 0 would be the best of errors."""
     squares: float = 0.0
     """Sum of squared distances from the mean: raw sums of squares would cancel."""
     excluded: int = 0
@@ -31,15 +32,16 @@ class Moments:
 
     def __add__(self, other: "Moments") -> "Moments":
         """Merge two by the method of Chan, Golub and LeVeque (1983)."""
+        excluded = self.excluded + other.excluded
+        if not (self.count and other.count):
+            return replace(self if self.count else other, excluded=excluded)
         count = self.count + other.count
-        if count == 0:
-            return Moments(excluded=self.excluded + other.excluded)
         shift = other.mean - self.mean
         return Moments(
             count,
             self.mean + shift * other.count / count,
             self.squares + other.squares + shift**2 * self.count * other.count / count,
-            self.excluded + other.excluded,
+            excluded,
         )
 
     @property

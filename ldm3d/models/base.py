@@ -1,5 +1,6 @@
 """The Stable Diffusion or LDM3D checkpoint that training starts from: checked first, then loaded part by part."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ CLASSES = {
     "text_encoder": ("CLIPTextModel",),
     "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
 }
+
+# The sample size of Stable Diffusion v1, 512 pixels.
+SAMPLE_SIZE = 64
 
 # How Stable Diffusion is sampled. Configurations from 2022 leave it out, and DDIM's own defaults differ.
 SAMPLING = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
@@ -96,6 +100,8 @@ def load_unet(model: ModelConfig, dtype: torch.dtype = torch.float32, setting: s
 
     check_base(model, setting)
     unet: UNet2DConditionModel = _source(model, setting).load(UNet2DConditionModel, "unet", dtype)
+    if _is_halved(unet.config):
+        unet.register_to_config(sample_size=SAMPLE_SIZE)
     return unet
 
 
@@ -138,6 +144,16 @@ def load_scheduler(model: ModelConfig, setting: str = BASE) -> "DDIMScheduler":
 
 def _source(model: ModelConfig, setting: str = BASE) -> Source:
     return Source(setting, model.base, model.revision)
+
+
+def _is_halved(unet: Mapping[str, Any]) -> bool:
+    """Return whether a configuration has half the size that the U-Net was trained at, as many of 2022 have.
+
+    It is diffusers' rule: its Stable Diffusion pipelines mend the configuration, its models do not.
+    """
+    size, written_by = unet["sample_size"], unet.get("_diffusers_version", "")
+    is_old = re.match(r"0\.[0-8]\.", written_by) is not None  # before 0.9
+    return is_old and isinstance(size, int) and size < SAMPLE_SIZE
 
 
 def _check_parts(source: Source, index: Mapping[str, Any]) -> None:

@@ -35,13 +35,19 @@ def add_lora(unet: "UNet2DConditionModel", config: LoraConfig, seed: int) -> Non
 
 
 def save_lora(unet: "UNet2DConditionModel", folder: str | Path) -> None:
-    """Write `pytorch_lora_weights.safetensors`, for `load_lora_weights` of diffusers' pipelines."""
+    """Write `pytorch_lora_weights.safetensors`, for `load_lora_weights` of diffusers' pipelines.
+
+    The file's metadata holds the settings: without them, loaders take alpha for the rank.
+    """
     import peft
     from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
     from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
 
     layers = convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(unet))
-    StableDiffusionLoraLoaderMixin.save_lora_weights(folder, unet_lora_layers=layers)
+    (settings,) = unet.peft_config.values()
+    StableDiffusionLoraLoaderMixin.save_lora_weights(
+        folder, unet_lora_layers=layers, unet_lora_adapter_metadata=settings.to_dict()
+    )
 
 
 def merge_lora(unet: "UNet2DConditionModel") -> None:

@@ -35,9 +35,10 @@ def short(metric: str, count: int) -> str:
 
 
 def number(value: float, digits: int) -> str:
-    """Write a value with `digits` digits after the point, or with two significant ones if it would round to zero."""
+    """Write a value with `digits` digits after the point, or with two significant ones if it would round to zero. NaN,
+    the mean of nothing, is a dash."""
     if math.isnan(value):
-        return "NaN"
+        return NONE
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if abs(value) >= 1e7 or 0 < abs(value) < 0.5 * 10**-digits:

@@ -3,6 +3,7 @@
 Nothing here depends on how the work is divided: keys come from the files, and seeds from the keys.
 """
 
+import codecs
 import json
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -144,10 +145,23 @@ def _of_coco(name: str, file: BinaryIO) -> pa.Table:
 
 
 def _of_text(name: str, file: BinaryIO) -> pa.Table:
-    lines = file.read().decode("utf-8", "replace").removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").split("\n")
+    lines = _decode(name, file.read()).split("\n")
     lines = lines if lines[-1] else lines[:-1]  # what follows the last line break is not a line
     nothing = [None] * len(lines)
     return _table(nothing, lines, nothing)
+
+
+def _decode(name: str, content: bytes) -> str:
+    """Decode UTF-8, or UTF-16 with a byte order mark, as Windows writes it."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(f"{name!r} is not {encoding} in line {line} ({error.reason}): save it as UTF-8") from error
+    if text.count("\0") > len(text) / 4:  # UTF-16 without a mark; one by one they are removed like other controls
+        raise ValueError(f"{name!r} is not UTF-8, as it is full of zero bytes: save it as UTF-8")
+    return text
 
 
 def _table(keys: list[Any], captions: list[Any], image_ids: list[Any]) -> pa.Table:

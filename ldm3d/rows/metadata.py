@@ -46,6 +46,9 @@ PUBLISHERS = {
         similarity="clip_l14_similarity_score",
     ),
     "cc12m": Columns(url="url", caption="caption"),
+    "relaion": replace(
+        LAION, url="url", caption="caption", width="width", height="height", nsfw="punsafe", nsfw_is_score=True
+    ),
 }
 
 # Parts of column names that suggest what a column holds, whoever published it.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ldm3d.config.drawing import PAPER, Drawing
 from ldm3d.sampling.start import Start
+from ldm3d.sampling.steps import require_steps
 
 Callback = Callable[[int, Tensor, Tensor], Tensor | None]
 """Called after each step with its index from 0, its timestep and the latents; latents that it returns replace them."""
@@ -58,13 +59,13 @@ def denoise(
         ValueError: a setting does not suit this scheduler, or the shapes do not go together.
     """
     steps = drawing.num_inference_steps
-    _require_steps(scheduler, steps)
     _require_fitting(unet, noise, text, start)
     solver: Any = type(scheduler).from_config(scheduler.config)
+    options = _step_options(solver, drawing.eta, generators)
+    require_steps(scheduler, steps)
     solver.set_timesteps(steps, device=noise.device)
     if steer:
         _require_steerable(solver)
-    options = _step_options(solver, drawing.eta, generators)
     predict = _Prediction(unet, text, empty_text, drawing.guidance_scale, drawing.guidance_rescale)
 
     # from noise alone, or from pictures with the noise of the first step that is taken
@@ -176,12 +177,6 @@ def _step_options(solver: Any, eta: float | None, generators: Sequence[torch.Gen
     if generators is not None and "generator" in takes:
         options["generator"] = list(generators)
     return options
-
-
-def _require_steps(scheduler: Any, steps: int) -> None:
-    train_steps = scheduler.config.num_train_timesteps
-    if steps > train_steps:
-        raise ValueError(f"num_inference_steps is {steps}, wanted 1 to {train_steps}, the steps of the noise schedule")
 
 
 def _require_steerable(solver: Any) -> None:

@@ -1,7 +1,9 @@
 """A whole model behind one call, as in the pipelines of diffusers."""
 
+import operator
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -125,11 +127,11 @@ class RgbdPipeline:
         *,
         image: NDArray[np.uint8] | None = None,
         depth: NDArray[np.uint16] | None = None,
-        mask: NDArray[np.bool_] | None = None,
+        mask: NDArray[np.bool_ | np.uint8] | None = None,
         strength: float = STRENGTH,
         height: int | None = None,
         width: int | None = None,
-        negative_prompt: str = EMPTY_CAPTION,
+        negative_prompt: str | Sequence[str] | None = None,
         num_images_per_prompt: int = 1,
         seed: int | Sequence[int] | None = None,
         generator: object = None,
@@ -144,11 +146,12 @@ class RgbdPipeline:
         Args:
             prompt: one, or several.
             image, depth, mask: a picture to start from, (H, W, 3) uint8, with its depth, (H, W) uint16, for all
-                prompts. With a mask, (H, W) bool, it is redrawn only where that is True. Depth that is not given is
-                estimated, after `load_depth_model`.
+                prompts. With a mask, (H, W) bool, it is redrawn only where that is True; or (H, W) uint8, of 0 and
+                255, where that is 255. Depth that is not given is estimated, after `load_depth_model`.
             strength: see `ldm3d.sampling.image_to_rgbd`.
             height, width: pixels, from text alone; see `ldm3d.sampling.text_to_rgbd`.
-            negative_prompt: what guidance leads away from.
+            negative_prompt: what guidance leads away from, one for all prompts or one for each. None is the empty
+                caption.
             seed: one for every sample; or that of the first sample, and each further one has the next number. None
                 draws it at random.
             generator: refused, as every sample has its own seed.
@@ -175,8 +178,11 @@ class RgbdPipeline:
             if callback is not None:
                 raise ValueError("callback and callback_on_step_end are both given: want one of them")
             callback = as_callback(self, callback_on_step_end, callback_on_step_end_tensor_inputs)
-        given = [prompt] if isinstance(prompt, str) else list(prompt)
-        captions = [each for each in given for _ in range(num_images_per_prompt)]
+        given = [prompt] if isinstance(prompt, str) else list(prompt or ())
+        if not given:
+            raise ValueError("there is no prompt, wanted one or more; the empty caption is ''")
+        captions = _each_repeated(given, num_images_per_prompt)
+        negative = _negative(negative_prompt, len(given), num_images_per_prompt)
         seeds = _seeds(seed, len(captions))
 
         # what is drawn on
@@ -192,7 +198,7 @@ class RgbdPipeline:
             canvas = PictureCanvas.of(self, pictures, len(captions), strength, redrawn)
 
         # what is drawn on it
-        prompts = Prompts.of(captions, seeds, self.embeddings, negative_prompt)
+        prompts = Prompts.of(captions, seeds, self.embeddings, negative)
         if output_type == "latent":
             return RgbdOutput(denoised_latents(self, prompts, canvas, drawing, callback), None, seeds)
         return RgbdOutput.of(draw_samples(self, prompts, canvas, drawing, callback), output_type)
@@ -213,18 +219,44 @@ class RgbdPipeline:
         return image, depth
 
 
+def _each_repeated(texts: Sequence[str], times: int) -> list[str]:
+    return [text for text in texts for _ in range(times)]
+
+
+def _negative(negative_prompt: str | Sequence[str] | None, prompts: int, per_prompt: int) -> str | list[str]:
+    """Return one negative prompt for all samples, or one for each."""
+    if negative_prompt is None or isinstance(negative_prompt, str):
+        return negative_prompt or EMPTY_CAPTION
+    if len(negative_prompt) != prompts:
+        raise ValueError(
+            f"negative_prompt has {len(negative_prompt)} texts, wanted one, or one for each prompt ({prompts})"
+        )
+    return _each_repeated(negative_prompt, per_prompt)
+
+
 def _seeds(seed: int | Sequence[int] | None, count: int) -> list[int]:
+    """Return a seed per sample. Integers of numpy and torch are taken for what they are."""
     if seed is None:
         seed = secrets.randbelow(SEEDS)
-    return [(seed + index) % SEEDS for index in range(count)] if isinstance(seed, int) else list(seed)
+    with suppress(TypeError):  # not one number
+        first = operator.index(seed)  # type: ignore[arg-type]
+        return [(first + index) % SEEDS for index in range(count)]
+    return [operator.index(each) for each in seed]  # type: ignore[union-attr]
 
 
 def _repeated(
-    image: NDArray[np.uint8], depth: NDArray[np.uint16], mask: NDArray[np.bool_] | None, count: int
+    image: NDArray[np.uint8], depth: NDArray[np.uint16], mask: NDArray[np.bool_ | np.uint8] | None, count: int
 ) -> tuple[Pictures, NDArray[np.bool_] | None]:
     """Repeat a picture and its mask for each of `count` samples."""
-    redrawn = None if mask is None else np.stack([mask] * count)
+    redrawn = None if mask is None else np.stack([_as_bool(mask)] * count)
     return Pictures.of([image] * count, [depth] * count), redrawn
+
+
+def _as_bool(mask: NDArray[np.bool_ | np.uint8]) -> NDArray[np.bool_]:
+    """Return a mask as booleans; pictures of masks are 0 and 255."""
+    if mask.dtype != np.bool_ and not (mask.dtype == np.uint8 and np.isin(mask, (0, 255)).all()):
+        raise ValueError(f"mask is {mask.dtype} of {mask.min()} to {mask.max()}, wanted bool, or uint8 of 0 and 255")
+    return mask.astype(np.bool_)
 
 
 def as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:

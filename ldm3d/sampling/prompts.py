@@ -40,14 +40,15 @@ class Prompts:
         captions: Sequence[str],
         seeds: Sequence[int],
         embed: Callable[[Sequence[str]], Tensor],
-        negative_prompt: str = EMPTY_CAPTION,
+        negative_prompt: str | Sequence[str] = EMPTY_CAPTION,
     ) -> Self:
-        """Embed captions, and the one negative prompt that guidance leads all of them away from.
+        """Embed captions, and the negative prompt that guidance leads away from: one for all, or one for each.
 
         Args:
             embed: N captions -> (N, L, D), such as `RgbdPipeline.embeddings`.
         """
-        return cls(captions, embed(captions), embed([negative_prompt]), seeds)
+        negative = [negative_prompt] if isinstance(negative_prompt, str) else negative_prompt
+        return cls(captions, embed(captions), embed(negative), seeds)
 
     def __len__(self) -> int:
         return len(self.captions)

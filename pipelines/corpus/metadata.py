@@ -9,6 +9,8 @@ import pyarrow as pa
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.rows.metadata import Columns, passed_over, recognise
 from pipelines.storage.folder import Folder, concurrently
+from pipelines.storage.input_files import input_files
+from pipelines.storage.inputs import readable
 
 logger = logging.getLogger(__name__)
 
@@ -36,20 +38,23 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     folder = Folder(config.input)
     if not folder.exists():
         raise ValueError(f"--input {config.input!r} does not exist; wanted a parquet file or a folder of them")
-    names = [""] if folder.is_file() else sorted(folder.sizes("", ".parquet"))
-    sizes = folder.sizes("")
+    with readable(config.input):
+        sizes = folder.sizes() if folder.is_file() else input_files(folder, "--input", (".parquet",))
+    names = list(sizes)
     if not names:
         raise ValueError(f"--input {config.input!r} holds no .parquet file; wanted LAION-style metadata")
     footers = concurrently(partial(_read_footer, folder), names)
-    files = [(name, sizes.get(name, 0), rows) for name, (rows, _) in zip(names, footers, strict=True)]
+    files = [(name, sizes[name], rows) for name, (rows, _) in zip(names, footers, strict=True)]
     schemas = [columns for _, columns in footers]
-    if odd := [name for name, schema in zip(names, schemas, strict=True) if set(schema) != set(schemas[0])]:
-        raise ValueError(
-            f"--input: {odd[0]} has other columns than {names[0]}; give the tables of one publisher in each run"
-        )
+    columns = recognise(schemas[0], config.select.columns)
+    for name, schema in zip(names, schemas, strict=True):
+        if (other := recognise(schema, config.select.columns)) != columns:
+            raise ValueError(
+                f"--input: {name} is read as {other.names()} and {names[0]} as {columns.names()}; give the tables of "
+                "one publisher in each run"
+            )
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
-    columns = recognise(schemas[0], config.select.columns)
     similar = passed_over(schemas[0], columns)
     _check_policy(columns, config.select, similar)
     if similar:

@@ -16,6 +16,7 @@ from ldm3d.keys import make_key
 from ldm3d.rows.captions import COLUMNS
 from pipelines.evaluation.picture_sets import Part, PictureSet
 from pipelines.storage.folder import Folder, concurrently
+from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
 
@@ -45,8 +46,8 @@ def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]
             read = "" if url == given else f" ({given!r} was read as NAME=PATH)"
             raise ValueError(f"{setting} {url!r} is not a folder{read}; give {WANTED}")
         if folder.exists(SUCCESS) or folder.exists(CONFIG):
-            return list(_finished(name, folder, require_finished(url, WANTED)))
-        return [_of_files(name, folder, shard_pictures)]
+            return list(_finished(name, folder, require_finished(url, WANTED), setting))
+        return [_of_files(name, folder, shard_pictures, setting)]
     except OSError as error:
         raise ValueError(f"{setting} {url!r} cannot be read: {error}") from error
     except (ValueError, pa.ArrowException) as error:
@@ -54,14 +55,14 @@ def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]
         raise ValueError(text if text.startswith(setting) else f"{setting} {text}") from error
 
 
-def _finished(name: str, folder: Folder, summary: dict[str, Any]) -> Iterator[PictureSet]:
+def _finished(name: str, folder: Folder, summary: dict[str, Any], setting: str) -> Iterator[PictureSet]:
     """Open the output of a stage: each point of a grid of samples, or a corpus as one set."""
     if "points" not in summary:
         rgbd = Folder(f"{folder.url}/rgbd")
         if not rgbd.exists():
             made_by = folder.read_json(CONFIG).get("identity", {}).get("stage", "another stage")
             raise ValueError(f"{folder.url!r} is an output of {made_by}; give {WANTED}")
-        yield _of_parquet(name, rgbd)
+        yield _of_parquet(name, rgbd, setting)
         return
     settings = summary["settings"]
     sampling = {name: value for name, value in settings["sampling"].items() if name not in GRID}
@@ -75,18 +76,15 @@ def _finished(name: str, folder: Folder, summary: dict[str, Any]) -> Iterator[Pi
             "seed": settings["captions"]["seed"],
         }
         known |= {"sampling": sampling | {"precision": settings.get("precision")}}
-        drawn = _of_parquet(f"{name}/{point}", Folder(f"{folder.url}/samples/{point}"))
+        drawn = _of_parquet(f"{name}/{point}", Folder(f"{folder.url}/samples/{point}"), setting)
         yield replace(drawn, about={fact: known.get(fact) for fact in FACTS})
 
 
-def _of_files(name: str, folder: Folder, shard_pictures: int) -> PictureSet:
+def _of_files(name: str, folder: Folder, shard_pictures: int, setting: str) -> PictureSet:
     """Open a folder of parquet files, or else of picture files."""
-    sizes = folder.sizes()
-    if any(file.endswith(".parquet") for file in sizes):
-        return _of_parquet(name, folder)
-    files = sorted(
-        file for file in sizes if file.lower().endswith(FILES) and not PurePosixPath(file).name.startswith(".")
-    )
+    if input_files(folder, setting, (".parquet",)):
+        return _of_parquet(name, folder, setting)
+    files = list(input_files(folder, setting, FILES))
     if not files:
         raise ValueError(f"{folder.url!r} holds no .parquet file and no {', '.join(FILES)}; give {WANTED}")
     cuts = [tuple(files[start : start + shard_pictures]) for start in range(0, len(files), shard_pictures)]
@@ -98,8 +96,8 @@ def _of_files(name: str, folder: Folder, shard_pictures: int) -> PictureSet:
     return PictureSet(name, folder.url, parts, {"image": "file"})
 
 
-def _of_parquet(name: str, folder: Folder) -> PictureSet:
-    sizes = {file: size for file, size in sorted(folder.sizes("", ".parquet").items()) if "/." not in f"/{file}"}
+def _of_parquet(name: str, folder: Folder, setting: str) -> PictureSet:
+    sizes = input_files(folder, setting, (".parquet",))
     if not sizes:
         raise ValueError(f"{folder.url!r} holds no .parquet file; give {WANTED}")
     found = concurrently(partial(_part, folder), sizes)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ldm3d.config import CaptionsConfig
 from ldm3d.rows.captions import Captions, read_captions
 from pipelines.storage.folder import Folder, concurrently
+from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import readable
 
 
@@ -70,7 +71,7 @@ def _read(url: str) -> pa.Table:
         folder = Folder(url)
         if not folder.exists():
             raise ValueError(f"--input {url!r} does not exist: give captions as .parquet, COCO's .json or .txt")
-        names = [""] if folder.is_file() else sorted(folder.sizes("", ".parquet"))
+        names = [""] if folder.is_file() else list(input_files(folder, "--input", (".parquet",)))
         if not names:
             raise ValueError(
                 f"--input {url!r} holds no .parquet file: give a folder of captions, or one .json or .txt file"

@@ -38,6 +38,13 @@ DRAFT = re.compile(r"(^|/)\.[^/]+\.[0-9a-f]{32}\.tmp$")  # how `_beside` names a
 S3_RETRIES = 3  # s3fs's own, around those above (its default is 5): throttled requests, broken answers
 
 
+def _s3_options() -> dict[str, Any]:
+    """Return the options above, but for what the user has set (`FSSPEC_S3`, or a file of fsspec's configuration)."""
+    users = fsspec.config.conf.get("s3", {}) | fsspec.config.conf.get("s3a", {})
+    ours = {name: value for name, value in S3_OPTIONS.items() if name not in users}
+    return ours | {"config_kwargs": S3_OPTIONS["config_kwargs"] | users.get("config_kwargs", {})}
+
+
 class Folder:
     """One folder: a plain path, `file://`, `s3://` or any other URL that fsspec knows. Methods take relative paths.
 
@@ -58,7 +65,7 @@ class Folder:
         protocol = fsspec.core.split_protocol(url)[0]
         is_s3 = protocol in ("s3", "s3a")
         try:
-            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **(S3_OPTIONS if is_s3 else {}))
+            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **(_s3_options() if is_s3 else {}))
         except ImportError as error:
             raise ValueError(
                 f"{url!r}: no package for {protocol}:// is installed, here or on a worker: {error}"

@@ -2,13 +2,14 @@
 
 import heapq
 import random
+from dataclasses import replace
 
 import pytest
 
 from ldm3d.config import DownloadConfig
 from ldm3d.fetch.duration import longest_fetch_s
 
-CONFIG = DownloadConfig(threads=8, per_host=4, deadline_s=10.0)
+CONFIG = DownloadConfig(threads=8, per_host=4, deadline_s=10.0, max_pause_s=0.0)
 
 
 def simulated_s(shards: list[list[str]], slots: int, window: int, draw: random.Random) -> float:
@@ -62,3 +63,8 @@ def test_it_grows_with_the_calls_that_share_a_thread():
 
 def test_what_nobody_is_asked_for_takes_no_time():
     assert longest_fetch_s(["", "ftp://a.test/x", "http://user@a.test/"], CONFIG) == 0.0
+
+
+def test_pauses_of_a_host_are_waited_for_once():
+    paused = replace(CONFIG, max_pause_s=300.0)
+    assert longest_fetch_s(["http://a.test/x"], paused) == longest_fetch_s(["http://a.test/x"], CONFIG) + 300

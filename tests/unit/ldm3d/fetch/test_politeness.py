@@ -26,7 +26,7 @@ def politeness(clock):
 
 @pytest.fixture
 def backlog(politeness, clock):
-    return Backlog(politeness, deadline_s=30.0, clock=clock)
+    return Backlog(politeness, max_pause_s=30.0, clock=clock)
 
 
 def fail(politeness, host, times):
@@ -132,9 +132,11 @@ def test_jobs_of_a_broken_host_are_handed_out_to_be_rejected(backlog, politeness
     assert backlog.take()[1] is Standing.UNAVAILABLE
 
 
-def test_jobs_wait_for_a_pause_that_fits_their_deadline_and_no_longer(backlog, politeness, clock):
-    backlog.add(Job(0, "http://a.test/"))
-    for waited_s, standing in ((20.0, None), (9.0, None), (1.0, Standing.PAUSED)):  # 30 s in all are too much
+def test_jobs_wait_for_pauses_up_to_the_longest_and_what_their_exchanges_took_does_not_count(
+    backlog, politeness, clock
+):
+    backlog.add(Job(0, "http://a.test/", spent_s=29.0))
+    for waited_s, standing in ((20.0, None), (10.0, None), (1.0, Standing.PAUSED)):  # more than 30 s in all
         politeness.begin("a.test")
         politeness.end("a.test", unreachable=False, pause_s=waited_s)
         found = backlog.take()
@@ -143,6 +145,23 @@ def test_jobs_wait_for_a_pause_that_fits_their_deadline_and_no_longer(backlog, p
             assert backlog.wakes_in() == waited_s
             clock.now += waited_s
     assert not backlog
+
+
+def test_a_job_that_was_asked_to_come_back_goes_last_and_keeps_count_of_its_pauses(backlog, politeness, clock):
+    odd = Job(0, "http://a.test/odd", spent_s=1.0)
+    backlog.add(odd)
+    assert backlog.take() == (odd, Standing.FREE)
+    backlog.add(Job(1, "http://a.test/"))
+    politeness.begin("a.test")
+    politeness.end("a.test", unreachable=False, pause_s=25.0)
+    backlog.add(odd, last=True)
+    clock.now += 25
+    assert backlog.take()[0].index == 1
+    assert backlog.take() == (odd, Standing.FREE)
+    politeness.begin("a.test")
+    politeness.end("a.test", unreachable=False, pause_s=25.0)
+    backlog.add(odd, last=True)
+    assert backlog.take() == (odd, Standing.PAUSED)  # 50 s in all
 
 
 def test_of_a_pause_that_is_under_way_what_is_left_counts(backlog, politeness, clock):

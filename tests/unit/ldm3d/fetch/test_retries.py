@@ -33,7 +33,27 @@ def test_a_retry_waits_as_long_as_the_server_asks_or_until_the_date_that_it_name
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wait_beyond_the_deadline_is_not_begun(web, fetcher, status):
+def test_one_url_that_asks_for_a_pause_costs_the_others_of_its_host_nothing_but_time(web, fetcher, status):
+    """The pause is longer than the deadline of a URL. Other hosts are asked meanwhile."""
+    odd, good_urls = web.url(f"/status?code={status}&Retry-After=2"), [web.url("/ok")] * 40
+    elsewhere = web.url("/ok", "127.0.0.3")
+    with_time = fetcher(per_host=2, deadline_s=1.0, retries=0)
+    start, took_s = time.monotonic(), {}
+    for fetched in with_time.fetch_all([odd, *good_urls, elsewhere]):
+        assert good(fetched) or fetched.index == 0
+        took_s[fetched.index] = time.monotonic() - start
+    assert took_s[41] < 1.5
+    assert max(took_s.values()) >= 2
+    assert [good(fetched) for fetched in with_time.fetch_all([web.url("/ok")] * 5)] == [True] * 5  # the next shard
+
+
+def test_a_url_is_fetched_after_a_pause_beyond_its_deadline(web, fetch):
+    fetched = fetch(web.url("/again?failures=1&status=429&Retry-After=2"), deadline_s=1.0)
+    assert (fetched.content, fetched.attempts) == (b"better", 2)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_is_too_long_is_not_waited_for(web, fetcher, status):
     urls = [web.url(f"/status?code={status}&Retry-After=3600")] * 5
     fetched = list(fetcher(per_host=1).fetch_all(urls))
     assert {one.reason for one in fetched} == {Reason.RATE_LIMITED}
@@ -43,7 +63,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(web, fetcher, status):
 
 def test_a_host_that_only_ever_asks_for_pauses_does_not_hold_a_batch_up(web, fetcher):
     start = time.monotonic()
-    fetched = list(fetcher(per_host=1, deadline_s=1.8).fetch_all([web.url("/status?code=429&Retry-After=1")] * 20))
+    fetched = list(fetcher(per_host=1, max_pause_s=1.8).fetch_all([web.url("/status?code=429&Retry-After=1")] * 20))
     assert {one.reason for one in fetched} == {Reason.RATE_LIMITED}
     assert time.monotonic() - start < 6
 

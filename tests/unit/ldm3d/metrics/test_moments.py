@@ -27,7 +27,16 @@ def test_what_is_not_finite_is_left_out_and_counted():
     found = Moments.of(np.array([1, np.nan, 3, np.inf])) + Moments.of(np.array([np.nan]))
     assert (found.count, found.mean, found.excluded) == (2, 2.0, 3)
     assert math.isnan(Moments.of(np.array([5.0])).stderr)
-    assert Moments().count == (Moments() + Moments()).count == 0
+
+
+def test_the_mean_of_nothing_is_no_number_and_adds_nothing():
+    nothing = Moments.of(np.array([np.nan, np.nan]))
+    assert (nothing.count, nothing.excluded) == (0, 2)
+    assert all(math.isnan(number) for number in (nothing.mean, nothing.std, nothing.stderr))
+    assert math.isnan((nothing + Moments()).mean)
+    some = Moments.of(np.array([1.0, 3.0]))
+    for merged in (some + nothing, nothing + some):
+        assert (merged.count, merged.mean, merged.std, merged.excluded) == (2, 2.0, some.std, 2)
 
 
 def test_the_error_of_the_frechet_distance_is_its_spread_over_independent_sets():

@@ -129,7 +129,7 @@ def test_a_grid_has_a_table_in_the_order_of_its_variables():
         (0.0004, "0.0004"),
         (-1e-9, "-1e-09"),
         (3e15, "3e+15"),
-        (float("nan"), "NaN"),
+        (float("nan"), "\N{EN DASH}"),
         (float("-inf"), "-∞"),
     ],
 )

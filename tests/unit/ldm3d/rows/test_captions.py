@@ -39,8 +39,23 @@ def test_coco_captions_have_the_key_of_the_annotation_and_the_picture_they_were_
 
 
 def test_a_text_file_holds_a_caption_a_line():
-    rows = read("a.TXT", "\ufeffa café\r\n\na red\x0bcube\x00sky\n".encode() + b"\xff\n")
-    assert [row["caption"] for row in rows] == ["a café", "", "a red cube sky", "\ufffd"]
+    rows = read("a.TXT", "\ufeffa café\r\n\na red\x0bcube\x00sky\n".encode())
+    assert [row["caption"] for row in rows] == ["a café", "", "a red cube sky"]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le with a mark", "utf-16-be with a mark"]
+)
+def test_a_text_file_may_be_in_utf_16_if_it_says_so(encoding):
+    text, plain = "grüne Kugel\r\n青い立方体\r\n", encoding.removesuffix(" with a mark")
+    content = (("\ufeff" if plain != encoding else "") + text).encode(plain)
+    assert [row["caption"] for row in read("a.txt", content)] == text.split("\r\n")[:2]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le", "utf-16-be"])
+def test_a_text_file_in_another_encoding_is_refused_by_name(encoding):
+    with pytest.raises(ValueError, match=r"'a\.txt' is not .*UTF-8"):
+        read("a.txt", "ein Würfel\nzwei Würfel\n".encode(encoding))
 
 
 def test_rows_without_a_key_get_one_of_their_number_and_caption():

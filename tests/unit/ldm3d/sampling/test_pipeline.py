@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,21 +178,70 @@ def test_a_callback_of_diffusers_reads_and_changes_latents(pipeline):
     assert torch.equal(blind.images, plain)
 
 
-def test_low_rank_updates_are_loaded(pipeline, folder, tmp_path):
-    before = pipeline("a sphere", seed=2, output_type="np", **QUICK)
-    trained = RgbdPipeline.from_pretrained(folder).unet
-    add_lora(trained, LoraConfig(rank=2), seed=0)
-    for name, weight in trained.named_parameters():
+@pytest.mark.parametrize("alpha", [None, 1, 16])
+def test_low_rank_updates_change_a_model_that_loads_them_as_they_changed_the_trained_one(
+    pipeline, folder, tmp_path, alpha
+):
+    trained = RgbdPipeline.from_pretrained(folder)
+    before = trained("a sphere", seed=2, output_type="latent", **QUICK).images
+    add_lora(trained.unet, LoraConfig(rank=2, alpha=alpha), seed=0)
+    for name, weight in trained.unet.named_parameters():
         if "lora_B" in name:
             weight.data.normal_(generator=torch.Generator().manual_seed(len(name)))
-    save_lora(trained, tmp_path)
+    save_lora(trained.unet, tmp_path)
     pipeline.load_lora_weights(str(tmp_path))
-    assert not np.array_equal(pipeline("a sphere", seed=2, output_type="np", **QUICK).images, before.images)
+    expected, found = (each("a sphere", seed=2, output_type="latent", **QUICK).images for each in (trained, pipeline))
+    assert torch.equal(found, expected)
+    assert not torch.allclose(found, before)
+
+
+def test_negative_prompts_seeds_and_masks_come_as_users_of_diffusers_write_them(pipeline):
+    def drawn(*prompt: object, **settings: object) -> np.ndarray:
+        return pipeline(*prompt, output_type="np", guidance_scale=5.0, **QUICK | settings).images
+
+    plain = drawn(["a cube", "a sphere"], seed=3)
+    assert np.array_equal(drawn(["a cube", "a sphere"], seed=np.int64(3), negative_prompt=None), plain)
+    assert np.array_equal(drawn(["a cube", "a sphere"], seed=np.array([3, 4]), negative_prompt=["", ""]), plain)
+    (first, second) = drawn(["a cube", "a sphere"], seed=3, negative_prompt=["red", "blue"])
+    (alone,) = drawn("a sphere", seed=4, negative_prompt="blue")
+    np.testing.assert_allclose(second.astype(int), alone.astype(int), atol=1)  # a batch of two rounds differently
+    assert not np.array_equal(first, plain[0])
+
+    scene = render(Scene.from_seed(0), 16)
+    picture = {"image": scene.image, "depth": np.full((16, 16), 30_000, np.uint16), "strength": 0.9}
+    mask = np.arange(256).reshape(16, 16) % 16 < 8
+    sizes = {"height": None, "width": None}
+    expected = drawn("a cube", seed=1, mask=mask, **picture, **sizes)
+    assert np.array_equal(drawn("a cube", seed=1, mask=mask.astype(np.uint8) * 255, **picture, **sizes), expected)
+
+
+def test_an_old_stable_diffusion_is_drawn_at_its_real_size_before_and_after_updates_are_loaded(toy_base, tmp_path):
+    """Its configuration has half the size, which diffusers' pipelines mend and its models do not."""
+    folder = Path(shutil.copytree(toy_base, tmp_path / "model"))
+    file = folder / "unet/config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"_diffusers_version": "0.7.2", "sample_size": 32}))
+    old = RgbdPipeline.from_pretrained(str(folder))
+    assert old.unet.config.sample_size == 64
+    add_lora(updated := RgbdPipeline.from_pretrained(str(toy_base)).unet, LoraConfig(rank=2), seed=0)
+    save_lora(updated, tmp_path / "lora")
+    old.load_lora_weights(str(tmp_path / "lora"))
+    assert old.unet.config.sample_size == 64
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"_diffusers_version": "0.9.0"}))
+    assert RgbdPipeline.from_pretrained(str(folder)).unet.config.sample_size == 32
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"negative_prompt": ["a", "b"]}, "negative_prompt has 2 texts, wanted one, or one for each prompt"),
+        (
+            {
+                "mask": np.full((16, 16), 7, np.uint8),
+                "image": np.zeros((16, 16, 3), np.uint8),
+                "depth": np.zeros((16, 16), np.uint16),
+            },
+            "mask is uint8 of 7 to 7, wanted bool",
+        ),
         ({"output_type": "jpeg"}, "output_type is 'jpeg', wanted one of pil, np, pt, latent"),
         ({"num_images_per_prompt": 0}, "num_images_per_prompt is 0"),
         ({"image": np.zeros((16, 16, 3), np.uint8)}, "image and depth go together"),
@@ -211,6 +261,12 @@ def test_low_rank_updates_are_loaded(pipeline, folder, tmp_path):
 def test_what_does_not_go_together_is_refused(pipeline, settings, message):
     with pytest.raises(ValueError, match=message):
         pipeline("a sphere", **settings)
+
+
+@pytest.mark.parametrize("prompt", [[], None])
+def test_no_prompt_is_refused(pipeline, prompt):
+    with pytest.raises(ValueError, match="there is no prompt"):
+        pipeline(prompt)
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,9 @@ def test_of_many_files_the_one_that_cannot_be_read_is_named(folder):
 
 def test_of_many_files_the_one_of_another_publisher_is_named(folder):
     pq.write_table(pa.table({"url": ["u"], "caption": ["c"]}), folder / "23.parquet")
-    with pytest.raises(ValueError, match=r"23\.parquet has other columns than 00\.parquet"):
+    with pytest.raises(
+        ValueError, match=r"23\.parquet is read as \['url', 'caption'\] and 00\.parquet as \['URL', .*"
+    ):
         read_input(config(folder))
 
 
@@ -80,3 +82,15 @@ def test_columns_that_are_passed_over_are_warned_of(tmp_path, caplog):
     read_input(config(tmp_path))
     assert "clip_score (for similarity)" in caplog.text
     assert "LICENSE" not in caplog.text
+
+
+def test_a_column_that_nobody_reads_may_be_in_some_files_only(folder):
+    rows = {"URL": ["u"], "TEXT": ["t"], "NSFW": ["UNLIKELY"], "LANGUAGE": ["de"], "__index_level_0__": [7]}
+    pq.write_table(pa.table(rows), folder / "23.parquet")
+    assert len(read_input(config(folder)).files) == FILES
+
+
+def test_re_laion_is_rated_by_its_score(tmp_path):
+    write(tmp_path, url="u", caption="c", similarity=0.3, hash=1, pwatermark=0.1, punsafe=0.01)
+    columns = read_input(config(tmp_path)).columns
+    assert (columns.nsfw, columns.nsfw_is_score, columns.similarity) == ("punsafe", True, "similarity")

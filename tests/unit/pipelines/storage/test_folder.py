@@ -6,11 +6,12 @@ import sys
 import threading
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.storage.folder import Folder, is_damage
+from pipelines.storage.folder import S3_OPTIONS, Folder, is_damage
 from tests import ROOT
 
 
@@ -166,7 +167,7 @@ def test_every_way_to_write_a_folder_means_the_same(tmp_path, monkeypatch):
 def test_its_url_means_the_same_folder_to_a_process_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = Folder("corpus").url
-    code = f"from pipelines.storage.folder import Folder, is_damage; Folder({url!r}).write('a', b'theirs')"
+    code = f"from pipelines.storage.folder import S3_OPTIONS, Folder, is_damage; Folder({url!r}).write('a', b'theirs')"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd="/", env=environment, check=True)
     assert Folder("corpus").read("a") == b"theirs"
@@ -202,3 +203,12 @@ def test_an_empty_path_is_refused():
     """As of a variable that is not set; else it would be the folder that one happens to be in."""
     with pytest.raises(ValueError, match="an empty path was given"):
         Folder("")
+
+
+def test_what_the_user_sets_for_s3_stands_beside_our_options(monkeypatch):
+    client = {"s3": {"addressing_style": "virtual"}, "signature_version": "s3v4", "max_pool_connections": 7}
+    mine = {"config_kwargs": client, "key": "a", "secret": "b", "default_cache_type": "readahead"}
+    monkeypatch.setitem(fsspec.config.conf, "s3", mine)
+    fs = Folder("s3://bucket/corpus").fs
+    assert fs.config_kwargs == client | {"retries": S3_OPTIONS["config_kwargs"]["retries"]}
+    assert (fs.key, fs.default_cache_type, fs.max_concurrency) == ("a", "readahead", S3_OPTIONS["max_concurrency"])

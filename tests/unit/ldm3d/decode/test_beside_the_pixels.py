@@ -1,0 +1,113 @@
+"""What is wrong beside a picture's pixels costs its orientation or its profile at most, never the picture."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ldm3d.config import DownloadConfig, SelectConfig
+from ldm3d.decode import SquareImage, make_square
+from ldm3d.decode.header import read_header
+from ldm3d.reject import Rejected
+
+BIG = 1_100_000  # bytes, beyond what Pillow takes of a chunk
+
+
+def square(content: bytes) -> SquareImage:
+    return make_square(content, DownloadConfig(image_size=64), SelectConfig())
+
+
+def picture(mode: str) -> Image.Image:
+    blocks = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+    return Image.fromarray(np.kron(blocks, np.ones((20, 20, 1), np.uint8))).convert(mode)
+
+
+def saved(kind: str, mode: str = "RGB", **options: object) -> bytes:
+    file = io.BytesIO()
+    picture(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+def chunk(name: bytes, body: bytes, checksum: int | None = None) -> bytes:
+    found = zlib.crc32(name + body) if checksum is None else checksum
+    return struct.pack("!I", len(body)) + name + body + struct.pack("!I", found)
+
+
+PROFILE = chunk(b"iCCP", b"icc\0\0" + zlib.compress(bytes(BIG)))
+XMP = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"a" * BIG))
+TEXT = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * BIG))
+CHUNKS = {
+    "a large profile": PROFILE,
+    "large XMP": XMP,
+    "a long comment": TEXT,
+    "a wrong checksum of a text": chunk(b"tEXt", b"a\0b", checksum=1),
+    "a short density": chunk(b"pHYs", b"\0\0"),
+    "a short gamma": chunk(b"gAMA", b"\0"),
+    "broken EXIF": chunk(b"eXIf", b"MM\0*\xff\xff\xff\xff"),
+}
+SEGMENTS = {
+    "EXIF of zeros": (0xE1, b"Exif\0\0" + bytes(20)),
+    "a short JFIF": (0xE0, b"JFIF\0"),
+    "a short profile": (0xE2, b"ICC_PROFILE\0"),
+    "short MPF": (0xE2, b"MPF\0II"),
+    "short Photoshop data": (0xED, b"Photoshop 3.0\0" + b"8BIM\x04"),
+}
+
+
+def with_chunk(content: bytes, body: bytes, before: bytes) -> bytes:
+    at = content.index(before) - 4
+    return content[:at] + body + content[at:]
+
+
+@pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA"])
+@pytest.mark.parametrize("name", CHUNKS)
+def test_of_a_png_every_pixel_is_kept(name, mode, before):
+    clean = saved("PNG", mode)
+    assert square(with_chunk(clean, CHUNKS[name], before)) == square(clean)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_of_a_jpeg_every_pixel_is_kept(name, mode):
+    clean, (marker, body) = saved("JPEG", mode, dpi=(72, 72)), SEGMENTS[name]
+    segment = b"\xff" + bytes([marker]) + struct.pack("!H", len(body) + 2) + body
+    assert square(clean[:2] + segment + clean[2:]) == square(clean)
+
+
+def test_transparency_is_kept_without_the_rest():
+    clean = saved("PNG", "P", transparency=3)
+    assert square(with_chunk(clean, XMP, b"IDAT")) == square(clean)
+
+
+def test_a_good_orientation_is_kept_where_something_else_is_broken():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = saved("PNG", exif=exif)
+    found = square(with_chunk(turned, PROFILE, b"IDAT"))
+    assert found == square(turned)
+    assert (found.original_width, found.original_height) == (120, 160)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_once(orientation):
+    pixels = np.zeros((120, 160, 3), np.uint8)
+    pixels[:60, :80, 0] = pixels[:60, 80:, 1] = pixels[60:, :80, 2] = 255
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "TIFF", tiffinfo={0x112: orientation})
+    shown = Image.open(io.BytesIO(file.getvalue()))
+    shown.load()
+    plain = io.BytesIO()
+    shown.save(plain, "PNG", exif=b"")
+    assert read_header(plain.getvalue()).orientation == 1
+    assert square(file.getvalue()) == square(plain.getvalue())
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_pixels_that_are_damaged_are_rejected_as_before(kind):
+    content = saved(kind)
+    with pytest.raises(Rejected):
+        square(content[: len(content) // 2])

@@ -1,0 +1,78 @@
+"""Headers behind a line that is none count, and interim answers are not the answer: what browsers see."""
+
+import pytest
+
+from ldm3d.reject import Reason
+from tests.builders.web import BODY, good
+
+OK = b"HTTP/1.1 200 OK\r\n"
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
+LINES = {
+    "no colon": b"Served by cache\r\n",
+    "space before the colon": b"X-Cache : HIT\r\n",
+    "no name": b": value\r\n",
+    "letters beyond ASCII": "X-Größe: 3\r\n".encode("latin-1"),
+    "nothing to continue": b" folded\r\n",
+    "a lone carriage return": b"X-A: one\rtwo\r\n",
+}
+
+
+@pytest.fixture(params=LINES.values(), ids=LINES.keys())
+def line(request) -> bytes:
+    return request.param
+
+
+def test_an_opt_out_behind_it_is_seen(web, fetch, line):
+    web.raw = OK + line + b"X-Robots-Tag: noai\r\n" + LENGTH + BODY
+    assert fetch(web.url("/raw")).reason == Reason.OPTED_OUT
+
+
+def test_a_redirect_behind_it_is_followed(web, fetch, line):
+    web.raw = b"HTTP/1.1 302 Found\r\n" + line + b"Location: /ok\r\nContent-Length: 0\r\n\r\n"
+    assert good(fetch(web.url("/raw")))
+
+
+def test_a_chunked_body_behind_it_is_put_together(web, fetch, line):
+    web.raw = OK + line + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
+    assert fetch(web.url("/raw")).content == BODY
+
+
+def test_a_length_behind_it_tells_that_bytes_are_missing(web, fetch, line):
+    web.raw = OK + line + b"Content-Length: %d\r\n\r\n" % (len(BODY) + 1_000) + BODY
+    assert fetch(web.url("/raw"), retries=0).reason == Reason.TRUNCATED
+
+
+def test_a_folded_value_stays_one_value(web, fetch):
+    web.raw = OK + b"X-Robots-Tag: otherbot: noindex,\r\n  noai\r\n" + LENGTH + BODY
+    assert good(fetch(web.url("/raw")))  # both are for the other
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_interim_answers_are_not_the_answer(web, fetch, status):
+    web.raw = b"HTTP/1.1 " + status + b"\r\nLink: </a.css>; rel=preload\r\n\r\n" + OK + LENGTH + BODY
+    assert fetch(web.url("/raw")).content == BODY
+
+
+def test_more_lines_than_headers_may_be_are_no_answer(web, fetch):
+    web.raw = OK + b"junk\r\n" * 1_000 + LENGTH + BODY
+    assert fetch(web.url("/raw"), retries=0).reason == Reason.HTTP_ERROR
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (b"X-Robots-Tag: none\r\n", False),
+        (b"X-Robots-Tag: otherbot: none\r\n", True),
+        (b"TDM-Reservation: 1\r\n", False),
+        (b"TDM-Reservation: 0\r\n", True),
+    ],
+)
+def test_reservations_in_other_words_are_honoured(web, fetch, header, kept):
+    web.raw = OK + header + LENGTH + BODY
+    fetched = fetch(web.url("/raw"))
+    assert good(fetched) if kept else fetched.reason == Reason.OPTED_OUT
+
+
+def test_whoever_asks_for_no_opt_outs_gets_none(web, fetch):
+    web.raw = OK + b"X-Robots-Tag: none\r\nTDM-Reservation: 1\r\n" + LENGTH + BODY
+    assert good(fetch(web.url("/raw"), opt_out_headers=()))
