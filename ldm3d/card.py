@@ -117,7 +117,7 @@ def _opt_out(config: dict[str, Any]) -> str:
     honoured = ", ".join(config["download"]["opt_out_headers"])
     if not honoured:
         return "Opt-out headers were not checked when they were fetched."
-    return f"Opt-out headers (X-Robots-Tag: {honoured}) were honoured when they were fetched."
+    return f"Opt-out headers (X-Robots-Tag: {honoured}; TDM-Reservation) were honoured when they were fetched."
 
 
 def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> str:

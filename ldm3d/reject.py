@@ -45,6 +45,20 @@ class Reason(StrEnum):
     GENERATE_FAILED = "generate_failed"  # the networks' output is not finite
 
 
+TRANSPORT = frozenset(
+    {
+        Reason.DNS_FAILED,
+        Reason.CONNECTION_FAILED,
+        Reason.TIMEOUT,
+        Reason.HTTP_ERROR,
+        Reason.RATE_LIMITED,
+        Reason.HOST_UNAVAILABLE,
+        Reason.TRUNCATED,
+    }
+)
+"""What is said of the way to a picture, not of the picture: it may be otherwise another time."""
+
+
 class Rejected(Exception):  # noqa: N818 -- it happens to a row, and is not an error
     """Raised to reject one URL or image: it becomes a row of the rejects, and never ends a run."""
 

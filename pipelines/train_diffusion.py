@@ -11,6 +11,7 @@ from ldm3d.config import DiffusionConfig
 from ldm3d.data.captioned import decode_captioned
 from ldm3d.data.latents import decode_latents_rows
 from ldm3d.data.pictures import decode_rgbd
+from ldm3d.sampling.steps import require_steps
 from pipelines.storage.folder import Folder
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.models import MODEL
@@ -19,7 +20,7 @@ from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
 from pipelines.training.diffusion import DiffusionTraining
-from pipelines.training.diffusion_start import INPUT, DiffusionStart, identity_of, start_of
+from pipelines.training.diffusion_start import INPUT, DiffusionStart, identity_of, scheduler_of, start_of
 from pipelines.training.export import export_model, unet_weights
 from pipelines.training.job import TrainingJob
 from pipelines.training.run import TrainingRun, check_settings
@@ -64,6 +65,7 @@ def training_of(config: DiffusionConfig) -> TrainingRun:
         columns += ("text",)
     data = TrainingData.of(config.input, "latents/v1" if is_encoded else "rgbd/v1", columns, config.loop)
     start = start_of(config, about, _captions(config, data.validation))
+    _check_samples(config, start)
     job = TrainingJob(
         stage=STAGE,
         config=config,
@@ -72,6 +74,15 @@ def training_of(config: DiffusionConfig) -> TrainingRun:
         make_trainee=partial(DiffusionTraining, config, start),
     )
     return TrainingRun(job, config.identity() | identity_of(start), MODEL, partial(_write_model, config, start))
+
+
+def _check_samples(config: DiffusionConfig, start: DiffusionStart) -> None:
+    """Raise ValueError if samples cannot be drawn in as many steps: else the first sheet would end the training."""
+    if start.captions:
+        try:
+            require_steps(scheduler_of(config, start.model), config.samples.num_inference_steps)
+        except ValueError as error:
+            raise ValueError(f"--samples.num-inference-steps: {error}") from error
 
 
 def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]:

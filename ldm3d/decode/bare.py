@@ -18,11 +18,15 @@ _COMMENT = 0xFE
 
 
 def barer(content: bytes) -> Iterator[bytes]:
-    """Yield the file with EXIF alone beside the pixels, and then with nothing; nothing for files of other kinds."""
+    """Yield the file with EXIF alone beside the pixels, and then with nothing, as far as that is less."""
     without = _png if content.startswith(PNG) else _jpeg if content.startswith(JPEG) else None
-    if without:
-        yield without(content, True)
-        yield without(content, False)
+    tried = content
+    for keeps_exif in (True, False) if without else ():
+        assert without is not None
+        bare = without(content, keeps_exif)
+        if len(bare) < len(tried):
+            yield bare
+        tried = bare
 
 
 def _png(content: bytes, keeps_exif: bool) -> bytes:

@@ -19,6 +19,10 @@ FARTHEST_M = 1_000.0  # metric depth is inverted; depth that is larger, or not p
 # Depth Pro predicts 1 / m at a focal length of the image's width; transformers' post-processing inverts it, we do not.
 _PREDICTS = {"dpt": "inverse_depth", "zoedepth": "depth", "glpn": "depth", "depth_pro": "inverse_depth"}
 
+# DPT is an architecture, too. With these encoders it is MiDaS, which predicts inverse depth; with others, such as
+# DINOv2, it was also trained for metres (NYU, KITTI), and its configuration does not say which.
+_MIDAS_ENCODERS = ("vit", "bit", "beit", "swin", "swinv2", "levit")
+
 # Weights that transformers' classes have but never use. Intel/dpt-large comes without the first ones.
 _NEEDLESS = ("fusion_stage.layers.0.residual_layer1.", "mask_token")
 
@@ -169,8 +173,24 @@ def predicts(
     kind = asked
     if asked == "auto":
         estimates = str(getattr(model_config, "depth_estimation_type", ""))  # set by the Depth Anything family
-        by_type = _PREDICTS.get(model_config.model_type, "")
+        by_type = _PREDICTS.get(model_config.model_type, "") if _is_known(model_config) else ""
         kind = {"relative": "inverse_depth", "metric": "depth"}.get(estimates, by_type)
     if kind not in ("inverse_depth", "depth"):
-        raise ValueError(f"the depth model's type {model_config.model_type!r} does not say what it predicts: {advice}")
+        encoder = "" if _is_known(model_config) else f" with the encoder {_encoder(model_config)!r}"
+        raise ValueError(
+            f"the depth model's type {model_config.model_type!r}{encoder} does not say what it predicts: {advice}"
+        )
     return kind  # type: ignore[return-value]
+
+
+def _is_known(model_config: Any) -> bool:
+    """Return whether the type says it all; of DPT, whether it is MiDaS."""
+    return model_config.model_type != "dpt" or _encoder(model_config) in _MIDAS_ENCODERS
+
+
+def _encoder(model_config: Any) -> str:
+    """Return the model type of the encoder; DPT's own is a ViT."""
+    backbone = getattr(model_config, "backbone_config", None)
+    if backbone is None:
+        return str(getattr(model_config, "backbone", None) or "vit")  # a name on the hub, or of timm
+    return str(backbone["model_type"] if isinstance(backbone, dict) else backbone.model_type)

@@ -104,9 +104,10 @@ def opted_out(headers: Message, agent: str | None, directives: Set[str]) -> bool
 def _forbids(line: str, agent: str | None, directives: Set[str]) -> bool:
     addressed = None
     for rule in line.lower().split(","):
-        name, colon, _ = (part.strip() for part in rule.partition(":"))
-        if colon and name not in _RULES_WITH_VALUE and _AGENT.fullmatch(name):
-            addressed = name
-        if rule.rpartition(":")[2].strip() in directives and addressed in (None, "*", agent):
+        *names, last = (part.strip() for part in rule.split(":"))
+        if names and names[0] not in _RULES_WITH_VALUE and _AGENT.fullmatch(names[0]):
+            addressed = names[0]
+        is_value = bool(names) and names[-1] in _RULES_WITH_VALUE
+        if last in directives and not is_value and addressed in (None, "*", agent):
             return True
     return False

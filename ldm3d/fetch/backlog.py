@@ -100,8 +100,10 @@ class Backlog:
     def _fits(self, job: Job, resumes_at: float) -> bool:
         """Return whether the job may wait until its host's pause ends.
 
-        All pauses of the host since the job came count, and the rest of one that had begun before: a host that only
-        ever answers 429 cannot hold up a batch.
+        All pauses of the host since the job came count, and the rest of one that had begun before. A host that only
+        ever asks for another pause holds up nobody.
         """
+        if self._politeness.is_vain(job.host):
+            return False
         behind_s = self._politeness.paused_s(job.host) - job.paused_before_s[job.host]
         return behind_s + resumes_at - self._clock() <= self._max_pause_s

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 FORGET_ABOVE = 10_000
+VAIN = 3  # pauses in a row after which waiting for a host is in vain
 
 
 def share_of(per_host: int, fetchers: int) -> int:
@@ -32,6 +33,7 @@ class _Host:
     avoided_until: float = 0.0
     paused_until: float = 0.0
     paused_s: float = 0.0  # in all, up to `paused_until`
+    refusals: int = 0  # pauses in a row, without a good answer between them
 
 
 class Politeness:
@@ -76,6 +78,10 @@ class Politeness:
         """Return when the host's pause ends, on the clock; in the past if it has none."""
         return self._host(name).paused_until
 
+    def is_vain(self, name: str) -> bool:
+        """Return whether the host only ever asks for another pause: nobody need wait for the end of this one."""
+        return self._host(name).refusals >= VAIN
+
     def paused_s(self, name: str) -> float:
         """Return the seconds for which the host has been paused so far, without the rest of a running pause."""
         host = self._host(name)
@@ -100,6 +106,10 @@ class Politeness:
         host.failures = host.failures + 1 if unreachable else 0
         if host.failures >= self._breaker_failures:
             host.avoided_until = now + self._cooldown_s
+        if pause_s > 0 and now >= host.paused_until:  # not one more of those that were under way
+            host.refusals += 1
+        elif pause_s == 0 and not unreachable:
+            host.refusals = 0
         if now + pause_s > host.paused_until:
             host.paused_s += now + pause_s - max(now, host.paused_until)
             host.paused_until = now + pause_s
@@ -117,5 +127,5 @@ class Politeness:
         self._hosts = {
             name: host
             for name, host in self._hosts.items()
-            if host.active or now < host.paused_until or now < host.avoided_until
+            if host.active or now < host.paused_until or now < host.avoided_until or host.refusals >= VAIN
         }

@@ -21,17 +21,18 @@ class Response(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # private, and the only place
         while found[1] in INTERIM:
-            while self.fp.readline().strip():
-                pass
+            http.client._read_headers(self.fp)  # type: ignore[attr-defined]  # within its limits
             found = super()._read_status()  # type: ignore[misc]
         self.fp = _HeaderLines(self.fp)
         return found
 
     def begin(self) -> None:
         """Read the status and the headers."""
-        super().begin()
-        if isinstance(self.fp, _HeaderLines):
-            self.fp = self.fp.stream
+        try:
+            super().begin()
+        finally:
+            if isinstance(self.fp, _HeaderLines):
+                self.fp = self.fp.stream
 
 
 class _HeaderLines:
@@ -43,7 +44,7 @@ class _HeaderLines:
 
     def readline(self, limit: int) -> bytes:
         line: bytes = self.stream.readline(limit)
-        if len(line) >= limit or not line.strip(b"\r\n"):
+        if len(line) >= limit or line in (b"\r\n", b"\n", b""):
             return line  # too long, the end of the headers, or that of the stream
         if line[:1] in b" \t" and self._follows:
             return line
@@ -53,6 +54,3 @@ class _HeaderLines:
             return _UNREADABLE
         value = line[named.end() :].rstrip(b"\r\n").replace(b"\r", b" ")
         return named[1] + b":" + value + b"\r\n"
-
-    def close(self) -> None:
-        self.stream.close()

@@ -44,9 +44,11 @@ def save_lora(unet: "UNet2DConditionModel", folder: str | Path) -> None:
     from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
 
     layers = convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(unet))
-    (settings,) = unet.peft_config.values()
+    (config,) = unet.peft_config.values()
+    # sets have another order in each process, and the file would have other bytes
+    settings = {name: sorted(value) if isinstance(value, set) else value for name, value in config.to_dict().items()}
     StableDiffusionLoraLoaderMixin.save_lora_weights(
-        folder, unet_lora_layers=layers, unet_lora_adapter_metadata=settings.to_dict()
+        folder, unet_lora_layers=layers, unet_lora_adapter_metadata=settings
     )
 
 

@@ -46,9 +46,9 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     footers = concurrently(partial(_read_footer, folder), names)
     files = [(name, sizes[name], rows) for name, (rows, _) in zip(names, footers, strict=True)]
     schemas = [columns for _, columns in footers]
-    columns = recognise(schemas[0], config.select.columns)
+    columns = _recognise(names[0], schemas[0], config.select)
     for name, schema in zip(names, schemas, strict=True):
-        if (other := recognise(schema, config.select.columns)) != columns:
+        if (other := _recognise(name, schema, config.select)) != columns:
             raise ValueError(
                 f"--input: {name} is read as {other.names()} and {names[0]} as {columns.names()}; give the tables of "
                 "one publisher in each run"
@@ -72,6 +72,13 @@ def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
             f"--input: {folder.path(name)} is not a readable parquet file ({error}): give parquet files, or download "
             "it again"
         ) from error
+
+
+def _recognise(name: str, schema: list[str], config: SelectConfig) -> Columns:
+    try:
+        return recognise(schema, config.columns)
+    except ValueError as error:
+        raise ValueError(f"--input: {name or 'the file'}: {error}") from error
 
 
 def _check_policy(columns: Columns, config: SelectConfig, similar: dict[str, list[str]]) -> None:

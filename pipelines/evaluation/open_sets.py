@@ -20,6 +20,7 @@ from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
 
+PARQUET = (".parquet",)
 FILES = (".jpg", ".jpeg", ".png", ".webp")
 WANTED = "the output of `generate`, a corpus, or a folder of parquet files with a column `image`, or of picture files"
 FACTS = ("checkpoint", "training_step", "scheduler", "guidance_scale", "num_inference_steps", "seed", "sampling")
@@ -62,7 +63,7 @@ def _finished(name: str, folder: Folder, summary: dict[str, Any], setting: str) 
         if not rgbd.exists():
             made_by = folder.read_json(CONFIG).get("identity", {}).get("stage", "another stage")
             raise ValueError(f"{folder.url!r} is an output of {made_by}; give {WANTED}")
-        yield _of_parquet(name, rgbd, setting)
+        yield _of_parquet(name, rgbd, input_files(rgbd, setting, PARQUET))
         return
     settings = summary["settings"]
     sampling = {name: value for name, value in settings["sampling"].items() if name not in GRID}
@@ -76,15 +77,17 @@ def _finished(name: str, folder: Folder, summary: dict[str, Any], setting: str) 
             "seed": settings["captions"]["seed"],
         }
         known |= {"sampling": sampling | {"precision": settings.get("precision")}}
-        drawn = _of_parquet(f"{name}/{point}", Folder(f"{folder.url}/samples/{point}"), setting)
+        samples = Folder(f"{folder.url}/samples/{point}")
+        drawn = _of_parquet(f"{name}/{point}", samples, input_files(samples, setting, PARQUET))
         yield replace(drawn, about={fact: known.get(fact) for fact in FACTS})
 
 
 def _of_files(name: str, folder: Folder, shard_pictures: int, setting: str) -> PictureSet:
     """Open a folder of parquet files, or else of picture files."""
-    if input_files(folder, setting, (".parquet",)):
-        return _of_parquet(name, folder, setting)
-    files = list(input_files(folder, setting, FILES))
+    found = input_files(folder, setting, PARQUET, FILES)
+    if any(file.lower().endswith(PARQUET) for file in found):
+        return _of_parquet(name, folder, found)
+    files = list(found)
     if not files:
         raise ValueError(f"{folder.url!r} holds no .parquet file and no {', '.join(FILES)}; give {WANTED}")
     cuts = [tuple(files[start : start + shard_pictures]) for start in range(0, len(files), shard_pictures)]
@@ -96,8 +99,7 @@ def _of_files(name: str, folder: Folder, shard_pictures: int, setting: str) -> P
     return PictureSet(name, folder.url, parts, {"image": "file"})
 
 
-def _of_parquet(name: str, folder: Folder, setting: str) -> PictureSet:
-    sizes = input_files(folder, setting, (".parquet",))
+def _of_parquet(name: str, folder: Folder, sizes: dict[str, int]) -> PictureSet:
     if not sizes:
         raise ValueError(f"{folder.url!r} holds no .parquet file; give {WANTED}")
     found = concurrently(partial(_part, folder), sizes)

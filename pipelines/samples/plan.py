@@ -19,6 +19,7 @@ from ldm3d.config import GenerateConfig, SamplingPoint
 from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
+from ldm3d.sampling.steps import require_steps
 from pipelines.samples.captions import CaptionsInput
 from pipelines.samples.generator import Generator
 from pipelines.samples.grid import Grid, grid_of
@@ -131,10 +132,10 @@ def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
 def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
     """Raise ValueError if the scheduler does not take that many steps."""
     try:
-        scheduler_of(point.scheduler, model.scheduler).set_timesteps(point.num_inference_steps)
+        require_steps(scheduler_of(point.scheduler, model.scheduler), point.num_inference_steps)
     except ValueError as error:
         raise ValueError(
-            f"{point.scheduler} does not take --sampling.num-inference-steps {point.num_inference_steps}: {error}"
+            f"--sampling.num-inference-steps with --sampling.scheduler {point.scheduler}: {error}"
         ) from error
 
 

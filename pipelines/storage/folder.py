@@ -34,6 +34,7 @@ S3_OPTIONS: dict[str, Any] = {
     # A file is read by one GET, which sees one version of it; in parallel ranges it could be a mixture of two.
     "max_concurrency": 1,
 }
+WRITER: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}  # readers notice a flipped bit
 DRAFT = re.compile(r"(^|/)\.[^/]+\.[0-9a-f]{32}\.tmp$")  # how `_beside` names a file until it is complete
 S3_RETRIES = 3  # s3fs's own, around those above (its default is 5): throttled requests, broken answers
 
@@ -207,7 +208,7 @@ class Folder:
     def parquet_file(self, name: str, **options: Any) -> pq.ParquetFile:
         """Open a parquet file, to read its footer, row groups or columns."""
         with self._named(name):
-            return pq.ParquetFile(self.fs.open(self.path(name), "rb"), **options)
+            return pq.ParquetFile(self.fs.open(self.path(name), "rb"), page_checksum_verification=True, **options)
 
     def read_batches(self, name: str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Read a parquet file in batches of at most `rows` rows, holding little of it in memory."""
@@ -230,7 +231,7 @@ class Folder:
         sink = pa.BufferOutputStream()
         writer = None
         for table in groups:
-            writer = writer or pq.ParquetWriter(sink, table.schema, **({"compression": "zstd"} | options))
+            writer = writer or pq.ParquetWriter(sink, table.schema, **(WRITER | options))
             writer.write_table(table, row_group_size=max(1, table.num_rows))
         if writer is None:
             raise ValueError(f"{name}: no table to write")

@@ -5,47 +5,51 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import NoReturn
 
 from pipelines.storage.folder import Folder
 
 logger = logging.getLogger(__name__)
 
 
-def input_files(folder: Folder, setting: str, suffixes: tuple[str, ...]) -> dict[str, int]:
-    """Find the files with one of the suffixes, in lower or upper case, below a folder.
+def input_files(folder: Folder, setting: str, *choices: tuple[str, ...]) -> dict[str, int]:
+    """Find the data files below a folder.
 
     What is hidden (`.ipynb_checkpoints/`, `._x.parquet`) and what lies in folders that begin with `_` (`_temporary/`,
-    where a write was not finished) is not data, as Arrow, Spark and Hive have it. Links to folders are followed; a
-    folder that is reached in several ways is read once. What is passed over is logged by name.
+    where a write was not finished) is not data. Links to folders are followed; a folder that is reached in several
+    ways is read once, by its own name if that is below the folder. What is passed over is logged by name.
 
     Args:
         setting: the flag that names the folder, for the log.
-        suffixes: such as `.parquet`.
+        choices: endings such as `.parquet`, in lower case. Files are those of the first choice that there are any of.
 
     Returns:
         Sizes in bytes by relative path, in the order of the paths.
 
     Raises:
-        OSError: the folder cannot be listed, or a link leads nowhere.
+        OSError: a folder cannot be listed, or the link to a data file leads nowhere.
     """
-    everything = sorted(_linked(folder.root) if folder.is_local else folder.sizes().items())
-    data = [(name, size) for name, size in everything if name.lower().endswith(suffixes)]
-    found = {name: size for name, size in data if not _is_hidden(name)}
-    if hidden := [name for name, _ in data if name not in found]:
+    sizes = None if folder.is_local else folder.sizes()
+    names = sorted(_names(folder.root) if sizes is None else sizes)
+    shown = [name for name in names if not _is_hidden(name)]
+    every = ((endings, [name for name in shown if name.lower().endswith(endings)]) for endings in choices)
+    endings, found = next((each for each in every if each[1]), (choices[0], []))
+    _tell(f"{setting} {folder.url!r}", endings, names, shown, found)
+    return {name: os.stat(folder.path(name)).st_size if sizes is None else sizes[name] for name in found}
+
+
+def _tell(given: str, endings: tuple[str, ...], names: list[str], shown: list[str], found: list[str]) -> None:
+    if hidden := [name for name in names if name.lower().endswith(endings) and _is_hidden(name)]:
         logger.warning(
-            "%s %r: files that are hidden, or below a folder that begins with _, are not read (%d, %s first)",
-            setting,
-            folder.url,
+            "%s: files that are hidden, or below a folder that begins with _, are not read (%d, %s first)",
+            given,
             len(hidden),
             hidden[0],
         )
-    endings = Counter(
-        PurePosixPath(name).suffix for name, _ in everything if name not in found and not _is_hidden(name)
-    )
-    if found and endings:
-        counts = ", ".join(f"{count} of {ending or 'no ending'}" for ending, count in endings.most_common())
-        logger.info("%s %r: read are %s alone; %s are passed over", setting, folder.url, ", ".join(suffixes), counts)
-    return found
+    others = Counter(PurePosixPath(name).suffix for name in set(shown) - set(found))
+    if found and others:
+        counts = ", ".join(f"{count} of {ending or 'no ending'}" for ending, count in others.most_common())
+        logger.info("%s: read are %s alone; %s are passed over", given, ", ".join(endings), counts)
 
 
 def _is_hidden(name: str) -> bool:
@@ -53,16 +57,23 @@ def _is_hidden(name: str) -> bool:
     return file.startswith(".") or any(folder.startswith((".", "_")) for folder in folders)
 
 
-def _linked(root: str) -> Iterator[tuple[str, int]]:
-    """Yield relative path and size of each file below a local folder, behind links too."""
+def _names(root: str) -> Iterator[str]:
+    """Yield the relative path of each file below a local folder, and then of those behind links to folders."""
     seen: set[str] = set()
-    for place, folders, names in os.walk(root, followlinks=True):
-        folders.sort()  # which of several ways to a folder is taken must not depend on the file system
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        for name in names:
-            path = os.path.join(place, name)
-            yield os.path.relpath(path, root), os.stat(path).st_size
+    starts = [root]
+    while starts:
+        links: list[str] = []
+        for start in starts:
+            for place, folders, names in os.walk(start, onerror=_raise):
+                real = os.path.realpath(place)
+                if real in seen:
+                    folders.clear()
+                    continue
+                seen.add(real)
+                links += [os.path.join(place, name) for name in folders if os.path.islink(os.path.join(place, name))]
+                yield from (os.path.relpath(os.path.join(place, name), root) for name in names)
+        starts = sorted(links)  # which of several ways to a folder is taken must not depend on the file system
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error

@@ -140,6 +140,11 @@ class Site(BaseHTTPRequestHandler):
     def raw(self):
         self.wfile.write(self.server.web.raw)
 
+    def hold(self):
+        """Sends the raw answer, and then nothing."""
+        self.raw()
+        self.server.web.closing.wait(20)
+
     def drip(self):
         """Sends the raw answer, and then one byte at a time, for ever."""
         self.raw()

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 import ldm3d
 
 LIBRARIES = (
@@ -93,6 +95,7 @@ def _become(request: dict, files: list[int]) -> list[str]:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
+    np.random.seed()  # Python's own generator does this by itself in a fork
     return request["command"]
 
 

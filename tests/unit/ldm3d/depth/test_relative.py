@@ -1,5 +1,7 @@
 """Labels hold the prediction of a transformers model in 16 bits, larger = nearer."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -107,3 +109,24 @@ def test_an_unknown_model_type_asks_for_the_meaning():
 def test_a_model_that_does_not_load_says_what_to_give(tmp_path):
     with pytest.raises(ValueError, match="save_pretrained"):
         DepthEstimator.from_pretrained(LabelConfig(depth_model=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "known"),
+    [
+        ("vit", True),
+        ("bit", True),
+        ("beit", True),
+        ("swinv2", True),
+        ("dinov2", False),
+        ("dinov2_with_registers", False),
+    ],
+)
+def test_of_a_dpt_only_those_with_midas_encoders_are_known_to_predict_inverse_depth(backbone, known):
+    config = SimpleNamespace(model_type="dpt", backbone_config=SimpleNamespace(model_type=backbone))
+    assert predicts(config, "depth") == "depth"
+    if known:
+        assert predicts(config) == "inverse_depth"
+    else:
+        with pytest.raises(ValueError, match=rf"'dpt' with the encoder '{backbone}' .*--label\.predicts"):
+            predicts(config)

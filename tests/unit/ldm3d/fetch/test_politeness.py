@@ -164,6 +164,30 @@ def test_a_job_that_was_asked_to_come_back_goes_last_and_keeps_count_of_its_paus
     assert backlog.take() == (odd, Standing.PAUSED)  # 50 s in all
 
 
+def test_nobody_waits_for_a_host_that_only_ever_asks_for_pauses_until_it_gives_a_good_answer(
+    backlog, politeness, clock
+):
+    for _ in range(3):
+        for _ in range(2):  # answers that were under way are one pause
+            politeness.begin("a.test")
+        for _ in range(2):
+            politeness.end("a.test", unreachable=False, pause_s=1.0)
+        clock.now += 2
+    politeness.begin("a.test")
+    politeness.end("a.test", unreachable=False, pause_s=1.0)
+    backlog.add(Job(0, "http://a.test/"))
+    assert backlog.take()[1] is Standing.PAUSED  # rejected, not waited for
+    clock.now += 2
+    backlog.add(Job(1, "http://a.test/"))
+    assert backlog.take()[1] is Standing.FREE  # asked once more
+    politeness.begin("a.test")
+    politeness.end("a.test", unreachable=False)
+    politeness.begin("a.test")
+    politeness.end("a.test", unreachable=False, pause_s=1.0)
+    backlog.add(Job(2, "http://a.test/"))
+    assert backlog.take() is None
+
+
 def test_of_a_pause_that_is_under_way_what_is_left_counts(backlog, politeness, clock):
     politeness.begin("a.test")
     politeness.end("a.test", unreachable=False, pause_s=3_600.0)

@@ -14,6 +14,7 @@ LINES = {
     "letters beyond ASCII": "X-Größe: 3\r\n".encode("latin-1"),
     "nothing to continue": b" folded\r\n",
     "a lone carriage return": b"X-A: one\rtwo\r\n",
+    "nothing but a carriage return": b"\r\r\n",
 }
 
 
@@ -55,7 +56,23 @@ def test_interim_answers_are_not_the_answer(web, fetch, status):
 
 def test_more_lines_than_headers_may_be_are_no_answer(web, fetch):
     web.raw = OK + b"junk\r\n" * 1_000 + LENGTH + BODY
-    assert fetch(web.url("/raw"), retries=0).reason == Reason.HTTP_ERROR
+    fetched = fetch(web.url("/raw"), retries=0)
+    assert fetched.reason == Reason.HTTP_ERROR
+    assert "headers" in fetched.detail
+
+
+def test_a_line_that_is_too_long_is_no_answer_and_neither_is_one_of_an_interim_answer(web, fetch):
+    for begin in (OK, b"HTTP/1.1 103 Early Hints\r\n"):
+        web.raw = begin + b"X-A: " + b"a" * 70_000 + b"\r\n\r\n" + OK + LENGTH + BODY
+        fetched = fetch(web.url("/raw"), retries=0)
+        assert fetched.reason == Reason.HTTP_ERROR
+        assert "LineTooLong" in fetched.detail
+
+
+def test_silence_in_the_headers_is_a_timeout_and_retried(web, fetch):
+    web.raw = OK + b"X-A: b\r\n"
+    fetched = fetch(web.url("/hold"), timeout_s=0.3, retries=1)
+    assert (fetched.reason, fetched.attempts) == (Reason.TIMEOUT, 2)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +80,9 @@ def test_more_lines_than_headers_may_be_are_no_answer(web, fetch):
     [
         (b"X-Robots-Tag: none\r\n", False),
         (b"X-Robots-Tag: otherbot: none\r\n", True),
+        (b"X-Robots-Tag: max-image-preview: none\r\n", True),
+        (b"X-Robots-Tag: index, follow, ldm3d: max-image-preview:none\r\n", True),
+        (b"X-Robots-Tag: max-image-preview: none, noai\r\n", False),
         (b"TDM-Reservation: 1\r\n", False),
         (b"TDM-Reservation: 0\r\n", True),
     ],

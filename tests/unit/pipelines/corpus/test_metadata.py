@@ -60,6 +60,12 @@ def test_of_many_files_the_one_of_another_publisher_is_named(folder):
         read_input(config(folder))
 
 
+def test_a_stray_table_is_named(folder):
+    pq.write_table(pa.table({"id": [1]}), folder / "23.parquet")
+    with pytest.raises(ValueError, match=r"--input: 23\.parquet: no URL and caption columns"):
+        read_input(config(folder))
+
+
 def write(folder, **columns):
     pq.write_table(pa.table({name: [value] for name, value in columns.items()}), folder / "m.parquet")
 

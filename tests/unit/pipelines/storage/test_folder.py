@@ -1,6 +1,7 @@
 """A folder on a disk: whole files or none, errors that name the file, parquet as it was asked for."""
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -212,3 +213,18 @@ def test_what_the_user_sets_for_s3_stands_beside_our_options(monkeypatch):
     fs = Folder("s3://bucket/corpus").fs
     assert fs.config_kwargs == client | {"retries": S3_OPTIONS["config_kwargs"]["retries"]}
     assert (fs.key, fs.default_cache_type, fs.max_concurrency) == ("a", "readahead", S3_OPTIONS["max_concurrency"])
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_bit_that_flips_in_a_column_is_damage_and_not_another_value(folder, tmp_path, compression):
+    noise = random.Random(0)
+    values = pa.table({"depth": [noise.randbytes(1_000) for _ in range(50)]})
+    folder.write_tables("a.parquet", [values], compression=compression, use_dictionary=False)
+    assert folder.read_table("a.parquet") == values
+    file = tmp_path / "corpus/a.parquet"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(OSError, match=r"(?i)crc|checksum|corrupt") as caught:
+        folder.read_table("a.parquet")
+    assert is_damage(caught.value)

@@ -1,6 +1,8 @@
 """One rule says which files of a folder are data, and what is passed over is told."""
 
+import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,8 @@ def write(root: Path, *names: str) -> Path:
     return root
 
 
-def found(root: Path, *suffixes: str) -> dict[str, int]:
-    return input_files(Folder(str(root)), "--input", suffixes or (".parquet",))
+def found(root: Path, *choices: tuple[str, ...]) -> dict[str, int]:
+    return input_files(Folder(str(root)), "--input", *(choices or [(".parquet",)]))
 
 
 def test_hidden_and_unfinished_files_are_not_data_and_are_named(tmp_path, caplog):
@@ -32,7 +34,7 @@ def test_hidden_and_unfinished_files_are_not_data_and_are_named(tmp_path, caplog
 def test_files_with_other_endings_are_counted(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     write(tmp_path, "a.png", "b.PNG", "c.bmp", "d.bmp", "notes")
-    assert list(found(tmp_path, ".png")) == ["a.png", "b.PNG"]
+    assert list(found(tmp_path, (".parquet",), (".png", ".jpg"))) == ["a.png", "b.PNG"]
     assert "2 of .bmp, 1 of no ending are passed over" in caplog.text
 
 
@@ -45,9 +47,30 @@ def test_linked_folders_are_read_once_and_links_in_a_circle_end(tmp_path):
     assert sorted(Path(name).name for name in found(root)) == ["a.parquet", "b.parquet", "c.parquet"]
 
 
-def test_a_link_that_leads_nowhere_is_an_error_that_names_it(tmp_path):
-    (write(tmp_path, "a.parquet") / "b.parquet").symlink_to(tmp_path / "gone")
+def test_a_link_that_leads_nowhere_is_an_error_that_names_it_if_it_would_be_data(tmp_path):
+    (write(tmp_path, "a.parquet") / ".#notes.txt").symlink_to("nobody@nowhere")  # as editors lock a file
+    assert list(found(tmp_path)) == ["a.parquet"]
+    (tmp_path / "b.parquet").symlink_to(tmp_path / "gone")
     with pytest.raises(FileNotFoundError, match=r"b\.parquet"):
+        found(tmp_path)
+
+
+def test_a_link_does_not_rename_what_is_there_anyway(tmp_path):
+    (write(tmp_path, "run3/x.parquet") / "latest").symlink_to("run3")
+    assert list(found(tmp_path)) == ["run3/x.parquet"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    write(tmp_path, "a.parquet", "sub/b.parquet")
+    scandir = os.scandir
+
+    def stale(path):
+        if str(path).endswith("sub"):
+            raise OSError(errno.ESTALE, "stale", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", stale)
+    with pytest.raises(OSError, match="stale"):
         found(tmp_path)
 
 
