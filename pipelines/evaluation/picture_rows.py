@@ -20,7 +20,7 @@ from pipelines.storage.folder import CONCURRENCY, Folder
 class PartRows:
     """The pictures of a part and how they are prepared.
 
-    `pipelines.evaluation.picture_sets` describes url, files and columns.
+    `pipelines.evaluation.picture_set` describes url, files and columns.
     """
 
     url: str

@@ -12,7 +12,7 @@ from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
 from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.picture_rows import PartRows
-from pipelines.evaluation.picture_sets import Part
+from pipelines.evaluation.picture_set import Part
 from pipelines.evaluation.subjects import Role, Subject, open_subjects
 from pipelines.evaluation.task import Task
 from pipelines.storage.folder import Folder

@@ -12,8 +12,8 @@ from ldm3d.decode.header import read_header
 from ldm3d.measures.prepare import Size
 from ldm3d.reject import Rejected
 from pipelines.evaluation.networks import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
-from pipelines.evaluation.open_sets import open_sets
-from pipelines.evaluation.picture_sets import PictureSet
+from pipelines.evaluation.picture_set import PictureSet
+from pipelines.evaluation.picture_sets import open_sets
 from pipelines.storage.folder import Folder
 
 Role = Literal["input", "reference", "corpus"]

@@ -30,7 +30,7 @@ from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.toy.diffusion_model import make_base_model
-from pipelines.evaluation.open_sets import open_sets
+from pipelines.evaluation.picture_sets import open_sets
 from pipelines.generate import generate
 from pipelines.samples.finish import finished_summary
 from pipelines.samples.plan import GeneratePlan

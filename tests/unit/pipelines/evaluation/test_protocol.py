@@ -4,7 +4,7 @@ import numpy as np
 
 from ldm3d.config import EvaluateConfig, InceptionConfig
 from pipelines.evaluation.chosen import Chosen
-from pipelines.evaluation.picture_sets import PictureSet
+from pipelines.evaluation.picture_set import PictureSet
 from pipelines.evaluation.protocol import protocol_of
 from pipelines.evaluation.subjects import Subject
 

@@ -11,8 +11,8 @@ import pytest
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.keys import make_key
 from ldm3d.schema import IMAGE
-from pipelines.evaluation.open_sets import open_sets
-from pipelines.evaluation.picture_sets import PictureSet
+from pipelines.evaluation.picture_set import PictureSet
+from pipelines.evaluation.picture_sets import open_sets
 from pipelines.storage.folder import Folder
 
 SETTINGS = {"captions": {"seed": 3}, "sampling": {"eta": 0.5, "scheduler": "ddim"}, "precision": "fp32"}
