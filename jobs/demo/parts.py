@@ -7,13 +7,13 @@ from contextlib import contextmanager
 PARTS = {  # seconds on two idle cores
     "train a small depth model on scenes with exact depth": 60,
     "rebuild a corpus of scenes and one of photographs": 60,
-    "train the autoencoder": 120,
+    "train the autoencoder": 360,
     "encode latents": 20,
-    "train the U-Net": 240,
-    "train a second U-Net briefly, for the metrics to rank below": 40,
-    "train small stand-ins for CLIP and for a metric depth model": 60,
-    "draw samples of both models": 60,
-    "evaluate both models and the autoencoder": 60,
+    "train the U-Net": 430,
+    "train a second U-Net briefly, for the metrics to rank below": 45,
+    "train small stand-ins for CLIP and for a metric depth model": 80,
+    "draw samples of both models": 120,
+    "evaluate both models and the autoencoder": 110,
 }
 
 
