@@ -146,7 +146,7 @@ def test_captions_may_be_a_folder_of_parquet_files_numbered_on(tmp_path):
         ({"input": "nowhere.txt"}, "does not exist"),
         (
             {"sampling": SamplingConfig(num_inference_steps=(1001,))},
-            "ddim .* --sampling.num-inference-steps 1001",
+            "--sampling.num-inference-steps .* ddim: num_inference_steps is 1001, wanted 1 to 999",
         ),
         ({"model": GeneratorConfig(model=("/nowhere",))}, "'/nowhere'"),
     ],

@@ -21,6 +21,7 @@ from PIL import Image
 from ldm3d.config import CorpusConfig, DownloadConfig, ShardConfig
 from ldm3d.data.order import GlobalOrder
 from ldm3d.data.pictures import decode_rgbd
+from ldm3d.schema import IMAGE
 from ldm3d.toy.pictures import jpeg
 from ldm3d.toy.scenes import Scene, exact_depth, render
 from pipelines.corpus.write_shards import write_shards
@@ -326,6 +327,7 @@ def test_a_program_ends_that_leaves_a_reader_in_the_middle(corpus):
 from ldm3d.data.order import GlobalOrder
 from pipelines.training.reader import BatchReader
 from pipelines.storage.row_groups import RowGroups
+from ldm3d.schema import IMAGE
 from pipelines.storage.folder import Folder
 groups = RowGroups.of(Folder({corpus.url!r}), "rgbd/v1", "train", ("image",))
 order = GlobalOrder(group_rows=groups.rows, batch_size=8, lanes=4, shuffle_rows=12, seed=0)
@@ -373,13 +375,24 @@ def test_a_row_group_that_cannot_be_read_is_named(corpus):
 
 def test_a_row_that_does_not_decode_is_named(corpus):
     name = "rgbd/train/00003.parquet"
-    content = corpus.read(name)
     key = 37 + 16 + 1 + 3 * 8 + 5  # row 5 of the file's row group 3
-    [image] = [row["bytes"] for row in corpus.read_table(name, row_group=3)["image"].to_pylist()[5:6]]
-    replace(corpus, name, content.replace(image, bytes(len(image))))
+    with corpus.parquet_file(name) as file:
+        groups = [file.read_row_group(group) for group in range(file.num_row_groups)]
+    images = groups[3]["image"].to_pylist()
+    images[5]["bytes"] = bytes(100)
+    groups[3] = groups[3].set_column(groups[3].column_names.index("image"), "image", pa.array(images, IMAGE))
+    corpus.write_tables(name, [group.cast(groups[0].schema) for group in groups])
     with pytest.raises(RuntimeError, match=r"00003.parquet, row group 3, row 5: image does not decode"):
         list(make_reader(corpus, decode=decode_rgbd))
     assert corpus.read_table(name, row_group=3)["key"][5].as_py() == key
+
+
+def test_a_picture_with_other_bytes_than_were_written_is_damage_of_its_row_group(corpus):
+    name = "rgbd/train/00003.parquet"
+    [image] = [row["bytes"] for row in corpus.read_table(name, row_group=3)["image"].to_pylist()[5:6]]
+    replace(corpus, name, corpus.read(name).replace(image, bytes(len(image))))
+    with pytest.raises(OSError, match=r"00003.parquet, row group 3: .*(?i:checksum)"):
+        list(make_reader(corpus, decode=decode_rgbd))
 
 
 def test_a_fault_of_the_whole_batch_is_no_row_s(corpus):
