@@ -45,6 +45,8 @@ def read_input(config: CorpusConfig) -> MetadataInput:
         raise ValueError(f"--input {config.input!r} holds no .parquet file; wanted LAION-style metadata")
     footers = concurrently(partial(_read_footer, folder), names)
     files = [(name, sizes[name], rows) for name, (rows, _) in zip(names, footers, strict=True)]
+    if not any(rows for _, _, rows in files):
+        raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
     schemas = [columns for _, columns in footers]
     columns = _recognise(names[0], schemas[0], config.select)
     for name, schema in zip(names, schemas, strict=True):
@@ -53,8 +55,6 @@ def read_input(config: CorpusConfig) -> MetadataInput:
                 f"--input: {name} is read as {other.names()} and {names[0]} as {columns.names()}; give the tables of "
                 "one publisher in each run"
             )
-    if not any(rows for _, _, rows in files):
-        raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
     similar = passed_over(schemas[0], columns)
     _check_policy(columns, config.select, similar)
     if similar:

@@ -105,7 +105,7 @@ def _tables(url: str, shards: list[str], columns: list[str]) -> Iterator[pa.Tabl
         file = shard_file(shard, "features")
         if not folder.exists(file):  # all its pictures were rejected
             return None
-        with redone_if_damaged(folder, shard), folder.parquet_file(file, page_checksum_verification=True) as opened:
+        with redone_if_damaged(folder, shard), folder.parquet_file(file) as opened:
             return opened.read(columns=columns)
 
     with ThreadPoolExecutor(READERS) as pool:

@@ -30,7 +30,7 @@ from pipelines.workers.stream_shards import on_actors, stream_records
 
 BATCH = 64  # pictures decoded at once and handed to one network after the other
 GPU_DECODERS = 4  # threads of an actor that holds a GPU and no CPU
-FLOATS = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}  # features do not compress
+FLOATS = {"compression": "none", "use_dictionary": False}  # features do not compress
 
 
 @dataclass(frozen=True)
