@@ -7,6 +7,7 @@ import os
 import pkgutil
 import runpy
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -47,17 +48,17 @@ LARGEST_REQUEST = 1 << 20
 
 @contextmanager
 def warm_workers() -> Iterator[str]:
-    """The path of a Python for Ray to start a cluster with: the workers of that cluster start warm.
+    """Yield the path of a Python to start a Ray cluster with: the workers of that cluster start warm.
 
-    To be left when the cluster is gone.
+    Leave the context after the cluster has stopped.
     """
     with tempfile.TemporaryDirectory(prefix="warm-") as folder:
-        python = Path(folder, "python")
-        source = Path(__file__).with_name("start_worker.py").read_text()
-        python.write_text(f"#!{sys.executable} -IS\n{source}")
+        python, address = Path(folder, "python"), str(Path(folder, "socket"))
+        start = shlex.join([sys.executable, "-IS", str(Path(__file__).with_name("start_worker.py")), address])
+        python.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
         python.chmod(0o755)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
-            listening.bind(str(python.with_name("socket")))
+            listening.bind(address)
             listening.listen(64)
             command = [sys.executable, "-m", __name__, str(listening.fileno())]
             # Ray gives a task as many threads as CPUs, which is one, but torch asks when it is imported.

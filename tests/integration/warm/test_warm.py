@@ -24,4 +24,6 @@ def test_a_worker_that_needs_more_than_variables_starts_as_ray_has_it(monkeypatc
     monkeypatch.setattr(os, "environ", {"OURS": "1"})
     assert environment_of(["default_worker.py"]) == {"OURS": "1"}
     assert environment_of([CONTEXT + json.dumps({"env_vars": {"A": "2"}})]) == {"OURS": "1", "A": "2"}
+    assert environment_of([CONTEXT + json.dumps({"py_executable": sys.executable})]) == {"OURS": "1"}
+    assert environment_of([CONTEXT + json.dumps({"py_executable": "another"})]) is None
     assert environment_of([CONTEXT + json.dumps({"env_vars": {}, "command_prefix": ["cd", "elsewhere"]})]) is None
