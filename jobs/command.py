@@ -65,7 +65,7 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     registry = ConstructorRegistry()
     registry.struct_rule(_with_whole_paragraphs)
     return tyro.cli(
-        Command[config_class],  # type: ignore[valid-type]
+        Command[config_class],  # type: ignore[valid-type]  # mypy knows no class that is an argument
         prog=f"python -m jobs.{Path(sys.argv[0]).stem}",
         args=arguments,
         default=default,

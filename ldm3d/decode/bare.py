@@ -19,14 +19,14 @@ _COMMENT = 0xFE
 
 def barer(content: bytes) -> Iterator[bytes]:
     """Yield the file with EXIF alone beside the pixels, and then with nothing, as far as that is less."""
-    without = _png if content.startswith(PNG) else _jpeg if content.startswith(JPEG) else None
-    tried = content
-    for keeps_exif in (True, False) if without else ():
-        assert without is not None
-        bare = without(content, keeps_exif)
-        if len(bare) < len(tried):
-            yield bare
-        tried = bare
+    if not content.startswith((PNG, JPEG)):
+        return
+    without = _png if content.startswith(PNG) else _jpeg
+    with_exif, bare = without(content, True), without(content, False)
+    if len(with_exif) < len(content):
+        yield with_exif
+    if len(bare) < len(with_exif):
+        yield bare
 
 
 def _png(content: bytes, keeps_exif: bool) -> bytes:

@@ -4,45 +4,42 @@ import http.client
 import re
 from typing import Any
 
-INTERIM = {*range(100, 200)} - {http.client.SWITCHING_PROTOCOLS}
 _NAMED = re.compile(rb"([!-9;-~]+)[ \t]*:")  # RFC 9110, 5.6.2, and what else email's parser takes for a name
+_INTERIM = re.compile(rb"HTTP/1\.[01] +1(?!01)\d\d\b")  # 101 Switching Protocols ends HTTP, and is an answer
 _UNREADABLE = b"X-Unreadable: \r\n"  # counts towards http.client's limit on headers, like the line it stands for
 
 
 class Response(http.client.HTTPResponse):
-    """What browsers see of an answer.
+    """An answer as browsers see it.
 
-    To http.client, the first line that is not `Name: value` ends the headers, so that an opt-out, a redirect or a
-    length behind it is missed; and 102 and 103 are answers.
+    To http.client, the first line that is not `Name: value` ends the headers, so an opt-out, a redirect or a length
+    behind it is missed. And it takes 102 and 103 for the answer.
     """
 
     fp: Any
 
-    def _read_status(self) -> tuple[str, int, str]:
-        found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # private, and the only place
-        while found[1] in INTERIM:
-            http.client._read_headers(self.fp)  # type: ignore[attr-defined]  # within its limits
-            found = super()._read_status()  # type: ignore[misc]
-        self.fp = _HeaderLines(self.fp)
-        return found
-
     def begin(self) -> None:
         """Read the status and the headers."""
+        stream, self.fp = self.fp, _Lines(self.fp)
         try:
             super().begin()
         finally:
-            if isinstance(self.fp, _HeaderLines):
-                self.fp = self.fp.stream
+            if isinstance(self.fp, _Lines):
+                self.fp = stream
 
 
-class _HeaderLines:
-    """The lines of a stream up to the body, as http.client and email's parser can read them."""
+class _Lines:
+    """The lines of an answer up to its body: the final status, then headers that email's parser can read."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
+        self._has_status = False
         self._follows = False  # a line that begins with a space continues the one before
 
     def readline(self, limit: int) -> bytes:
+        if not self._has_status:
+            self._has_status = True
+            return self._status(limit)
         line: bytes = self.stream.readline(limit)
         if len(line) >= limit or line in (b"\r\n", b"\n", b""):
             return line  # too long, the end of the headers, or that of the stream
@@ -54,3 +51,11 @@ class _HeaderLines:
             return _UNREADABLE
         value = line[named.end() :].rstrip(b"\r\n").replace(b"\r", b" ")
         return named[1] + b":" + value + b"\r\n"
+
+    def _status(self, limit: int) -> bytes:
+        """Return the first status line that is not of an interim answer. What follows those is read and dropped."""
+        line: bytes = self.stream.readline(limit)
+        while _INTERIM.match(line):
+            http.client.parse_headers(self.stream)
+            line = self.stream.readline(limit)
+        return line

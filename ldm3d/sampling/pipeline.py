@@ -1,9 +1,7 @@
 """A whole model behind one call, as in the pipelines of diffusers."""
 
-import operator
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -29,6 +27,8 @@ from ldm3d.sampling.prompts import Prompts
 from ldm3d.sampling.samples import Canvas, denoised_latents, draw_samples
 from ldm3d.sampling.text_to_rgbd import latent_shape
 
+Seeds = int | Sequence[int] | np.integer[Any] | NDArray[np.integer[Any]]
+"""The seed of the first sample, or one for each."""
 StepEnd = Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]
 """Called after each step with the pipeline, the step's index from 0, its timestep and `{"latents": latents}`, which it
 may replace by returning others under the same name."""
@@ -133,7 +133,7 @@ class RgbdPipeline:
         width: int | None = None,
         negative_prompt: str | Sequence[str] | None = None,
         num_images_per_prompt: int = 1,
-        seed: int | Sequence[int] | None = None,
+        seed: Seeds | None = None,
         generator: object = None,
         output_type: OutputType = "pil",
         callback: Callback | None = None,
@@ -180,7 +180,7 @@ class RgbdPipeline:
             callback = as_callback(self, callback_on_step_end, callback_on_step_end_tensor_inputs)
         given = [prompt] if isinstance(prompt, str) else list(prompt or ())
         if not given:
-            raise ValueError("there is no prompt, wanted one or more; the empty caption is ''")
+            raise ValueError("no prompt was given: give one or more ('' is the empty caption)")
         captions = _each_repeated(given, num_images_per_prompt)
         negative = _negative(negative_prompt, len(given), num_images_per_prompt)
         seeds = _seeds(seed, len(captions))
@@ -234,14 +234,14 @@ def _negative(negative_prompt: str | Sequence[str] | None, prompts: int, per_pro
     return _each_repeated(negative_prompt, per_prompt)
 
 
-def _seeds(seed: int | Sequence[int] | None, count: int) -> list[int]:
-    """Return a seed per sample. Integers of numpy and torch are taken for what they are."""
-    if seed is None:
-        seed = secrets.randbelow(SEEDS)
-    with suppress(TypeError):  # not one number
-        first = operator.index(seed)  # type: ignore[arg-type]
-        return [(first + index) % SEEDS for index in range(count)]
-    return [operator.index(each) for each in seed]  # type: ignore[union-attr]
+def _seeds(seed: Seeds | None, count: int) -> list[int]:
+    """Return a seed per sample."""
+    given = np.asarray(secrets.randbelow(SEEDS) if seed is None else seed)
+    if not np.issubdtype(given.dtype, np.integer):
+        raise ValueError(f"seed is {seed!r}, wanted a whole number from 0 to {SEEDS - 1}, or one for each sample")
+    if given.ndim == 0:
+        return [(int(given) + index) % SEEDS for index in range(count)]
+    return [int(each) for each in given]
 
 
 def _repeated(

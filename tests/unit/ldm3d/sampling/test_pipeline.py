@@ -10,6 +10,7 @@ import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
 from diffusers.callbacks import SDCFGCutoffCallback
 from PIL import Image
+from safetensors import safe_open
 
 from ldm3d.config import LoraConfig, ModelConfig
 from ldm3d.models.autoencoder import decode
@@ -189,6 +190,9 @@ def test_low_rank_updates_change_a_model_that_loads_them_as_they_changed_the_tra
         if "lora_B" in name:
             weight.data.normal_(generator=torch.Generator().manual_seed(len(name)))
     save_lora(trained.unet, tmp_path)
+    with safe_open(tmp_path / "pytorch_lora_weights.safetensors", "pt") as file:
+        settings = json.loads(file.metadata()["lora_adapter_metadata"])
+    assert settings["unet.target_modules"] == ["to_k", "to_out.0", "to_q", "to_v"]  # as a set, in any order
     pipeline.load_lora_weights(str(tmp_path))
     expected, found = (each("a sphere", seed=2, output_type="latent", **QUICK).images for each in (trained, pipeline))
     assert torch.equal(found, expected)
@@ -216,7 +220,7 @@ def test_negative_prompts_seeds_and_masks_come_as_users_of_diffusers_write_them(
 
 
 def test_an_old_stable_diffusion_is_drawn_at_its_real_size_before_and_after_updates_are_loaded(toy_base, tmp_path):
-    """Its configuration has half the size, which diffusers' pipelines mend and its models do not."""
+    """Its configuration states half that size. diffusers corrects this in pipelines, but not in a U-Net it loads."""
     folder = Path(shutil.copytree(toy_base, tmp_path / "model"))
     file = folder / "unet/config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"_diffusers_version": "0.7.2", "sample_size": 32}))
@@ -248,6 +252,9 @@ def test_an_old_stable_diffusion_is_drawn_at_its_real_size_before_and_after_upda
         ({"mask": np.ones((16, 16), bool)}, "image and depth go together"),
         ({"image": np.zeros((16, 16, 3), np.uint8), "depth": np.zeros((16, 16), np.uint16), "width": 16}, "width 16"),
         ({"seed": [1, 2]}, "2 seeds"),
+        ({"seed": 1.5}, "seed is 1.5, wanted a whole number"),
+        ({"seed": 2**70}, "seed is 1180591620717411303424, wanted a whole number from 0 to 4294967295"),
+        ({"seed": [-1]}, "seed -1 is out of range"),
         ({"seed": [1, 2], "output_type": "latent"}, "2 seeds"),
         ({"generator": torch.Generator()}, "generator is given.*: give seed"),
         ({"callback": print, "callback_on_step_end": print}, "callback and callback_on_step_end"),
@@ -265,7 +272,7 @@ def test_what_does_not_go_together_is_refused(pipeline, settings, message):
 
 @pytest.mark.parametrize("prompt", [[], None])
 def test_no_prompt_is_refused(pipeline, prompt):
-    with pytest.raises(ValueError, match="there is no prompt"):
+    with pytest.raises(ValueError, match="no prompt was given"):
         pipeline(prompt)
 
 
