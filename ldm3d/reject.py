@@ -56,7 +56,7 @@ TRANSPORT = frozenset(
         Reason.TRUNCATED,
     }
 )
-"""What is said of the way to a picture, not of the picture: it may be otherwise another time."""
+"""Reasons that lie with the network or the host, not with the picture: another attempt may succeed."""
 
 
 class Rejected(Exception):  # noqa: N818 -- it happens to a row, and is not an error

@@ -89,11 +89,11 @@ class DownloadConfig:
     timeout_s: float = 10.0
     """Seconds without progress (DNS, connect, one read) before an attempt is abandoned."""
     deadline_s: float = 30.0
-    """Seconds for one URL in total: includes redirects, retries and our own waits before them, but neither queueing
-    for a host or thread nor the pauses that a host asks for."""
+    """Seconds for one URL in total: includes redirects, retries and the backoff before them, but neither time in a
+    queue nor pauses that the host asks for."""
     max_pause_s: float = 300.0
-    """Seconds of pauses that a host may ask for (Retry-After) while a URL of it waits. Beyond them the URL is rejected
-    as `rate_limited`."""
+    """Seconds in total that a URL may wait while its host asks to be left alone (429 or Retry-After). A URL that would
+    have to wait longer is rejected as `rate_limited`."""
     max_bytes: int = 32 * 2**20
     """Largest response body in bytes."""
     max_pixels: int = 100_000_000
@@ -117,7 +117,8 @@ class DownloadConfig:
     user_agent_token: str | None = "ldm3d"
     """Name in the User-Agent header, and the agent that X-Robots-Tag lines may address."""
     opt_out_headers: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex")
-    """X-Robots-Tag directives that forbid using an image."""
+    """X-Robots-Tag directives that forbid using an image; `noindex` covers `none`, too. While there is any,
+    `TDM-Reservation: 1` forbids it as well."""
     allow_addresses: tuple[str, ...] = ()
     """Non-public IP addresses that may be contacted nevertheless; for tests and the demo only."""
 

@@ -14,7 +14,7 @@ class Moments:
     count: int = 0
     """N."""
     mean: float = math.nan
-    """NaN for N = 0: the mean of nothing is no number, and 0 would be the best of errors."""
+    """NaN if there are no numbers: 0 would pass for a perfect score."""
     squares: float = 0.0
     """Sum of squared distances from the mean: raw sums of squares would cancel."""
     excluded: int = 0

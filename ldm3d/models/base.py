@@ -147,9 +147,9 @@ def _source(model: ModelConfig, setting: str = BASE) -> Source:
 
 
 def _is_halved(unet: Mapping[str, Any]) -> bool:
-    """Return whether a configuration has half the size that the U-Net was trained at, as many of 2022 have.
+    """Return whether a configuration states half the size that the U-Net was trained at, as many from 2022 do.
 
-    It is diffusers' rule: its Stable Diffusion pipelines mend the configuration, its models do not.
+    The rule is the one by which diffusers' Stable Diffusion pipelines correct it; loading the U-Net alone does not.
     """
     size, written_by = unet["sample_size"], unet.get("_diffusers_version", "")
     is_old = re.match(r"0\.[0-8]\.", written_by) is not None  # before 0.9

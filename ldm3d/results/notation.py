@@ -35,8 +35,8 @@ def short(metric: str, count: int) -> str:
 
 
 def number(value: float, digits: int) -> str:
-    """Write a value with `digits` digits after the point, or with two significant ones if it would round to zero. NaN,
-    the mean of nothing, is a dash."""
+    """Write a value with `digits` digits after the point, or with two significant ones if it would round to zero, and
+    a dash for NaN."""
     if math.isnan(value):
         return NONE
     if math.isinf(value):

@@ -153,14 +153,15 @@ def _of_text(name: str, file: BinaryIO) -> pa.Table:
 
 def _decode(name: str, content: bytes) -> str:
     """Decode UTF-8, or UTF-16 with a byte order mark, as Windows writes it."""
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode(encoding)
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ValueError(f"{name!r} is not {encoding} in line {line} ({error.reason}): save it as UTF-8") from error
+        kind = "UTF-16" if is_wide else "UTF-8"
+        raise ValueError(f"{name!r} is not {kind} in line {line} ({error.reason}): save it as UTF-8") from error
     if text.count("\0") > len(text) / 4:  # UTF-16 without a mark; one by one they are removed like other controls
-        raise ValueError(f"{name!r} is not UTF-8, as it is full of zero bytes: save it as UTF-8")
+        raise ValueError(f"{name!r} is not UTF-8 but full of zero bytes: save it as UTF-8")
     return text
 
 

@@ -35,14 +35,14 @@ def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, 
 
 
 def warn_of_outage(records: list[Record]) -> None:
-    """Log a warning where most downloads ended with one reason of transport: the web as a whole is not like that."""
+    """Log a warning if most downloads failed for the same network reason: the web as a whole does not do that."""
     rows, _, rejected = totals(records)
     transport = {reason: count for reason, count in rejected.items() if reason in TRANSPORT}
     reason, count = max(transport.items(), key=lambda each: each[1], default=("", 0))
     if count > rows / 2:
         logger.warning(
-            "%d of %d downloads ended as %s: an outage or a block is likely, and these rows are final in this corpus. "
-            "Read the details below rejects/, then make it again into another output",
+            "%d of %d downloads failed with %s, which suggests an outage or a block. This output will not try them "
+            "again: look at the details in rejects/, then rebuild the corpus in a new one",
             count,
             rows,
             reason,

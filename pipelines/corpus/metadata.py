@@ -52,8 +52,8 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     for name, schema in zip(names, schemas, strict=True):
         if (other := _recognise(name, schema, config.select)) != columns:
             raise ValueError(
-                f"--input: {name} is read as {other.names()} and {names[0]} as {columns.names()}; give the tables of "
-                "one publisher in each run"
+                f"--input: {name} provides {other.names()}, but {names[0]} provides {columns.names()}; give tables of "
+                "one publisher per run"
             )
     similar = passed_over(schemas[0], columns)
     _check_policy(columns, config.select, similar)

@@ -94,7 +94,7 @@ def earlier_results(output: Folder, run: str) -> tuple[list[Result], list[str]]:
     for name in output.sizes(NUMBERS, ".parquet"):
         try:
             rows = output.read_table(name).to_pylist() if name != _file(run) else []
-            # the mean of nothing was once written as 0
+            # older versions wrote 0 for an average over no pictures
             found += [Result(**(row if row["num_samples"] else row | {"value": math.nan})) for row in rows]
         except (OSError, pa.ArrowException, TypeError) as error:
             if isinstance(error, OSError) and not is_damage(error):

@@ -17,7 +17,7 @@ def input_files(folder: Folder, setting: str, *choices: tuple[str, ...]) -> dict
 
     What is hidden (`.ipynb_checkpoints/`, `._x.parquet`) and what lies in folders that begin with `_` (`_temporary/`,
     where a write was not finished) is not data. Links to folders are followed; a folder that is reached in several
-    ways is read once, by its own name if that is below the folder. What is passed over is logged by name.
+    ways is read once, under its own name if it lies below the folder. What is skipped is logged.
 
     Args:
         setting: the flag that names the folder, for the log.
@@ -41,15 +41,15 @@ def input_files(folder: Folder, setting: str, *choices: tuple[str, ...]) -> dict
 def _tell(given: str, endings: tuple[str, ...], names: list[str], shown: list[str], found: list[str]) -> None:
     if hidden := [name for name in names if name.lower().endswith(endings) and _is_hidden(name)]:
         logger.warning(
-            "%s: files that are hidden, or below a folder that begins with _, are not read (%d, %s first)",
+            "%s: skipped files that are hidden or in a folder whose name begins with _ (%d, %s first)",
             given,
             len(hidden),
             hidden[0],
         )
     others = Counter(PurePosixPath(name).suffix for name in set(shown) - set(found))
     if found and others:
-        counts = ", ".join(f"{count} of {ending or 'no ending'}" for ending, count in others.most_common())
-        logger.info("%s: read are %s alone; %s are passed over", given, ", ".join(endings), counts)
+        counts = ", ".join(f"{count} {ending or 'without an extension'}" for ending, count in others.most_common())
+        logger.info("%s: reading %s files; skipped: %s", given, ", ".join(endings), counts)
 
 
 def _is_hidden(name: str) -> bool:

@@ -96,3 +96,11 @@ def test_one_worker_and_sharded_ones_follow_the_same_curve(config, two, tmp_path
     found, expected = (Checkpoints(Folder(f"{run.output}/checkpoints")).load(STEPS).tensors for run in (other, config))
     for name, average in expected["unet_average"].items():
         assert torch.allclose(found["unet_average"][name], average, atol=1e-3)
+
+
+def test_more_steps_than_the_scheduler_takes_are_refused_before_any_work(config, tmp_path):
+    """They would end the training at its first samples."""
+    samples = replace(config.samples, num_inference_steps=1_000)
+    with pytest.raises(ValueError, match=r"--samples\.num-inference-steps: .* wanted 1 to 999"):
+        train_diffusion(replace(config, output=str(tmp_path / "run"), samples=samples))
+    assert not (tmp_path / "run/config.json").exists()

@@ -29,7 +29,7 @@ def test_what_is_not_finite_is_left_out_and_counted():
     assert math.isnan(Moments.of(np.array([5.0])).stderr)
 
 
-def test_the_mean_of_nothing_is_no_number_and_adds_nothing():
+def test_without_numbers_the_mean_is_nan_and_changes_no_sum():
     nothing = Moments.of(np.array([np.nan, np.nan]))
     assert (nothing.count, nothing.excluded) == (0, 2)
     assert all(math.isnan(number) for number in (nothing.mean, nothing.std, nothing.stderr))

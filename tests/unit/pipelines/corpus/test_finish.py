@@ -1,4 +1,4 @@
-"""A run that lost most of its downloads for one reason of transport says so."""
+"""A run that lost most of its downloads for the same network reason says so."""
 
 import pytest
 
@@ -13,8 +13,8 @@ def record(kept: int, **rejected: int) -> Record:
 @pytest.mark.parametrize(
     ("records", "warned"),
     [
-        ([record(1, dns_failed=30), record(0, dns_failed=31)], "61 of 62 downloads ended as dns_failed"),
-        ([record(40, dns_failed=30), record(0, dns_failed=31)], "61 of 101 downloads ended as dns_failed"),
+        ([record(1, dns_failed=30), record(0, dns_failed=31)], "61 of 62 downloads failed with dns_failed"),
+        ([record(40, dns_failed=30), record(0, dns_failed=31)], "61 of 101 downloads failed with dns_failed"),
         ([record(40, timeout=30, dns_failed=11)], ""),
         ([record(1, http_not_found=90)], ""),  # said of the picture: it will not be there tomorrow
         ([], ""),

@@ -148,6 +148,10 @@ def test_captions_may_be_a_folder_of_parquet_files_numbered_on(tmp_path):
             {"sampling": SamplingConfig(num_inference_steps=(1001,))},
             "--sampling.num-inference-steps .* ddim: num_inference_steps is 1001, wanted 1 to 999",
         ),
+        (
+            {"sampling": SamplingConfig(num_inference_steps=(1000,))},
+            "--sampling.num-inference-steps .* ddim: num_inference_steps is 1000, wanted 1 to 999",
+        ),
         ({"model": GeneratorConfig(model=("/nowhere",))}, "'/nowhere'"),
     ],
 )

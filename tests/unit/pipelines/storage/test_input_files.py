@@ -1,4 +1,4 @@
-"""One rule says which files of a folder are data, and what is passed over is told."""
+"""One rule says which files in a folder are data, and the log says what was skipped."""
 
 import errno
 import logging
@@ -35,7 +35,7 @@ def test_files_with_other_endings_are_counted(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     write(tmp_path, "a.png", "b.PNG", "c.bmp", "d.bmp", "notes")
     assert list(found(tmp_path, (".parquet",), (".png", ".jpg"))) == ["a.png", "b.PNG"]
-    assert "2 of .bmp, 1 of no ending are passed over" in caplog.text
+    assert "2 .bmp, 1 without an extension" in caplog.text
 
 
 def test_linked_folders_are_read_once_and_links_in_a_circle_end(tmp_path):
