@@ -14,19 +14,21 @@ import logging
 from typing import Any
 
 from ldm3d.config import CorpusConfig, to_json
+from ldm3d.reject import TRANSPORT
 from pipelines.corpus.audit import audit_of
 from pipelines.corpus.candidates import make_plan, most_shards
 from pipelines.corpus.depth_model import check_same_model, try_model
 from pipelines.corpus.finish import finish, has_lost_files
 from pipelines.corpus.graph import Actors, CorpusGraph
 from pipelines.corpus.input import CorpusInput, check_input
-from pipelines.corpus.plan import Plan, is_whole, load_plan, save_plan
+from pipelines.corpus.plan import FOLDERS, Plan, is_whole, load_plan, save_plan
 from pipelines.corpus.relabel import relabel_plan
 from pipelines.corpus.remove_duplicates import remove_duplicates
 from pipelines.corpus.resources import fit
+from pipelines.corpus.retry import rows_to_retry
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import code_version, own_marker
-from pipelines.storage.shards import check_owner
+from pipelines.storage.shards import check_owner, finished
 from pipelines.workers.resources import cluster_size
 from pipelines.workers.stage import Stage, run_stage
 from pipelines.workers.stream_shards import says_who_took_over
@@ -68,6 +70,8 @@ class _RebuildCorpus(Stage):
             return None
         if summary:
             logger.info("%s is finished: %s", self.output.url, _counts(summary))
+        if summary and self.config.retry_rejects and TRANSPORT & summary["rows_rejected"].keys():
+            return None
         return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
@@ -83,7 +87,11 @@ class _RebuildCorpus(Stage):
         rows, metadata = self.config.shards.rows, self.given.metadata
         plan = load_plan(self.output) if metadata else relabel_plan(Folder(self.config.input))
         if plan:
-            return {"rows_read": plan.rows_read, "shards": len(plan.shards), "rows_a_shard": rows}
+            known = {"rows_read": plan.rows_read, "shards": len(plan.shards), "rows_a_shard": rows}
+            if self.config.retry_rejects:
+                records = finished(self.output, plan.shards, FOLDERS).values()
+                known["rows_to_retry"] = sum(rows_to_retry(record) for record in records)
+            return known
         count = metadata.rows if metadata else 0
         return {"rows_read": count, "shards_at_most": most_shards(count, self.config), "rows_a_shard": rows}
 

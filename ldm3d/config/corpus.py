@@ -224,6 +224,9 @@ class CorpusConfig:
     duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
     shards: ShardConfig = field(default_factory=ShardConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    retry_rejects: Literal["transport"] | None = None
+    """Try rows again that an earlier run of this output rejected for reasons of the network or the host (`timeout`,
+    `rate_limited` ...). Rows that it kept are not downloaded again."""
 
     def __post_init__(self) -> None:
         require_finite(self)
@@ -239,6 +242,7 @@ class CorpusConfig:
 
         Those that pace the download are left out: they may change during a run, as machines and hosts require.
         """
-        values = {name: value for name, value in to_json(self).items() if name not in ("input", "output", "cluster")}
+        rest = ("input", "output", "cluster", "retry_rejects")
+        values = {name: value for name, value in to_json(self).items() if name not in rest}
         values["download"] = {name: value for name, value in values["download"].items() if name not in PACING}
         return values

@@ -12,6 +12,7 @@ from ldm3d.config import CorpusConfig
 from ldm3d.decode import IsolatedDecoder, SquareImage
 from ldm3d.fetch import Fetched, Fetcher
 from ldm3d.reject import Rejected
+from pipelines.corpus.retry import left_of
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import with_columns
 
@@ -34,30 +35,36 @@ class Downloader:
     """One fetcher and its decoder processes.
 
     INPUT   one shard: name, source, row_group
-    OUTPUT  its rows: the candidate's columns; image: S x S JPEG, empty where rejected; stage, reason, detail
+    OUTPUT  its rows, or those to retry: the candidate's columns; image: S x S JPEG, empty where rejected; and stage,
+            reason, detail
     Fan-out 1 shard : its rows, in order
     """
 
-    def __init__(self, config: CorpusConfig, actors: int, cpus: float, calls: int) -> None:
+    def __init__(self, config: CorpusConfig, actors: int, cpus: float, calls: int, *, retries: bool = False) -> None:
         """Start the decoder processes.
 
         Args:
             actors: downloaders in all, which share the limits on a host.
             cpus: of this actor.
             calls: shards that may be processed at a time, each in its own thread.
+            retries: fetch only the rows that a finished shard rejected for transport reasons.
         """
+        self.retries = retries
         self.candidates = Folder(config.output)
         self.fetcher = Fetcher(config.download, share_of_host=actors, calls=calls)
         self.decoder = IsolatedDecoder(config.download, config.select, processes=max(1, int(cpus)))
         self.waiting = max(1, WAITING // calls)
 
     def __call__(self, shard: pa.Table) -> pa.Table:
-        rows = self.candidates.read_table(shard["source"][0].as_py(), row_group=shard["row_group"][0].as_py())
+        name, source, row_group = (shard[column][0].as_py() for column in ("name", "source", "row_group"))
+        rows = self.candidates.read_table(source, row_group=row_group)
+        if self.retries:
+            rows = left_of(self.candidates, name, rows)
         outcomes: list[dict[str, Any]] = [NOTHING] * rows.num_rows
         for index, outcome in self.images(rows["url"].to_pylist()):
             outcomes[index] = NOTHING | outcome
         found = pa.Table.from_pylist(outcomes, SCHEMA)
-        names = pa.array([shard["name"][0].as_py()] * rows.num_rows)
+        names = pa.array([name] * rows.num_rows, pa.string())
         rows = with_columns(rows, shard=names, **dict(zip(found.column_names, found.columns, strict=True)))
         return rows.replace_schema_metadata(None)
 

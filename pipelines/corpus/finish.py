@@ -1,6 +1,5 @@
 """The end of a corpus: counts, dataset card, contact sheet and, last, the success marker."""
 
-import logging
 from collections import Counter
 from itertools import islice, zip_longest
 from typing import Any
@@ -8,14 +7,12 @@ from typing import Any
 from ldm3d.card import content_name, dataset_card
 from ldm3d.figures.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
-from ldm3d.reject import TRANSPORT
+from pipelines.corpus.outages import warn_of_outages
 from pipelines.corpus.plan import FOLDERS, Plan, is_whole
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS
 from pipelines.storage.shards import Record, finished, split_and_number, totals
 from pipelines.workers.audit import AuditError
-
-logger = logging.getLogger(__name__)
 
 CARD, SHEET = "README.md", "contact_sheet.png"
 SHOWN = 24
@@ -24,7 +21,7 @@ SHOWN = 24
 def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, Any], facts: dict[str, Any]) -> None:
     """Write the card and the contact sheet, then `_SUCCESS.json`."""
     summary = summarise(plan, records)
-    warn_of_outage(records)
+    warn_of_outages(output, records)
     output.delete_drafts()
     if summary["rows_kept"]:
         output.write(SHEET, _sheet(output, records))
@@ -32,21 +29,6 @@ def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, 
     name = content_name(sorted(size for record in records for size in record.sizes.items()))
     output.write(CARD, dataset_card(summary, config, facts, name).encode())
     output.write_json(SUCCESS, summary | {"labels": facts})
-
-
-def warn_of_outage(records: list[Record]) -> None:
-    """Log a warning if most downloads failed for the same network reason: the web as a whole does not do that."""
-    rows, _, rejected = totals(records)
-    transport = {reason: count for reason, count in rejected.items() if reason in TRANSPORT}
-    reason, count = max(transport.items(), key=lambda each: each[1], default=("", 0))
-    if count > rows / 2:
-        logger.warning(
-            "%d of %d downloads failed with %s, which suggests an outage or a block. This output will not try them "
-            "again: look at the details in rejects/, then rebuild the corpus in a new one",
-            count,
-            rows,
-            reason,
-        )
 
 
 def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pipelines.corpus.label_depth import DepthLabeler
 from pipelines.corpus.plan import FOLDERS
 from pipelines.corpus.relabel import CorpusReader
 from pipelines.corpus.resources import Resources
+from pipelines.corpus.retry import rows_to_retry
 from pipelines.corpus.write_shards import write_shards
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard, finished
@@ -49,24 +50,36 @@ class CorpusGraph:
     """Read rows from the corpus that is the input, and download nothing."""
 
     def process(self, shards: list[Shard]) -> dict[str, Record]:
-        """Process the shards that are not done yet. Returns the records of all shards."""
-        output = Folder(self.config.output)
-        records = finished(output, shards, FOLDERS)
+        """Process the shards that are not done yet, and try rejects of the others again if the settings say so.
+        Returns the records of all shards."""
+        records = finished(Folder(self.config.output), shards, FOLDERS)
         pending = [shard for shard in shards if shard.name not in records]
         logger.info("shards left: %d of %d", len(pending), len(shards))
+        made = self._stream(pending, retries=False)
+        if self.config.retry_rejects:
+            again = [shard for shard in shards if shard.name in records and rows_to_retry(records[shard.name])]
+            count = sum(rows_to_retry(records[shard.name]) for shard in again)
+            logger.info("rejected rows to try again: %d, of %d shards", count, len(again))
+            made |= self._stream(again, retries=True)
+        return records | made
+
+    def _stream(self, pending: list[Shard], *, retries: bool) -> dict[str, Record]:
+        """Process shards, or the rows of them that are to be tried again. Returns their records."""
+        output, records = Folder(self.config.output), dict[str, Record]()
         if not pending:
             return records
         if not self.relabels:
             sample = max(pending, key=lambda shard: shard.rows)
             urls = output.read_table(sample.source, columns=["url"], row_group=sample.row_group)["url"].to_pylist()
             allow_for_slow_hosts(self.config, urls, self.resources.download)
+        graph = partial(self._graph, retries=retries)
         with ShardProgress(sum(shard.rows for shard in pending), self.resources.label.actors or 1) as progress:
-            for record in stream_shards(pending, self._graph, output, self.owner):
+            for record in stream_shards(pending, graph, output, self.owner):
                 records[record.name] = record
                 progress.add(record)
         return records
 
-    def _graph(self, shards: Dataset) -> Dataset:
+    def _graph(self, shards: Dataset, *, retries: bool) -> Dataset:
         """Map blocks of one shard each to the records of their shards, committed."""
         config, download = self.config, self.resources.download
         images = shards.map_batches(
@@ -74,6 +87,7 @@ class CorpusGraph:
             fn_constructor_args=(
                 [config.input] if self.relabels else [config, download.actors, download.cpus, download.calls]
             ),
+            fn_constructor_kwargs={"retries": True} if retries else {},
             batch_size=1,
             batch_format="pyarrow",
             **download.arguments(),
@@ -85,7 +99,7 @@ class CorpusGraph:
             batch_format="pyarrow",
             **self.resources.label.arguments(),
         )
-        write = partial(write_shards, config=config, owner=self.owner, provenance=self.provenance)
+        write = partial(write_shards, config=config, owner=self.owner, provenance=self.provenance, retries=retries)
         return labelled.map_batches(write, batch_size=None, batch_format="pyarrow", **self.resources.write.arguments())
 
 

@@ -31,13 +31,19 @@ def check_input(config: CorpusConfig) -> CorpusInput:
     """Check the input, and work out what decides which rows come out.
 
     Raises:
-        ValueError: the input does not exist, cannot be read, or does not suffice; or input and output overlap.
+        ValueError: the input does not exist, cannot be read, or does not suffice; or input and output overlap; or
+            downloads are to be tried again where there are none.
     """
     config = with_absolute_paths(config)
     check_folders(config.input, config.output, "rebuild_corpus")
     content: dict[str, Any]
     with readable(config.input):
         if is_corpus(config.input):
+            if config.retry_rejects:
+                raise ValueError(
+                    f"--retry-rejects: --input {config.input!r} is a corpus, and relabelling downloads nothing; give "
+                    "the command that made that corpus, with its metadata as --input"
+                )
             config, metadata = with_source_settings(config), None
             content = {"corpus": require_finished(config.input, "a finished corpus")}
         else:

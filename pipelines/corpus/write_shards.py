@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from ldm3d.config import CorpusConfig
 from ldm3d.images import encode_depth
 from ldm3d.schema import RGBD, conform
+from pipelines.corpus.retry import Earlier
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import pictures, row_groups, with_columns, writer_options
 from pipelines.storage.shards import Record, commit_shard
@@ -16,10 +17,12 @@ from pipelines.storage.shards import Record, commit_shard
 RGBD_OPTIONS = writer_options(RGBD, ["nsfw", "split"])
 
 
-def write_shards(rows: pa.Table, *, config: CorpusConfig, owner: str, provenance: dict[str, Any]) -> pa.Table:
+def write_shards(
+    rows: pa.Table, *, config: CorpusConfig, owner: str, provenance: dict[str, Any], retries: bool
+) -> pa.Table:
     """Encode depth and commit shards.
 
-    INPUT   whole shards: a block may hold several, but never a part of one
+    INPUT   whole shards: a block may hold several, but never a part of one; of `retries` the rows to retry
     OUTPUT  record, the JSON of a `Record`
     Fan-out the rows of a shard : 1
     """
@@ -27,23 +30,27 @@ def write_shards(rows: pa.Table, *, config: CorpusConfig, owner: str, provenance
     records = []
     for name in pc.unique(rows["shard"]).to_pylist():
         shard = rows.filter(pc.equal(rows["shard"], name))
-        record, tables = _pack(name, shard, config, provenance)
+        record, tables = _pack(name, shard, config, provenance, Earlier.of(output, name) if retries else None)
         records.append(commit_shard(output, owner, record, tables, {"rgbd": RGBD_OPTIONS}))
     return pa.table({"record": [record.to_json() for record in records]})
 
 
 def _pack(
-    name: str, rows: pa.Table, config: CorpusConfig, provenance: dict[str, Any]
+    name: str, rows: pa.Table, config: CorpusConfig, provenance: dict[str, Any], earlier: Earlier | None
 ) -> tuple[Record, dict[str, list[pa.Table]]]:
     """Turn a shard's labelled rows into its counts, and the row groups of its files by folder."""
     kept = rows.filter(pc.equal(rows["reason"], ""))
-    rejects = rows.filter(pc.not_equal(rows["reason"], ""))
+    rejects = conform(rows.filter(pc.not_equal(rows["reason"], "")), "reject/v1")
     seconds = float(pc.sum(rows["device_seconds"]).as_py() or 0.0)
-    record = Record.of(name, rows.num_rows, kept.num_rows, rejects["reason"].to_pylist(), seconds)
     rgbd = conform(_with_pictures(kept, config.label.depth_codec), "rgbd/v1", provenance)
+    if earlier:
+        rgbd, rejects = earlier.joined(rgbd, rejects, config.select.seed)
+        seconds += earlier.device_seconds
+    count = rgbd.num_rows + rejects.num_rows
+    record = Record.of(name, count, rgbd.num_rows, rejects["reason"].to_pylist(), seconds)
     return record, {
         "rgbd": row_groups(rgbd, config.shards.row_group_rows),
-        "rejects": row_groups(conform(rejects, "reject/v1"), rejects.num_rows),
+        "rejects": row_groups(rejects, rejects.num_rows),
     }
 
 

@@ -102,6 +102,11 @@ class Record:
         return cls(**values)
 
 
+def read_record(output: Folder, name: str) -> Record:
+    """Read the marker of a finished shard."""
+    return Record.from_json(output.read(f"{MARKERS}/{name}.json"))
+
+
 def split_and_number(name: str) -> tuple[str, str]:
     """Take the name of a shard apart: `train-00042` is ("train", "00042")."""
     split, _, number = name.rpartition("-")

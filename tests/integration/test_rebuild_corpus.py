@@ -24,8 +24,9 @@ from ldm3d.fingerprint import fingerprint_of_folder
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.keys import make_key
 from ldm3d.rgbd import pack_depth, unpack_depth
-from ldm3d.schema import REJECT, RGBD
+from ldm3d.schema import REJECT, RGBD, reject_rows
 from ldm3d.toy.depth_model import tiny_depth_model
+from ldm3d.toy.faults import Status
 from ldm3d.toy.scenes import render
 from ldm3d.toy.world import build_world
 from pipelines import rebuild_corpus as stage
@@ -38,6 +39,7 @@ from pipelines.corpus.plan import FOLDERS, load_plan
 from pipelines.corpus.relabel import is_corpus, relabel_plan
 from pipelines.corpus.remove_duplicates import remove_duplicates, rewrite
 from pipelines.corpus.resources import fit
+from pipelines.corpus.retry import Earlier, left_of
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Shard, claim, finished, shard_file
@@ -306,6 +308,52 @@ def test_the_same_rows_come_of_any_number_of_workers_files_and_executions(plain_
     one, other = ({str(f.relative_to(run)) for f in run.rglob("rgbd/*/*")} for run in (plain[0], tmp_path / "corpus"))
     assert one == other >= {"rgbd/train/00000.parquet"}  # with the web's port go keys, and so splits
     assert rows_of(plain[0]) == rows_of(tmp_path / "corpus")
+
+
+def test_an_outage_is_not_final(plain_world, plain, make_config, web, tmp_path, caplog):
+    """Rows that a failing host cost are tried again in the same output, which is then as if nothing had happened."""
+    config = make_config(plain_world, tmp_path / "corpus", download={"backoff_s": 0.0, "retries": 0})
+    urls = [row["url"] for row in rows_of(plain[0])]
+    lost = {url.removeprefix(web.base_url) for url in urls[::2]}
+    asked = {url: web.requests(url.removeprefix(web.base_url)) for url in urls}
+    with pytest.MonkeyPatch.context() as patch:
+        for path in lost:
+            patch.setitem(web.pages, path, Status(503))
+        summary = rebuild_corpus(config)
+    assert summary["rows_rejected"] == {"http_error": len(lost)}
+    assert rebuild_corpus(config) == summary  # a reject is final unless its user says otherwise
+    again = dataclasses.replace(config, retry_rejects="transport")
+    assert rebuild_corpus(again, dry_run=True)["rows_to_retry"] == len(lost)
+    assert rebuild_corpus(again) == plain[1]
+    assert rows_of(tmp_path / "corpus") == rows_of(plain[0])
+    for file in (tmp_path / "corpus/rgbd").rglob("*.parquet"):  # the order of rows, too
+        assert pq.read_table(file).equals(pq.read_table(plain[0] / file.relative_to(tmp_path / "corpus")))
+    assert not rows_of(tmp_path / "corpus", "rejects")
+    requests = {url: web.requests(url.removeprefix(web.base_url)) - asked[url] for url in urls}
+    assert requests == {url: 1 + (url.removeprefix(web.base_url) in lost) for url in urls}
+    before = snapshot(tmp_path / "corpus")
+    assert rebuild_corpus(again) == plain[1]
+    assert snapshot(tmp_path / "corpus") == before
+
+
+def test_a_retry_that_dies_before_its_marker_is_simply_run_again(plain, make_config, tmp_path):
+    """Whichever of the two files it has written: no row is there twice, and none is fetched that is kept."""
+    shutil.copytree(plain[0], tmp_path / "copy")
+    output = Folder(str(tmp_path / "copy"))
+    plan = load_plan(output)
+    shard = max(plan.shards, key=lambda shard: shard.rows)
+    candidates = output.read_table(shard.source, row_group=shard.row_group)
+    keys, urls = (candidates[name].to_pylist() for name in ("key", "url"))
+    failed = reject_rows(keys[:3], "download", ["timeout", "http_not_found", "timeout"], [""] * 3, urls[:3])
+    output.write_tables(shard.file("rejects"), [failed])
+    rgbd = output.read_table(shard.file("rgbd"))
+    assert left_of(output, shard.name, candidates)["key"].to_pylist() == []  # all of them are kept
+    output.write_tables(shard.file("rgbd"), [rgbd.slice(2)])
+    assert left_of(output, shard.name, candidates)["key"].to_pylist() == keys[:1]
+    earlier = Earlier.of(output, shard.name)
+    joined, rejects = earlier.joined(rgbd.slice(0, 1), failed.slice(0, 0), seed=0)
+    assert joined["key"].to_pylist() == [keys[0], *keys[2:]]
+    assert rejects["reason"].to_pylist() == ["http_not_found"]
 
 
 def test_a_dry_run_checks_everything_and_writes_nothing(plain_world, make_config, tmp_path):

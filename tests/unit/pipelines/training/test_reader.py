@@ -93,7 +93,7 @@ def template(tmp_path_factory) -> Path:
     first = 0
     for shard, count in SHARDS.items():
         rows = labelled(shard, list(range(first, first + count)))
-        write_shards(rows, config=config, owner="run", provenance={})
+        write_shards(rows, config=config, owner="run", provenance={}, retries=False)
         first += count
     return root
 
