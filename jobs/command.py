@@ -172,8 +172,9 @@ def _judge(error: Exception) -> tuple[int, str]:
     from ray.exceptions import RayTaskError
     from ray.train.v2.api.exceptions import TrainingFailedError  # as pipelines.training.trainer raises it
 
+    from ldm3d.sampling.samples import NotFiniteError
     from ldm3d.training.guard import DivergedError
-    from pipelines.storage.shards import LostRowsError, TakenOverError
+    from pipelines.storage.shards import LostRowsError, NothingKeptError, TakenOverError
     from pipelines.training.reader import BadRowError
     from pipelines.workers.audit import AuditError
 
@@ -183,7 +184,7 @@ def _judge(error: Exception) -> tuple[int, str]:
             return FAILED, f"a task failed: {_cause(error)}"
         case AuditError() | TakenOverError():
             return CONTESTED, str(error)
-        case DivergedError() | BadRowError() | LostRowsError():
+        case DivergedError() | BadRowError() | LostRowsError() | NothingKeptError() | NotFiniteError():
             return FAILED, str(error)
         case TrainingFailedError():
             print(error, file=sys.stderr)  # the traces in the workers

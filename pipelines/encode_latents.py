@@ -20,7 +20,7 @@ from pipelines.latents.finish import finish, finished_summary
 from pipelines.latents.plan import EncodePlan, try_encoder
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import code_version
-from pipelines.storage.shards import check_owner
+from pipelines.storage.shards import check_owner, require_kept
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
 from pipelines.workers.stage import Stage, run_stage
@@ -92,6 +92,9 @@ class _EncodeLatents(Stage):
         process_shards(ShardEncoder, job, shards, FOLDERS, self.pool, doing="encoding")
         records = audit_of(self.config).run(shards, owner)
         check_owner(output, owner)
+        require_kept(
+            records.values(), "Look at the details in rejects/; give an empty --output and another model or corpus"
+        )
         summary = finish(job, shards, records, self.pool)
         kept = summary["rows_kept"]
         logger.info("%s: pictures: %d, rejected: %d", output.url, kept, plan.rows - kept)

@@ -15,13 +15,14 @@ from typing import Any
 import ray
 
 from ldm3d.config import GenerateConfig
+from ldm3d.sampling.samples import REMEDY
 from pipelines.samples.audit import audit_of
 from pipelines.samples.finish import finish, finished_summary
 from pipelines.samples.generate_shards import FOLDERS, Generating, ShardGenerator
 from pipelines.samples.plan import GeneratePlan, try_sampler
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import code_version
-from pipelines.storage.shards import check_owner
+from pipelines.storage.shards import check_owner, require_kept
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
 from pipelines.workers.stage import Stage, run_stage
@@ -78,6 +79,7 @@ class _Generate(Stage):
         process_shards(ShardGenerator, job, plan.shards, FOLDERS, self.pool, doing="sampling")
         records = audit_of(output, plan.grid).run(plan.shards, owner, plan.files())
         check_owner(output, owner)
+        require_kept(records.values(), f"Give an empty --output, and {REMEDY}")
         summary = finish(job, plan, records, {"image_size": self.image_size})
         kept = summary["rows_kept"]
         logger.info("%s: samples: %d, rejected: %d", output.url, kept, summary["rows_read"] - kept)

@@ -14,7 +14,7 @@ import logging
 from typing import Any
 
 from ldm3d.config import CorpusConfig, to_json
-from ldm3d.reject import TRANSPORT
+from ldm3d.reject import TRANSPORT, Reason
 from pipelines.corpus.audit import audit_of
 from pipelines.corpus.candidates import make_plan, most_shards
 from pipelines.corpus.depth_model import check_same_model, try_model
@@ -28,7 +28,7 @@ from pipelines.corpus.resources import fit
 from pipelines.corpus.retry import rows_to_retry
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import code_version, own_marker
-from pipelines.storage.shards import check_owner, finished
+from pipelines.storage.shards import check_owner, finished, require_kept, totals
 from pipelines.workers.resources import cluster_size
 from pipelines.workers.stage import Stage, run_stage
 from pipelines.workers.stream_shards import says_who_took_over
@@ -112,6 +112,8 @@ class _RebuildCorpus(Stage):
         source = Folder(config.input) if relabels else output
         records = audit_of(source, output).run(plan.shards, owner, plan.files)
         check_owner(output, owner)
+        if Reason.DEPTH_FAILED in totals(list(records.values()))[2]:  # a web without pictures is a result, though
+            require_kept(records.values(), "Give an empty --output, and another --label.depth-model or --label.dtype")
         finish(output, plan, list(records.values()), to_json(config), self.labels)
         summary = own_marker(output) or {}
         logger.info("%s: %s", output.url, _counts(summary))

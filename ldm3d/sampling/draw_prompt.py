@@ -12,13 +12,14 @@ from ldm3d.figures.contact_sheet import colour_depth
 from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler
-from ldm3d.sampling.samples import Sample
+from ldm3d.sampling.samples import Sample, require_finite
 
 
 def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """Draw `config.prompt` and write, for each sample, `000.png`, `000-depth.png` and `000-both.png`.
 
-    A model without depth gives only the first. Numbers continue after those of files already in the folder.
+    A model without depth gives only the first. Numbers continue after those of files already in the folder. Nothing is
+    written for a sample that is not finite.
 
     Returns:
         samples: number, seed, guidance_scale, num_inference_steps and is_finite of each, the files image, depth and
@@ -26,6 +27,7 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
 
     Raises:
         ValueError: the output is not a local folder, or a model or a setting is refused.
+        NotFiniteError: not one sample is finite.
     """
     prompt, folder, count = config.prompt, Path(config.output), config.captions.per_caption
     if prompt is None or "://" in config.output or folder.is_file():
@@ -43,11 +45,12 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
             drawn += [(about | _about(point, sample), sample) for sample in sampler([prompt] * count, seeds, point)]
     if dry_run:
         return {"config": to_json(config)}
+    require_finite([sample for _, sample in drawn])
     folder.mkdir(parents=True, exist_ok=True)
     first = _first_free(folder)
     return {
         "samples": [
-            {"number": number} | about | write_pictures(folder / f"{number:03d}", sample)
+            {"number": number} | about | (write_pictures(folder / f"{number:03d}", sample) if sample.is_finite else {})
             for number, (about, sample) in enumerate(drawn, first)
         ]
     }

@@ -29,6 +29,8 @@ class RgbdOutput:
     (N, 1, H, W) float32 [0, 1]. None for `latent`, and for a model that draws no depth."""
     seeds: list[int]
     """N; the same prompts with these seeds give these samples."""
+    is_finite: list[bool]
+    """N; False where the networks gave NaN or infinity, and the sample is void."""
 
     @classmethod
     def of(cls, samples: Sequence[Sample], kind: Literal["pil", "np", "pt"]) -> Self:
@@ -36,13 +38,14 @@ class RgbdOutput:
         seeds = [sample.seed for sample in samples]
         images = [sample.image for sample in samples]
         depths = [sample.depth for sample in samples if sample.depth is not None]
+        about = seeds, [sample.is_finite for sample in samples]
         if kind == "pil":
             return cls(
-                [Image.fromarray(each) for each in images], [Image.fromarray(each) for each in depths] or None, seeds
+                [Image.fromarray(each) for each in images], [Image.fromarray(each) for each in depths] or None, *about
             )
         if kind == "np":
-            return cls(np.stack(images), np.stack(depths) if depths else None, seeds)
+            return cls(np.stack(images), np.stack(depths) if depths else None, *about)
         colour = torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255
         if not depths:
-            return cls(colour, None, seeds)
-        return cls(colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX, seeds)
+            return cls(colour, None, *about)
+        return cls(colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX, *about)

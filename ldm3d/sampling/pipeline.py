@@ -24,7 +24,7 @@ from ldm3d.sampling.image_to_rgbd import STRENGTH, PictureCanvas, require_depth
 from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.output import OutputType, RgbdOutput
 from ldm3d.sampling.prompts import Prompts
-from ldm3d.sampling.samples import Canvas, denoised_latents, draw_samples
+from ldm3d.sampling.samples import Canvas, denoised_latents, draw_samples, require_finite
 from ldm3d.sampling.text_to_rgbd import latent_shape
 
 Seeds = int | Sequence[int] | np.integer[Any] | NDArray[np.integer[Any]]
@@ -164,6 +164,7 @@ class RgbdPipeline:
 
         Raises:
             ValueError: a setting is out of range, or pictures, seeds, prompts and model do not go together.
+            NotFiniteError: the networks gave NaN or infinity for every sample.
         """
         # the request, refused before any network is called
         if num_images_per_prompt < 1:
@@ -200,8 +201,11 @@ class RgbdPipeline:
         # what is drawn on it
         prompts = Prompts.of(captions, seeds, self.embeddings, negative)
         if output_type == "latent":
-            return RgbdOutput(denoised_latents(self, prompts, canvas, drawing, callback), None, seeds)
-        return RgbdOutput.of(draw_samples(self, prompts, canvas, drawing, callback), output_type)
+            latents = denoised_latents(self, prompts, canvas, drawing, callback)
+            return RgbdOutput(latents, None, seeds, latents.isfinite().flatten(1).all(1).tolist())
+        samples = draw_samples(self, prompts, canvas, drawing, callback)
+        require_finite(samples)
+        return RgbdOutput.of(samples, output_type)
 
     def _picture(
         self, image: NDArray[np.uint8] | None, depth: NDArray[np.uint16] | None

@@ -1,5 +1,6 @@
 """Drawing samples batch by batch: what it takes, what it gives."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,6 +20,16 @@ from ldm3d.sampling.panorama import wrapped_around
 from ldm3d.sampling.prompts import Prompts
 from ldm3d.sampling.start import Start
 from ldm3d.sampling.tiles import require_tile
+
+logger = logging.getLogger(__name__)
+
+REMEDY = (
+    "try float32 weights, a lower guidance scale or another scheduler, and check that no weight of the model is NaN"
+)
+
+
+class NotFiniteError(RuntimeError):
+    """The networks gave NaN or infinity for every sample."""
 
 
 class Model(Protocol):
@@ -89,6 +100,19 @@ def draw_samples(
         drawn = zip(batch.captions, batch.seeds, decoded.image, depths, decoded.is_finite, strict=True)
         samples += [Sample(text, int(seed), image, depth, bool(finite)) for text, seed, image, depth, finite in drawn]
     return [canvas.finish(sample, row) for row, sample in enumerate(samples[: len(prompts)])]
+
+
+def require_finite(samples: Sequence[Sample]) -> None:
+    """Log a warning if samples are void.
+
+    Raises:
+        NotFiniteError: all of them are.
+    """
+    void = [sample.seed for sample in samples if not sample.is_finite]
+    if samples and len(void) == len(samples):
+        raise NotFiniteError(f"the model gave NaN or infinity for every sample ({len(void)}): {REMEDY}")
+    if void:
+        logger.warning("the model gave NaN or infinity for the samples of the seeds %s: %s", void, REMEDY)
 
 
 def denoised_latents(

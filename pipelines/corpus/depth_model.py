@@ -52,7 +52,11 @@ def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
 
     prepare_process()
     estimator = DepthEstimator.from_pretrained(config)
-    estimator(np.zeros((1, size, size, 3), np.uint8))
+    if not estimator(np.zeros((1, size, size, 3), np.uint8)).is_finite.all():
+        raise ValueError(
+            f"--label.depth-model {config.depth_model!r} gives NaN or infinity for a black picture: try --label.dtype "
+            "float32, and check that none of its weights is NaN"
+        )
     found = estimator.model.config
     return {
         "depth_model": config.depth_model,

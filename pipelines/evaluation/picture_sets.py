@@ -28,8 +28,15 @@ GRID = ("scheduler", "guidance_scale", "num_inference_steps", "batch_size")  # s
 CHUNK = 2**22  # bytes hashed at a time
 
 
+def without_pictures(given: str) -> list[str]:
+    """Name the points of a grid whose samples were all rejected: `open_sets` leaves them out."""
+    name, folder = _name_and_folder(given)
+    points = folder.read_json(SUCCESS).get("points", {}) if folder.exists(SUCCESS) else {}
+    return [f"{name}/{point}" for point, about in points.items() if not about["rows"]]
+
+
 def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]:
-    """Open the sets in a folder: one, or one per point of a grid.
+    """Open the sets in a folder: one, or one per point of a grid that has samples.
 
     Args:
         given: a path or URL, or NAME=PATH.
@@ -39,9 +46,7 @@ def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]
     Raises:
         ValueError: the folder holds nothing usable, is not finished, or cannot be read.
     """
-    name, url = named(given)
-    folder = Folder(url)
-    name = name if url != given else PurePosixPath(folder.root).name
+    (name, folder), url = _name_and_folder(given), named(given)[1]
     try:
         if not folder.exists() or folder.is_file():
             read = "" if url == given else f" ({given!r} was read as NAME=PATH)"
@@ -54,6 +59,12 @@ def open_sets(given: str, shard_pictures: int, setting: str) -> list[PictureSet]
     except (ValueError, pa.ArrowException) as error:
         text = str(error).removeprefix("--input ")
         raise ValueError(text if text.startswith(setting) else f"{setting} {text}") from error
+
+
+def _name_and_folder(given: str) -> tuple[str, Folder]:
+    name, url = named(given)
+    folder = Folder(url)
+    return (PurePosixPath(folder.root).name if url == given else name), folder
 
 
 def _finished(name: str, folder: Folder, summary: dict[str, Any], setting: str) -> Iterator[PictureSet]:

@@ -13,6 +13,7 @@ from ldm3d.config.named import named
 from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.picture_rows import PartRows
 from pipelines.evaluation.picture_set import Part
+from pipelines.evaluation.picture_sets import without_pictures
 from pipelines.evaluation.subjects import Role, Subject, open_subjects
 from pipelines.evaluation.task import Task
 from pipelines.storage.folder import Folder
@@ -120,6 +121,8 @@ class EvaluatePlan:
 
 
 def _left_out(config: EvaluateConfig, subjects: list[Subject]) -> Iterator[str]:
+    for name in (name for given in config.input for name in without_pictures(given)):
+        yield f"{name}: all of its samples were rejected, so there is nothing to measure."
     asked = set(config.metrics)
     if {"fid", "kid"} & asked and config.reference is None and config.input:
         yield "FID and KID: no real pictures were given (--reference)."

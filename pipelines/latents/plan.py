@@ -88,7 +88,7 @@ def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> 
     """Encode a full batch. Return the device, the precision, and the shape [c, h, w] of a latent.
 
     Raises:
-        ValueError: the batch does not fit the device.
+        ValueError: the batch does not fit the device, or its latents are NaN or infinite.
     """
     prepare_process()
     encoder = LatentEncoder(vae, config)
@@ -100,6 +100,11 @@ def try_encoder(vae: "AutoencoderKL", config: EncodeConfig, image_size: int) -> 
         raise ValueError(
             f"--encode.batch-size {config.batch_size} does not fit the GPU ({error}): lower it"
         ) from error
+    if not encoded.is_finite.any():
+        raise ValueError(
+            "--model.autoencoder gives NaN or infinity for a black picture: try --encode.precision fp32, and check "
+            "that none of its weights is NaN"
+        )
     return {
         "latent_shape": list(encoded.mean.shape[1:]),
         "device": encoder.vae.device.type,

@@ -11,6 +11,7 @@
     settings                               the settings that decide which samples come out
 """
 
+import logging
 from collections import Counter
 from typing import Any
 
@@ -24,6 +25,8 @@ from pipelines.samples.plan import GeneratePlan
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS, whole_summary
 from pipelines.storage.shards import Record, Shard, totals
+
+logger = logging.getLogger(__name__)
 
 CARD, SHEETS = "README.md", "pictures"
 SHOWN = 12  # samples
@@ -39,6 +42,8 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
     output.delete_drafts()
     summary = _summary(work, list(records.values())) | plan.about_models()
     summary |= {"captions": plan.captions.about()} | facts
+    for point in sorted(summary["points"].keys() - _with_rows(summary)):
+        logger.warning("%s: every sample of %s was rejected; look at the details in rejects/", output.url, point)
     for point in _with_rows(summary):
         first = next(each for each in plan.shards if point_name(each.name) == point and records[each.name].kept)
         output.write(_sheet_file(point), _sheet(output, first, point))

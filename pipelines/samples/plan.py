@@ -19,6 +19,7 @@ from ldm3d.config import GenerateConfig, SamplingPoint
 from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
+from ldm3d.sampling.samples import NotFiniteError, require_finite
 from ldm3d.sampling.steps import require_steps
 from pipelines.samples.captions import CaptionsInput
 from pipelines.samples.generator import Generator
@@ -111,19 +112,22 @@ def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
     """Draw a full batch in one step. Return the device, the precision, and the size [H, W] of a picture.
 
     Raises:
-        ValueError: the batch does not fit the device, or settings do not go together.
+        ValueError: the batch does not fit the device, settings do not go together, or every sample is NaN or infinite.
     """
     prepare_process()
     settings = config.sampling
     sampler, size = Sampler(model, settings, config.model.precision), settings.batch_size
     point = replace(settings.grid()[0], guidance_scale=max(settings.guidance_scale), num_inference_steps=1)
     try:
-        first = sampler([settings.negative_prompt] * size, range(size), point)[0]
+        drawn = sampler([settings.negative_prompt] * size, range(size), point)
+        require_finite(drawn)
+    except NotFiniteError as error:
+        raise ValueError(f"in a trial of one step at {point}, {error}") from error
     except torch.OutOfMemoryError as error:
         raise ValueError(f"--sampling.batch-size {size} does not fit the GPU ({error}): lower it") from error
     unet = sampler.pipeline.unet
     return {
-        "image_size": list(first.image.shape[:2]),
+        "image_size": list(drawn[0].image.shape[:2]),
         "device": unet.device.type,
         "precision": str(unet.dtype).removeprefix("torch."),
     }

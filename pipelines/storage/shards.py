@@ -35,6 +35,10 @@ class LostRowsError(RuntimeError):
     """The rows kept and rejected do not add up to the rows read."""
 
 
+class NothingKeptError(RuntimeError):
+    """Not one row of a stage came out."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """A fixed set of input rows, processed and committed together."""
@@ -225,3 +229,15 @@ def totals(records: list[Record]) -> tuple[int, int, dict[str, int]]:
     for record in records:
         rejected.update(record.rejected)
     return sum(r.rows for r in records), sum(r.kept for r in records), dict(sorted(rejected.items()))
+
+
+def require_kept(records: Iterable[Record], remedy: str) -> None:
+    """Check that a stage has made anything of its rows: total failure must not pass for an end.
+
+    Raises:
+        NothingKeptError: every row was rejected.
+    """
+    rows, kept, rejected = totals(list(records))
+    if rows and not kept:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in rejected.items())
+        raise NothingKeptError(f"all {rows} rows were rejected: {reasons}. {remedy}")

@@ -12,9 +12,10 @@ from ray.train.v2.api.exceptions import WorkerGroupError
 
 from jobs.command import parse, run
 from ldm3d.config import CorpusConfig, GenerateConfig
+from ldm3d.sampling.samples import NotFiniteError
 from ldm3d.training.guard import DivergedError
 from pipelines.storage.folder import Folder
-from pipelines.storage.shards import LostRowsError, TakenOverError
+from pipelines.storage.shards import LostRowsError, NothingKeptError, TakenOverError
 from pipelines.training.reader import BadRowError
 from pipelines.workers.audit import AuditError
 from tests import ROOT
@@ -48,6 +49,8 @@ def raising(error: BaseException):
         (ConnectionError("no route"), 1, "error: ConnectionError: no route\n"),
         (DivergedError("11 steps in a row"), 1, "error: 11 steps in a row\n"),
         (BadRowError("rgbd/train/00000.parquet, row 3"), 1, "error: rgbd/train/00000.parquet, row 3\n"),
+        (NothingKeptError("all 7 rows were rejected"), 1, "error: all 7 rows were rejected\n"),
+        (NotFiniteError("NaN for every sample"), 1, "error: NaN for every sample\n"),
         (LostRowsError("7 rows read, but 6 planned"), 1, "error: 7 rows read, but 6 planned\n"),
         (KeyboardInterrupt(), 130, "interrupted: the same command resumes from here\n"),
     ],

@@ -1,7 +1,10 @@
 """A person gets a prompt's samples as files that other programs open."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ldm3d.config import CaptionsConfig, GenerateConfig, GeneratorConfig, ModelConfig, SamplingConfig
@@ -9,6 +12,8 @@ from ldm3d.figures.contact_sheet import colour_depth
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.sampling.draw_prompt import draw_prompt
+from ldm3d.sampling.samples import NotFiniteError
+from ldm3d.sampling.text_to_rgbd import text_to_rgbd
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -79,3 +84,24 @@ def test_what_cannot_be_written_is_refused_and_a_dry_run_writes_nothing(model, t
             draw_prompt(config(model, output))
     assert draw_prompt(config(model, tmp_path / "dry"), dry_run=True)["config"]["prompt"] == "a red cube"
     assert not (tmp_path / "dry").exists()
+
+
+def test_black_pictures_of_a_model_that_gives_nan_are_not_written(model, tmp_path):
+    broken = load_base(ModelConfig(base=model.model[0]))
+    torch.nn.init.constant_(broken.unet.conv_out.bias, torch.nan)
+    save_pipeline(tmp_path / "broken", broken)
+    with pytest.raises(NotFiniteError, match="every sample"):
+        draw_prompt(config(GeneratorConfig(model=(str(tmp_path / "broken"),)), tmp_path / "pictures"))
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_of_samples_that_are_not_all_finite_the_others_are_written(model, tmp_path, monkeypatch, caplog):
+    def second_is_void(*arguments, **settings):
+        first, second = text_to_rgbd(*arguments, **settings)
+        return [first, replace(second, is_finite=False)]
+
+    monkeypatch.setattr("ldm3d.sampling.sampler.text_to_rgbd", second_is_void)
+    samples = draw_prompt(config(model, tmp_path))["samples"]
+    assert [(each["is_finite"], "image" in each) for each in samples] == [(True, True), (False, False)]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["000-both.png", "000-depth.png", "000.png"]
+    assert "for the samples of the seeds [6]" in caplog.text

@@ -12,7 +12,7 @@ from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.keys import make_key
 from ldm3d.schema import IMAGE
 from pipelines.evaluation.picture_set import PictureSet
-from pipelines.evaluation.picture_sets import open_sets
+from pipelines.evaluation.picture_sets import open_sets, without_pictures
 from pipelines.storage.folder import Folder
 
 SETTINGS = {"captions": {"seed": 3}, "sampling": {"eta": 0.5, "scheduler": "ddim"}, "precision": "fp32"}
@@ -52,6 +52,11 @@ def test_samples_are_a_set_for_each_point_that_has_any(tmp_path):
     assert found.columns == {"image": "image", "caption": "caption", "depth": "depth"}
     assert found.about == {"checkpoint": "abc", "training_step": None, "seed": 3, "sampling": SAMPLING, **POINT}
     assert found.parts[0].numbers.tolist() == [0, 1, 2]
+
+
+def test_a_point_whose_samples_were_all_rejected_is_named(tmp_path):
+    assert without_pictures(f"ours={samples(tmp_path / 'x')}") == ["ours/ddim-s5-n9"]
+    assert without_pictures(str(tmp_path)) == []
 
 
 def test_of_several_models_each_point_has_its_own_checkpoint_and_step(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from ldm3d.config import CaptionsConfig, GenerateConfig, GeneratorConfig, ModelConfig, SamplingConfig
 from ldm3d.images import decode_depth, decode_rgb
@@ -180,6 +181,14 @@ def test_a_trial_draws_a_full_batch_in_one_step_of_any_scheduler(config, plan, s
 def test_a_trial_says_what_the_model_does_not_take(config, plan, settings, message):
     with pytest.raises(ValueError, match=message):
         try_sampler(copy.copy(plan.model), replace(config, sampling=SamplingConfig(**settings)))
+
+
+def test_a_trial_refuses_a_model_that_gives_nan(config, plan):
+    model = copy.deepcopy(plan.model)
+    torch.nn.init.constant_(model.unet.conv_out.bias, torch.nan)
+    settings = SamplingConfig(height=16, width=16, batch_size=2)
+    with pytest.raises(ValueError, match=r"trial of one step at .* NaN or infinity for every sample \(2\)"):
+        try_sampler(model, replace(config, sampling=settings))
 
 
 def test_an_output_around_the_captions_is_refused(config, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import (
     LostRowsError,
+    NothingKeptError,
     Record,
     Shard,
     claim,
@@ -15,6 +16,7 @@ from pipelines.storage.shards import (
     finished,
     forget,
     redone_if_damaged,
+    require_kept,
     totals,
 )
 
@@ -109,3 +111,11 @@ def test_a_marker_of_an_earlier_version_is_read(output):
     output.write("_state/shards/train-00007.json", json.dumps(marker).encode())
     assert finished(output, [SHARD], FOLDERS) == {SHARD.name: done}
     assert done.device_seconds == 1.5
+
+
+def test_a_stage_that_made_nothing_of_its_rows_has_failed():
+    some, none = Record("a-0", 3, 1, {"timeout": 2}, {}), Record("a-1", 2, 0, {"generate_failed": 2}, {})
+    require_kept([some, none], "")
+    require_kept([], "")  # of no rows nothing is wanted
+    with pytest.raises(NothingKeptError, match=r"all 2 rows were rejected: generate_failed \(2\). Look"):
+        require_kept([none], "Look")
