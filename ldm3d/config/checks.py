@@ -48,6 +48,12 @@ def to_json(config: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
+def without_unset(values: dict[str, Any], **unset: Any) -> dict[str, Any]:
+    """Leave out settings that are at the value which stands for their absence: an output that was begun before there
+    was such a setting may then be continued."""
+    return {name: value for name, value in values.items() if name not in unset or value != unset[name]}
+
+
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Name nested values by their dotted path: {"a": {"b": 1}} -> {"a.b": 1}. An empty dict stays a value."""
     found: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, require_finite, require_least, to_json
+from ldm3d.config.checks import require, require_finite, require_least, to_json, without_unset
 from ldm3d.config.drawing import Drawing
 from ldm3d.config.places import FolderUrl, ModelPlace
 from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
@@ -35,14 +35,20 @@ class DenoisingLossConfig:
 
     prediction: Literal["checkpoint", "epsilon", "v_prediction"] = "checkpoint"
     """What the U-Net predicts; `checkpoint` follows the base model's scheduler."""
+    zero_terminal_snr: bool = False
+    """Rescale the noise schedule to end in pure noise, and sample with trailing steps (arXiv 2305.08891, sections 3.1
+    and 3.3); with `v_prediction` only. Very dark and very bright pictures can then be drawn."""
     min_snr_gamma: float | None = None
-    """Weight timesteps by min(SNR, gamma) (arXiv 2303.09556; 5 is usual); None weights all alike."""
+    """Weight timesteps by min(SNR, gamma) (arXiv 2303.09556; 5 is usual); None weights all alike. Pure noise has an
+    SNR of 0, and so a weight of 0."""
     offset_noise: float = 0.0
     """Standard deviation of a constant offset per latent channel, added to the noise (0.1 is usual)."""
     caption_dropout: float = 0.1
     """Share of captions replaced by the empty one, which classifier-free guidance requires."""
 
     def __post_init__(self) -> None:
+        zero, wanted = self.zero_terminal_snr, "False with epsilon, which says nothing about pure noise"
+        require(not zero or self.prediction != "epsilon", "loss.zero_terminal_snr", zero, wanted)
         gamma = self.min_snr_gamma
         require(gamma is None or gamma > 0, "loss.min_snr_gamma", gamma, "more than 0, or None")
         require(self.offset_noise >= 0, "loss.offset_noise", self.offset_noise, "0 or more")
@@ -121,5 +127,6 @@ class DiffusionConfig:
         """Return the settings that, with the contents of input, base and autoencoder, determine the weights."""
         left_out = ("input", "output", "workers", "watch", "samples", "model")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
+        values["loss"] = without_unset(values["loss"], zero_terminal_snr=False)
         values["loop"] = {name: value for name, value in values["loop"].items() if name not in PACING}
         return values

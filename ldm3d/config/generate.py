@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
-from ldm3d.config.checks import require, require_finite, require_least, to_json
+from ldm3d.config.checks import require, require_finite, require_least, to_json, without_unset
 from ldm3d.config.drawing import Drawing
 from ldm3d.config.named import named
 from ldm3d.config.places import FolderUrl, GridModelPlace
@@ -94,6 +94,11 @@ class SamplingConfig:
     guidance_rescale: float = Drawing.guidance_rescale
     """How far the standard deviation of a guided prediction is pulled back to that of the unguided one, 0 to 1 (arXiv
     2305.08891)."""
+    timestep_spacing: Literal["leading", "linspace", "trailing"] | None = None
+    """How steps are spread over the noise schedule; None leaves it to the model. `trailing` starts at its very end."""
+    zero_terminal_snr: bool = False
+    """Rescale the noise schedule to end in pure noise (arXiv 2305.08891, section 3.1), for a model of `v_prediction`
+    that was trained so but does not say it. What `train_diffusion` trains does."""
     eta: float | None = Drawing.eta
     """Share of fresh noise in each step of DDIM, 0 to 1; None leaves it to the scheduler."""
     negative_prompt: str = ""
@@ -167,4 +172,6 @@ class GenerateConfig:
     def identity(self) -> dict[str, Any]:
         """Return the settings that decide which rows come out; the content of captions and model decides the rest."""
         names = ("shard_samples", "captions", "sampling")
-        return {name: to_json(self)[name] for name in names} | {"precision": self.model.precision}
+        values = {name: to_json(self)[name] for name in names} | {"precision": self.model.precision}
+        values["sampling"] = without_unset(values["sampling"], timestep_spacing=None, zero_terminal_snr=False)
+        return values

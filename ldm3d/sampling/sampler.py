@@ -1,5 +1,6 @@
 """A model, set up for sampling as a configuration asks."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ class Sampler:
         """Take over `pipeline`: it is moved to the device and gets the configured scheduler."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.pipeline = pipeline.to(device, dtype_of(precision, device))
-        self.pipeline.scheduler = scheduler_of(config.scheduler, pipeline.scheduler)
+        self.pipeline.scheduler = scheduler_of(config, pipeline.scheduler)
         self.config = config
 
     def __call__(self, captions: Sequence[str], seeds: Sequence[int], point: SamplingPoint) -> list[Sample]:
@@ -49,8 +50,29 @@ class Sampler:
         return text_to_rgbd(self.pipeline, prompts, config.drawing(point), height=config.height, width=config.width)
 
 
-def scheduler_of(name: str, trained: Any) -> Any:
-    """Make the scheduler of a name in `SCHEDULERS`, with the noise schedule and prediction type of the trained one."""
+def scheduler_of(config: SamplingConfig, trained: Any) -> Any:
+    """Make the scheduler of the settings, with the noise schedule and prediction type of the trained one.
+
+    Raises:
+        ValueError: it cannot have them.
+    """
     import diffusers
 
-    return getattr(diffusers, SCHEDULERS[name]).from_config(trained.config)
+    kind = getattr(diffusers, SCHEDULERS[config.scheduler])
+    changes: dict[str, Any] = {}
+    if config.timestep_spacing:
+        changes["timestep_spacing"] = config.timestep_spacing
+    if config.zero_terminal_snr:
+        changes["rescale_betas_zero_snr"] = True
+    ends_in_noise = config.zero_terminal_snr or trained.config.get("rescale_betas_zero_snr")
+    if ends_in_noise and trained.config.prediction_type == "epsilon":
+        raise ValueError(
+            "the noise schedule ends in pure noise (zero terminal SNR), about which a model that predicts epsilon "
+            "says nothing: give a model of v_prediction, or leave out --sampling.zero-terminal-snr"
+        )
+    if ends_in_noise and "rescale_betas_zero_snr" not in inspect.signature(kind.__init__).parameters:
+        raise ValueError(
+            f"--sampling.scheduler {config.scheduler}: {kind.__name__} does not rescale the noise schedule to end in "
+            "pure noise (zero terminal SNR), which this model needs: give ddim or another scheduler"
+        )
+    return kind.from_config(trained.config, **changes)

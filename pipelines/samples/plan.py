@@ -15,7 +15,7 @@ from typing import Any, Self
 import pyarrow as pa
 import torch
 
-from ldm3d.config import GenerateConfig, SamplingPoint
+from ldm3d.config import GenerateConfig, SamplingConfig, SamplingPoint
 from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler, scheduler_of
@@ -63,7 +63,7 @@ class GeneratePlan:
         for name, place in model.named():
             opened = open_model(place, model.revision)
             for point in config.sampling.grid():
-                _check_steps(opened, point)
+                _check_steps(opened, config.sampling, point)
             generators.append(Generator.of(name if len(model.model) > 1 else "", place, model.revision, opened))
             first = first or opened
         assert first is not None
@@ -133,10 +133,11 @@ def try_sampler(model: RgbdPipeline, config: GenerateConfig) -> dict[str, Any]:
     }
 
 
-def _check_steps(model: RgbdPipeline, point: SamplingPoint) -> None:
-    """Raise ValueError if the scheduler does not take that many steps."""
+def _check_steps(model: RgbdPipeline, config: SamplingConfig, point: SamplingPoint) -> None:
+    """Raise ValueError if the scheduler does not suit the model, or does not take that many steps."""
+    scheduler = scheduler_of(config, model.scheduler)
     try:
-        require_steps(scheduler_of(point.scheduler, model.scheduler), point.num_inference_steps)
+        require_steps(scheduler, point.num_inference_steps)
     except ValueError as error:
         raise ValueError(
             f"--sampling.num-inference-steps with --sampling.scheduler {point.scheduler}: {error}"

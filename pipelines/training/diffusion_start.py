@@ -50,10 +50,23 @@ def make_unet(config: DiffusionConfig, start: DiffusionStart) -> "UNet2DConditio
 
 
 def scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler":
-    """Load the base's scheduler, with the prediction type of the trained U-Net."""
+    """Load the base's scheduler, with the prediction type and the noise schedule of the trained U-Net.
+
+    Raises:
+        ValueError: the schedule is to end in pure noise, but the U-Net predicts epsilon.
+    """
     scheduler = load_scheduler(model)
-    scheduler.register_to_config(prediction_type=NoiseSchedule.of(scheduler, config.loss.prediction).prediction)
-    return scheduler
+    prediction = NoiseSchedule.of(scheduler, config.loss.prediction).prediction
+    changes: dict[str, Any] = {"prediction_type": prediction}
+    if config.loss.zero_terminal_snr:
+        if prediction == "epsilon":
+            raise ValueError(
+                f"--loss.zero-terminal-snr: --model.base {model.base!r} predicts epsilon, which says nothing about "
+                "pure noise: add --loss.prediction v_prediction"
+            )
+        changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    changed: Any = type(scheduler).from_config(scheduler.config, **changes)
+    return changed  # type: ignore[no-any-return]  # from_config may return a pair, which is not asked for
 
 
 def identity_of(start: DiffusionStart) -> dict[str, Any]:

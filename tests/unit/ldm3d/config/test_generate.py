@@ -6,6 +6,8 @@ from jobs.command import parse
 from ldm3d.config import (
     ActorsConfig,
     CaptionsConfig,
+    DenoisingLossConfig,
+    DiffusionConfig,
     GenerateConfig,
     GeneratorConfig,
     SamplingConfig,
@@ -97,3 +99,13 @@ def test_only_what_changes_rows_is_part_of_the_identity():
 def test_a_value_out_of_range_is_named(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+def test_settings_that_earlier_versions_did_not_have_leave_the_identity_alone_until_they_are_used():
+    plain = GenerateConfig(input="in", output="out").identity()["sampling"]
+    assert not {"timestep_spacing", "zero_terminal_snr"} & plain.keys()
+    trailing = GenerateConfig(input="in", output="out", sampling=SamplingConfig(timestep_spacing="trailing"))
+    assert trailing.identity()["sampling"] == plain | {"timestep_spacing": "trailing"}
+    assert "zero_terminal_snr" not in DiffusionConfig(input="in", output="out").identity()["loss"]
+    loss = DenoisingLossConfig(zero_terminal_snr=True)
+    assert DiffusionConfig(input="in", output="out", loss=loss).identity()["loss"]["zero_terminal_snr"] is True

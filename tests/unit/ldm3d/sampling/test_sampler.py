@@ -1,15 +1,18 @@
 """A sample is the same in any company, with any scheduler that settings may name."""
 
+from dataclasses import replace
 from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 
 from ldm3d.config import ModelConfig, SamplingConfig, SamplingPoint
 from ldm3d.models.base import load_base
+from ldm3d.models.stable_diffusion import SCHEDULER
 from ldm3d.sampling.pipeline import RgbdPipeline
-from ldm3d.sampling.sampler import SCHEDULERS, Sampler
+from ldm3d.sampling.sampler import SCHEDULERS, Sampler, scheduler_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -82,3 +85,30 @@ def test_models_are_told_apart_by_all_that_decides_what_they_draw(toy_base):
         next(trained.unet.parameters()).add_(1e-3)
     predicting.scheduler.register_to_config(prediction_type="v_prediction")
     assert len({first, *(each.fingerprint() for each in (scaled, trained, predicting))}) == 4
+
+
+def velocity(trained_to_noise: bool = False) -> DDIMScheduler:
+    return DDIMScheduler(**SCHEDULER, prediction_type="v_prediction", rescale_betas_zero_snr=trained_to_noise)
+
+
+@pytest.mark.parametrize("name", sorted(set(SCHEDULERS) - {"heun"}))
+def test_schedules_that_end_in_pure_noise_are_sampled_from_their_end(toy_base, name):
+    """Whether the settings say so or the model does."""
+    settings = SamplingConfig(scheduler=name, timestep_spacing="trailing", zero_terminal_snr=True)
+    asked = scheduler_of(settings, velocity())
+    known = scheduler_of(replace(settings, zero_terminal_snr=False), velocity(trained_to_noise=True))
+    for scheduler in (asked, known):
+        scheduler.set_timesteps(4)
+        assert scheduler.timesteps[0] == 999
+        assert scheduler.alphas_cumprod[-1] < 1e-6  # some schedulers keep it above 0
+    pipeline = RgbdPipeline(load_base(ModelConfig(base=str(toy_base))))
+    pipeline.scheduler = velocity()
+    draw = Sampler(pipeline, replace(settings, height=16, width=16), "fp32")
+    assert draw(["a sphere"], [7], SamplingPoint(name, 3.0, 4))[0].is_finite
+
+
+def test_what_cannot_end_in_pure_noise_is_refused():
+    with pytest.raises(ValueError, match="predicts epsilon says nothing"):
+        scheduler_of(SamplingConfig(zero_terminal_snr=True), DDIMScheduler(**SCHEDULER))
+    with pytest.raises(ValueError, match="HeunDiscreteScheduler does not rescale"):
+        scheduler_of(SamplingConfig(scheduler="heun"), velocity(trained_to_noise=True))

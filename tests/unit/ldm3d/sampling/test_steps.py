@@ -4,6 +4,7 @@ import diffusers
 import pytest
 import torch
 
+from ldm3d.config import SamplingConfig
 from ldm3d.models.stable_diffusion import SCHEDULER
 from ldm3d.sampling.sampler import SCHEDULERS, scheduler_of
 from ldm3d.sampling.steps import require_steps
@@ -20,13 +21,13 @@ def trained() -> diffusers.DDIMScheduler:
 @pytest.mark.parametrize("steps", [1, 2, 50])
 def test_every_scheduler_takes_the_usual_numbers(name, steps, trained):
     state = torch.random.get_rng_state()
-    require_steps(scheduler_of(name, trained), steps)
+    require_steps(scheduler_of(SamplingConfig(scheduler=name), trained), steps)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("name", ["ddim", "dpmpp"])
 def test_the_largest_number_that_works_is_named_and_works(name, trained):
-    scheduler = scheduler_of(name, trained)
+    scheduler = scheduler_of(SamplingConfig(scheduler=name), trained)
     with pytest.raises(ValueError, match=r"num_inference_steps is 1000, wanted 1 to \d+") as refused:
         require_steps(scheduler, 1_000)
     largest = int(str(refused.value).split(" to ")[1].split(":")[0])
