@@ -153,6 +153,39 @@ def test_jpeg_xl_needs_our_reader():
     np.testing.assert_array_equal(decode_depth(encoded), EVERY)
 
 
+def transfer_function(jxl: bytes) -> int:
+    """The transfer function (ITU-T H.273) that a square, grey, 16-bit JPEG XL declares, from the bits of its header
+    (ISO/IEC 18181-1: SizeHeader, ImageMetadata, ColourEncoding)."""
+    start = jxl.index(b"jxlc") + 4
+    assert jxl[start : start + 2] == b"\xff\x0a"
+    left = int.from_bytes(jxl[start + 2 : start + 40], "little")
+
+    def take(*widths: int) -> list[int]:
+        nonlocal left
+        values = []
+        for width in widths:
+            values.append(left & (2**width - 1))
+            left >>= width
+        return values
+
+    def take_enum() -> int:
+        (kind,) = take(2)
+        return kind if kind < 2 else 2 + take(4)[0] if kind == 2 else 18 + take(6)[0]
+
+    assert take(1, 5, 3) == [1, 31, 1]  # small; 256 / 8 - 1; square
+    assert take(1, 1, 1, 2, 6) == [0, 0, 0, 3, 15]  # not default, no extras, integers of 15 + 1 bits
+    assert take(1, 2, 1) == [0, 0, 0]  # wide buffers, no further channels, no XYB
+    assert take(1, 1) == [0, 0]  # a colour encoding that is not the default, and not an ICC profile
+    assert (take_enum(), take_enum()) == (1, 1)  # grey, D65
+    assert take(1) == [0]  # no gamma, but:
+    return take_enum()
+
+
+def test_16_bit_jpeg_xl_says_that_it_is_linear():
+    """So browsers draw it brighter than the same numbers in PNG, which count as sRGB (13)."""
+    assert transfer_function(encode_depth(EVERY, "jxl")) == 8
+
+
 @pytest.fixture
 def corpus(tmp_path):
     """A row of `rgbd/v1`, opened by `datasets`."""
