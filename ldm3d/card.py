@@ -6,6 +6,12 @@ from typing import Any
 
 from ldm3d.config import flat
 
+_DEPTH_SAFELY = """**Depth has 16 bits**, which many calls destroy without a word. These keep them:
+`ldm3d.images.decode_depth(row["depth"]["bytes"])`, `numpy.asarray(picture)` where `datasets` or Pillow opened it,
+`cv2.imread(file, cv2.IMREAD_UNCHANGED)`, and torchvision's `v2.ToImage()` followed by
+`v2.ToDtype(torch.float32, scale=True)`. These do not: `picture.convert("RGB")` or `("L")`, bilinear `picture.rotate`,
+`datasets.Image(mode="RGB")`, `cv2.imread` without a flag, torchvision's `to_tensor`, saving JPEG, WebP or AVIF."""
+
 
 def content_name(content: Any) -> str:
     """Return 16 hex digits for JSON values that change with the content of a folder: the `name` of its card."""
@@ -45,6 +51,8 @@ contract `rgbd/v1`.{" `contact_sheet.png` shows some of them." if kept else ""}
 ```python
 datasets.load_dataset("parquet", data_files="rgbd/train/*.parquet")  # or pandas.read_parquet("rgbd/train")
 ```
+
+{_DEPTH_SAFELY}
 
 ## Depth labels
 

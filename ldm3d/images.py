@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ldm3d.decode.pixels import decode_jpeg
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_TIFF_MAGIC = (b"II*\x00", b"MM\x00*")  # little-endian, big-endian
 _JXL_MAGIC = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")  # codestream, container
 
 
@@ -57,8 +58,10 @@ def encode_depth(depth: NDArray[np.uint16], codec: Literal["png", "jxl"]) -> byt
 def decode_depth(encoded: bytes) -> NDArray[np.uint16]:
     """Decode a depth column's bytes, PNG or JPEG XL, to (H, W) uint16.
 
+    Also reads the TIFF that Hugging Face `datasets` makes of 16-bit pictures (`datasets.Image`).
+
     Raises:
-        ValueError: they are neither of the two, do not decode, or are not one channel of 16 bits.
+        ValueError: they are none of these, do not decode, or are not one channel of 16 bits.
     """
     depth: Any = None
     if encoded.startswith(_JXL_MAGIC):
@@ -68,11 +71,14 @@ def decode_depth(encoded: bytes) -> NDArray[np.uint16]:
             depth = imagecodecs.jpegxl_decode(encoded, numthreads=1)
         except imagecodecs.JpegxlError as error:
             raise ValueError(f"depth does not decode: {error}") from error
-    elif encoded.startswith(_PNG_MAGIC):
+    elif encoded.startswith((_PNG_MAGIC, *_TIFF_MAGIC)):
         import cv2
 
         depth = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
         got = "undecodable bytes" if depth is None else f"{depth.shape} {depth.dtype}"
-        raise ValueError(f"depth must be a 16-bit greyscale PNG or JPEG XL, got {got} ({encoded[:8].hex(' ')} ...)")
+        raise ValueError(
+            f"depth must be a 16-bit greyscale PNG, JPEG XL or TIFF, got {got} ({encoded[:8].hex(' ')} ...): "
+            "encode (H, W) uint16 by ldm3d.images.encode_depth"
+        )
     return depth  # type: ignore[no-any-return]

@@ -164,9 +164,10 @@ class DuplicatesConfig:
     """The second pass: images from different URLs that show the same picture."""
 
     remove: bool = True
-    """Reject exact duplicates (same bytes) and near-duplicates (similar perceptual hash)."""
+    """Reject exact duplicates (same bytes) and near-duplicates (similar perceptual hash, same colours)."""
     max_distance: int = 3
-    """Largest Hamming distance at which two 64-bit perceptual hashes count as the same picture; 0 to 7."""
+    """Largest Hamming distance at which two pictures with the same colours count as the same, by their 64-bit
+    perceptual hashes; 0 to 7."""
 
     def __post_init__(self) -> None:
         require(0 <= self.max_distance <= 7, "duplicates.max_distance", self.max_distance, "0 to 7 of 64 bits")

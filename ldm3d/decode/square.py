@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode.header import ImageHeader, check_header, read_header
 from ldm3d.decode.pixels import decode_upright, is_scalable
-from ldm3d.duplicates import perceptual_hash
+from ldm3d.duplicates.perceptual_hash import perceptual_hash
 from ldm3d.reject import Reason, Rejected
 
 _HASH_SIDE = 64  # pixels of the square's thumbnail, of which a perceptual hash sees 32
@@ -37,7 +37,7 @@ class SquareImage:
     """Pixels of the fetched image, after EXIF orientation."""
     original_height: int
     perceptual_hash: int
-    """Hash of the square before it was encoded (`ldm3d.duplicates`)."""
+    """Hash of the square before it was encoded (`ldm3d.duplicates.perceptual_hash`)."""
 
     def pack(self) -> bytes:
         """Return all of it as bytes, to be sent to another process."""

@@ -1,8 +1,8 @@
 """The second pass: rows that show the same picture as another row become rejects.
 
-Which rows go depends on the set of kept rows alone: of several rows with the same bytes, or with close perceptual
-hashes, the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row that goes never decides about
-another, so the pass can be killed and run again at any point.
+Which rows go depends on the set of kept rows alone: of several rows with the same bytes, or with near perceptual
+hashes and the same colours, the one with the smallest key stays (`pipelines.corpus.find_duplicates`). A row that goes
+never decides about another, so the pass can be killed and run again at any point.
 """
 
 import math
@@ -13,14 +13,25 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 from ray.data import Dataset
 
 from ldm3d.config import CorpusConfig
+from ldm3d.decode.pixels import decode_jpeg
+from ldm3d.duplicates.colours import coarse_colours
 from ldm3d.keys import positions_of
 from ldm3d.reject import Reason
 from ldm3d.schema import REJECT, RGBD, reject_rows
-from pipelines.corpus.find_duplicates import BLOCKS, SHA256, find_duplicates
+from pipelines.corpus.find_duplicates import (
+    BLOCKS,
+    OF_COLOURS,
+    SHA256,
+    Keys,
+    choose_duplicates,
+    find_alike,
+    keys_to_compare,
+)
 from pipelines.corpus.write_shards import RGBD_OPTIONS
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import row_groups
@@ -35,11 +46,14 @@ def remove_duplicates(config: CorpusConfig, owner: str, records: dict[str, Recor
     filled = [record for record in records.values() if record.kept]
     if not filled:
         return records
-    hashes = _by_tasks([{"name": record.name} for record in filled])
-    hashes = hashes.map_batches(partial(read_hashes, output_url=config.output), **BLOCKS)
-    count = sum(record.kept for record in filled)
-    found = find_duplicates(hashes, count, config.duplicates.max_distance)
-    if wait_for(found, "finding duplicates", config.cluster.no_progress_timeout_s).num_rows == 0:
+    names, patience_s = _by_tasks([{"name": record.name} for record in filled]), config.cluster.no_progress_timeout_s
+    hashes = names.map_batches(partial(read_hashes, output_url=config.output), **BLOCKS)
+    alike = find_alike(hashes, sum(record.kept for record in filled), config.duplicates.max_distance)
+    compared = keys_to_compare(alike)
+    wait_for(compared, "finding look-alikes", patience_s)
+    colours = names.map_batches(partial(read_colours, output_url=config.output, compared=compared), **BLOCKS)
+    found = choose_duplicates(alike, colours)
+    if wait_for(found, "choosing duplicates", patience_s).num_rows == 0:
         return records
     shards = _by_tasks([{"record": record.to_json()} for record in filled])
     moved = shards.map_batches(partial(move_duplicates, config=config, owner=owner, found=found), **BLOCKS)
@@ -59,6 +73,20 @@ def read_hashes(shards: pa.Table, output_url: str) -> Iterator[pa.Table]:
             rows = output.read_table(shard_file(name, "rgbd"), columns=["key", "perceptual_hash", "sha256"])
         digests = [bytes.fromhex(digest) for digest in rows["sha256"].to_pylist()]
         yield rows.replace_schema_metadata(None).set_column(2, "sha256", pa.array(digests, SHA256))
+
+
+def read_colours(shards: pa.Table, output_url: str, compared: "ray.ObjectRef[Keys]") -> Iterator[pa.Table]:
+    """Take the colours of some kept rows of shards, given by name, from their pictures. Yields `OF_COLOURS`."""
+    output, wanted = Folder(output_url), ray.get(compared)
+    for name in shards["name"].to_pylist():
+        file = shard_file(name, "rgbd")
+        with redone_if_damaged(output, name):
+            at = positions_of(output.read_table(file, columns=["key"])["key"].to_numpy(), wanted) >= 0
+            rows = output.read_table(file, columns=["key", "image"]).filter(pa.array(at)) if at.any() else None
+        if rows is not None:
+            jpegs = pc.struct_field(rows["image"], "bytes").to_pylist()
+            colours = [coarse_colours(decode_jpeg(jpeg, 8)[..., ::-1]).tobytes() for jpeg in jpegs]
+            yield pa.table([rows["key"].combine_chunks(), pa.array(colours, OF_COLOURS.types[1])], schema=OF_COLOURS)
 
 
 def move_duplicates(

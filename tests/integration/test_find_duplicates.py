@@ -7,8 +7,18 @@ import pyarrow as pa
 import ray
 
 from ldm3d.config import ClusterConfig
+from ldm3d.duplicates.colours import COLOURS
 from pipelines.corpus import find_duplicates as search
-from pipelines.corpus.find_duplicates import SHA256, find_duplicates, find_in
+from pipelines.corpus.find_duplicates import (
+    OF_COLOURS,
+    SHA256,
+    alike_in,
+    choose,
+    choose_duplicates,
+    compared,
+    find_alike,
+    keys_to_compare,
+)
 from pipelines.workers.session import configure_data
 
 
@@ -23,12 +33,26 @@ def random_rows(count: int) -> pa.Table:
     return pa.table({"key": keys, "perceptual_hash": hashes, "sha256": pa.array(digests, SHA256)})
 
 
+def colours_of(keys: np.ndarray) -> pa.Table:
+    """Colours that a key decides."""
+    colours = [bytes([90 if key % 3 == 0 else 160]) * COLOURS for key in keys.tolist()]
+    return pa.table([keys, pa.array(colours, pa.binary(COLOURS))], schema=OF_COLOURS)
+
+
+def found(parts: ray.data.Dataset, count: int) -> pa.Table:
+    alike = find_alike(parts, count, max_distance=1)
+    colours = colours_of(ray.get(keys_to_compare(alike)))
+    halves = [colours.slice(0, 100), colours.slice(100)]
+    return ray.get(choose_duplicates(alike, ray.data.from_arrow(halves)))
+
+
 def test_groups_on_the_cluster_find_what_one_task_finds(monkeypatch):
     configure_data(ClusterConfig())
     rows = random_rows(3_000)
     parts = ray.data.from_arrow([rows.slice(start, 500) for start in range(0, 3_000, 500)])
-    at_once = ray.get(find_duplicates(parts, 3_000, max_distance=1))
-    assert at_once.equals(find_in(rows, 1))
-    assert {True, False} == set(at_once["same"].to_pylist())
+    alike = alike_in(rows, 1)
+    expected = choose(alike, colours_of(compared(alike)))
+    assert {True, False} == set(expected["same"].to_pylist())
+    assert found(parts, 3_000).equals(expected)
     monkeypatch.setattr(search, "GROUP_ROWS", 1_000)
-    assert ray.get(find_duplicates(parts, 3_000, max_distance=1)).equals(at_once)
+    assert found(parts, 3_000).equals(expected)

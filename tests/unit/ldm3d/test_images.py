@@ -42,6 +42,26 @@ def test_png_depth_opens_as_16_bit_grey_elsewhere():
         np.testing.assert_array_equal(np.asarray(image), depth)
 
 
+def tiff(depth: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(depth).save(stream, "TIFF")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_16_bit_tiff_depth_is_read_as_it_is(order):
+    every = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
+    back = decode_depth(tiff(every.astype(order)))
+    assert back.dtype == np.uint16
+    np.testing.assert_array_equal(back, every)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.float32])
+def test_tiff_depth_of_another_type_is_refused_with_the_remedy(kind):
+    with pytest.raises(ValueError, match=rf"got \(4, 4\) {np.dtype(kind)} .*encode_depth"):
+        decode_depth(tiff(np.zeros((4, 4), kind)))
+
+
 @pytest.mark.parametrize("depth", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 1), np.uint16), np.zeros((4, 4))])
 @pytest.mark.parametrize("codec", ["png", "jxl"])
 def test_depth_that_is_not_16_bit_grey_is_refused(depth, codec):
@@ -52,7 +72,8 @@ def test_depth_that_is_not_16_bit_grey_is_refused(depth, codec):
 def test_what_is_not_encoded_depth_is_refused():
     depth = np.random.default_rng(0).integers(0, 65_536, (32, 32), dtype=np.uint16)
     shallow = cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1].tobytes()
-    for content in (b"", b"GIF89a", shallow, encode_depth(depth, "png")[:500], encode_depth(depth, "jxl")[:500]):
+    cut = [encoded[:500] for encoded in (encode_depth(depth, "png"), encode_depth(depth, "jxl"), tiff(depth))]
+    for content in (b"", b"GIF89a", shallow, *cut):
         with pytest.raises(ValueError, match="depth"):
             decode_depth(content)
 

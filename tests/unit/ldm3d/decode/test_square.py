@@ -18,7 +18,7 @@ from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode import SquareImage, make_square
 from ldm3d.decode.header import read_header
 from ldm3d.decode.square import prepare
-from ldm3d.duplicates import perceptual_hash
+from ldm3d.duplicates.perceptual_hash import perceptual_hash
 from ldm3d.images import decode_rgb
 from ldm3d.reject import Reason, Rejected
 from tests.builders.hashes import hamming

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ldm3d.duplicates import NO_HASH
+from ldm3d.duplicates.colours import COLOURS
+from ldm3d.duplicates.perceptual_hash import NO_HASH
 from pipelines.corpus import find_duplicates as groups_of
-from pipelines.corpus.find_duplicates import FOUND, find_in
+from pipelines.corpus.find_duplicates import ALIKE, FOUND, OF_COLOURS, alike_in, choose, compared
 
 
 def random_rows(count: int, seed: int) -> pa.Table:
@@ -33,18 +34,33 @@ def each(rows: pa.Table) -> Iterator[pa.Table]:
         yield rows.filter(pc.equal(rows["group"], group))
 
 
+def colours_of(keys: np.ndarray) -> pa.Table:
+    """Colours that a key decides: most rows have the same."""
+    levels = np.where(keys % 7 == 0, 90, 160).astype(np.uint8)
+    colours = [bytes([level]) * COLOURS for level in levels.tolist()]
+    return pa.table([keys, pa.array(colours, pa.binary(COLOURS))], schema=OF_COLOURS)
+
+
+def chosen(alike: pa.Table) -> pa.Table:
+    return choose(alike, colours_of(np.random.default_rng(0).permutation(compared(alike))))
+
+
+def found_at_once(rows: pa.Table, max_distance: int) -> pa.Table:
+    return chosen(alike_in(rows, max_distance))
+
+
 def found_in_groups(rows: pa.Table, groups: int, max_distance: int) -> pa.Table:
-    """`find_duplicates` of more than one group, without Ray."""
+    """`find_alike` of more than one group, without Ray."""
     judged = pa.concat_tables(map(groups_of.judge_bytes, each(groups_of.group_by_bytes(rows, groups))))
-    copies = pa.concat_tables(groups_of.group_by_looks(judged, groups, max_distance))
-    alike = [groups_of.compare_looks(part, groups, max_distance) for part in each(copies)]
-    return groups_of.join(groups_of.rejected(judged), pa.concat_tables([FOUND.empty_table(), *alike]))
+    copies = pa.concat_tables(groups_of.group_by_hashes(judged, groups, max_distance))
+    near = [groups_of.compare_hashes(part, groups, max_distance) for part in each(copies)]
+    return chosen(pa.concat_tables([ALIKE.empty_table(), groups_of.rejected(judged), *near]))
 
 
 @pytest.mark.parametrize(("groups", "max_distance"), [(7, 0), (7, 1), (2, 3), (7, 3), (40, 3), (3, 7)])
 def test_groups_find_what_one_task_finds(groups, max_distance):
     rows = random_rows(1_500, seed=groups)
-    at_once = find_in(rows, max_distance)
+    at_once = found_at_once(rows, max_distance)
     assert at_once["same"].to_pylist().count(True) > 100
     assert at_once["same"].to_pylist().count(False) > 50
     assert found_in_groups(rows, groups, max_distance).equals(at_once)
@@ -53,8 +69,8 @@ def test_groups_find_what_one_task_finds(groups, max_distance):
 def test_the_order_of_the_rows_does_not_matter():
     rows = random_rows(1_000, seed=5)
     shuffled = rows.take(np.random.default_rng(0).permutation(rows.num_rows))
-    assert find_in(shuffled, 3).equals(find_in(rows, 3))
-    assert found_in_groups(shuffled, 5, 3).equals(find_in(rows, 3))
+    assert found_at_once(shuffled, 3).equals(found_at_once(rows, 3))
+    assert found_in_groups(shuffled, 5, 3).equals(found_at_once(rows, 3))
 
 
 def test_groups_are_of_about_one_size():
@@ -62,13 +78,13 @@ def test_groups_are_of_about_one_size():
     rng = np.random.default_rng(0)
     keys, hashes = np.arange(40_000), rng.integers(0, 2**40, 40_000)
     judged = pa.table({"key": keys, "perceptual_hash": hashes, "kept": keys})
-    copies = pa.concat_tables(groups_of.group_by_looks(judged, 4, 0))
+    copies = pa.concat_tables(groups_of.group_by_hashes(judged, 4, 0))
     assert np.bincount(copies["group"].to_numpy(), minlength=4).min() > 9_000
 
 
 def test_rows_without_duplicates_or_hashes_are_all_kept():
     rows = random_rows(600, seed=1).slice(0, 1)
-    assert find_in(rows, 3).equals(FOUND.empty_table())
+    assert found_at_once(rows, 3).equals(FOUND.empty_table())
     digests = pa.array([b"a" * 32, b"b" * 32], pa.binary(32))
     flat = pa.table({"key": [3, 1], "perceptual_hash": [NO_HASH] * 2, "sha256": digests})
     assert found_in_groups(flat, 2, 3).equals(FOUND.empty_table())
