@@ -35,6 +35,7 @@ PARTS_OF = {
 # What entry points need of the rooms below the stages: the errors that have exit codes.
 ERRORS = {
     "pipelines.storage.shards.LostRowsError",
+    "pipelines.storage.shards.NothingKeptError",
     "pipelines.storage.shards.TakenOverError",
     "pipelines.training.reader.BadRowError",
     "pipelines.workers.audit.AuditError",
