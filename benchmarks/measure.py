@@ -24,6 +24,7 @@ RESULTS = Path("runs/benchmarks")
 SAMPLE_S = 0.1
 RATES = ("per_cpu_s", "per_s")
 HELP = {  # of the flags of all benchmarks
+    "batch": "pictures or samples in a batch; lower it where the memory of the card is too small",
     "dimensions": "features of a picture",
     "images": "pictures that are drawn by each side",
     "millions": "weights of the large checkpoint, in millions",
@@ -33,6 +34,7 @@ HELP = {  # of the flags of all benchmarks
     "real": "1 also measures the parts at Stable Diffusion's size, 0 leaves that out",
     "repeats": "how often everything is measured; results are medians",
     "samples": "samples that are drawn by each side",
+    "seconds": "how long each side is measured in each turn",
     "seed": "another seed gives other misfortunes",
     "size": "how much is measured: pictures, rows or trials, as described above",
     "steps": "steps of each measurement",
