@@ -60,5 +60,5 @@ lock:  ## resolve again and pin the result; then test, and commit constraints.tx
 freeze: $(READY)
 	$(VENV)/bin/pip freeze --exclude pip --exclude setuptools $(patsubst %,--exclude %,$(foreach each,$(DATA),$(firstword $(subst ==, ,$(each))))) > constraints.txt
 
-clean:  ## remove what runs and tools leave in the checkout
-	rm -rf runs build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove what the demo and tools leave in the checkout; your own outputs in runs/ stay
+	rm -rf runs/demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
