@@ -1,7 +1,8 @@
-"""A PNG or JPEG without what stands beside its pixels, for files whose profile, text or EXIF Pillow refuses.
+"""A PNG, JPEG or WebP without what stands beside its pixels, for files whose profile, text or EXIF Pillow refuses.
 
-Browsers show such files, and img2dataset keeps them. The parts that decide pixels stay: a PNG's critical chunks,
-transparency and frames; a JPEG's tables, frames and Adobe's colour transform.
+img2dataset keeps such files, and browsers show most. The parts that decide pixels stay: a PNG's critical chunks,
+transparency and frames; a JPEG's tables, frames and Adobe's colour transform; a WebP's picture, transparency or
+frames.
 """
 
 import struct
@@ -15,17 +16,26 @@ _SCAN = 0xDA  # begins the coded pixels
 _ADOBE = 0xEE  # APP14
 _EXIF = 0xE1  # APP1
 _COMMENT = 0xFE
+# Of WebP (RFC 9649): the chunks of a still picture and of an animation, and flags in the chunk that may come before.
+_STILL = (b"ALPH", b"VP8 ", b"VP8L")
+_ANIMATED = (b"ANIM", b"ANMF")
+_ANIMATION, _HAS_EXIF, _ALPHA = 0x02, 0x08, 0x10
 
 
 def barer(content: bytes) -> Iterator[bytes]:
     """Yield the file with EXIF alone beside the pixels, and then with nothing, as far as that is less."""
-    if not content.startswith((PNG, JPEG)):
+    if content.startswith(PNG):
+        without = _png
+    elif content.startswith(JPEG):
+        without = _jpeg
+    elif content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        without = _webp
+    else:
         return
-    without = _png if content.startswith(PNG) else _jpeg
     with_exif, bare = without(content, True), without(content, False)
-    if len(with_exif) < len(content):
+    if with_exif != content:
         yield with_exif
-    if len(bare) < len(with_exif):
+    if bare != with_exif:
         yield bare
 
 
@@ -55,3 +65,23 @@ def _jpeg(content: bytes, keeps_exif: bool) -> bytes:
             parts.append(content[at:end])
         at = end
     return b"".join([*parts, content[at:]])
+
+
+def _webp(content: bytes, keeps_exif: bool) -> bytes:
+    kept: tuple[bytes, ...] = _STILL
+    parts, start = [b"WEBP"], 12
+    if content[start : start + 4] == b"VP8X" and len(content) >= 30:
+        flags = content[20] & (_ANIMATION | _ALPHA) | (_HAS_EXIF if keeps_exif else 0)
+        parts.append(content[start:20] + bytes([flags, 0, 0, 0]) + content[24:30])
+        kept, start = (_ANIMATED if flags & _ANIMATION else _STILL), 30
+    seen, at = set(), start
+    while at + 8 <= len(content):
+        name, length = struct.unpack_from("<4sI", content, at)
+        end = at + 8 + length + length % 2
+        is_exif = keeps_exif and name == b"EXIF" and end <= len(content)
+        if (name in kept or is_exif) and (name == b"ANMF" or name not in seen):
+            parts.append(content[at:end])
+        seen.add(name)
+        at = end
+    body = b"".join(parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body

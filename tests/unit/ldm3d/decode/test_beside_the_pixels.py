@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,6 +79,61 @@ def test_of_a_jpeg_every_pixel_is_kept(name, mode):
     assert square(clean[:2] + segment + clean[2:]) == square(clean)
 
 
+def webp_chunk(name: bytes, body: bytes, length: int | None = None) -> bytes:
+    found = len(body) if length is None else length
+    return name + struct.pack("<I", found) + body + bytes(len(body) % 2)
+
+
+def webp(flags: int, *chunks: bytes) -> bytes:
+    """A WebP of 160 x 120 in the extended layout."""
+    canvas = (159).to_bytes(3, "little") + (119).to_bytes(3, "little")
+    body = b"WEBP" + webp_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + canvas) + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+ICC, ALPHA, EXIF, WEBP_XMP = 0x20, 0x10, 0x08, 0x04
+OTHERS = {  # what stands before the pixels, the flags that announce it, what stands behind them
+    "chunks that are announced and not there": (b"", ICC | EXIF | WEBP_XMP, b""),
+    "chunks that are there and not announced": (webp_chunk(b"ICCP", b"x"), 0, webp_chunk(b"XMP ", b"x")),
+    "transparency that is announced and not there": (b"", ALPHA, b""),
+    "reserved flags": (b"", 0xC1, b""),
+    "unknown chunks": (webp_chunk(b"JUNK", b"x"), 0, webp_chunk(b"more", b"xyz")),
+    "a broken profile": (webp_chunk(b"ICCP", b"x"), ICC, b""),
+    "a large profile and XMP": (webp_chunk(b"ICCP", bytes(BIG)), ICC | WEBP_XMP, webp_chunk(b"XMP ", b"a" * BIG)),
+    "no EXIF": (b"", EXIF, webp_chunk(b"EXIF", b"")),
+    "EXIF of zeros": (b"", EXIF, webp_chunk(b"EXIF", bytes(20))),
+    "EXIF beyond the end": (b"", EXIF, webp_chunk(b"EXIF", bytes(20), length=1_000)),
+    "EXIF of four gigabytes": (b"", EXIF, webp_chunk(b"EXIF", bytes(20), length=2**32 - 1)),
+    "EXIF longer than it says": (b"", EXIF, webp_chunk(b"EXIF", b"x" * 20, length=4)),
+    "EXIF without padding": (b"", EXIF | WEBP_XMP, webp_chunk(b"EXIF", b"xyz")[:-1] + webp_chunk(b"XMP ", b"x")),
+    "bytes behind the last chunk": (b"", 0, b"xyz"),
+    "frames of no animation": (webp_chunk(b"ANIM", bytes(6)), 0, webp_chunk(b"ANMF", bytes(16))),
+}
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("name", OTHERS)
+def test_of_a_webp_every_pixel_is_kept(name, lossless):
+    """All of these are files that img2dataset's own decoder reads."""
+    clean, (before, flags, behind) = saved("WEBP", lossless=lossless), OTHERS[name]
+    found = webp(flags, before, clean[12:], behind)
+    assert cv2.imdecode(np.frombuffer(found, np.uint8), cv2.IMREAD_UNCHANGED) is not None
+    assert square(found) == square(clean)
+
+
+def test_transparency_orientation_and_frames_of_a_webp_are_kept_without_the_rest():
+    image, exif, broken = picture("RGB"), Image.Exif(), webp_chunk(b"XMP ", b"x", length=1_000)
+    exif[0x0112] = 6
+    clean = io.BytesIO()
+    image.putalpha(128)
+    image.save(clean, "WEBP", exif=exif.tobytes())
+    found = square(webp(ALPHA | EXIF | WEBP_XMP, clean.getvalue()[30:], broken))
+    assert found == square(clean.getvalue())
+    assert (found.original_width, found.original_height) == (120, 160)
+    frames = saved("WEBP", save_all=True, append_images=[picture("L").convert("RGB")])
+    assert square(webp(frames[20], frames[30:], broken)) == square(frames)
+
+
 def test_transparency_is_kept_without_the_rest():
     clean = saved("PNG", "P", transparency=3)
     assert square(with_chunk(clean, XMP, b"IDAT")) == square(clean)
@@ -106,7 +162,7 @@ def test_a_tiff_is_turned_once(orientation):
     assert square(file.getvalue()) == square(plain.getvalue())
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_pixels_that_are_damaged_are_rejected_as_before(kind):
     content = saved(kind)
     with pytest.raises(Rejected):
