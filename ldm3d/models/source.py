@@ -45,7 +45,9 @@ class Source:
             ) from error
 
     def load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
-        """Load a part with `kind.from_pretrained`, which alone fills missing weights at random and merely warns.
+        """Load a part with `kind.from_pretrained`, and check what it found.
+
+        Missing weights it merely logs, and leaves on the meta device or uninitialised.
 
         Raises:
             ValueError: weights are missing, or not stored as safetensors.

@@ -8,9 +8,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import ray
 from ray.data import DataContext
+from ray.exceptions import AuthenticationError
 
 from ldm3d.config import ActorsConfig, ClusterConfig, WorkersConfig
 
@@ -25,7 +27,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
     A process that is connected stays so. This is the only `ray.init` outside tests.
 
     Raises:
-        ValueError: no cluster answers.
+        ValueError: no cluster answers or takes us in, or none can be started here.
     """
     if not ray.is_initialized():
         address = config.address or os.environ.get("RAY_ADDRESS")
@@ -34,8 +36,19 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
         try:
             with _same_sigterm():
                 ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
-        except ConnectionError as error:
-            raise ValueError(f"no Ray cluster at {address!r}: {error}") from error
+        except (ConnectionError, AuthenticationError) as error:
+            raise ValueError(
+                f"no Ray cluster at {address!r}: {error}. If it wants a token (RAY_AUTH_MODE is "
+                f"{os.environ.get('RAY_AUTH_MODE', 'not set')}): set RAY_AUTH_MODE=token, else Ray sends none, and "
+                "give the cluster's token in RAY_AUTH_TOKEN, in the file RAY_AUTH_TOKEN_PATH, or in ~/.ray/auth_token"
+            ) from error
+        except OSError as error:
+            if ".ray" not in Path(str(error.filename)).parts:
+                raise
+            raise ValueError(
+                f"Ray keeps the token of a cluster on this machine in ~/.ray, which cannot be written ({error}): "
+                "set HOME to a folder that can"
+            ) from error
     # Ray Data leaves the actors of a failed run of this process, and their GPUs, to the garbage collector.
     gc.collect()
     if not isinstance(config, WorkersConfig):

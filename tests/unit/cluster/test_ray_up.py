@@ -1,8 +1,11 @@
 """cluster/ray-up has what Ray and AWS take, in groups of a fixed size."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from tests.builders.cluster_files import AWS
+from tests.builders.cluster_files import AWS, CLUSTER
 
 
 def test_ray_up_takes_the_file():
@@ -12,6 +15,20 @@ def test_ray_up_takes_the_file():
     validate_config(config)
     commands = config["head_setup_commands"] + config["worker_setup_commands"]
     assert commands == []  # Ray's defaults install a Ray of another version
+
+
+def test_every_node_has_the_token_and_the_mode_in_which_it_is_used():
+    from ray._private.authentication.authentication_token_setup import _get_default_token_path
+
+    dockerfile = (CLUSTER / "image/Dockerfile").read_text()
+    (home,) = re.findall(r"^ENV HOME=(\S+)$", dockerfile, re.MULTILINE)
+    (place,) = AWS["file_mounts"]
+    assert Path(home, _get_default_token_path().relative_to(Path.home())) == Path(place)
+    assert AWS["file_mounts"][place] == "~/.ray/auth_token"
+    assert "--env RAY_AUTH_MODE=token" in AWS["docker"]["run_options"]
+    readme = (CLUSTER / "README.md").read_text()
+    assert readme.index("ray get-auth-token --generate") < readme.index("export RAY_AUTH_MODE=token")
+    assert readme.index("export RAY_AUTH_MODE=token") < readme.index("ray up cluster/ray-up/aws.yaml")
 
 
 @pytest.mark.parametrize("group", AWS["available_node_types"])

@@ -1,15 +1,21 @@
 """A cluster that is not there is said to be so at once, before Ray starts to wait for it."""
 
+import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 import ray
+from ray.exceptions import AuthenticationError
 
 from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig
 from pipelines.corpus.graph import allow_for_slow_hosts
 from pipelines.workers.resources import Pool
 from pipelines.workers.session import configure_data, connect
+from tests import ROOT
 
 
 @pytest.fixture
@@ -67,6 +73,44 @@ def test_no_cluster_to_be_found_is_a_refusal(joined, monkeypatch):
     monkeypatch.setattr(ray, "init", find_none)
     with pytest.raises(ValueError, match="no Ray cluster at 'auto': Could not find"):
         connect(ClusterConfig(address="auto"))
+
+
+@pytest.mark.parametrize("kind", [ConnectionError, AuthenticationError])
+@pytest.mark.parametrize(("mode", "found"), [(None, "not set"), ("token", "token")])
+def test_a_cluster_that_wants_a_token_is_told_by_the_mode_and_the_token(joined, kind, mode, found, monkeypatch):
+    """Ray says "Failed to connect" where it sent a wrong token, or, for lack of the mode, none."""
+
+    def refuse(**_):
+        raise kind("no")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if mode:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    told = f"at 'auto': no.*RAY_AUTH_MODE is {found}.*set RAY_AUTH_MODE=token.*RAY_AUTH_TOKEN"
+    with pytest.raises(ValueError, match=re.compile(told, re.DOTALL)):
+        connect(ClusterConfig(address="auto"))
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    """Ray's own code writes the token of a new cluster; it gets no further."""
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "home").write_text("a file")
+    script = "from pipelines.workers.session import connect; from ldm3d.config import ClusterConfig as C; connect(C())"
+    environment = os.environ | {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stderr.splitlines()[-1].startswith("ValueError: Ray keeps the token of a cluster on this machine in")
+    assert "set HOME to a folder that can" in done.stderr
+
+
+def test_another_failure_to_start_keeps_its_own_error(joined, monkeypatch):
+    def fail(**_):
+        raise OSError(28, "No space left on device", "/tmp/ray")
+
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(OSError, match="No space left"):
+        connect(ClusterConfig())
 
 
 def test_joining_a_cluster_leaves_a_handler_of_sigterm_in_place(joined, monkeypatch):
