@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.rows.metadata import Columns, passed_over, recognise
-from pipelines.storage.folder import Folder, concurrently
+from pipelines.storage.folder import Folder, concurrently, is_damage
 from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import readable
 
@@ -36,14 +36,15 @@ def read_input(config: CorpusConfig) -> MetadataInput:
         ValueError: there is no parquet file, one cannot be read, or its columns do not suffice for the selection.
     """
     folder = Folder(config.input)
-    if not folder.exists():
-        raise ValueError(f"--input {config.input!r} does not exist; wanted a parquet file or a folder of them")
     with readable(config.input):
+        if not folder.exists():
+            raise ValueError(f"--input {config.input!r} does not exist; wanted a parquet file or a folder of them")
         sizes = folder.sizes() if folder.is_file() else input_files(folder, "--input", (".parquet",))
     names = list(sizes)
     if not names:
         raise ValueError(f"--input {config.input!r} holds no .parquet file; wanted LAION-style metadata")
-    footers = concurrently(partial(_read_footer, folder), names)
+    with readable(config.input):
+        footers = concurrently(partial(_read_footer, folder), names)
     files = [(name, sizes[name], rows) for name, (rows, _) in zip(names, footers, strict=True)]
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
@@ -63,11 +64,18 @@ def read_input(config: CorpusConfig) -> MetadataInput:
 
 
 def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
-    """Read how many rows a parquet file holds, and the names of its columns."""
+    """Read how many rows a parquet file holds, and the names of its columns.
+
+    Raises:
+        ValueError: it is no parquet file.
+        OSError: the store fails.
+    """
     try:
         with folder.parquet_file(name) as file:
             return file.metadata.num_rows, file.schema_arrow.names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: of column names
+        if isinstance(error, OSError) and not is_damage(error):
+            raise
         raise ValueError(
             f"--input: {folder.path(name)} is not a readable parquet file ({error}): give parquet files, or download "
             "it again"

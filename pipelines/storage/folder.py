@@ -36,6 +36,8 @@ S3_OPTIONS: dict[str, Any] = {
 }
 WRITER: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}  # readers notice a flipped bit
 DRAFT = re.compile(r"(^|/)\.[^/]+\.[0-9a-f]{32}\.tmp$")  # how `_beside` names a file until it is complete
+HUB_TOKEN = ": set HF_TOKEN to the token of an account that has access (granted on its page), here and on every node"
+FOLDER_MARKERS = ("/", "_$folder$")  # empty objects that consoles and Hadoop make to stand for folders
 S3_RETRIES = 3  # s3fs's own, around those above (its default is 5): throttled requests, broken answers
 
 
@@ -64,7 +66,8 @@ class Folder:
         if not url:  # fsspec would take it for the current folder
             raise ValueError("an empty path was given; wanted a folder, local or s3:// (is a variable unset?)")
         protocol = fsspec.core.split_protocol(url)[0]
-        is_s3 = protocol in ("s3", "s3a")
+        is_s3, self._is_http = protocol in ("s3", "s3a"), protocol in ("http", "https")
+        self._remedy = HUB_TOKEN if protocol == "hf" else ""
         try:
             self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **(_s3_options() if is_s3 else {}))
         except ImportError as error:
@@ -79,6 +82,8 @@ class Folder:
         if is_s3:
             self.fs.retries = S3_RETRIES
             self._failures = _s3_failures()
+        elif self._is_http:
+            self._failures = _http_failures()
         self.is_local = isinstance(self.fs, LocalFileSystem)
         self.root = os.path.normpath(root) if self.is_local else root.rstrip("/")
         self.url = self.root if self.is_local else url.rstrip("/")
@@ -195,14 +200,23 @@ class Folder:
             self.fs.rm_file(self.path(name))
 
     def sizes(self, name: str = "", suffix: str = "") -> dict[str, int]:
-        """Map every file below a folder, by relative path, to its size in bytes. Empty where there is no folder."""
+        """Map every file below a folder, by relative path, to its size in bytes. Empty where there is no folder.
+
+        Raises:
+            ValueError: a web server has the folder, which does not list its files and takes none.
+        """
+        if self._is_http:
+            raise ValueError(
+                f"{self.url!r} is on a web server, which does not list or take files: download it, or give its place "
+                "on s3://, hf:// (hf://datasets/OWNER/NAME/FILE for a data set of Hugging Face) or another store"
+            )
         with self._named(name):
             found: dict[str, dict[str, Any]] = self.fs.find(self.path(name), detail=True)
         start = len(self.root) + 1
         return {
             path[start:]: int(info["size"])
             for path, info in found.items()
-            if path.endswith(suffix) and not path.endswith("/")  # consoles make such an object for an empty folder
+            if path.endswith(suffix) and not path.endswith(FOLDER_MARKERS)
         }
 
     def parquet_file(self, name: str, **options: Any) -> pq.ParquetFile:
@@ -245,11 +259,17 @@ class Folder:
         """Turn every failure of a store into an OSError, and name the file in it and in Arrow's errors."""
         try:
             yield
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, *self._failures) as error:
+            failure: BaseException = error
+            if isinstance(error, FileNotFoundError) and error.__cause__ and _status(error.__cause__) not in (404, 410):
+                failure = error.__cause__  # fsspec calls a file absent, too, that a web server or hub does not show
+            told = f"{self.url}/{name}: {' '.join(str(failure).split())}"
+            if _status(failure) in (401, 403):
+                raise PermissionError(errno.EACCES, told + self._remedy) from error
+            if isinstance(failure, self._failures):
+                raise OSError(errno.EIO, told) from error
             error.add_note(f"{self.url}/{name}")  # a store says "Access Denied" and nothing else
             raise
-        except self._failures as error:
-            raise OSError(errno.EIO, f"{self.url}/{name}: {error}") from error
 
 
 def concurrently(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -273,6 +293,19 @@ def _s3_failures() -> tuple[type[Exception], ...]:
     from botocore.exceptions import BotoCoreError
 
     return BotoCoreError, ClientError
+
+
+def _http_failures() -> tuple[type[Exception], ...]:
+    from aiohttp import ClientError
+
+    return (ClientError,)
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the status in the answer that an error stands for: as aiohttp has it, or as Hugging Face's hub."""
+    response = getattr(error, "response", None)
+    found: int | None = getattr(error, "status", None) or getattr(response, "status_code", None)
+    return found
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The corpus stage on an S3 service with bad days: the same rows as on a disk, or a clear error in bounded time."""
 
 import itertools
+import logging
 import threading
 import time
 import traceback
@@ -17,6 +18,8 @@ from s3fs import S3FileSystem
 from ldm3d.config import CorpusConfig
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
+from pipelines.storage.input_files import input_files
+from pipelines.storage.run import check_folders
 from tests.integration.flaky_s3 import FAULTS, FlakyS3
 
 pytestmark = pytest.mark.timeout(400)  # two whole corpora are made before the first test
@@ -184,9 +187,19 @@ def test_names_are_taken_as_they_are(bucket, name):
     assert folder.sizes() == {"m1/aXbY.json": 8}
 
 
-def test_a_folder_made_in_a_console_is_empty(bucket):
-    bucket.fs.call_s3("put_object", Bucket="corpora", Key="console/")
-    assert Folder(f"{BUCKET}/console/").sizes() == {}
+@pytest.mark.parametrize("marker", ["/", "_$folder$"])
+def test_the_markers_of_folders_are_neither_data_nor_in_the_way_of_an_output(bucket, marker, caplog):
+    """As consoles and Hadoop make them."""
+    caplog.set_level(logging.INFO)
+    for folder in ("marked", "marked/part.parquet"):
+        bucket.fs.call_s3("put_object", Bucket="corpora", Key=folder + marker)
+    marked = Folder(f"{BUCKET}/marked/")
+    assert marked.sizes() == {}
+    check_folders("elsewhere", marked.url, "rebuild_corpus")
+    bucket.write("marked/part.parquet/0.parquet", b"12")
+    assert input_files(marked, "--input", (".parquet",)) == {"part.parquet/0.parquet": 2}
+    assert "skipped" not in caplog.text
+    marked.delete("part.parquet")
 
 
 def test_the_keys_of_a_shard_are_read_without_its_pictures(s3, bucket):
