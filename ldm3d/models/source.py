@@ -1,13 +1,17 @@
 """Where weights come from: a folder in diffusers layout, or a hub id."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
+
+HALF = "fp16"  # as diffusers and transformers call this variant in names of files
 
 
 @dataclass(frozen=True)
@@ -47,23 +51,40 @@ class Source:
     def load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
         """Load a part with `kind.from_pretrained`, and check what it found.
 
-        Missing weights it merely logs, and leaves on the meta device or uninitialised.
+        Missing weights it merely logs, and leaves on the meta device or uninitialised. Weights of the variant fp16,
+        `*.fp16.safetensors`, are read where there are no others.
 
         Raises:
             ValueError: weights are missing, or not stored as safetensors.
         """
         with self.explained(part):
-            network, found = kind.from_pretrained(
-                self.model,
-                subfolder=part,
-                revision=self.revision,
-                dtype=dtype,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
+            network, found = self._read(kind, part, dtype)
         if missing := sorted(found["missing_keys"]):
             raise ValueError(
                 f"{self.name}: its {part} lacks weights ({len(missing)}, {missing[0]} first): "
                 "the file is cut short or of another model; fetch it again"
             )
         return network.eval()
+
+    def _read(self, kind: Any, part: str, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+        """Return the network, and what was found of its weights."""
+        read: Callable[..., tuple[Any, dict[str, Any]]] = partial(
+            kind.from_pretrained,
+            self.model,
+            subfolder=part,
+            revision=self.revision,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+        names = [file.name for file in Path(self.model, part).glob("*.safetensors")]
+        if names:
+            return read(variant=HALF if all(f".{HALF}" in name for name in names) else None)
+        try:
+            return read()
+        except OSError as error:  # of an id on the hub, this is how the files that it has are known
+            if "have a file named" not in str(error):
+                raise
+            with suppress(OSError):
+                return read(variant=HALF)
+            raise

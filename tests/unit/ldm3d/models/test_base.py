@@ -95,6 +95,36 @@ def test_weights_are_float32_unless_asked_for_otherwise(made, tmp_path):
         assert {loaded.vae.dtype, loaded.unet.dtype, loaded.text_encoder.dtype} == {dtype}
 
 
+def as_variant(folder):
+    for file in list(folder.rglob("*.safetensors")):
+        file.rename(file.with_name(file.name.replace(".safetensors", ".fp16.safetensors")))
+
+
+@pytest.mark.parametrize("place", ["folder", "hub"])
+def test_weights_of_which_only_the_half_variant_is_there_are_loaded(made, base, place, tmp_path, monkeypatch):
+    as_variant(base)
+    name = str(base)
+    if place == "hub":  # in its cache, as no hub is asked here
+        name, commit, cached = "a/half", "1" * 40, tmp_path / "hub/models--a--half"
+        shutil.copytree(base, cached / "snapshots" / commit)
+        (cached / "refs").mkdir()
+        (cached / "refs/main").write_text(commit)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for load in PARTS.values():
+        found, wanted = load(model(name)), load(model(made))
+        found, wanted = (each[0] if isinstance(each, tuple) else each for each in (found, wanted))
+        assert fingerprint_of_network(found) == fingerprint_of_network(wanted)
+
+
+def test_whole_weights_are_preferred_and_if_damaged_not_replaced_by_the_variant(made, base):
+    others = {name: weight + 1 for name, weight in load_file(weights_of(base, "unet")).items()}
+    save_file(others, base / "unet/diffusion_pytorch_model.fp16.safetensors")
+    assert fingerprint_of_network(load_unet(model(base))) == fingerprint_of_network(load_unet(model(made)))
+    weights_of(base, "unet").write_bytes(b"no weights")
+    with pytest.raises(ValueError, match="its unet did not load"):
+        load_unet(model(base))
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_file_that_lacks_a_weight_is_refused_not_filled_with_random_numbers(base, part):
     weights = load_file(weights_of(base, part))
