@@ -32,8 +32,8 @@ CLASSES = {
 # The sample size of Stable Diffusion v1, 512 pixels.
 SAMPLE_SIZE = 64
 
-# How Stable Diffusion is sampled. Configurations from 2022 leave it out, and DDIM's own defaults differ.
-SAMPLING = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
+# How Stable Diffusion is sampled, whatever a configuration from 2022 says; diffusers' pipelines correct the same.
+CORRECTED = {"clip_sample": False, "steps_offset": 1}
 
 
 def check_base(model: ModelConfig, setting: str = BASE) -> None:
@@ -61,6 +61,11 @@ def check_base(model: ModelConfig, setting: str = BASE) -> None:
         text = CLIPTextConfig.from_pretrained(model.base, subfolder="text_encoder", revision=revision)
     _check_autoencoder(source, vae, model.channels)
     _check_unet(source, unet, latent_channels=vae["latent_channels"], text_width=text.hidden_size)
+    if getattr(text, "use_attention_mask", False):
+        raise ValueError(
+            f"{source.name}: its text_encoder has use_attention_mask, wanted one that reads padding, too: give Stable "
+            "Diffusion v1.x or 2.x, or LDM3D"
+        )
 
 
 def fingerprint_of_base(model: ModelConfig) -> str:
@@ -138,7 +143,9 @@ def load_scheduler(model: ModelConfig, setting: str = BASE) -> "DDIMScheduler":
     check_base(model, setting)
     with _source(model, setting).explained("scheduler"):
         stored = DDIMScheduler.load_config(model.base, subfolder="scheduler", revision=model.revision)
-    scheduler: DDIMScheduler = DDIMScheduler.from_config(stored, **SAMPLING)
+    if stored.get("_class_name") != "DDIMScheduler":  # whose own default is True; Stable Diffusion's is that of PNDM
+        stored = {"set_alpha_to_one": False} | stored
+    scheduler: DDIMScheduler = DDIMScheduler.from_config(stored, **CORRECTED)
     return scheduler
 
 

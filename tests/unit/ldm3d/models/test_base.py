@@ -179,6 +179,7 @@ def test_what_is_not_stable_diffusion_is_refused_before_any_weights_are_read(bas
         "reads text of width 2048": ("unet/config.json", {"cross_attention_dim": 2048}),
         "shift_factor 0.1": ("vae/config.json", {"shift_factor": 0.1}),
         "latents_mean": ("vae/config.json", {"latents_mean": [0.0] * 4}),
+        "use_attention_mask": ("text_encoder/config.json", {"use_attention_mask": True}),
     }
     for message, (file, values) in wrong.items():
         before = (base / file).read_text()

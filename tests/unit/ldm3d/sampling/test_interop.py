@@ -1,6 +1,7 @@
 """Models go to diffusers and back: the same weights draw the same latents on either side."""
 
 import json
+import shutil
 from pathlib import Path
 
 import diffusers
@@ -75,6 +76,42 @@ def test_what_we_save_draws_the_same_latents_in_diffusers(folder, name):
     for pipeline in (mine, theirs):
         pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config)
     assert_same(ours(mine), latents_of(theirs))
+
+
+UNSAID = dict.fromkeys(("steps_offset", "clip_sample", "set_alpha_to_one", "prediction_type", "timestep_spacing"))
+OLD = {  # part -> changes of its configuration; None drops a setting
+    "schedule of 2022": {"scheduler": UNSAID | {"thresholding": None, "rescale_betas_zero_snr": None}},
+    "another offset": {"scheduler": {"steps_offset": 2}},
+    "clipped samples": {"scheduler": {"clip_sample": True}},
+    "an alpha of one": {"scheduler": {"set_alpha_to_one": True}},
+    "no alpha": {"scheduler": {"set_alpha_to_one": None}},
+    "betas of its own": {"scheduler": {"trained_betas": [0.001 + n / 100_000 for n in range(1_000)]}},
+    "no terminal signal": {
+        "scheduler": {
+            "rescale_betas_zero_snr": True,
+            "timestep_spacing": "trailing",
+            "prediction_type": "v_prediction",
+        }
+    },
+    "autoencoder of 2022": {"vae": {"scaling_factor": None, "force_upcast": None}},
+    "half the size": {"unet": {"_diffusers_version": "0.7.2", "sample_size": 8}},
+    "half the size, from source": {"unet": {"_diffusers_version": "0.8.0.dev0", "sample_size": 8}},
+    "a small U-Net of 0.9": {"unet": {"_diffusers_version": "0.9.0.dev0", "sample_size": 8}},
+    "a small U-Net of no version": {"unet": {"_diffusers_version": None, "sample_size": 8}},
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_what_diffusers_pipelines_correct_in_old_configurations_is_corrected_here(toy_base, name, tmp_path):
+    folder = shutil.copytree(toy_base, tmp_path / "base")
+    for part, changes in OLD[name].items():
+        file = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+        changed = json.loads(file.read_text()) | changes
+        file.write_text(json.dumps({key: value for key, value in changed.items() if value is not None}))
+    mine, theirs = RgbdPipeline.from_pretrained(str(folder)), of_parts(folder)
+    assert_same(ours(mine), latents_of(theirs))
+    assert mine.unet.config.sample_size == theirs.unet.config.sample_size
+    assert mine.vae.config.scaling_factor == theirs.vae.config.scaling_factor
 
 
 def test_what_diffusers_draws_of_it_is_decoded_here_to_image_and_depth(folder):
