@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,6 +23,13 @@ def fingerprint_of_folder(folder: Path) -> str:
 def fingerprint_of(*parts: object) -> str:
     """Return SHA-256, in hex, of plain values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def settings_of(part: Any) -> dict[str, str]:
+    """Return the settings of a model or image processor of transformers, without those that say where it lies and what
+    wrote it."""
+    passing = ("_name_or_path", "architectures", "dtype", "transformers_version")
+    return {name: str(value) for name, value in sorted(part.to_dict().items()) if name not in passing}
 
 
 def fingerprint_of_network(network: nn.Module) -> str:

@@ -64,7 +64,7 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
         try_networks, plan.networks, config, pool=pool, patience_s=patience_s, name="the networks that measure"
     )
     plan = plan.with_networks(tried["fingerprints"], tried["judges"])
-    run, started = _run_of(plan), time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    run, started = run_of(plan), time.strftime("%Y-%m-%dT%H:%M:%S%z")
     logger.info("%s on %s; run %s", pool, tried["device"], run)
     if dry_run:
         sets = {each.label: {"pictures": each.pictures.rows, "role": each.role} for each in plan.subjects}
@@ -80,11 +80,12 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
     return finish(plan, results, pool, {"producer": "evaluate", "code": code_version()})
 
 
-def _run_of(plan: EvaluatePlan) -> str:
+def run_of(plan: EvaluatePlan) -> str:
     """Name a run by everything that decides its numbers, so that the same numbers have the same name."""
     sets = {each.label: [each.pictures.fingerprint, each.look(plan.config)] for each in plan.subjects}
     settings = to_json(plan.config)
-    names = ("metrics", "pictures", "inception", "clip", "depth")
+    names = ["metrics", "pictures", "inception", "clip", "depth"]
+    names += ["dinov2"] if "fd_dinov2" in plan.config.metrics else []  # runs without it keep the name they always had
     deciding = {name: {k: v for k, v in _dict(settings[name]).items() if k not in NOT_IN_NAME} for name in names}
     keys = hashlib.sha256(plan.keys.tobytes()).hexdigest() if plan.keys is not None else None
     return fingerprint_of(sets, plan.fingerprints, plan.autoencoders, deciding, keys)[:16]

@@ -28,6 +28,7 @@ from ldm3d.config.drawing import Drawing
 from ldm3d.config.evaluate import (
     ClipConfig,
     DepthConfig,
+    Dinov2Config,
     EvaluateConfig,
     InceptionConfig,
     PicturesConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "DepthConfig",
     "DiffusionConfig",
     "DiffusionModelConfig",
+    "Dinov2Config",
     "DownloadConfig",
     "Drawing",
     "DuplicatesConfig",

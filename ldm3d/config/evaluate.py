@@ -8,7 +8,7 @@ from ldm3d.config.autoencoder import PerceptualConfig
 from ldm3d.config.checks import require, require_finite, require_least
 from ldm3d.config.places import FolderUrl, ModelPlace, NamedFolderUrl, NamedModelPlace
 
-Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder"]
+Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder", "fd_dinov2"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,22 @@ class ClipConfig:
     def __post_init__(self) -> None:
         require(self.model != "", "clip.model", self.model, "a path, model id or conse")
         require(self.batch_size >= 1, "clip.batch_size", self.batch_size, "1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dinov2Config:
+    """The network behind FD-DINOv2 (arXiv 2306.04675)."""
+
+    model: ModelPlace = "facebook/dinov2-large"
+    """A DINOv2 of transformers without registers, by path or hub id; ViT-L/14 in published numbers."""
+    revision: str | None = None
+    """Commit of the model on the hub; None takes the main branch."""
+    batch_size: int = 32
+    """Number of pictures per forward pass."""
+
+    def __post_init__(self) -> None:
+        require(self.model != "", "dinov2.model", self.model, "a path or model id")
+        require(self.batch_size >= 1, "dinov2.batch_size", self.batch_size, "1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,15 +178,17 @@ class EvaluateConfig:
     """Folder that the evaluation is written to; local or s3://. Another run on the same folder reuses its features,
     and is compared with the earlier runs."""
     reference: NamedFolderUrl | None = None
-    """Real pictures for FID and KID: any set that --input takes, or a corpus."""
+    """Real pictures for the metrics that compare with them: any set that --input takes, or a corpus."""
     metrics: tuple[Metric, ...] = ("fid", "kid", "inception_score", "clip", "depth", "autoencoder")
-    """What to compute. Metrics that the input does not allow (no captions, depth, reference or autoencoders) are left
-    out, and the report says so."""
+    """What to compute: by default the paper's metrics; those after them came later, and have a table of their own.
+    Metrics that the input does not allow (no captions, depth, reference or autoencoders) are left out, and the report
+    says so."""
     shard_pictures: int = 64
     """Number of picture files per shard, the unit that is committed; a parquet file is always one shard."""
     pictures: PicturesConfig = field(default_factory=PicturesConfig)
     inception: InceptionConfig = field(default_factory=InceptionConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
+    dinov2: Dinov2Config = field(default_factory=Dinov2Config)
     depth: DepthConfig = field(default_factory=DepthConfig)
     reconstruction: ReconstructionConfig = field(default_factory=ReconstructionConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

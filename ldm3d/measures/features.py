@@ -41,7 +41,7 @@ class FeatureNetwork:
             features, scores = self.classifier(np.stack([batch.images[place] for place in places]))
             pool[places] = features.float().cpu().numpy()
             logits[places] = scores.float().cpu().numpy()
-        return pa.Table.from_arrays([_lists(pool), _lists(logits)], schema=self.columns)
+        return pa.Table.from_arrays([lists(pool), lists(logits)], schema=self.columns)
 
 
 def same_size(images: Sequence[NDArray[np.uint8]], most: int) -> Iterator[list[int]]:
@@ -53,5 +53,6 @@ def same_size(images: Sequence[NDArray[np.uint8]], most: int) -> Iterator[list[i
         yield from (places[start : start + most] for start in range(0, len(places), most))
 
 
-def _lists(values: NDArray[np.float32]) -> pa.Array:
+def lists(values: NDArray[np.float32]) -> pa.Array:
+    """Make a column of features, `list<float32>[D]`, of (N, D)."""
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldm3d.config import ClipConfig
-from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
+from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
 from ldm3d.measures.batch import CLIP_COLUMNS, Batch
 
 CACHED = 100_000  # captions, 300 MB with ViT-L/14
@@ -35,7 +35,7 @@ class ClipSimilarity:
         self.captions: dict[str, NDArray[np.float32]] = {}
         words = sorted(tokenizer.get_vocab().items())
         self.fingerprint = fingerprint_of(
-            fingerprint_of_network(model), _settings(model.config), words, _settings(processor), config.prefix
+            fingerprint_of_network(model), settings_of(model.config), words, settings_of(processor), config.prefix
         )
 
     @classmethod
@@ -126,12 +126,6 @@ def _shortened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     high, wide = image.shape[:2]
     top, left = (max(0, side - LONGEST * min(high, wide)) // 2 for side in (high, wide))
     return image[top : high - top, left : wide - left]
-
-
-def _settings(part: Any) -> dict[str, str]:
-    """Return the settings of a model or image processor, without those that say where it lies and what wrote it."""
-    passing = ("_name_or_path", "architectures", "dtype", "transformers_version")
-    return {name: str(value) for name, value in sorted(part.to_dict().items()) if name not in passing}
 
 
 def _unit(embeddings: Any) -> Tensor:

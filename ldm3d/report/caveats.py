@@ -1,4 +1,5 @@
-"""What is known to differ where our numbers stand beside the paper's, a sentence each."""
+"""What readers must know of our numbers: how they differ from the paper's beside them, and of the newer metrics what
+decides them. A sentence each."""
 
 from collections.abc import Iterator, Sequence
 
@@ -75,6 +76,17 @@ def autoencoders_caveats(results: Sequence[Result]) -> Iterator[str]:
             "depth where it is above 0, and once more with a denominator of at least 1/255 of its range."
         )
     yield "Latents: the paper does not say whether it decodes means or samples."
+
+
+def newer_caveats(results: Sequence[Result]) -> Iterator[str]:
+    """Yield what decides the metrics that are newer than the paper, for those among the results."""
+    metrics = {each.metric for each in results}
+    if "fd_dinov2" in metrics:
+        yield (
+            "FD-DINOv2: the Fréchet distance of DINOv2's class token at 224 x 224; of ViT-L/14 in published numbers, "
+            f"here of {_setting(results, 'names.model', 'fd_dinov2')}. Like FID it falls as the number of pictures "
+            "grows."
+        )
 
 
 def _setting(results: Sequence[Result], name: str, *metrics: str) -> str:

@@ -6,7 +6,7 @@ from ldm3d.figures.plots import Plot, history_plots, plots, sweep_plots
 from ldm3d.report.blocks import Block, Cell, Document, Fold, Heading, Items, Paragraph, Picture, Table, row
 from ldm3d.report.changes import changes
 from ldm3d.report.provenance import protocols
-from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
+from ldm3d.report.tables import autoencoders_table, depth_table, images_table, newer_table, sweep_table
 from ldm3d.results.evaluation import Evaluation
 from ldm3d.results.grouped import grouped
 from ldm3d.results.history import Track, runs_of, tracks
@@ -34,7 +34,12 @@ def document(
     blocks = [
         *changes(verdicts, evaluation.surrogate),
         *_left_out(evaluation),
-        *_section("Pictures", _tables(images_table(evaluation)), _images(evaluation, "samples")),
+        *_section(
+            "Pictures",
+            _tables(images_table(evaluation)),
+            _tables(newer_table(evaluation)),
+            _images(evaluation, "samples"),
+        ),
         *_section("Sweeps", _plots(sweep_plots(evaluation), drawn), _tables(sweep_table(evaluation))),
         *_section("Depth", _tables(depth_table(evaluation)), _images(evaluation, "depth")),
         *_section("Autoencoders", _tables(autoencoders_table(evaluation))),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from ldm3d.config import flat
 from ldm3d.report.blocks import Table
-from ldm3d.report.caveats import autoencoders_caveats, depth_caveats, images_caveats
+from ldm3d.report.caveats import autoencoders_caveats, depth_caveats, images_caveats, newer_caveats
 from ldm3d.report.metric_table import Line, Paper, metric_table
 from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.notation import either, fact
@@ -15,6 +15,7 @@ from ldm3d.results.series import FACTS, SWEPT, VARIABLES, base, sweeps
 
 ERRORS = ("abs_rel", "rmse_m", "delta1", "silog")  # of depth
 RULES = ("", "_literal")  # for pixels that the alignment puts far away
+NEWER = ("fd_dinov2",)  # metrics than the paper's
 RECONSTRUCTION = ("rfid", "depth_abs_rel", "depth_abs_rel_floored", "depth_l1", "psnr_db", "ssim", "lpips")
 
 
@@ -23,6 +24,14 @@ def images_table(evaluation: Evaluation) -> Table | None:
     lines = [Line((name,), results) for name, results in _by_set(evaluation, SWEPT).items()]
     paper = Paper(IMAGES, lambda row: (row.name,), images_caveats)
     return metric_table("Like table 1 of the paper", ("Pictures",), SWEPT, lines, evaluation.surrogate, paper)
+
+
+def newer_table(evaluation: Evaluation) -> Table | None:
+    """Make a table of the metrics that are newer than the paper; None if there are no such results."""
+    found = _by_set(evaluation, NEWER)
+    lines = [Line((name,), results) for name, results in found.items()]
+    notes = tuple(newer_caveats([each for results in found.values() for each in results.values()]))
+    return metric_table("Newer than the paper", ("Pictures",), NEWER, lines, evaluation.surrogate, notes=notes)
 
 
 def depth_table(evaluation: Evaluation) -> Table | None:

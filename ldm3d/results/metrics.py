@@ -38,6 +38,7 @@ METRICS: dict[str, About] = {
     "clip": About("CLIP", "higher", 2),
     **_depth("", ""),  # the samples' own depth
     **_depth("peer_", "peer "),  # what the peer sees in the same pictures
+    "fd_dinov2": About("FD-DINOv2", "lower", 2),
     "rfid": About("rFID", "lower", 3),
     "psnr_db": About("PSNR [dB]", "higher", 2),
     "ssim": About("SSIM", "higher"),

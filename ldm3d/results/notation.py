@@ -9,7 +9,7 @@ from ldm3d.results.metrics import METRICS
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 FEW = 10_000  # with fewer pictures a Fréchet distance has their number in its title, for its bias goes with 1/N
-DISTANCES = ("fid", "rfid")
+DISTANCES = ("fid", "rfid", "fd_dinov2")
 NONE = "\N{EN DASH}"
 
 

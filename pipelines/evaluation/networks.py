@@ -20,8 +20,10 @@ from pipelines.workers.resources import prepare_process
 if TYPE_CHECKING:
     from ldm3d.measures.depth_agreement import DepthAgreement
 
-FEATURES, SIMILARITY, DEPTH, RECONSTRUCTION = "inception", "clip", "depth", "autoencoder"
+FEATURES, SIMILARITY, DINOV2, DEPTH, RECONSTRUCTION = "inception", "clip", "dinov2", "depth", "autoencoder"
 """Names of networks. That of an autoencoder is followed by a dot and its place among the autoencoders measured."""
+AGAINST_REAL = {"fid": FEATURES, "kid": FEATURES, "fd_dinov2": DINOV2}
+"""The metrics that compare with real pictures, and the network whose features of both they compare."""
 
 
 def open_network(name: str, config: EvaluateConfig) -> Network:
@@ -42,6 +44,11 @@ def open_network(name: str, config: EvaluateConfig) -> Network:
 
             clip = copies.enter_context(local_model(config.clip.model, ("",), "--clip.model"))
             return similarity_of(replace(config.clip, model=clip), _device())
+        if kind == DINOV2:
+            from ldm3d.measures.dinov2 import Dinov2
+
+            dinov2 = copies.enter_context(local_model(config.dinov2.model, ("",), "--dinov2.model"))
+            return Dinov2.from_pretrained(replace(config.dinov2, model=dinov2), _device())
         if kind == DEPTH:
             return open_depth(config)
         return _autoencoder(config.reconstruction.models[int(place)], config, copies)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
+from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.chosen import Chosen
+from pipelines.evaluation.networks import AGAINST_REAL
 from pipelines.evaluation.picture_rows import PartRows
 from pipelines.evaluation.picture_set import Part
 from pipelines.evaluation.picture_sets import without_pictures
@@ -124,8 +126,12 @@ def _left_out(config: EvaluateConfig, subjects: list[Subject]) -> Iterator[str]:
     for name in (name for given in config.input for name in without_pictures(given)):
         yield f"{name}: all of its samples were rejected, so there is nothing to measure."
     asked = set(config.metrics)
-    if {"fid", "kid"} & asked and config.reference is None and config.input:
-        yield "FID and KID: no real pictures were given (--reference)."
+    if config.reference is None and config.input:
+        if {"fid", "kid"} & asked:
+            yield "FID and KID: no real pictures were given (--reference)."
+        for metric in AGAINST_REAL:
+            if metric in asked and metric not in ("fid", "kid"):
+                yield f"{METRICS[metric].title}: no real pictures were given (--reference)."
     if "autoencoder" in asked and not config.reconstruction.models:
         yield "Autoencoders: none were given (--reconstruction.models)."
     for each in subjects:

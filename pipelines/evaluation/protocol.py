@@ -20,6 +20,7 @@ SETTINGS = {  # group and settings that decide a metric, beside the fingerprint 
     "clip": ("clip", ("prefix",)),
     "depth": ("depth", ("flip", "points", "max_depth_m")),
     "autoencoder": ("reconstruction", ()),
+    "fd_dinov2": ("dinov2", ()),
 }
 RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")  # of autoencoders
 NAMES = ("weights", "model", "revision", "reference", "reference_revision", "peer", "peer_revision")  # of networks

@@ -11,7 +11,7 @@ from ldm3d.results.evaluation import Result
 from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.features import Features
-from pipelines.evaluation.networks import DEPTH, FEATURES, SIMILARITY
+from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, DINOV2, FEATURES, SIMILARITY
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of
 from pipelines.evaluation.scores import Score, frechet, gaussian_of, inception_score, kernel, means
@@ -48,6 +48,8 @@ class Results:
     def _of_pictures(self, subject: Subject) -> Iterator[Result]:
         if FEATURES in subject.networks:
             yield from self._of_features(subject)
+        if DINOV2 in subject.networks:
+            yield from self._frechet(subject, "fd_dinov2", DINOV2)
         if SIMILARITY in subject.networks:
             yield from self._of_columns(subject, SIMILARITY, "clip", ["clip"])
         if DEPTH in subject.networks:
@@ -63,14 +65,19 @@ class Results:
         if "inception_score" in asked:
             score = inception_score(own.rows, len(own.chosen))
             yield self._result(subject, "inception_score", "inception_score", FEATURES, score)
+        if "fid" in asked:
+            yield from self._frechet(subject, "fid", FEATURES)
         for real in self.plan.role("reference"):
-            if "fid" in asked:
-                score = frechet(own.rows, self._gaussian(subject, FEATURES), self._gaussian(real, FEATURES))
-                yield self._result(subject, "fid", "fid", FEATURES, score)
             if "kid" in asked:
                 others = self._features_of(real, FEATURES)
                 score = kernel(own.rows, others.rows, config.kid_subsets, config.kid_subset_size)
                 yield self._result(subject, "kid", "kid", FEATURES, score)
+
+    def _frechet(self, subject: Subject, metric: str, network: str) -> Iterator[Result]:
+        own = self._features_of(subject, network).rows
+        for real in self.plan.role("reference"):
+            score = frechet(own, self._gaussian(subject, network), self._gaussian(real, network))
+            yield self._result(subject, metric, metric, network, score)
 
     def _of_autoencoder(self, subject: Subject, network: str, name: str) -> Iterator[Result]:
         rows = self._features_of(subject, network).rows
@@ -101,9 +108,9 @@ class Results:
             self._gaussians[place] = gaussian_of(self._features_of(subject, network).rows)
         return self._gaussians[place]
 
-    def _reference(self) -> tuple[Subject, Chosen] | None:
+    def _reference(self, network: str) -> tuple[Subject, Chosen] | None:
         real = next(iter(self.plan.role("reference")), None)
-        return (real, self._features_of(real, FEATURES).chosen) if real else None
+        return (real, self._features_of(real, network).chosen) if real else None
 
     def _result(
         self, subject: Subject, name: str, metric: str, network: str, score: Score, of: str | None = None
@@ -116,7 +123,7 @@ class Results:
             of: name of the autoencoder that it is about, if any.
         """
         own, about = self._features_of(subject, network), dict(subject.pictures.about)
-        against = self._reference() if metric in ("fid", "kid") else None
+        against = self._reference(network) if metric in AGAINST_REAL else None
         protocol = protocol_of(metric, self.plan.config, self.plan.judges[network], subject, own.chosen, against)
         if of:
             about = {"checkpoint": self.plan.fingerprints[network]}

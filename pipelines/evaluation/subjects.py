@@ -11,7 +11,7 @@ from ldm3d.config.named import named
 from ldm3d.decode.header import read_header
 from ldm3d.measures.prepare import Size
 from ldm3d.reject import Rejected
-from pipelines.evaluation.networks import DEPTH, FEATURES, RECONSTRUCTION, SIMILARITY
+from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, DINOV2, FEATURES, RECONSTRUCTION, SIMILARITY
 from pipelines.evaluation.picture_set import PictureSet
 from pipelines.evaluation.picture_sets import open_sets
 from pipelines.storage.folder import Folder
@@ -54,7 +54,7 @@ def open_subjects(config: EvaluateConfig) -> list[Subject]:
     _require_unique([named(model)[0] for model in config.reconstruction.models], "--reconstruction.models")
     size = (config.pictures.size,) * 2 if config.pictures.size else None
     subjects = [Subject(each, "input", size, tuple(_networks(each, config)), _size_of(each)) for each in opened]
-    if config.reference is not None and {"fid", "kid"} & set(config.metrics):
+    if config.reference is not None and AGAINST_REAL.keys() & set(config.metrics):
         subjects.append(_reference(config, list(subjects), size))
     if config.reconstruction.models and "autoencoder" in config.metrics:
         subjects.append(_corpus(config))
@@ -68,13 +68,22 @@ def _require_unique(names: list[str], setting: str) -> None:
 
 def _networks(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
     """Yield the networks that the metrics need and the set allows."""
-    asked = set(config.metrics)
-    if "inception_score" in asked or (config.reference is not None and {"fid", "kid"} & asked):
+    asked, comparing = set(config.metrics), _comparing(config)
+    if "inception_score" in asked or FEATURES in comparing:
         yield FEATURES
     if "clip" in asked and "caption" in pictures.columns:
         yield SIMILARITY
+    if DINOV2 in comparing:
+        yield DINOV2
     if "depth" in asked and ("depth" in pictures.columns or config.depth.peer):
         yield DEPTH
+
+
+def _comparing(config: EvaluateConfig) -> tuple[str, ...]:
+    """Return the networks that see real pictures, too."""
+    if config.reference is None:
+        return ()
+    return tuple(dict.fromkeys(network for metric, network in AGAINST_REAL.items() if metric in config.metrics))
 
 
 def _reference(config: EvaluateConfig, samples: list[Subject], size: Size | None) -> Subject:
@@ -90,7 +99,7 @@ def _reference(config: EvaluateConfig, samples: list[Subject], size: Size | None
     sizes = {each.pictures.name: size or each.seen for each in samples}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"the sets of --input have pictures of several sizes ({sizes}); give one as --pictures.size")
-    return Subject(found[0], "reference", next(iter(sizes.values()), None), (FEATURES,), _size_of(found[0]))
+    return Subject(found[0], "reference", next(iter(sizes.values()), None), _comparing(config), _size_of(found[0]))
 
 
 def _corpus(config: EvaluateConfig) -> Subject:

@@ -22,7 +22,7 @@ from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import protocol_hash, protocol_of
 from pipelines.evaluation.task import Task
 
-PRINTS = {"inception": "a" * 64, "clip": "b" * 64, "depth": "c" * 64}
+PRINTS = {"inception": "a" * 64, "clip": "b" * 64, "depth": "c" * 64, "dinov2": "d" * 64}
 
 
 def make(root: Path, size: int = 8, shade: int = 0, **columns: object) -> str:
@@ -63,6 +63,20 @@ def test_what_pictures_do_not_allow_is_said(tmp_path):
         "CLIP similarity of bare",
         "Depth of bare",
     ]
+
+
+def test_real_pictures_are_seen_by_the_networks_that_compare_with_them(tmp_path):
+    ours, real = with_everything(tmp_path / "ours"), make(tmp_path / "real")
+    for metrics, own, others in ((("fd_dinov2", "depth"), ("dinov2", "depth"), ("dinov2",)),):
+        plan = EvaluatePlan.of(config(tmp_path, ours, reference=real, metrics=metrics))
+        assert plan.role("input")[0].networks == own
+        assert [each.networks for each in plan.role("reference")] == [others]
+
+
+def test_without_real_pictures_what_compares_with_them_is_left_out(tmp_path):
+    plan = EvaluatePlan.of(config(tmp_path, make(tmp_path / "ours"), metrics=("inception_score", "fd_dinov2")))
+    assert plan.role("input")[0].networks == ("inception",)
+    assert [line.partition(":")[0] for line in plan.left_out] == ["FD-DINOv2"]
 
 
 def test_a_picture_is_read_once_for_all_networks_and_roles(tmp_path):
