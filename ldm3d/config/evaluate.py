@@ -8,7 +8,9 @@ from ldm3d.config.autoencoder import PerceptualConfig
 from ldm3d.config.checks import require, require_finite, require_least
 from ldm3d.config.places import FolderUrl, ModelPlace, NamedFolderUrl, NamedModelPlace
 
-Metric = Literal["fid", "kid", "inception_score", "clip", "depth", "autoencoder", "fd_dinov2"]
+Metric = Literal[
+    "fid", "kid", "inception_score", "clip", "depth", "autoencoder", "fd_dinov2", "cmmd", "precision_recall"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class PicturesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionConfig:
-    """The network behind FID, KID and Inception Score."""
+    """The network behind FID, KID, Inception Score, and precision and recall."""
 
     network: Literal["inception", "efficientnet-lite0"] = "inception"
     """`inception` is torch-fidelity's Inception v3 of 2015-12-05, as in published numbers. `efficientnet-lite0` is a
@@ -58,7 +60,7 @@ class InceptionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipConfig:
-    """The network that scores how well pictures match their captions."""
+    """The network that scores how well pictures match their captions, and whose embeddings CMMD compares."""
 
     model: ModelPlace = "openai/clip-vit-large-patch14"
     """A CLIP model of transformers, by path or hub id. Or `conse`, a surrogate built from EfficientNet-Lite0 and

@@ -45,3 +45,14 @@ class Network(Protocol):
 
 
 CLIP_COLUMNS = pa.schema([("clip", pa.float64())])
+
+
+def clip_table(scores: NDArray[np.float64], embeddings: NDArray[np.float32] | None) -> pa.Table:
+    """Make the rows of `clip`, (N,), and of `embedding` if there are any, (N, D)."""
+    table = pa.table({"clip": scores}, schema=CLIP_COLUMNS)
+    return table if embeddings is None else table.append_column("embedding", lists(embeddings))
+
+
+def lists(values: NDArray[np.float32]) -> pa.Array:
+    """Make a column of features, `list<float32>[D]`, of (N, D)."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

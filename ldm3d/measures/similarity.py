@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
-from ldm3d.measures.batch import CLIP_COLUMNS, Batch
+from ldm3d.measures.batch import CLIP_COLUMNS, Batch, clip_table
 
 CACHED = 100_000  # captions, 300 MB with ViT-L/14
 LONGEST = 16  # times the short side: a longer picture, resized whole, might not fit into memory
@@ -22,24 +22,31 @@ BYTES = 512  # tokens that every CLIP tokenizer has: each byte, inside a word an
 class ClipSimilarity:
     """Measures `clip`: 100 · cosine, -100 to 100; NaN without captions.
 
+    If asked for, also `embedding`, list<float32>[D]: the picture's, of unit length.
+
     Pillow preprocesses the pictures, which gives OpenAI's own pixels to the bit; torchvision's differ by a level.
     Captions longer than the model's 77 tokens are cut before the end token.
     """
 
-    columns = CLIP_COLUMNS
-
-    def __init__(self, model: Any, processor: Any, tokenizer: Any, config: ClipConfig) -> None:
+    def __init__(
+        self, model: Any, processor: Any, tokenizer: Any, config: ClipConfig, *, embeddings: bool = False
+    ) -> None:
         """`model`, `processor` and `tokenizer` are those of a CLIP of transformers."""
+        self.embeddings = embeddings
+        width = pa.list_(pa.float32(), model.config.projection_dim)
+        self.columns = CLIP_COLUMNS.append(pa.field("embedding", width)) if embeddings else CLIP_COLUMNS
         self.model, self.processor, self.tokenizer, self.config = model.eval(), processor, tokenizer, config
         self.length = model.config.text_config.max_position_embeddings
         self.captions: dict[str, NDArray[np.float32]] = {}
         words = sorted(tokenizer.get_vocab().items())
-        self.fingerprint = fingerprint_of(
+        self.judge = fingerprint_of(
             fingerprint_of_network(model), settings_of(model.config), words, settings_of(processor), config.prefix
         )
+        # rows of another kind, but the score is the same
+        self.fingerprint = fingerprint_of(self.judge, "embedding") if embeddings else self.judge
 
     @classmethod
-    def from_pretrained(cls, config: ClipConfig, device: str) -> Self:
+    def from_pretrained(cls, config: ClipConfig, device: str, *, embeddings: bool = False) -> Self:
         """Load a CLIP of transformers.
 
         Raises:
@@ -62,17 +69,19 @@ class ClipSimilarity:
         model, found = loaded
         if problem := _mismatch(model, found["missing_keys"], processor, tokenizer):
             raise ValueError(f"{name}: {problem}")
-        return cls(model.to(device), processor, tokenizer, config)
+        return cls(model.to(device), processor, tokenizer, config, embeddings=embeddings)
 
     def __call__(self, batch: Batch) -> pa.Table:
-        if batch.captions is None:
-            return pa.table({"clip": np.full(len(batch), np.nan)}, schema=CLIP_COLUMNS)
-        found = np.empty(len(batch))
+        scores = np.full(len(batch), np.nan)
+        if batch.captions is None and not self.embeddings:
+            return clip_table(scores, None)
+        pictures = np.empty((len(batch), self.model.config.projection_dim), np.float32)
         for start in range(0, len(batch), self.config.batch_size):
             some = slice(start, start + self.config.batch_size)
-            pictures = self.of_pictures(batch.images[some]).cpu().numpy()
-            found[some] = 100 * (pictures * self.of_captions(batch.captions[some])).sum(1)
-        return pa.table({"clip": found}, schema=CLIP_COLUMNS)
+            pictures[some] = self.of_pictures(batch.images[some]).cpu().numpy()
+            if batch.captions is not None:
+                scores[some] = 100 * (pictures[some] * self.of_captions(batch.captions[some])).sum(1)
+        return clip_table(scores, pictures if self.embeddings else None)
 
     @torch.inference_mode()
     def of_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:

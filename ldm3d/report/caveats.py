@@ -87,6 +87,18 @@ def newer_caveats(results: Sequence[Result]) -> Iterator[str]:
             f"here of {_setting(results, 'names.model', 'fd_dinov2')}. Like FID it falls as the number of pictures "
             "grows."
         )
+    if "cmmd" in metrics:
+        yield (
+            f"CMMD: of CLIP's embeddings of pictures, here by {_setting(results, 'names.model', 'cmmd')}; published "
+            "numbers are those of ViT-L/14 at 336 x 336, and numbers of two models are not comparable."
+        )
+    if "precision" in metrics:
+        yield (
+            "Precision and recall: with 3 neighbours, of the features of "
+            f"{_setting(results, 'settings.network', 'precision')}; the original is of VGG-16's. Both depend on how "
+            "many pictures there are on either side: compare them at equal numbers. The error of recall is that of "
+            "the real pictures."
+        )
 
 
 def _setting(results: Sequence[Result], name: str, *metrics: str) -> str:

@@ -39,6 +39,9 @@ METRICS: dict[str, About] = {
     **_depth("", ""),  # the samples' own depth
     **_depth("peer_", "peer "),  # what the peer sees in the same pictures
     "fd_dinov2": About("FD-DINOv2", "lower", 2),
+    "cmmd": About("CMMD", "lower"),
+    "precision": About("precision", "higher"),
+    "recall": About("recall", "higher"),
     "rfid": About("rFID", "lower", 3),
     "psnr_db": About("PSNR [dB]", "higher", 2),
     "ssim": About("SSIM", "higher"),

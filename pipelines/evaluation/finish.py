@@ -139,9 +139,9 @@ def _surrogates(plan: EvaluatePlan) -> list[str]:
     asked: set[str] = set(config.report.surrogate)
     inception_stands_in = config.inception.network != "inception"
     if inception_stands_in:
-        asked |= {"fid", "kid", "inception_score"}
+        asked |= {"fid", "kid", "inception_score", "precision_recall"}
     if config.clip.model == "conse":
-        asked.add("clip")
+        asked |= {"clip", "cmmd"}
     # PSNR and the like of autoencoders come from no network
     of_networks = [name for name in METRICS if metric_of(name) != "autoencoder" or name in ("rfid", "lpips")]
     return [name for name in of_networks if metric_of(name) in asked or (name == "rfid" and inception_stands_in)]

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 FEATURES, SIMILARITY, DINOV2, DEPTH, RECONSTRUCTION = "inception", "clip", "dinov2", "depth", "autoencoder"
 """Names of networks. That of an autoencoder is followed by a dot and its place among the autoencoders measured."""
-AGAINST_REAL = {"fid": FEATURES, "kid": FEATURES, "fd_dinov2": DINOV2}
+AGAINST_REAL = {
+    "fid": FEATURES,
+    "kid": FEATURES,
+    "precision_recall": FEATURES,
+    "fd_dinov2": DINOV2,
+    "cmmd": SIMILARITY,
+}
 """The metrics that compare with real pictures, and the network whose features of both they compare."""
 
 
@@ -43,7 +49,8 @@ def open_network(name: str, config: EvaluateConfig) -> Network:
             from ldm3d.measures.opened import similarity_of
 
             clip = copies.enter_context(local_model(config.clip.model, ("",), "--clip.model"))
-            return similarity_of(replace(config.clip, model=clip), _device())
+            embeddings = "cmmd" in config.metrics
+            return similarity_of(replace(config.clip, model=clip), _device(), embeddings=embeddings)
         if kind == DINOV2:
             from ldm3d.measures.dinov2 import Dinov2
 

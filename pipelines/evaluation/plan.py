@@ -22,6 +22,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Shard
 
+TITLES = {"precision_recall": "Precision and recall"}  # of metrics that have several results
 PRINT = 12  # hex digits of a fingerprint in folder names
 
 
@@ -131,7 +132,7 @@ def _left_out(config: EvaluateConfig, subjects: list[Subject]) -> Iterator[str]:
             yield "FID and KID: no real pictures were given (--reference)."
         for metric in AGAINST_REAL:
             if metric in asked and metric not in ("fid", "kid"):
-                yield f"{METRICS[metric].title}: no real pictures were given (--reference)."
+                yield f"{TITLES.get(metric) or METRICS[metric].title}: no real pictures were given (--reference)."
     if "autoencoder" in asked and not config.reconstruction.models:
         yield "Autoencoders: none were given (--reconstruction.models)."
     for each in subjects:

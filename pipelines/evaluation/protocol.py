@@ -21,6 +21,8 @@ SETTINGS = {  # group and settings that decide a metric, beside the fingerprint 
     "depth": ("depth", ("flip", "points", "max_depth_m")),
     "autoencoder": ("reconstruction", ()),
     "fd_dinov2": ("dinov2", ()),
+    "cmmd": ("clip", ()),
+    "precision_recall": ("inception", ("network", "resize")),
 }
 RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")  # of autoencoders
 NAMES = ("weights", "model", "revision", "reference", "reference_revision", "peer", "peer_revision")  # of networks
@@ -79,6 +81,8 @@ def metric_of(result: str) -> str:
     """Return the name in the settings of the metric that a result belongs to."""
     if result in SETTINGS:
         return result
+    if result in ("precision", "recall"):
+        return "precision_recall"
     return "autoencoder" if result in ("rfid", *RECONSTRUCTED) else "depth"
 
 

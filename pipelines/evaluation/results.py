@@ -3,18 +3,18 @@
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-import ray
+from dataclasses import dataclass
+from functools import cached_property
 
 from ldm3d.results.evaluation import Result
 from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.chosen import Chosen
-from pipelines.evaluation.features import Features
+from pipelines.evaluation.feature_cache import FeatureCache
 from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, DINOV2, FEATURES, SIMILARITY
+from pipelines.evaluation.pair_scores import maximum_discrepancy, precision_recall
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of
-from pipelines.evaluation.scores import Score, frechet, gaussian_of, inception_score, kernel, means
+from pipelines.evaluation.scores import Score, frechet, inception_score, kernel, means
 from pipelines.evaluation.subjects import Subject
 
 logger = logging.getLogger(__name__)
@@ -27,8 +27,10 @@ class Results:
     plan: EvaluatePlan
     run: str
     started: str
-    _features: dict[tuple[str, str, str], Features] = field(default_factory=dict)
-    _gaussians: dict[tuple[str, str, str], ray.ObjectRef] = field(default_factory=dict)
+
+    @cached_property
+    def _cache(self) -> FeatureCache:
+        return FeatureCache(self.plan)
 
     def rows(self) -> Iterator[Result]:
         """Compute every number.
@@ -51,16 +53,16 @@ class Results:
         if DINOV2 in subject.networks:
             yield from self._frechet(subject, "fd_dinov2", DINOV2)
         if SIMILARITY in subject.networks:
-            yield from self._of_columns(subject, SIMILARITY, "clip", ["clip"])
+            yield from self._of_similarity(subject)
         if DEPTH in subject.networks:
             yield from self._of_columns(subject, DEPTH, "depth", self._depth_columns(subject))
 
     def _of_columns(self, subject: Subject, network: str, metric: str, columns: list[str]) -> Iterator[Result]:
-        for name, score in means(self._features_of(subject, network).rows, columns).items():
+        for name, score in means(self._cache.features(subject, network).rows, columns).items():
             yield self._result(subject, name, metric, network, score)
 
     def _of_features(self, subject: Subject) -> Iterator[Result]:
-        own, config = self._features_of(subject, FEATURES), self.plan.config.inception
+        own, config = self._cache.features(subject, FEATURES), self.plan.config.inception
         asked = set[str](self.plan.config.metrics)
         if "inception_score" in asked:
             score = inception_score(own.rows, len(own.chosen))
@@ -69,19 +71,34 @@ class Results:
             yield from self._frechet(subject, "fid", FEATURES)
         for real in self.plan.role("reference"):
             if "kid" in asked:
-                others = self._features_of(real, FEATURES)
+                others = self._cache.features(real, FEATURES)
                 score = kernel(own.rows, others.rows, config.kid_subsets, config.kid_subset_size)
                 yield self._result(subject, "kid", "kid", FEATURES, score)
+            if "precision_recall" in asked:
+                others, manifolds = self._cache.features(real, FEATURES), map(self._cache.manifold, (subject, real))
+                for name, score in precision_recall(own.rows, others.rows, *manifolds).items():
+                    yield self._result(subject, name, "precision_recall", FEATURES, score)
+
+    def _of_similarity(self, subject: Subject) -> Iterator[Result]:
+        asked = set[str](self.plan.config.metrics)
+        if "clip" in asked and "caption" in subject.pictures.columns:
+            yield from self._of_columns(subject, SIMILARITY, "clip", ["clip"])
+        if "cmmd" in asked:
+            own = self._cache.features(subject, SIMILARITY).rows
+            for real in self.plan.role("reference"):
+                others = self._cache.features(real, SIMILARITY).rows
+                score = maximum_discrepancy(own, others, self._cache.embeddings(subject), self._cache.embeddings(real))
+                yield self._result(subject, "cmmd", "cmmd", SIMILARITY, score)
 
     def _frechet(self, subject: Subject, metric: str, network: str) -> Iterator[Result]:
-        own = self._features_of(subject, network).rows
+        own = self._cache.features(subject, network).rows
         for real in self.plan.role("reference"):
-            score = frechet(own, self._gaussian(subject, network), self._gaussian(real, network))
+            score = frechet(own, self._cache.gaussian(subject, network), self._cache.gaussian(real, network))
             yield self._result(subject, metric, metric, network, score)
 
     def _of_autoencoder(self, subject: Subject, network: str, name: str) -> Iterator[Result]:
-        rows = self._features_of(subject, network).rows
-        own, originals = self._gaussian(subject, network), self._gaussian(subject, FEATURES)
+        rows = self._cache.features(subject, network).rows
+        own, originals = self._cache.gaussian(subject, network), self._cache.gaussian(subject, FEATURES)
         scores = {"rfid": frechet(rows, own, originals), **means(rows, RECONSTRUCTED)}
         for metric, score in scores.items():
             if score.count:  # 0 for depth of an autoencoder without depth
@@ -93,24 +110,9 @@ class Results:
         own = [name.removeprefix("peer_") for name in errors] if "depth" in subject.pictures.columns else []
         return own + (errors if self.plan.config.depth.peer else [])
 
-    def _features_of(self, subject: Subject, network: str) -> Features:
-        place = (subject.role, subject.pictures.name, network)
-        if place not in self._features:
-            shards = [self.plan.shard(subject, network, part) for part in subject.pictures.parts]
-            wanted = self.plan.chosen(subject)
-            self._features[place] = Features.of(subject, self.plan.config.output, shards, wanted)
-        return self._features[place]
-
-    def _gaussian(self, subject: Subject, network: str) -> ray.ObjectRef:
-        """Return the sums of features, computed once per subject and network."""
-        place = (subject.role, subject.pictures.name, network)
-        if place not in self._gaussians:
-            self._gaussians[place] = gaussian_of(self._features_of(subject, network).rows)
-        return self._gaussians[place]
-
     def _reference(self, network: str) -> tuple[Subject, Chosen] | None:
         real = next(iter(self.plan.role("reference")), None)
-        return (real, self._features_of(real, network).chosen) if real else None
+        return (real, self._cache.features(real, network).chosen) if real else None
 
     def _result(
         self, subject: Subject, name: str, metric: str, network: str, score: Score, of: str | None = None
@@ -122,7 +124,7 @@ class Results:
             metric: what the settings call the metric that it belongs to.
             of: name of the autoencoder that it is about, if any.
         """
-        own, about = self._features_of(subject, network), dict(subject.pictures.about)
+        own, about = self._cache.features(subject, network), dict(subject.pictures.about)
         against = self._reference(network) if metric in AGAINST_REAL else None
         protocol = protocol_of(metric, self.plan.config, self.plan.judges[network], subject, own.chosen, against)
         if of:

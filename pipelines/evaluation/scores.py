@@ -99,15 +99,17 @@ def _inception(
 
 
 @dataclass(frozen=True)
-class _Columns:
+class Columns:
+    """Moments of several columns, which add up."""
+
     columns: dict[str, Moments]
 
-    def __add__(self, other: "_Columns") -> "_Columns":
-        return _Columns({name: moments + other.columns[name] for name, moments in self.columns.items()})
+    def __add__(self, other: "Columns") -> "Columns":
+        return Columns({name: moments + other.columns[name] for name, moments in self.columns.items()})
 
 
-def _moments(table: pa.Table, places: NDArray[np.int64]) -> _Columns:
-    return _Columns({name: Moments.of(table[name].to_numpy()) for name in table.column_names})
+def _moments(table: pa.Table, places: NDArray[np.int64]) -> Columns:
+    return Columns({name: Moments.of(table[name].to_numpy()) for name in table.column_names})
 
 
 def _kernel(

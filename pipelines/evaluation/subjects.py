@@ -71,7 +71,7 @@ def _networks(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
     asked, comparing = set(config.metrics), _comparing(config)
     if "inception_score" in asked or FEATURES in comparing:
         yield FEATURES
-    if "clip" in asked and "caption" in pictures.columns:
+    if ("clip" in asked and "caption" in pictures.columns) or SIMILARITY in comparing:
         yield SIMILARITY
     if DINOV2 in comparing:
         yield DINOV2

@@ -102,6 +102,25 @@ def test_pictures_without_captions_have_no_score(model):
     assert np.isnan(scores(similarity_of(ClipConfig(model=model), "cpu"), batch(None))).all()
 
 
+def test_embeddings_are_transformers_of_unit_length_with_captions_or_without(model):
+    network, given = similarity_of(ClipConfig(model=model, batch_size=3), "cpu", embeddings=True), batch()
+    clip = CLIPModel.from_pretrained(model)
+    pixels = network.processor(images=given.images, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        outputs = clip(input_ids=torch.tensor([[0]]), pixel_values=pixels)
+    for captions in (CAPTIONS, None):
+        found = network(batch(captions))
+        assert found.schema == network.columns
+        np.testing.assert_allclose(found["embedding"].to_pylist(), outputs.image_embeds, atol=1e-6)
+        np.testing.assert_array_equal(np.isnan(found["clip"]), captions is None)
+
+
+def test_embeddings_are_other_rows_with_the_same_scores(model):
+    plain, more = (similarity_of(ClipConfig(model=model), "cpu", embeddings=asked) for asked in (False, True))
+    np.testing.assert_array_equal(scores(plain, batch()), scores(more, batch()))
+    assert plain.fingerprint == plain.judge == more.judge != more.fingerprint
+
+
 def test_what_decides_a_score_is_in_the_fingerprint(model):
     configs = [
         ClipConfig(model=model),

@@ -61,7 +61,7 @@ def test_photographs_score_higher_than_noise(surrogate, real):
 def test_photographs_go_with_their_own_captions():
     shown = list(photographs())
     images, captions = [each.image for each in shown], [each.caption for each in shown]
-    network = similarity_of(ClipConfig(model="conse"), "cpu")
+    network = similarity_of(ClipConfig(model="conse"), "cpu", embeddings=True)
 
     def scores(captions: list[str]) -> np.ndarray:
         batch = Batch(np.arange(len(images)), np.zeros(len(images), np.int32), images, captions)
@@ -69,3 +69,6 @@ def test_photographs_go_with_their_own_captions():
 
     others = [scores(captions[turn:] + captions[:turn]).mean() for turn in (3, 7, 11)]
     assert scores(captions).mean() > np.max(others) + 5
+    found = network(Batch(np.arange(2), np.zeros(2, np.int32), images[:2]))
+    assert found.schema == network.columns
+    np.testing.assert_allclose(np.linalg.norm(found["embedding"].to_pylist(), axis=1), 1, atol=1e-6)

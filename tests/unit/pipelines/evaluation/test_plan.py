@@ -67,16 +67,23 @@ def test_what_pictures_do_not_allow_is_said(tmp_path):
 
 def test_real_pictures_are_seen_by_the_networks_that_compare_with_them(tmp_path):
     ours, real = with_everything(tmp_path / "ours"), make(tmp_path / "real")
-    for metrics, own, others in ((("fd_dinov2", "depth"), ("dinov2", "depth"), ("dinov2",)),):
+    for metrics, own, others in (
+        (("fd_dinov2", "depth"), ("dinov2", "depth"), ("dinov2",)),
+        (("cmmd",), ("clip",), ("clip",)),
+        (("clip", "fid"), ("inception", "clip"), ("inception",)),
+        (("precision_recall", "cmmd"), ("inception", "clip"), ("inception", "clip")),
+    ):
         plan = EvaluatePlan.of(config(tmp_path, ours, reference=real, metrics=metrics))
         assert plan.role("input")[0].networks == own
         assert [each.networks for each in plan.role("reference")] == [others]
 
 
 def test_without_real_pictures_what_compares_with_them_is_left_out(tmp_path):
-    plan = EvaluatePlan.of(config(tmp_path, make(tmp_path / "ours"), metrics=("inception_score", "fd_dinov2")))
+    newer = ("fd_dinov2", "cmmd", "precision_recall")
+    plan = EvaluatePlan.of(config(tmp_path, make(tmp_path / "ours"), metrics=("inception_score", *newer)))
     assert plan.role("input")[0].networks == ("inception",)
-    assert [line.partition(":")[0] for line in plan.left_out] == ["FD-DINOv2"]
+    found = {line.partition(":")[0] for line in plan.left_out}
+    assert found == {"FD-DINOv2", "CMMD", "Precision and recall"}
 
 
 def test_a_picture_is_read_once_for_all_networks_and_roles(tmp_path):
