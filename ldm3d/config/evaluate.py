@@ -9,7 +9,16 @@ from ldm3d.config.checks import require, require_finite, require_least
 from ldm3d.config.places import FolderUrl, ModelPlace, NamedFolderUrl, NamedModelPlace
 
 Metric = Literal[
-    "fid", "kid", "inception_score", "clip", "depth", "autoencoder", "fd_dinov2", "cmmd", "precision_recall"
+    "fid",
+    "kid",
+    "inception_score",
+    "clip",
+    "depth",
+    "autoencoder",
+    "fd_dinov2",
+    "cmmd",
+    "precision_recall",
+    "depth_edges",
 ]
 
 

@@ -16,6 +16,7 @@ from ldm3d.keys import point_seeds
 from ldm3d.measures.batch import Batch
 from ldm3d.measures.features import same_size
 from ldm3d.metrics.aligned_depth import AlignedDepth, DepthErrors, score_aligned
+from ldm3d.metrics.depth_edges import edge_f1
 from ldm3d.models.precision import full_float32
 
 RULES = {"": "capped", "_literal": "literal"}
@@ -23,6 +24,7 @@ SCORES = (
     *(f"{name}{rule}" for rule in RULES for name in DepthErrors._fields),
     *(name for name in AlignedDepth._fields if name not in RULES.values()),
 )
+EDGES = "edge_f1"
 PEER = "peer_"
 ADVICE = 'put "depth_estimation_type": "relative" (larger = nearer) or "metric" (metres) into its config.json'
 
@@ -56,6 +58,7 @@ class DepthAgreement:
         abs_rel, rmse_m, delta1, silog              with depth capped
         abs_rel_literal, ..., silog_literal         without the pixels beyond infinity
         scale, shift, valid, beyond, far            the alignment; scale is 1 / m per level of 65,535
+        edge_f1                                     of aligned depth, both maps capped; only if asked for
         peer_abs_rel, ..., peer_far                 the same for the peer's depth in that picture, if there is a peer
 
     A picture without depth has NaN in all columns but the peer's. Networks run in float32, on GPUs too. The peer's
@@ -63,17 +66,29 @@ class DepthAgreement:
     pixels.
     """
 
-    def __init__(self, reference: MetricDepthEstimator, peer: DepthEstimator | None, config: DepthConfig) -> None:
-        self.reference, self.peer, self.config = reference, peer, config
-        prefixes = ("", PEER) if peer else ("",)
-        self.columns = pa.schema([(f"{prefix}{name}", pa.float64()) for prefix in prefixes for name in SCORES])
-        self.fingerprint = fingerprint_of(
+    def __init__(
+        self,
+        reference: MetricDepthEstimator,
+        peer: DepthEstimator | None,
+        config: DepthConfig,
+        *,
+        edges: bool = False,
+    ) -> None:
+        self.reference, self.peer, self.config, self.edges = reference, peer, config, edges
+        prefixes, scores = ("", PEER) if peer else ("",), (*SCORES, *([EDGES] if edges else []))
+        self.columns = pa.schema([(f"{prefix}{name}", pa.float64()) for prefix in prefixes for name in scores])
+        self.judge = fingerprint_of(
             _identity(reference), _identity(peer) if peer else None, config.flip, config.points, config.max_depth_m
         )
+        # rows with more columns, but the others are the same
+        self.fingerprint = fingerprint_of(self.judge, EDGES) if edges else self.judge
 
     @classmethod
-    def from_pretrained(cls, config: DepthConfig, device: str) -> Self:
+    def from_pretrained(cls, config: DepthConfig, device: str, *, edges: bool = False) -> Self:
         """Load both models.
+
+        Args:
+            edges: whether edges are scored, too.
 
         Raises:
             ValueError: a model cannot be loaded, or the reference does not predict metric depth.
@@ -82,10 +97,11 @@ class DepthAgreement:
             "--depth.reference", config.reference, config.reference_revision, flip=config.flip, device=device
         )
         if config.peer is None:
-            return cls(reference, None, config)
+            return cls(reference, None, config, edges=edges)
         model, processor = load_depth_model("--depth.peer", config.peer, config.peer_revision, torch.float32)
         inverts = predicts(model.config, advice=ADVICE) == "depth"
-        return cls(reference, DepthEstimator(model.to(device), processor, inverts=inverts), config)
+        peer = DepthEstimator(model.to(device), processor, inverts=inverts)
+        return cls(reference, peer, config, edges=edges)
 
     def __call__(self, batch: Batch) -> pa.Table:
         found = {name: np.full(len(batch), np.nan) for name in self.columns.names}
@@ -95,6 +111,9 @@ class DepthAgreement:
                 aligned = self._aligned(disparity, seen.reference, seeds[seen.place])
                 for name, value in _scores(aligned).items():
                     found[f"{prefix}{name}"][seen.place] = value
+                if self.edges:
+                    capped = np.minimum(seen.reference, self.config.max_depth_m)
+                    found[f"{prefix}{EDGES}"][seen.place] = edge_f1(self._metres(disparity, aligned), capped)
         return pa.table(found, schema=self.columns)
 
     def maps(self, batch: Batch) -> list[DepthMaps]:

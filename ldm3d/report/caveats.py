@@ -99,6 +99,12 @@ def newer_caveats(results: Sequence[Result]) -> Iterator[str]:
             "many pictures there are on either side: compare them at equal numbers. The error of recall is that of "
             "the real pictures."
         )
+    if metrics & {"edge_f1", "peer_edge_f1"}:
+        reference = _setting(results, "names.reference", "edge_f1", "peer_edge_f1")
+        yield (
+            f"Depth-edge F1: against {reference}, a network whose own edges may be blurred; of the samples' depth, "
+            "and of the peer's in the same pictures. It changes with the size of the pictures."
+        )
 
 
 def _setting(results: Sequence[Result], name: str, *metrics: str) -> str:

@@ -15,7 +15,7 @@ from ldm3d.results.series import FACTS, SWEPT, VARIABLES, base, sweeps
 
 ERRORS = ("abs_rel", "rmse_m", "delta1", "silog")  # of depth
 RULES = ("", "_literal")  # for pixels that the alignment puts far away
-NEWER = ("fd_dinov2", "cmmd", "precision", "recall")  # metrics than the paper's
+NEWER = ("fd_dinov2", "cmmd", "precision", "recall", "edge_f1", "peer_edge_f1")  # metrics than the paper's
 RECONSTRUCTION = ("rfid", "depth_abs_rel", "depth_abs_rel_floored", "depth_l1", "psnr_db", "ssim", "lpips")
 
 

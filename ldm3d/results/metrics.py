@@ -42,6 +42,8 @@ METRICS: dict[str, About] = {
     "cmmd": About("CMMD", "lower"),
     "precision": About("precision", "higher"),
     "recall": About("recall", "higher"),
+    "edge_f1": About("depth-edge F1", "higher"),
+    "peer_edge_f1": About("peer depth-edge F1", "higher"),
     "rfid": About("rFID", "lower", 3),
     "psnr_db": About("PSNR [dB]", "higher", 2),
     "ssim": About("SSIM", "higher"),

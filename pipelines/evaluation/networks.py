@@ -72,7 +72,8 @@ def open_depth(config: EvaluateConfig) -> "DepthAgreement":
     with ExitStack() as copies:
         reference = copies.enter_context(local_model(config.depth.reference, ("",), "--depth.reference"))
         peer = config.depth.peer and copies.enter_context(local_model(config.depth.peer, ("",), "--depth.peer"))
-        return DepthAgreement.from_pretrained(replace(config.depth, reference=reference, peer=peer), _device())
+        depth, edges = replace(config.depth, reference=reference, peer=peer), "depth_edges" in config.metrics
+        return DepthAgreement.from_pretrained(depth, _device(), edges=edges)
 
 
 def try_networks(names: list[str], config: EvaluateConfig) -> dict[str, Any]:

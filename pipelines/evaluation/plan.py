@@ -138,7 +138,7 @@ def _left_out(config: EvaluateConfig, subjects: list[Subject]) -> Iterator[str]:
     for each in subjects:
         if each.role == "input" and "clip" in asked and "caption" not in each.pictures.columns:
             yield f"CLIP similarity of {each.pictures.name}: its pictures have no captions."
-        if each.role == "input" and "depth" in asked and "depth" not in each.pictures.columns:
+        if each.role == "input" and {"depth", "depth_edges"} & asked and "depth" not in each.pictures.columns:
             yield f"Depth of {each.pictures.name}: its pictures have none."
 
 

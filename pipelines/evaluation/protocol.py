@@ -23,6 +23,7 @@ SETTINGS = {  # group and settings that decide a metric, beside the fingerprint 
     "fd_dinov2": ("dinov2", ()),
     "cmmd": ("clip", ()),
     "precision_recall": ("inception", ("network", "resize")),
+    "depth_edges": ("depth", ("flip", "points", "max_depth_m")),
 }
 RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")  # of autoencoders
 NAMES = ("weights", "model", "revision", "reference", "reference_revision", "peer", "peer_revision")  # of networks
@@ -83,6 +84,8 @@ def metric_of(result: str) -> str:
         return result
     if result in ("precision", "recall"):
         return "precision_recall"
+    if result in ("edge_f1", "peer_edge_f1"):
+        return "depth_edges"
     return "autoencoder" if result in ("rfid", *RECONSTRUCTED) else "depth"
 
 

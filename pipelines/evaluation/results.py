@@ -13,7 +13,7 @@ from pipelines.evaluation.feature_cache import FeatureCache
 from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, DINOV2, FEATURES, SIMILARITY
 from pipelines.evaluation.pair_scores import maximum_discrepancy, precision_recall
 from pipelines.evaluation.plan import EvaluatePlan
-from pipelines.evaluation.protocol import DRAWN_BY, RECONSTRUCTED, protocol_hash, protocol_of
+from pipelines.evaluation.protocol import DRAWN_BY, RECONSTRUCTED, metric_of, protocol_hash, protocol_of
 from pipelines.evaluation.scores import Score, frechet, inception_score, kernel, means
 from pipelines.evaluation.subjects import Subject
 
@@ -55,7 +55,9 @@ class Results:
         if SIMILARITY in subject.networks:
             yield from self._of_similarity(subject)
         if DEPTH in subject.networks:
-            yield from self._of_columns(subject, DEPTH, "depth", self._depth_columns(subject))
+            for metric in ("depth", "depth_edges"):
+                if metric in self.plan.config.metrics:
+                    yield from self._of_columns(subject, DEPTH, metric, self._depth_columns(subject, metric))
 
     def _of_columns(self, subject: Subject, network: str, metric: str, columns: list[str]) -> Iterator[Result]:
         for name, score in means(self._cache.features(subject, network).rows, columns).items():
@@ -104,9 +106,9 @@ class Results:
             if score.count:  # 0 for depth of an autoencoder without depth
                 yield self._result(subject, metric, "autoencoder", network, score, name)
 
-    def _depth_columns(self, subject: Subject) -> list[str]:
-        """Return the columns of the samples' own depth and of the peer's, as far as there is either."""
-        errors = [name for name in METRICS if name.startswith("peer_")]
+    def _depth_columns(self, subject: Subject, metric: str) -> list[str]:
+        """Return a metric's columns of the samples' own depth and of the peer's, as far as there is either."""
+        errors = [name for name in METRICS if name.startswith("peer_") and metric_of(name) == metric]
         own = [name.removeprefix("peer_") for name in errors] if "depth" in subject.pictures.columns else []
         return own + (errors if self.plan.config.depth.peer else [])
 

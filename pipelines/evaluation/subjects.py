@@ -75,7 +75,7 @@ def _networks(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
         yield SIMILARITY
     if DINOV2 in comparing:
         yield DINOV2
-    if "depth" in asked and ("depth" in pictures.columns or config.depth.peer):
+    if {"depth", "depth_edges"} & asked and ("depth" in pictures.columns or config.depth.peer):
         yield DEPTH
 
 

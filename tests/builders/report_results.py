@@ -11,6 +11,10 @@ NETWORKS = {
     "fid": ({"weights": "torch-fidelity"}, {"network": "inception", "resize": "tf1"}),
     "clip": ({"model": "openai/clip-vit-large-patch14"}, {"prefix": ""}),
     "depth": ({"reference": "Intel/zoedepth-nyu", "peer": "Intel/dpt-large"}, {"points": 1000, "max_depth_m": 10.0}),
+    "fd_dinov2": ({"model": "facebook/dinov2-large"}, {}),
+    "cmmd": ({"model": "openai/clip-vit-large-patch14"}, {}),
+    "precision_recall": ({"weights": "torch-fidelity"}, {"network": "inception", "resize": "tf1"}),
+    "depth_edges": ({"reference": "Intel/zoedepth-nyu", "peer": "Intel/dpt-large"}, {"points": 1000}),
     "autoencoder": ({}, {"perceptual": {"network": "vgg"}}),
 }
 DEPTH = ("abs_rel", "rmse_m", "delta1", "silog")
@@ -53,8 +57,12 @@ def result(metric: str, value: float, stderr: float | None = 0.5, *, pictures: s
 def _group(metric: str) -> str:
     if metric.removeprefix("peer_").removesuffix("_literal") in DEPTH:
         return "depth"
-    if metric == "clip":
-        return "clip"
+    if metric in ("clip", "fd_dinov2", "cmmd"):
+        return metric
+    if metric in ("precision", "recall"):
+        return "precision_recall"
+    if metric.removeprefix("peer_") == "edge_f1":
+        return "depth_edges"
     return "fid" if metric in ("fid", "kid", "inception_score") else "autoencoder"
 
 

@@ -21,6 +21,7 @@ from ldm3d.config import (
     ActorsConfig,
     ClipConfig,
     DepthConfig,
+    Dinov2Config,
     EvaluateConfig,
     InceptionConfig,
     PerceptualConfig,
@@ -42,6 +43,7 @@ from ldm3d.toy.scenes import Scene, exact_depth, render
 from pipelines.evaluate import evaluate
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import TakenOverError, claim
+from tests.builders.small_dinov2 import tiny_dinov2
 
 COUNT = 24
 INCEPTION = InceptionConfig(network="efficientnet-lite0", kid_subset_size=10, kid_subsets=5, batch_size=8)
@@ -85,12 +87,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> EvaluateConfig:
     (root / "metric/config.json").write_text(json.dumps(settings | {"depth_estimation_type": "metric"}))
     tiny_depth_model(root / "peer")
     make_base_model(root / "base")
+    tiny_dinov2(root / "dinov2")
     return EvaluateConfig(
         input=(str(root / "good"), f"worse={root / 'bad'}"),
         reference=str(root / "real"),
         output=str(root / "out"),
         inception=INCEPTION,
         clip=ClipConfig(model=str(root / "clip")),
+        dinov2=Dinov2Config(model=str(root / "dinov2")),
         depth=DepthConfig(reference=str(root / "metric"), peer=str(root / "peer"), points=200, flip=False),
         reconstruction=ReconstructionConfig(
             models=(f"base={root / 'base'}",),
@@ -193,6 +197,34 @@ def test_a_subset_costs_no_features_and_is_another_protocol(config, made):
     assert times(config.output) == before
     assert {row["num_samples"] + row["excluded"] for row in some["results"]} == {12}
     assert some["verdict"] == "incomparable"
+
+
+def test_newer_metrics_add_their_features_and_change_no_other_number(config, made):
+    before = times(config.output)
+    newer = ("fd_dinov2", "cmmd", "precision_recall", "depth_edges")
+    found = evaluate(replace(config, metrics=("fid", "clip", "depth", *newer)))
+    assert before.items() <= times(config.output).items()
+    added = {Path(file).parent.name.partition("-")[0] for file in times(config.output).keys() - before.keys()}
+    assert added == {"dinov2", "clip", "depth"}  # of Inception there is nothing to add
+    assert found["verdict"] == "same"
+    named = {name: value for name, value in values(found).items() if name in values(made)}
+    assert named == pytest.approx({name: values(made)[name] for name in named}, rel=1e-9)
+    assert {metric for name, metric in values(found).keys() - named.keys() if name == "good"} == {
+        "fd_dinov2",
+        "cmmd",
+        "precision",
+        "recall",
+        "edge_f1",
+        "peer_edge_f1",
+    }
+    for metric in ("fd_dinov2", "cmmd"):
+        assert 0 < values(found)["good", metric] < values(found)["worse", metric]
+    for row in found["results"]:
+        if row["metric"] in ("precision", "recall", "edge_f1", "peer_edge_f1") and row["value"] is not None:
+            assert 0 <= row["value"] <= 1
+    report = Path(config.output, "report.md").read_text()
+    assert "Newer than the paper" in report
+    assert "precision (surrogate)" in report
 
 
 def test_damage_is_measured_again(config, made):

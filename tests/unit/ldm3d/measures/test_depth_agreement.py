@@ -16,6 +16,7 @@ from ldm3d.keys import point_seeds
 from ldm3d.measures import Batch
 from ldm3d.measures.depth_agreement import DepthAgreement
 from ldm3d.metrics.aligned_depth import score_aligned
+from ldm3d.metrics.depth_edges import edge_f1
 from ldm3d.toy.depth_model import tiny_depth_model
 from tests.builders.small_depth_models import tiny_metric_depth_model, zoedepth
 
@@ -88,6 +89,44 @@ def test_inverse_depth_of_the_reference_is_perfect_but_for_its_16_bits(tmp_path)
         assert row["scale"] == pytest.approx((high - low) / 65_535, rel=1e-4)
         assert row["shift"] == pytest.approx(low, rel=1e-4)
         assert (row["valid"], row["beyond"], row["far"]) == (32 * 32, 0, 0)
+
+
+def with_edges(folder, count: int = 2) -> tuple[DepthConfig, Batch]:
+    """A model that sees edges, pictures in which it does, and its own depth as that of the samples."""
+    tiny_metric_depth_model(folder)
+    config = DepthConfig(reference=str(folder), peer=None, max_depth_m=100)
+    images = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    images[:, 8:24, 8:24] //= 8
+    labels = quantise(1 / DepthAgreement.from_pretrained(config, "cpu").reference(images))
+    return config, Batch(np.arange(count), np.zeros(count, np.int32), list(images), None, list(labels.depth))
+
+
+def test_edges_are_those_of_the_maps_of_a_figure_capped_and_only_if_asked_for(config, tmp_path):
+    own, batch = with_edges(tmp_path)
+    noise = np.random.default_rng(2).integers(0, 3_000, (32, 32))
+    batch = replace(batch, depths=[np.minimum(depth + noise, 65_535).astype(np.uint16) for depth in batch.depths])
+    given = replace(own, peer=config.peer, max_depth_m=5.5)
+    edges, plain = (DepthAgreement.from_pretrained(given, "cpu", edges=asked) for asked in (True, False))
+    table = edges(batch)
+    assert table.schema == edges.columns
+    assert set(table.column_names) - set(plain.columns.names) == {"edge_f1", "peer_edge_f1"}
+    for row, maps in zip(table.to_pylist(), edges.maps(batch), strict=True):
+        assert maps.reference.min() < 5.5 < maps.reference.max()
+        reference = np.minimum(maps.reference, 5.5)
+        expected = [edge_f1(maps.own, reference), edge_f1(maps.peer, reference)]
+        assert [row["edge_f1"], row["peer_edge_f1"]] == pytest.approx(expected, rel=1e-6, nan_ok=True)
+        assert 0 < row["edge_f1"] < 1
+    assert edges.judge == plain.judge == plain.fingerprint != edges.fingerprint
+    flat = replace(batch, depths=[np.full((32, 32), 9, np.uint16)] * 2)
+    assert np.isnan(edges(flat)["edge_f1"]).all()
+
+
+def test_edges_of_inverse_depth_of_the_reference_are_its_own_whatever_its_scale_and_shift(tmp_path):
+    config, batch = with_edges(tmp_path)
+    network = DepthAgreement.from_pretrained(config, "cpu", edges=True)
+    assert network(batch)["edge_f1"].to_pylist() == [1, 1]
+    half = replace(batch, depths=[depth // 2 + 1_000 for depth in batch.depths])
+    assert network(half)["edge_f1"].to_pylist() == [1, 1]
 
 
 def test_a_picture_is_measured_the_same_in_any_batch(network, batch):

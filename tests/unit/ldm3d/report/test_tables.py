@@ -3,7 +3,7 @@
 import pytest
 
 from ldm3d.report.blocks import Table
-from ldm3d.report.tables import autoencoders_table, depth_table, images_table, sweep_table
+from ldm3d.report.tables import autoencoders_table, depth_table, images_table, newer_table, sweep_table
 from ldm3d.results.notation import NONE, number, title, with_error
 from tests.builders.report_results import DEPTH, evaluation, result, sweep
 
@@ -94,6 +94,41 @@ def test_depth_by_both_rules_of_samples_and_peer_above_table_2():
     assert column(table, "N") == ["97"] * 4 + ["6,000"] * 2
 
 
+def test_newer_metrics_have_a_table_of_their_own_that_says_what_decides_them():
+    results = [
+        result("fd_dinov2", 120.5, 1.25),
+        result("cmmd", 0.512, 0.01),
+        result("precision", 0.7, 0.02),
+        result("recall", float("nan"), None, num_samples=0),
+        result("edge_f1", 0.25, 0.01),
+        result("peer_edge_f1", 0.35, 0.01),
+    ]
+    table = newer_table(evaluation([*images(), *results], surrogate=["precision", "recall"]))
+    assert table.columns[1:7] == (
+        "FD-DINOv2-2k ↓",
+        "CMMD ↓",
+        "precision (surrogate) ↑",
+        "recall (surrogate) ↑",
+        "depth-edge F1 ↑",
+        "peer depth-edge F1 ↑",
+    )
+    assert [cell.text for cell in table.rows[0].cells[1:7]] == [
+        "120.50 ± 1.25",
+        "0.512 ± 0.010",
+        "0.700 ± 0.020",
+        NONE,  # of too few pictures it is no number, and not 0
+        "0.250 ± 0.010",
+        "0.350 ± 0.010",
+    ]
+    assert len(table.rows) == 1
+    told = "\n".join(table.notes)
+    for word in ("dinov2-large", "336", "VGG-16", "zoedepth", "Surrogate"):
+        assert word in told
+    assert column(images_table(evaluation([*images(), *results])), "FID-2k")  # which it leaves alone
+    alone = newer_table(evaluation(results[:1]))
+    assert "CMMD" not in "\n".join(alone.notes)
+
+
 def test_autoencoders_above_table_3():
     of_pictures = [result("rfid", 0.8, 0.01, pictures="rgb"), result("psnr_db", 24.0, 0.1, pictures="rgb")]
     of_depth = [result("rfid", 2.0, 0.01, pictures="rgbd"), result("depth_abs_rel", 0.18, 0.01, pictures="rgbd")]
@@ -106,7 +141,7 @@ def test_autoencoders_above_table_3():
 
 def test_a_table_is_there_only_with_rows():
     empty = evaluation([])
-    for make in (images_table, depth_table, autoencoders_table, sweep_table):
+    for make in (images_table, newer_table, depth_table, autoencoders_table, sweep_table):
         assert make(empty) is None
     assert depth_table(evaluation(images())) is None
     assert sweep_table(evaluation(images())) is None

@@ -70,6 +70,7 @@ def test_real_pictures_are_seen_by_the_networks_that_compare_with_them(tmp_path)
     for metrics, own, others in (
         (("fd_dinov2", "depth"), ("dinov2", "depth"), ("dinov2",)),
         (("cmmd",), ("clip",), ("clip",)),
+        (("depth_edges", "kid"), ("inception", "depth"), ("inception",)),
         (("clip", "fid"), ("inception", "clip"), ("inception",)),
         (("precision_recall", "cmmd"), ("inception", "clip"), ("inception", "clip")),
     ):

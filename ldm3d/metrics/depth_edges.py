@@ -1,0 +1,47 @@
+"""How well the edges of a depth map are those of its reference: the boundary F1 of Depth Pro (arXiv 2410.02073).
+
+An edge leads from a pixel to a neighbour, right, left, above or below, that is farther by more than some ratio. F1 is
+that of the edges of both maps for a ratio, and the score is its mean over ten ratios from 1.05 to 1.25, weighted by
+them. Edges are counted over all neighbours, as the paper's equations say; its code averages the four directions.
+
+It does not change with the scale of a map, but does with the shift of inverse depth: align maps first.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATIOS = np.linspace(1.05, 1.25, 10)
+
+
+def edge_f1(found: NDArray[np.floating], reference: NDArray[np.floating]) -> float:
+    """Compare the edges of two depth maps.
+
+    Args:
+        found, reference: (H, W), depth above 0 of any scale each. Pixels at which either is not finite or not above 0
+            have no edges.
+
+    Returns:
+        0 to 1. Ratios for which neither map has an edge are left out; NaN if none is left.
+
+    Raises:
+        ValueError: the maps differ in size.
+    """
+    if found.shape != reference.shape:
+        raise ValueError(f"maps of {found.shape} and {reference.shape}: resize one to the size of the other")
+    logs = np.stack([found, reference]).astype(np.float64)
+    logs = np.log(np.where((np.isfinite(logs) & (logs > 0)).all(axis=0), logs, np.nan))
+    steps = np.concatenate([np.diff(logs, axis=axis).reshape(2, -1) for axis in (1, 2)], axis=1)
+    steps = steps[:, np.isfinite(steps[0])]
+    # a step up is an edge one way, a step down the other way: an edge is shared if both maps step the same way
+    heights = np.abs(steps)
+    shared = np.where(steps[0] * steps[1] > 0, heights.min(axis=0), 0)
+    common, edges = (_higher(shared), _higher(heights.ravel()))
+    known = edges > 0
+    if not known.any():
+        return np.nan
+    return float(np.average(2 * common[known] / edges[known], weights=RATIOS[known]))
+
+
+def _higher(heights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count the (M,) heights, in logarithms, above each ratio."""
+    return np.array([np.count_nonzero(heights > np.log(ratio)) for ratio in RATIOS])
