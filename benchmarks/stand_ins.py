@@ -115,7 +115,7 @@ def network_maps(count: int, size: int, seed: int = 0) -> NDArray[np.uint16]:
     import cv2
     import torch
 
-    from ldm3d.depth.relative import quantise, resize
+    from ldm3d.depth.relative import quantise
     from ldm3d.toy.scenes import Scene, render
 
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -125,4 +125,5 @@ def network_maps(count: int, size: int, seed: int = 0) -> NDArray[np.uint16]:
         soft = cv2.GaussianBlur(exact / exact.max(), (0, 0), 2.0)
         texture = cv2.GaussianBlur(rng.standard_normal((384, 384), dtype=np.float32), (0, 0), 1.0)
         maps[index] = soft + texture / 100
-    return quantise(resize(torch.from_numpy(maps), (size, size))).depth
+    resized = torch.nn.functional.interpolate(torch.from_numpy(maps)[:, None], (size, size), mode="bicubic")
+    return quantise(resized[:, 0]).depth

@@ -7,7 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.depth.relative import is_padded, load_depth_model, predicts
+from ldm3d.depth.meaning import predicts
+from ldm3d.depth.model import load_depth_model
+from ldm3d.depth.processing import to_network, to_pictures
 from ldm3d.models.precision import full_float32
 
 
@@ -49,21 +51,18 @@ class MetricDepthEstimator:
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """Estimate depth: (N, H, W, 3) uint8 RGB -> (N, H, W) float32 metres, on the model's device."""
         device = self.model.device
-        pictures = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
-        pixels = self.processor(images=list(pictures), return_tensors="pt", device=device)["pixel_values"]
-        size = (images.shape[1], images.shape[2])
+        pixels = to_network(self.processor, images, device)
         with torch.autocast(device.type, enabled=False), full_float32():
-            depth = self._metres(pixels, size)
+            depth = self._metres(images, pixels)
             if not self.flip:
                 return depth
-            return (depth + self._metres(pixels.flip(-1), size).flip(-1)) / 2
+            return (depth + self._metres(images, pixels, mirrored=True)) / 2
 
-    def _metres(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
-        # ZoeDepth's processor wants the source size, to remove its padding, and takes it as the target size too
-        argument = "source_sizes" if is_padded(self.processor) else "target_sizes"
-        sizes = {argument: [size] * len(pixels)}
-        maps = self.processor.post_process_depth_estimation(self.model(pixel_values=pixels), **sizes)
-        return torch.stack([each["predicted_depth"].float() for each in maps]).view(len(pixels), *size)
+    def _metres(self, images: NDArray[np.uint8], pixels: Tensor, *, mirrored: bool = False) -> Tensor:
+        outputs = self.model(pixel_values=pixels.flip(-1) if mirrored else pixels)
+        if mirrored:  # back, before the padding is cut off: it may be a pixel wider on the right
+            outputs.predicted_depth = outputs.predicted_depth.flip(-1)
+        return to_pictures(self.processor, outputs, images, pixels)
 
 
 def _require_metric(config: Any, name: str) -> None:

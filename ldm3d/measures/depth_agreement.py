@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthConfig
+from ldm3d.depth.meaning import predicts
 from ldm3d.depth.metric import MetricDepthEstimator
-from ldm3d.depth.relative import DepthEstimator, load_depth_model, predicts
+from ldm3d.depth.model import load_depth_model
+from ldm3d.depth.relative import DepthEstimator
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.keys import point_seeds
 from ldm3d.measures.batch import Batch

@@ -4,16 +4,29 @@ import torch
 from transformers import (
     AutoModelForDepthEstimation,
     BeitConfig,
+    CHMv2Config,
+    CHMv2ForDepthEstimation,
+    CHMv2ImageProcessor,
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     DepthProConfig,
     DepthProForDepthEstimation,
     DepthProImageProcessor,
     Dinov2Config,
+    DINOv3ViTConfig,
+    DPTConfig,
+    DPTForDepthEstimation,
     DPTImageProcessor,
     GLPNConfig,
     GLPNForDepthEstimation,
     GLPNImageProcessor,
+    PromptDepthAnythingConfig,
+    PromptDepthAnythingForDepthEstimation,
+    PromptDepthAnythingImageProcessor,
+    Tipsv2DptConfig,
+    Tipsv2DptForDepthEstimation,
+    Tipsv2DptImageProcessor,
+    Tipsv2VisionConfig,
     ZoeDepthConfig,
     ZoeDepthForDepthEstimation,
     ZoeDepthImageProcessor,
@@ -79,10 +92,28 @@ def depth_pro(folder, use_fov_model=False):
         use_fov_model=use_fov_model,
         **{f"{part}_model_config": encoder | SMALL for part in ("image", "patch", "fov")},
     )
-    save(DepthProForDepthEstimation(config), DepthProImageProcessor(size={"height": 64, "width": 64}), folder)
+    model, processor = DepthProForDepthEstimation(config), DepthProImageProcessor(size={"height": 64, "width": 64})
+    save(model, processor, folder)
+    if use_fov_model:
+        model.fov_model.head.layers[-1].bias.data.fill_(60)  # degrees
+        model.save_pretrained(folder)
 
 
 def depth_anything(folder, kind="relative"):
+    config = DepthAnythingConfig(**_of_depth_anything(), depth_estimation_type=kind, max_depth=20)
+    save(DepthAnythingForDepthEstimation(config), DPTImageProcessor(size={"height": 56, "width": 56}), folder)
+
+
+def metric_depth_anything(folder):
+    depth_anything(folder, "metric")
+
+
+def prompt_depth_anything(folder):
+    model = PromptDepthAnythingForDepthEstimation(PromptDepthAnythingConfig(**_of_depth_anything()))
+    save(model, PromptDepthAnythingImageProcessor(size={"height": 56, "width": 56}), folder)
+
+
+def _of_depth_anything():
     backbone = Dinov2Config(
         image_size=56,
         patch_size=14,
@@ -92,20 +123,67 @@ def depth_anything(folder, kind="relative"):
         reshape_hidden_states=False,
         **SMALL,
     )
-    config = DepthAnythingConfig(
+    return {
+        "backbone_config": backbone,
+        "reassemble_hidden_size": 16,
+        "neck_hidden_sizes": [8] * 4,
+        "fusion_hidden_size": 8,
+        "head_hidden_size": 8,
+    }
+
+
+def dpt_on_dinov2(folder):
+    """Save DPT on DINOv2, whose processor pads pictures to whole patches."""
+    backbone = Dinov2Config(
+        image_size=112,
+        patch_size=28,  # of real ones 14: this is for speed
+        num_hidden_layers=4,
+        mlp_ratio=1,
+        out_indices=[1, 2, 3, 4],
+        apply_layernorm=False,
+        reshape_hidden_states=False,
+        **SMALL,
+    )
+    config = DPTConfig(backbone_config=backbone, neck_hidden_sizes=[8] * 4, fusion_hidden_size=8)
+    save(DPTForDepthEstimation(config), DPTImageProcessor(do_resize=False, do_pad=True, size_divisor=28), folder)
+
+
+def tipsv2_dpt(folder):
+    backbone = Tipsv2VisionConfig(
+        image_size=56,
+        patch_size=14,
+        num_hidden_layers=4,
+        out_indices=[1, 2, 3, 4],
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+        **SMALL,
+    )
+    config = Tipsv2DptConfig(
+        backbone_config=backbone, neck_hidden_sizes=[8] * 4, fusion_hidden_size=8, num_depth_bins=16
+    )
+    save(Tipsv2DptForDepthEstimation(config), Tipsv2DptImageProcessor(size={"height": 56, "width": 56}), folder)
+
+
+def chmv2(folder):
+    backbone = DINOv3ViTConfig(
+        image_size=64,
+        intermediate_size=16,
+        num_hidden_layers=4,
+        num_register_tokens=1,
+        out_indices=[1, 2, 3, 4],
+        reshape_hidden_states=True,
+        apply_layernorm=True,
+        return_class_token=True,
+        **SMALL,
+    )
+    config = CHMv2Config(
         backbone_config=backbone,
-        reassemble_hidden_size=16,
-        neck_hidden_sizes=[8] * 4,
+        post_process_channels=[8] * 4,
         fusion_hidden_size=8,
         head_hidden_size=8,
-        depth_estimation_type=kind,
-        max_depth=20,
+        number_output_channels=8,
     )
-    save(DepthAnythingForDepthEstimation(config), DPTImageProcessor(size={"height": 56, "width": 56}), folder)
-
-
-def metric_depth_anything(folder):
-    depth_anything(folder, "metric")
+    save(CHMv2ForDepthEstimation(config), CHMv2ImageProcessor(), folder)
 
 
 def save(model, processor, folder):

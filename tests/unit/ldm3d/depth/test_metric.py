@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from ldm3d.config import LabelConfig
 from ldm3d.depth.metric import MetricDepthEstimator
-from ldm3d.depth.relative import DepthEstimator, load_depth_model
+from ldm3d.depth.model import load_depth_model
+from ldm3d.depth.relative import DepthEstimator
 from ldm3d.fingerprint import fingerprint_of_network
 from tests.builders.small_depth_models import depth_anything, depth_pro, dpt, glpn, metric_depth_anything, zoedepth
 

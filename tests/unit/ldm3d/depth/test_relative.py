@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from transformers import DPTImageProcessor
 
 from ldm3d.config import LabelConfig
-from ldm3d.depth.relative import DepthEstimator, predicts, quantise, resize
+from ldm3d.depth.meaning import predicts
+from ldm3d.depth.relative import DepthEstimator, quantise
 from ldm3d.rgbd import DEPTH_MAX
 
 
@@ -20,11 +22,7 @@ class Constant(torch.nn.Module):
         self.device, self.dtype = torch.device("cpu"), torch.float32
 
     def forward(self, pixel_values):
-        return type("Output", (), {"predicted_depth": self.predicted.expand(len(pixel_values), -1, -1)})
-
-
-def passthrough(images, return_tensors, device):
-    return {"pixel_values": torch.stack(images).float()}
+        return SimpleNamespace(predicted_depth=self.predicted.expand(len(pixel_values), -1, -1))
 
 
 def raw_values(labels):
@@ -70,7 +68,8 @@ def test_every_level_survives_quantisation():
 
 
 def test_metric_depth_is_inverted_so_that_near_is_large():
-    estimator = DepthEstimator(Constant(torch.tensor([[[1.0, 2.0], [4.0, 0.0]]])), passthrough, inverts=True)
+    model, as_it_is = Constant(torch.tensor([[[1.0, 2.0], [4.0, 0.0]]])), DPTImageProcessor(do_resize=False)
+    estimator = DepthEstimator(model, as_it_is, inverts=True)
     labels = estimator(np.zeros((2, 2, 2, 3), np.uint8))
     assert labels.depth.argmax() == 0
     np.testing.assert_allclose(labels.raw_max, 1.0)
@@ -78,11 +77,15 @@ def test_metric_depth_is_inverted_so_that_near_is_large():
     assert labels.depth[0, 0, 1] == round((0.5 - 1e-3) / (1 - 1e-3) * DEPTH_MAX)
 
 
-def test_maps_are_resized_as_floats():
-    ramp = torch.linspace(0, 1, 8)[None, None].expand(1, 8, 8)
-    wide = resize(ramp, (32, 32))
-    assert wide.shape == (1, 32, 32)
-    assert len(wide[0, 0].unique()) > 8
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("inverts", [False, True])
+def test_a_map_that_is_not_finite_fails_whatever_it_means(value, inverts):
+    """Compared with a limit, NaN would count as far away."""
+    model = Constant(torch.tensor([[[1.0, 2.0], [4.0, value]]]))
+    labels = DepthEstimator(model, DPTImageProcessor(do_resize=False), inverts=inverts)(
+        np.zeros((2, 2, 2, 3), np.uint8)
+    )
+    assert not labels.is_finite.any()
 
 
 @pytest.mark.parametrize(
