@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, Ty
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
-from ldm3d.config import presets_of
+from ldm3d.config import LABEL, CorpusConfig, LabelConfig, presets_of, with_label_preset
 
 if TYPE_CHECKING:
     from ray.exceptions import RayTaskError
@@ -53,19 +53,35 @@ class Command(Generic[Config]):
     """Check input, output, model and cluster, print the plan and the full configuration, and stop."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CorpusCommand(Command[Config]):
+    """One submission of the corpus stage."""
+
+    label_preset: Annotated[
+        Literal["dpt-large", "depth-anything-v2", "depth-pro", "column"] | None, tyro.conf.arg(name="label.preset")
+    ] = None
+    """Named depth model to start from (or `column`, for depth of your own), with its settings, in place of that of
+    --preset; flags come before it."""
+
+
 def parse(config_class: Callable[..., Config], arguments: list[str], about: str | None = None) -> Command[Config]:
     """Parse arguments. Prints the help, or what is wrong, and exits where the arguments ask for it or are wrong."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default="ldm3d")
-    name = first.parse_known_args(arguments)[0].preset
+    first.add_argument("--label.preset", dest="label")
+    found = first.parse_known_args(arguments)[0]
+    name, label = found.preset, found.label if config_class is CorpusConfig else None
     presets = presets_of(config_class)
     preset = name if name in presets else "ldm3d"  # the parser below refuses an unknown name
-    config = config_class(**_required(config_class), **presets[preset])
-    default = Command(config=config, preset=preset)  # type: ignore[arg-type]
+    settings = dict(presets[preset])
+    if label in LABEL:  # likewise
+        settings["label"] = with_label_preset(settings.get("label", LabelConfig()), label)
+    command_class: Any = CorpusCommand if config_class is CorpusConfig else Command
+    default = command_class(config=config_class(**_required(config_class), **settings), preset=preset)
     registry = ConstructorRegistry()
     registry.struct_rule(_with_whole_paragraphs)
     return tyro.cli(
-        Command[config_class],  # type: ignore[valid-type]  # mypy knows no class that is an argument
+        command_class[config_class],
         prog=f"python -m jobs.{Path(sys.argv[0]).stem}",
         args=arguments,
         default=default,

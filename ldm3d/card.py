@@ -24,7 +24,7 @@ def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[st
     Args:
         summary: rows_read, rows_kept, rows_rejected (by reason), splits (rows by split).
         config: the settings that the corpus was made with.
-        depth: what is known of the depth labels: model, revision, meaning.
+        depth: what is known of the depth labels: model or column, revision, licence, meaning.
         name: unique to this content. `datasets` caches by folder name and front matter, and would mix up two corpora.
     """
     kept, read = summary["rows_kept"], summary["rows_read"]
@@ -43,7 +43,7 @@ contract `rgbd/v1`.{" `contact_sheet.png` shows some of them." if kept else ""}
 
 - `image`: {size} x {size} RGB, JPEG.
 - `depth`: the same size, 16-bit, lossless {codec}; **relative inverse depth, larger = nearer**.
-- The model's raw inverse depth is `depth_min + depth / 65535 * (depth_max - depth_min)`.
+- The raw inverse depth is `depth_min + depth / 65535 * (depth_max - depth_min)`.
 - `key`: the first 8 bytes of SHA-256(url), signed; `url`, `caption`, `similarity`, `nsfw` from the metadata.
 - `original_width`, `original_height`: size of the fetched picture, upright; `sha256`: hash of its bytes;
   `perceptual_hash`: hash of the kept image.
@@ -71,7 +71,8 @@ Each is a row of `rejects/` with its URL, stage and reason (rows left out by sam
 ## Licence
 
 The pictures and captions belong to their owners; the URL of each is in its row. {_opt_out(config)}
-The metadata and the depth model have their own licences, which extend to what is made from them.
+The metadata and the source of depth have their own licences, which extend to what is made from them.
+{_licence_of(depth)}
 """
 
 
@@ -119,6 +120,13 @@ Latents drawn from the posteriors of train have a standard deviation of {summary
 
 {_table(flat(config))}
 """
+
+
+def _licence_of(depth: dict[str, Any]) -> str:
+    if "depth_column" in depth:
+        return f"Depth is that of the metadata's column `{depth['depth_column']}`; its licence is not stated."
+    licence = depth.get("depth_model_licence", "not stated")
+    return f"The licence of the depth model `{depth.get('depth_model')}`: {licence}."
 
 
 def _opt_out(config: dict[str, Any]) -> str:

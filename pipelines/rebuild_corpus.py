@@ -13,12 +13,13 @@ and how it is kept. The parts are in `pipelines/corpus/`.
 import logging
 from typing import Any
 
-from ldm3d.config import CorpusConfig, to_json
+from ldm3d.config import CorpusConfig
 from ldm3d.reject import TRANSPORT, Reason
 from pipelines.corpus.audit import audit_of
 from pipelines.corpus.candidates import make_plan, most_shards
 from pipelines.corpus.depth_model import check_same_model, try_model
 from pipelines.corpus.finish import finish, has_lost_files
+from pipelines.corpus.given_depth import about_column
 from pipelines.corpus.graph import Actors, CorpusGraph
 from pipelines.corpus.input import CorpusInput, check_input
 from pipelines.corpus.plan import FOLDERS, Plan, is_whole, load_plan, save_plan
@@ -46,7 +47,7 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
 
     Returns:
         What is in `_SUCCESS.json`: rows_read, rows_kept, rows_rejected by reason, splits (rows kept by split) and
-        labels (what is known of the depth model); for a dry run what is known so far.
+        labels (what is known of them and of the depth model); for a dry run what is known so far.
 
     Raises:
         ValueError: invalid configuration, input, output, model or cluster. Raised before any work starts.
@@ -75,9 +76,11 @@ class _RebuildCorpus(Stage):
         return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
-        self.resources = fit(self.config.cluster, *cluster_size())
+        given = self.config.label.column is not None
+        cpus, gpus = cluster_size()
+        self.resources = fit(self.config.cluster, cpus, 0 if given else gpus)
         logger.info("%s", self.resources)
-        self.labels = try_model(self.config, self.resources.label)
+        self.labels = about_column(self.config) if given else try_model(self.config, self.resources.label)
         if begun:
             check_same_model(self.output, self.labels)
         return {"resources": str(self.resources), **self.labels}
@@ -92,8 +95,8 @@ class _RebuildCorpus(Stage):
                 records = finished(self.output, plan.shards, FOLDERS).values()
                 known["rows_to_retry"] = sum(rows_to_retry(record) for record in records)
             return known
-        count = metadata.rows if metadata else 0
-        return {"rows_read": count, "shards_at_most": most_shards(count, self.config), "rows_a_shard": rows}
+        assert metadata
+        return {"rows_read": metadata.rows, "shards_at_most": most_shards(metadata, self.config), "rows_a_shard": rows}
 
     def notes(self) -> dict[str, Any]:
         return {"labels": self.labels}
@@ -113,8 +116,9 @@ class _RebuildCorpus(Stage):
         records = audit_of(source, output).run(plan.shards, owner, plan.files)
         check_owner(output, owner)
         if Reason.DEPTH_FAILED in totals(list(records.values()))[2]:  # a web without pictures is a result, though
-            require_kept(records.values(), "Give an empty --output, and another --label.depth-model or --label.dtype")
-        finish(output, plan, list(records.values()), to_json(config), self.labels)
+            another = "--label.depth-model or --label.dtype" if config.label.column is None else "--label.column"
+            require_kept(records.values(), f"Give an empty --output, and another {another}")
+        finish(output, plan, list(records.values()), config.settings(), self.labels)
         summary = own_marker(output) or {}
         logger.info("%s: %s", output.url, _counts(summary))
         return summary

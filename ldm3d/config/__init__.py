@@ -38,10 +38,11 @@ from ldm3d.config.evaluate import (
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import CaptionsConfig, GenerateConfig, GeneratorConfig, SamplingConfig, SamplingPoint
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
-from ldm3d.config.presets import PRESETS, presets_of
+from ldm3d.config.presets import LABEL, PRESETS, presets_of, with_label_preset
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 __all__ = [
+    "LABEL",
     "PRESETS",
     "ActorsConfig",
     "AutoencoderConfig",
@@ -88,4 +89,5 @@ __all__ = [
     "from_json",
     "presets_of",
     "to_json",
+    "with_label_preset",
 ]

@@ -137,16 +137,26 @@ class DownloadConfig:
             require(_is_address(address), "download.allow_addresses", address, "IP addresses such as 127.0.0.1")
 
 
+OF_A_MODEL = ("depth_model", "revision", "batch_size", "dtype")
+"""Label settings that mean nothing where depth comes from a column."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelConfig:
-    """The depth estimator, and how its output is stored."""
+    """The depth estimator, or the column that holds depth, and how depth is stored."""
 
+    column: str | None = None
+    """Column of the metadata with the depth of each picture: a file (PNG, TIFF or .npy, of one channel), or its path,
+    relative to the metadata. No model is loaded then, and --label.predicts says what the values mean."""
+    scale: float | None = None
+    """What the values of the column are multiplied by, such as 0.001 for millimetres; None takes them as they are."""
     depth_model: ModelPlace = "Intel/dpt-large"
     """Any transformers depth-estimation model, by hub id or local path."""
     revision: str | None = None
     """Commit of the model on the hub; None takes the main branch."""
     predicts: Literal["auto", "inverse_depth", "depth"] = "auto"
-    """What the model predicts; `auto` reads it from the model's configuration. Depth is inverted before storing."""
+    """What the model predicts, or the column holds: inverse depth (larger = nearer), or depth in metres, which is
+    inverted before storing. `auto` reads it from the model's configuration."""
     batch_size: int = 32
     """Number of images per forward pass."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
@@ -157,6 +167,8 @@ class LabelConfig:
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "label.batch_size", self.batch_size, "1 or more")
         require(self.depth_model != "", "label.depth_model", self.depth_model, "a model id or path")
+        require(self.column != "", "label.column", self.column, "the name of a column")
+        require(self.scale is None or self.scale > 0, "label.scale", self.scale, "more than 0, or None")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,12 +250,19 @@ class CorpusConfig:
         )
         require(self.shards.rows <= most, "shards.rows", self.shards.rows, wanted)
 
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that have a meaning, as JSON values."""
+        values = to_json(self)
+        if self.label.column is not None:
+            values["label"] = {name: value for name, value in values["label"].items() if name not in OF_A_MODEL}
+        return values
+
     def identity(self) -> dict[str, Any]:
         """Return the settings that, with the content of the input, determine the rows of the corpus.
 
         Those that pace the download are left out: they may change during a run, as machines and hosts require.
         """
         rest = ("input", "output", "cluster", "retry_rejects")
-        values = {name: value for name, value in to_json(self).items() if name not in rest}
+        values = {name: value for name, value in self.settings().items() if name not in rest}
         values["download"] = {name: value for name, value in values["download"].items() if name not in PACING}
         return values

@@ -5,6 +5,7 @@ are none for `ldm3d-4c`.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
@@ -50,6 +51,18 @@ PRESETS: Presets = {
         "shards": ShardConfig(rows=64, row_group_rows=32),
         "cluster": ClusterConfig(no_progress_timeout_s=120.0),
     },
+}
+
+# Where depth comes from: `--label.preset`. A licence of the model extends to the labels (`ldm3d.depth.licence`).
+LABEL: Presets = {
+    # The paper's (arXiv 2103.13413): relative, at 384 pixels.
+    "dpt-large": {"depth_model": "Intel/dpt-large"},
+    # arXiv 2406.09414: relative, at 518 pixels. The small one, which alone of its family is free to use.
+    "depth-anything-v2": {"depth_model": "depth-anything/Depth-Anything-V2-Small-hf"},
+    # arXiv 2410.02073: 1 / m, at 1,536 pixels, hence the smaller batch. Its licence allows research alone.
+    "depth-pro": {"depth_model": "apple/DepthPro-hf", "batch_size": 4},
+    # No model: depth of your own, with --label.predicts.
+    "column": {"column": "depth"},
 }
 
 AUTOENCODER: Presets = {
@@ -139,6 +152,12 @@ EVALUATE: Presets = {
         "report": ReportConfig(title="The toy model of make demo", surrogate=("clip", "depth", "autoencoder")),
     },
 }
+
+
+def with_label_preset(label: LabelConfig, preset: str) -> LabelConfig:
+    """Return label settings with those of a preset: a model that another preset named gives way to it."""
+    fresh: dict[str, Any] = {"column": None, "scale": None, "revision": None, "predicts": "auto"}
+    return replace(label, **(fresh | LABEL[preset]))
 
 
 def presets_of(config_class: Callable[..., Any]) -> Presets:

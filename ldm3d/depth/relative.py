@@ -74,11 +74,15 @@ class DepthEstimator:
         outputs = self.model(pixel_values=pixels.to(self.model.dtype))
         finite = outputs.predicted_depth.isfinite().flatten(1).all(1)  # a limit would hide what is not
         if self.inverts:
-            depth = outputs.predicted_depth.float()
-            outputs.predicted_depth = 1 / torch.where(depth > 0, depth, FARTHEST_M).clamp(max=FARTHEST_M)
+            outputs.predicted_depth = invert(outputs.predicted_depth.float())
         maps = to_pictures(self.processor, outputs, images, pixels)
         maps = 1 / maps if post_processing_inverts(self.processor) else maps
         return torch.where(finite[:, None, None], maps, torch.nan)
+
+
+def invert(metres: torch.Tensor) -> torch.Tensor:
+    """Turn metres into 1 / m. What is not positive, or above 1,000 m, counts as 1,000 m; NaN stays."""
+    return 1 / torch.where(metres <= 0, FARTHEST_M, metres).clamp(max=FARTHEST_M)
 
 
 def quantise(inverse_depth: torch.Tensor) -> DepthLabels:

@@ -19,6 +19,7 @@ class Columns:
     similarity: str | None = None
     nsfw: str | None = None  # a word (UNLIKELY, UNSURE, NSFW), or if `nsfw_is_score`, a probability in [0, 1]
     nsfw_is_score: bool = False
+    depth: str | None = None  # a file, or its path; named in the settings, by no publisher
 
     def names(self) -> list[str]:
         """Return the columns to read."""
@@ -106,6 +107,28 @@ def adapt(table: pa.Table, columns: Columns) -> pa.Table:
     else:
         nsfw = _texts(table, columns.nsfw)
     return pa.table({**texts, **numbers, "nsfw": nsfw})
+
+
+def depth_cells(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column with depth as large_binary, null where there is none: files, or their paths in UTF-8.
+
+    Pictures in the form of Hugging Face `datasets`, struct<bytes, path>, count as their bytes, or else as their path.
+    """
+    values = _values(table, name)
+    if pa.types.is_struct(values.type):
+        parts = [pc.struct_field(values, part).cast(pa.large_binary()) for part in ("bytes", "path")]
+        return pc.coalesce(*parts)
+    return values.cast(pa.large_binary()) if _is_text(values.type) else _nulls(table, pa.large_binary())
+
+
+def holds_depth(kind: pa.DataType) -> bool:
+    """Return whether a column of this type may hold depth as `depth_cells` reads it."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_struct(kind):
+        names = [field.name for field in kind]
+        return all(part in names and _is_text(kind.field(part).type) for part in ("bytes", "path"))
+    return _is_text(kind)
 
 
 def clean_captions(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -8,7 +8,7 @@ from ldm3d.config import SelectConfig
 from ldm3d.fetch.urls import redact
 from ldm3d.keys import make_key, rank
 from ldm3d.reject import Reason
-from ldm3d.rows.metadata import Columns, adapt
+from ldm3d.rows.metadata import Columns, adapt, depth_cells
 
 
 def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
@@ -19,10 +19,12 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
         url: "" without a URL; passwords are removed.
         caption, similarity, nsfw, rank.
         reason: "" for a row that passes.
+        given_depth: large_binary, as `depth_cells` reads it; only where `columns` has depth.
     """
     rows = adapt(table, columns)
     urls = pc.fill_null(rows["url"], "").to_pylist()
     keys = np.array([make_key(url) if url else 0 for url in urls], np.int64)
+    given = {"given_depth": depth_cells(table, columns.depth)} if columns.depth else {}
     return pa.table(
         {
             "key": keys,
@@ -32,6 +34,7 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
             "nsfw": rows["nsfw"],
             "rank": rank(keys, config.seed),
             "reason": judge(rows, config),
+            **given,
         }
     )
 
@@ -65,13 +68,15 @@ def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Split rows of one rank range into (unique by key, the others), each in rank order.
 
     Of rows that share a URL, the one with the smallest caption is kept; of those, the one with the largest similarity;
-    of those, the one with the smallest NSFW word. So the choice does not depend on the order in which files were read.
+    of those, the one with the smallest NSFW word, then with the first depth. So the choice does not depend on the
+    order in which files were read.
     """
     if rows.num_rows == 0:
         return rows, rows
-    rows = rows.sort_by(
-        [("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending"), ("nsfw", "ascending")]
-    )
+    order = [("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending"), ("nsfw", "ascending")]
+    if "given_depth" in rows.column_names:
+        order.append(("given_depth", "ascending"))
+    rows = rows.sort_by(order)
     keys = rows["key"].to_numpy()
     first = np.concatenate([[True], keys[1:] != keys[:-1]])
     return rows.filter(pa.array(first)), rows.filter(pa.array(~first))

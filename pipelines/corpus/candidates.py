@@ -39,7 +39,8 @@ from pipelines.workers.calls import wait_for
 logger = logging.getLogger(__name__)
 
 BUCKET_ROWS = 250_000  # about 100 MB of URLs and captions
-READ_ROWS = 65_536
+BUCKET_BYTES = 2**29  # where the metadata holds depth
+READ_ROWS, READ_BYTES = 65_536, 2**26  # at a time
 COUNTS = pa.schema(
     [
         ("bucket", pa.int32()),
@@ -58,12 +59,16 @@ JUDGED = {  # the column that a rule reads
 SEEN = 5
 
 
-def most_shards(rows: int, config: CorpusConfig) -> int:
+def most_shards(metadata: MetadataInput, config: CorpusConfig) -> int:
     """Upper bound on the number of shards: full shards, plus one short shard per split in each bucket."""
-    buckets, select = math.ceil(rows / BUCKET_ROWS), config.select
+    rows, select = metadata.rows, config.select
     splits = 1 + (select.val_fraction > 0) + (select.test_fraction > 0)
     wanted = rows if select.sample is None else min(rows, select.sample)
-    return min(wanted, wanted // config.shards.rows + splits * buckets)
+    return min(wanted, wanted // config.shards.rows + splits * _buckets(metadata))
+
+
+def _buckets(metadata: MetadataInput) -> int:
+    return max(1, math.ceil(metadata.rows / BUCKET_ROWS), math.ceil(metadata.depth_bytes / BUCKET_BYTES))
 
 
 def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, owner: str) -> Plan:
@@ -76,7 +81,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
     check_owner(output, owner)
     for stale in ("_state/buckets", *FILES):
         output.delete(stale)
-    buckets = max(1, math.ceil(metadata.rows / BUCKET_ROWS))
+    buckets = _buckets(metadata)
     files = _pieces(metadata)
     pieces = ray.data.from_items(files, override_num_blocks=len(files))
     read = partial(select_piece, metadata=metadata, config=config.select, buckets=buckets)
@@ -131,7 +136,8 @@ def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig,
         return _with(rows, "damaged", damage)
 
     folder, name, names = Folder(metadata.url), piece["file"][0].as_py(), metadata.columns.names()
-    batches = folder.read_batches(name, names, READ_ROWS)
+    a_row = metadata.depth_bytes // max(1, metadata.rows) + 1
+    batches = folder.read_batches(name, names, min(READ_ROWS, max(1, READ_BYTES // a_row)))
     while True:
         try:
             batch = next(batches, None)
@@ -218,13 +224,19 @@ def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
     for split in SPLITS:
         part = rows.filter(pc.equal(rows["split"], split))
         starts = range(0, part.num_rows, shard_rows)  # all but the last are full, as Ray Data joins small blocks
-        groups += [conform(part.slice(start, shard_rows), "candidate/v1") for start in starts]
+        groups += [_candidates(part.slice(start, shard_rows)) for start in starts]
         splits += [split] * len(starts)
     output.write_tables(f"_state/candidates/{bucket:05d}.parquet", groups)
     sizes = [group.num_rows for group in groups]
     return pa.table(
         {"bucket": [bucket] * len(groups), "row_group": range(len(groups)), "split": splits, "rows": sizes}
     )
+
+
+def _candidates(rows: pa.Table) -> pa.Table:
+    """Return the rows as candidates, with the depth that came with them, if any did."""
+    table = conform(rows, "candidate/v1")
+    return with_columns(table, given_depth=rows["given_depth"]) if "given_depth" in rows.column_names else table
 
 
 def _pieces(metadata: MetadataInput) -> list[dict[str, str]]:

@@ -22,11 +22,11 @@ def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
     Raises:
         ValueError: it is another one.
     """
-    before, now = (
-        {name: value for name, value in facts.items() if name != "depth_model"}  # a path, which may change
-        for facts in (output.read_json(CONFIG)["labels"], labels)
-    )
-    if changed := changes(before, now, "labels"):
+    before = output.read_json(CONFIG)["labels"]
+    names = before.keys() - {"depth_model"}  # a path, which may change; earlier versions stated less than this one
+    if changed := changes(
+        {name: before[name] for name in names}, {name: labels.get(name) for name in names}, "labels"
+    ):
         raise ValueError(
             f"--output {output.url!r} was begun with another depth model: {'; '.join(changed)}. "
             "Give that model (--label.revision for one on a hub), or another output."
@@ -37,7 +37,7 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
     """Load the depth model on a worker like those that will label, and label one image there.
 
     Returns:
-        What is known of the labels: model, revision, meaning.
+        What is known of the labels: model, revision, licence, meaning.
 
     Raises:
         ValueError: the model does not load or does not label, or no worker is free.
@@ -48,6 +48,7 @@ def try_model(config: CorpusConfig, pool: Pool) -> dict[str, Any]:
 
 
 def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
+    from ldm3d.depth.licence import licence_of
     from ldm3d.depth.relative import DepthEstimator
 
     prepare_process()
@@ -63,7 +64,15 @@ def _try_model(config: LabelConfig, size: int) -> dict[str, Any]:
         "depth_model_type": found.model_type,
         "depth_model_revision": getattr(found, "_commit_hash", None)
         or fingerprint_of_folder(Path(config.depth_model)),
+        "depth_model_licence": licence_of(config.depth_model),
+        **about_labels(inverted=estimator.inverts),
+    }
+
+
+def about_labels(*, inverted: bool) -> dict[str, Any]:
+    """Return what labels mean, whatever made them; `inverted` from metres."""
+    return {
         "depth_meaning": "relative inverse depth, larger = nearer",
         "depth_raw": "depth_min + depth / 65535 * (depth_max - depth_min)",
-        "depth_inverted_from_metric": estimator.inverts,
+        "depth_inverted_from_metric": inverted,
     }

@@ -1,6 +1,7 @@
 """The graph of the corpus stage on Ray Data: shard -> Downloader -> DepthLabeler -> write_shards.
 
-A block is a shard all the way. When a corpus is relabelled, `CorpusReader` takes the place of `Downloader`.
+A block is a shard all the way. When a corpus is relabelled, `CorpusReader` takes the place of `Downloader`; where
+depth comes from a column of the metadata, `GivenDepth` takes that of `DepthLabeler`.
 """
 
 import logging
@@ -13,6 +14,7 @@ from ray.data import DataContext, Dataset
 from ldm3d.config import CorpusConfig
 from ldm3d.fetch.duration import longest_fetch_s
 from pipelines.corpus.download import Downloader
+from pipelines.corpus.given_depth import GivenDepth
 from pipelines.corpus.label_depth import DepthLabeler
 from pipelines.corpus.plan import FOLDERS
 from pipelines.corpus.relabel import CorpusReader
@@ -92,9 +94,10 @@ class CorpusGraph:
             batch_format="pyarrow",
             **download.arguments(),
         )
+        given = config.label.column is not None
         labelled = images.map_batches(
-            self.actors.label,
-            fn_constructor_args=[config.label, config.cluster.label_cpus],
+            GivenDepth if given else self.actors.label,
+            fn_constructor_args=[config] if given else [config.label, config.cluster.label_cpus],
             batch_size=config.shards.rows,  # Ray joins a smaller block, such as a split's last shard, to the next
             batch_format="pyarrow",
             **self.resources.label.arguments(),

@@ -38,7 +38,9 @@ def check_input(config: CorpusConfig) -> CorpusInput:
     check_folders(config.input, config.output, "rebuild_corpus")
     content: dict[str, Any]
     with readable(config.input):
-        if is_corpus(config.input):
+        relabels = is_corpus(config.input)
+        _check_column(config, relabels=relabels)
+        if relabels:
             if config.retry_rejects:
                 raise ValueError(
                     f"--retry-rejects: --input {config.input!r} is a corpus, and relabelling downloads nothing; give "
@@ -54,9 +56,33 @@ def check_input(config: CorpusConfig) -> CorpusInput:
     return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})
 
 
+def _check_column(config: CorpusConfig, *, relabels: bool) -> None:
+    """Check that depth from a column has a meaning, and that its settings have a column.
+
+    Raises:
+        ValueError: they do not.
+    """
+    label = config.label
+    if label.column is None:
+        if label.scale is not None:
+            raise ValueError(f"--label.scale is {label.scale}, but there is no --label.column whose values it is for")
+        return
+    if relabels:
+        raise ValueError(
+            f"--label.column {label.column!r} needs metadata that has it, and --input {config.input!r} is a corpus: "
+            "give the metadata, and another output"
+        )
+    if label.predicts == "auto":
+        raise ValueError(
+            f"--label.column {label.column!r} needs --label.predicts, as files of numbers do not say what they mean: "
+            "pass inverse_depth (larger = nearer), or depth (metres, once multiplied by --label.scale)"
+        )
+
+
 def _settings(config: CorpusConfig) -> dict[str, Any]:
     """The settings that decide which rows come out. The content of a local model stands for its path."""
-    settings, model = config.identity(), Path(config.label.depth_model)
-    if model.is_dir():  # of a model on a hub, `depth_model.check_same_model` knows the commit
+    settings = config.identity()
+    model = Path(settings["label"].get("depth_model", ""))
+    if model.name and model.is_dir():  # of a model on a hub, `depth_model.check_same_model` knows the commit
         settings["label"]["depth_model"] = fingerprint_of_folder(model)
     return settings

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,39 @@ from pipelines.storage.parquet import with_columns
 from pipelines.workers.resources import prepare_process
 
 DECODE_THREADS = 4  # per actor; a batch is decoded while the one before it is labelled
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label of one row."""
+
+    depth: bytes = b""
+    """Of S x S uint16, larger = nearer; empty where there is a fault."""
+    low: float = 0.0
+    """The raw inverse depth at 0."""
+    high: float = 0.0
+    """The raw inverse depth at 65,535."""
+    seconds: float = 0.0
+    """Time that it took on the device."""
+    fault: str = ""
+    """Why there is no label; empty otherwise."""
+
+
+def with_labels(rows: pa.Table, labels: dict[int, Label]) -> pa.Table:
+    """Add labels to rows, by place; rows whose label has a fault are rejected. OUTPUT as of `DepthLabeler`."""
+    found = [labels.get(place, Label()) for place in range(rows.num_rows)]
+    faults = pa.array([label.fault for label in found], pa.string())
+    failed = pc.not_equal(faults, "")
+    return with_columns(
+        rows,
+        depth=pa.array([label.depth for label in found], pa.large_binary()),
+        depth_min=pa.array([label.low for label in found], pa.float32()),
+        depth_max=pa.array([label.high for label in found], pa.float32()),
+        device_seconds=pa.array([label.seconds for label in found], pa.float32()),
+        reason=pc.if_else(failed, str(Reason.DEPTH_FAILED), rows["reason"]),
+        stage=pc.if_else(failed, "label", rows["stage"]),
+        detail=pc.if_else(failed, faults, rows["detail"]),
+    )
 
 
 Estimator = Callable[[NDArray[np.uint8]], DepthLabels]
@@ -53,27 +87,13 @@ class DepthLabeler:
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         good = np.flatnonzero(pc.equal(rows["reason"], "").to_numpy())
-        depth: list[bytes] = [b""] * rows.num_rows
-        numbers = np.zeros((3, rows.num_rows), np.float32)  # depth_min, depth_max, device_seconds
-        reason, stage, detail = (rows[name].to_pylist() for name in ("reason", "stage", "detail"))
+        found: dict[int, Label] = {}
         for places, labels, seconds in self._labels(good, rows["image"].take(good).to_pylist()):
-            numbers[:, places] = labels.raw_min, labels.raw_max, np.full(len(places), seconds / len(places))
-            for place, label, finite in zip(places, labels.depth, labels.is_finite, strict=True):
-                if finite:
-                    depth[place] = label.tobytes()
-                else:
-                    reason[place], stage[place] = str(Reason.DEPTH_FAILED), "label"
-                    detail[place] = "the depth map holds values that are not finite"
-        return with_columns(
-            rows,
-            depth=pa.array(depth, pa.large_binary()),
-            depth_min=pa.array(numbers[0]),
-            depth_max=pa.array(numbers[1]),
-            device_seconds=pa.array(numbers[2]),
-            reason=pa.array(reason, pa.string()),
-            stage=pa.array(stage, pa.string()),
-            detail=pa.array(detail, pa.string()),
-        )
+            each = zip(places.tolist(), labels.depth, labels.raw_min, labels.raw_max, labels.is_finite, strict=True)
+            for place, depth, low, high, finite in each:
+                fault = "" if finite else "the depth map holds values that are not finite"
+                found[place] = Label(depth.tobytes() if finite else b"", low, high, seconds / len(places), fault)
+        return with_labels(rows, found)
 
     def _labels(
         self, good: NDArray[np.int64], images: list[bytes]

@@ -1,18 +1,21 @@
 """The metadata that a corpus is made from, checked before any work: files, row counts, columns."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
-from ldm3d.rows.metadata import Columns, passed_over, recognise
+from ldm3d.rows.metadata import Columns, holds_depth, passed_over, recognise
 from pipelines.storage.folder import Folder, concurrently, is_damage
 from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import readable
 
 logger = logging.getLogger(__name__)
+
+SHARD_BYTES = 2**30  # of depth that the metadata holds: of several shards at a time, on several actors
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class MetadataInput:
     files: list[tuple[str, int, int]]
     """(name, size in bytes, rows), in the order of names."""
     columns: Columns
+    depth_bytes: int = 0
+    """Of the column with depth, in memory; 0 where there is none."""
 
     @property
     def rows(self) -> int:
@@ -44,14 +49,14 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     if not names:
         raise ValueError(f"--input {config.input!r} holds no .parquet file; wanted LAION-style metadata")
     with readable(config.input):
-        footers = concurrently(partial(_read_footer, folder), names)
-    files = [(name, sizes[name], rows) for name, (rows, _) in zip(names, footers, strict=True)]
+        footers = concurrently(partial(_read_footer, folder, config.label.column), names)
+    files = [(name, sizes[name], footer.rows) for name, footer in zip(names, footers, strict=True)]
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} parquet files hold no rows")
-    schemas = [columns for _, columns in footers]
-    columns = _recognise(names[0], schemas[0], config.select)
+    schemas = [footer.columns for footer in footers]
+    columns = _recognise(names[0], schemas[0], config)
     for name, schema in zip(names, schemas, strict=True):
-        if (other := _recognise(name, schema, config.select)) != columns:
+        if (other := _recognise(name, schema, config)) != columns:
             raise ValueError(
                 f"--input: {name} provides {other.names()}, but {names[0]} provides {columns.names()}; give tables of "
                 "one publisher per run"
@@ -60,19 +65,31 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     _check_policy(columns, config.select, similar)
     if similar:
         logger.warning("--input: %s", _unread(similar))
-    return MetadataInput(config.input, files, columns)
+    found = MetadataInput(config.input, files, columns, sum(footer.depth_bytes for footer in footers))
+    _check_shards(found, config)
+    return found
 
 
-def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
-    """Read how many rows a parquet file holds, and the names of its columns.
+class _Footer(NamedTuple):
+    rows: int
+    columns: list[str]
+    depth_bytes: int
+
+
+def _read_footer(folder: Folder, depth: str | None, name: str) -> _Footer:
+    """Read how many rows a parquet file holds, the names of its columns, and the size of the one with depth.
 
     Raises:
-        ValueError: it is no parquet file.
+        ValueError: it is no parquet file, or the column with depth is not one of files or their paths.
         OSError: the store fails.
     """
     try:
         with folder.parquet_file(name) as file:
-            return file.metadata.num_rows, file.schema_arrow.names
+            schema, metadata = file.schema_arrow, file.metadata
+            paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+            leaves = [i for i, path in enumerate(paths) if depth is not None and f"{path}.".startswith(f"{depth}.")]
+            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)] if leaves else []
+            size = sum(group.column(i).total_uncompressed_size for group in groups for i in leaves)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: of column names
         if isinstance(error, OSError) and not is_damage(error):
             raise
@@ -80,13 +97,40 @@ def _read_footer(folder: Folder, name: str) -> tuple[int, list[str]]:
             f"--input: {folder.path(name)} is not a readable parquet file ({error}): give parquet files, or download "
             "it again"
         ) from error
+    if depth in schema.names and not holds_depth(kind := schema.field(depth).type):
+        raise ValueError(
+            f"--label.column {depth!r} of {folder.path(name)} is of type {kind}; wanted files (binary, or datasets' "
+            "pictures) or their paths (string)"
+        )
+    return _Footer(metadata.num_rows, schema.names, size)
 
 
-def _recognise(name: str, schema: list[str], config: SelectConfig) -> Columns:
+def _check_shards(found: MetadataInput, config: CorpusConfig) -> None:
+    """Check that a shard's files of depth fit into memory, where the metadata holds them.
+
+    Raises:
+        ValueError: they do not.
+    """
+    each = found.depth_bytes / found.rows
+    if each * min(config.shards.rows, found.rows) > SHARD_BYTES:
+        raise ValueError(
+            f"--shards.rows is {config.shards.rows}, wanted at most {max(1, int(SHARD_BYTES / each))}: a cell of "
+            f"--label.column {config.label.column!r} takes {each / 2**20:.1f} MiB on average, and a shard's cells are "
+            "held in memory. Or let the column hold paths of files"
+        )
+
+
+def _recognise(name: str, schema: list[str], config: CorpusConfig) -> Columns:
     try:
-        return recognise(schema, config.columns)
+        columns = recognise(schema, config.select.columns)
     except ValueError as error:
         raise ValueError(f"--input: {name or 'the file'}: {error}") from error
+    depth = config.label.column
+    if depth is not None and depth not in schema:
+        raise ValueError(
+            f"--label.column {depth!r} is not a column of {name or 'the file'}, which has {schema}: name one that is"
+        )
+    return replace(columns, depth=depth)
 
 
 def _check_policy(columns: Columns, config: SelectConfig, similar: dict[str, list[str]]) -> None:

@@ -19,9 +19,9 @@ import torch
 from PIL import Image
 from ray.data.exceptions import ExecutionTimeoutError
 
-from ldm3d.depth.relative import DepthEstimator
+from ldm3d.depth.relative import DepthEstimator, quantise
 from ldm3d.fingerprint import fingerprint_of_folder
-from ldm3d.images import decode_depth, decode_rgb
+from ldm3d.images import decode_depth, decode_rgb, encode_depth
 from ldm3d.keys import make_key
 from ldm3d.rgbd import pack_depth, unpack_depth
 from ldm3d.schema import REJECT, RGBD, reject_rows
@@ -247,6 +247,12 @@ def test_a_shard_without_duplicates_is_left_as_it_is(corpus):
     assert snapshot(corpus.folder) == before
 
 
+def test_a_corpus_has_no_column_of_depth_to_take(corpus, make_config, tmp_path):
+    config = make_config(corpus.folder, tmp_path / "new", label={"column": "depth", "predicts": "inverse_depth"})
+    with pytest.raises(ValueError, match=r"--label\.column 'depth' needs metadata .* is a corpus"):
+        rebuild_corpus(config)
+
+
 def test_relabelling_needs_no_web_and_changes_the_labels_only(corpus, make_config, web, tmp_path):
     tiny_depth_model(tmp_path / "other", seed=1)
     config = make_config(corpus.folder, tmp_path / "new", label={"depth_model": str(tmp_path / "other")})
@@ -265,6 +271,44 @@ def test_relabelling_needs_no_web_and_changes_the_labels_only(corpus, make_confi
     for row, depth, raw_max in zip(new, wanted.depth, wanted.raw_max, strict=False):
         np.testing.assert_array_equal(decode_depth(row["depth"]["bytes"]), depth)
         assert row["depth_max"] == raw_max
+
+
+def map_of(url: str) -> np.ndarray:
+    """A depth map, in millimetres, that no other picture has."""
+    return np.random.default_rng(make_key(url) & 2**63 - 1).integers(1_000, 9_000, (32, 32), dtype=np.uint16)
+
+
+def test_depth_is_taken_from_a_column_as_files_or_their_paths(plain_world, plain, make_config, tmp_path):
+    metadata, config = tmp_path / "metadata", {"column": "own", "predicts": "depth", "scale": 0.001}
+    (metadata / "maps").mkdir(parents=True)
+    table = pa.concat_tables([pq.read_table(file) for file in sorted(plain_world.glob("*.parquet"))])
+    urls = table["URL"].to_pylist()
+    for number, url in enumerate(urls[1:20], 1):  # the first one is missing
+        np.save(metadata / "maps" / f"{number}.npy", map_of(url))
+    paths = pa.array([f"maps/{number}.npy" for number in range(20)])
+    files = pa.array([encode_depth(map_of(url), "png") for url in urls[20:-1]] + [None], pa.binary())
+    pq.write_table(table.slice(0, 20).append_column("own", paths), metadata / "a.parquet")
+    pq.write_table(table.slice(20).append_column("own", files), metadata / "b.parquet")
+    made = make_config(metadata, tmp_path / "corpus", label=config | {"depth_model": "/nowhere"})
+    planned = rebuild_corpus(made, dry_run=True)
+    assert "label: 1 x (1 CPU)" in planned["resources"]  # no model, and no GPU
+    assert planned["depth_column"] == "own"
+    summary = rebuild_corpus(made)
+    rejected = {row["url"]: row["detail"] for row in rows_of(tmp_path / "corpus", "rejects")}
+    kept, before = rows_of(tmp_path / "corpus"), {row["url"]: row for row in rows_of(plain[0])}
+    assert summary["rows_rejected"]["depth_failed"] == 2
+    assert rejected[urls[0]] == "there is no file maps/0.npy"
+    assert rejected[urls[-1]] == "the column own holds nothing"
+    assert {row["url"] for row in kept} == before.keys() - {urls[0], urls[-1]}
+    for row in kept:
+        labels = quantise(1_000 / torch.from_numpy(map_of(row["url"]).astype(np.float32))[None])
+        np.testing.assert_allclose(decode_depth(row["depth"]["bytes"]).astype(int), labels.depth[0], atol=1)
+        ends = labels.raw_min[0], labels.raw_max[0]
+        np.testing.assert_allclose([row["depth_min"], row["depth_max"]], ends, rtol=1e-6)
+        assert row["image"] == before[row["url"]]["image"]
+    card = (tmp_path / "corpus/README.md").read_text()
+    assert "column `own`; its licence is not stated" in card
+    assert "/nowhere" not in card
 
 
 @pytest.fixture(scope="module")
@@ -362,6 +406,7 @@ def test_a_dry_run_checks_everything_and_writes_nothing(plain_world, make_config
     assert planned["shards_at_most"] == 3  # one of 32 rows, a rest for train and one for val
     assert planned["resources"].startswith("download: ")
     assert planned["depth_model_type"] == "dpt"
+    assert planned["depth_model_licence"] == "not stated"
     assert planned["config"]["download"]["image_size"] == 32
     assert not list(tmp_path.iterdir())
 
@@ -374,6 +419,9 @@ def test_a_dry_run_checks_everything_and_writes_nothing(plain_world, make_config
         ({"cluster": {"download_actors": 3}}, "--cluster.download-actors"),
         ({"cluster": {"label_gpus": 0, "label_cpus": 2}}, "--cluster.label-cpus"),
         ({"select": {"columns": "coyo"}}, "needs .'url', 'text'."),
+        ({"label": {"column": "TEXT"}}, "--label.column 'TEXT' needs --label.predicts, .* inverse_depth .* or depth"),
+        ({"label": {"column": "own", "predicts": "depth"}}, "--label.column 'own' is not a column of .*'TEXT'"),
+        ({"label": {"scale": 0.001}}, "--label.scale is 0.001, but there is no --label.column"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(plain_world, make_config, web, tmp_path, changes, message):

@@ -9,12 +9,14 @@ import pytest
 
 from jobs.command import parse
 from ldm3d.config import (
+    LABEL,
     PRESETS,
     AutoencoderConfig,
     ClusterConfig,
     CorpusConfig,
     DiffusionConfig,
     DownloadConfig,
+    LabelConfig,
     LatentsConfig,
     SelectConfig,
     ShardConfig,
@@ -27,6 +29,7 @@ from ldm3d.config.corpus import PICTURE_BYTES, PICTURE_BYTES_A_PIXEL
 from ldm3d.images import encode_depth
 
 PATHS = ["--input", "in", "--output", "out"]
+SELECT_ALL = ["--select.sample", "None", "--select.min-similarity", "0", "--select.min-size", "0"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -48,6 +51,71 @@ def test_a_flag_changes_one_setting_and_leaves_the_rest():
     expected = CorpusConfig(input="in", output="out", **PRESETS["toy"])
     assert command.config == dataclasses.replace(expected, select=dataclasses.replace(expected.select, sample=7))
     assert command.dry_run
+
+
+MODELS = {
+    "dpt-large": "Intel/dpt-large",
+    "depth-anything-v2": "depth-anything/Depth-Anything-V2-Small-hf",
+    "depth-pro": "apple/DepthPro-hf",
+}
+
+
+@pytest.mark.parametrize("preset", MODELS)
+def test_a_label_preset_names_a_model_in_place_of_that_of_the_preset(preset):
+    found = parse(CorpusConfig, ["--preset", "toy", *PATHS, "--label.preset", preset]).config
+    toy = parse(CorpusConfig, ["--preset", "toy", *PATHS]).config
+    assert found.label.depth_model == MODELS[preset]
+    assert dataclasses.replace(found, label=toy.label) == toy
+
+
+def test_a_flag_comes_before_the_label_preset():
+    flags = ["--label.preset", "depth-pro", "--label.depth-model", "Intel/dpt-large", "--label.revision", "abc"]
+    label = parse(CorpusConfig, [*PATHS, *flags]).config.label
+    assert (label.depth_model, label.revision) == ("Intel/dpt-large", "abc")
+    assert label.batch_size == LABEL["depth-pro"]["batch_size"]
+
+
+def test_depth_of_ones_own_needs_a_meaning_and_no_model():
+    label = parse(CorpusConfig, [*PATHS, "--label.preset", "column", "--label.predicts", "depth"]).config.label
+    assert (label.column, label.predicts) == ("depth", "depth")
+    identity = CorpusConfig(input="in", output="out", label=label).identity()["label"]
+    assert identity == {"column": "depth", "scale": None, "predicts": "depth", "depth_codec": "png"}
+
+
+def test_outputs_that_were_begun_before_there_were_label_presets_are_taken_up():
+    """A setting that is None is like one that is absent: `pipelines.storage.run.changes` compares them so."""
+    plain = CorpusConfig(input="in", output="out").identity()
+    assert parse(CorpusConfig, [*PATHS, *SELECT_ALL, "--label.preset", "dpt-large"]).config.identity() == plain
+    old = {name: value for name, value in plain["label"].items() if value is not None or name == "revision"}
+    assert old == {
+        "depth_model": "Intel/dpt-large",
+        "revision": None,
+        "predicts": "auto",
+        "batch_size": 32,
+        "dtype": "auto",
+        "depth_codec": "png",
+    }
+
+
+@pytest.mark.parametrize("flags", [["--label.preset", "midas"], ["--label.preset"]])
+def test_an_unknown_label_preset_ends_with_code_2(flags, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(CorpusConfig, [*PATHS, *flags])
+    assert stopped.value.code == 2
+    assert "label.preset" in capsys.readouterr().err
+
+
+def test_other_stages_have_no_label_preset(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(LatentsConfig, [*PATHS, "--label.preset", "dpt-large"])
+    assert stopped.value.code == 2
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(("name", "value"), [("column", ""), ("scale", 0.0), ("scale", float("nan"))])
+def test_a_column_without_a_name_and_a_scale_of_nothing_are_refused(name, value):
+    with pytest.raises(ValueError, match=rf"--label\.{name} is "):
+        CorpusConfig(input="in", output="out", label=LabelConfig(**{name: value}))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from ldm3d.config import SelectConfig
 from ldm3d.keys import make_key
 from ldm3d.reject import Reason
-from ldm3d.rows.metadata import PUBLISHERS, recognise
+from ldm3d.rows.metadata import PUBLISHERS, Columns, depth_cells, recognise
 from ldm3d.rows.selection import drop_url_duplicates, select
+from ldm3d.schema import IMAGE
 
 LAION = PUBLISHERS["laion400m"]
 GOOD = {
@@ -154,6 +155,21 @@ def test_which_row_of_a_url_is_kept_is_a_function_of_the_rows(column, values, ke
         (row,) = (row for row in unique.to_pylist() if row["url"] == GOOD["URL"])
         assert row | kept == row
         assert again.num_rows == 1
+
+
+def test_pictures_in_the_form_of_datasets_count_as_their_bytes_or_their_path():
+    cells = [{"bytes": b"\x89PNG", "path": "a"}, {"bytes": None, "path": "b"}, {"bytes": None, "path": None}, None]
+    table = pa.table({"own": pa.array(cells, IMAGE), "text": ["a", "ä", "", None]})
+    assert depth_cells(table, "own").to_pylist() == [b"\x89PNG", b"b", None, None]
+    assert depth_cells(table, "text").to_pylist() == [b"a", "ä".encode(), b"", None]
+
+
+def test_of_rows_with_one_url_the_same_depth_is_kept_in_any_order():
+    rows = pa.table({"URL": ["u", "u"], "TEXT": ["t", "t"], "own": ["b", "a"]})
+    columns, config = Columns(url="URL", caption="TEXT", depth="own"), SelectConfig(nsfw=("any",))
+    for order in ([0, 1], [1, 0]):
+        kept, _ = drop_url_duplicates(select(rows.take(order), columns, config))
+        assert kept["given_depth"].to_pylist() == [b"a"]
 
 
 def test_rows_come_in_the_order_of_their_ranks():

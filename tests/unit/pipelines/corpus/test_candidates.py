@@ -9,6 +9,7 @@ import pytest
 
 from ldm3d.config import CorpusConfig, SelectConfig, ShardConfig
 from ldm3d.rows.metadata import Columns
+from ldm3d.schema import CANDIDATE
 from pipelines.corpus import candidates
 from pipelines.corpus.candidates import cut_bucket, most_shards, select_piece, write_bucket
 from pipelines.corpus.metadata import MetadataInput
@@ -63,7 +64,7 @@ def test_a_dry_run_promises_no_fewer_shards_than_come(metadata, tmp_path, monkey
         config = CorpusConfig(
             input="in", output="out", select=replace(SELECT, sample=size), shards=ShardConfig(rows=64)
         )
-        assert shards <= most_shards(ROWS, config) <= shards + 5 * 3
+        assert shards <= most_shards(metadata, config) <= shards + 5 * 3
 
 
 def test_values_that_a_rule_rejected_every_row_for_are_told(metadata, tmp_path, caplog):
@@ -129,3 +130,27 @@ def test_a_damaged_plan_is_no_plan(tmp_path, name, damage):
 def test_files_without_rows_are_passed_over(metadata):
     some = replace(metadata, files=[("empty.parquet", 100, 0), *metadata.files])
     assert candidates._pieces(some) == [{"file": "m.parquet"}]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary()], ids=str)
+def test_depth_that_the_metadata_holds_goes_with_its_row_in_bounded_buckets(metadata, tmp_path, monkeypatch, kind):
+    table = pq.read_table(tmp_path / "m.parquet")
+    cells = pa.array([None if n == 7 else f"maps/{n}.npy".encode() for n in range(ROWS)]).cast(kind)
+    pq.write_table(table.append_column("own", cells), tmp_path / "m.parquet")
+    given = replace(metadata, columns=replace(metadata.columns, depth="own"), depth_bytes=ROWS * 1_000)
+    monkeypatch.setattr(candidates, "BUCKET_BYTES", ROWS * 1_000 // 3)
+    monkeypatch.setattr(candidates, "READ_BYTES", 50 * 1_000)
+    assert candidates._buckets(given) == 3
+    assert max(piece.num_rows for piece in select_piece(PIECE, given, SELECT, 3)) < 51
+    assert sample(given, tmp_path / "out", None, buckets=3) == set(table["URL"].to_pylist())
+    planned = pa.concat_tables([pq.read_table(file) for file in (tmp_path / "out/_state/candidates").iterdir()])
+    assert planned["given_depth"].type == pa.large_binary()
+    for row in planned.to_pylist():
+        number = row["caption"].removeprefix("picture ")
+        assert row["given_depth"] == (None if number == "7" else f"maps/{number}.npy".encode())
+
+
+def test_metadata_without_depth_makes_candidates_as_before(metadata, tmp_path):
+    sample(metadata, tmp_path / "out", None)
+    (file,) = (tmp_path / "out/_state/candidates").iterdir()
+    assert pq.read_schema(file).names == CANDIDATE.names

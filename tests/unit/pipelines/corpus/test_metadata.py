@@ -1,12 +1,14 @@
 """The input is looked at before any work: all footers at once, and the file that is at fault is named."""
 
 import threading
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ldm3d.config import CorpusConfig
+from ldm3d.config import CorpusConfig, LabelConfig, ShardConfig
+from ldm3d.schema import IMAGE
 from pipelines.corpus.metadata import read_input
 from pipelines.storage.folder import Folder
 
@@ -100,3 +102,42 @@ def test_re_laion_is_rated_by_its_score(tmp_path):
     write(tmp_path, url="u", caption="c", similarity=0.3, hash=1, pwatermark=0.1, punsafe=0.01)
     columns = read_input(config(tmp_path)).columns
     assert (columns.nsfw, columns.nsfw_is_score, columns.similarity) == ("punsafe", True, "similarity")
+
+
+def own(folder, values: pa.Array, rows: int = 256, name: str = "m.parquet") -> CorpusConfig:
+    """Settings of metadata with a column of depth."""
+    count = len(values)
+    table = pa.table({"URL": ["u"] * count, "TEXT": ["t"] * count, "NSFW": ["UNLIKELY"] * count, "own": values})
+    pq.write_table(table, folder / name, use_dictionary=False, row_group_size=2)
+    label = LabelConfig(column="own", predicts="depth")
+    return replace(config(folder), label=label, shards=ShardConfig(rows=rows))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.string(), pa.large_string(), pa.binary(), pa.large_binary(), IMAGE, pa.dictionary(pa.int32(), pa.string())],
+    ids=str,
+)
+def test_a_column_of_depth_holds_files_or_their_paths(tmp_path, kind):
+    found = read_input(own(tmp_path, pa.nulls(3, kind)))
+    assert found.columns.depth == "own"
+    assert found.columns.names()[-1] == "own"
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.list_(pa.float32()), pa.struct([("path", pa.string())])], ids=str)
+def test_a_column_of_anything_else_is_refused_by_its_type(tmp_path, kind):
+    with pytest.raises(ValueError, match=r"--label\.column 'own' of .*m\.parquet is of type .*; wanted files"):
+        read_input(own(tmp_path, pa.nulls(3, kind)))
+
+
+def test_a_file_without_the_column_of_depth_is_named(folder):
+    with pytest.raises(ValueError, match=r"'own' is not a column of 00\.parquet, which has \['URL', 'TEXT', 'NSFW'\]"):
+        read_input(own(folder, pa.nulls(1, pa.string())))
+
+
+def test_shards_whose_depth_would_not_fit_into_memory_are_refused_with_how_many_rows_do(tmp_path, monkeypatch):
+    cells = pa.array([bytes(10_000)] * 10, pa.binary())
+    monkeypatch.setattr("pipelines.corpus.metadata.SHARD_BYTES", 50_500)
+    with pytest.raises(ValueError, match=r"--shards\.rows is 256, wanted at most 5: .*'own' takes 0\.0 MiB"):
+        read_input(own(tmp_path, cells))
+    assert 100_000 <= read_input(own(tmp_path, cells, rows=5)).depth_bytes < 101_000

@@ -85,6 +85,10 @@ def test_the_same_commit_by_another_name_is_the_same_model(output):
     check_same_model(output, LABELS | {"depth_model": "/models/dpt-large"})
 
 
+def test_an_output_of_a_version_that_stated_less_of_its_model_is_taken_up(output):
+    check_same_model(output, LABELS | {"depth_model_licence": "apache-2.0"})
+
+
 def test_another_commit_of_a_hub_is_refused_with_both(output):
     with pytest.raises(ValueError, match=r'depth_model_revision was "bc15f29", is "0000000"\. .*--label\.revision'):
         check_same_model(output, LABELS | {"depth_model_revision": "0000000"})
