@@ -18,12 +18,11 @@ from pipelines.training.state import Trained, TrainingState
 
 
 def make_optimiser(network: nn.Module, config: OptimiserConfig) -> Optimizer:
-    """Make Adam for a network's trained parameters: one kernel for all of them on a GPU. AdamW with weight decay."""
+    """Make Adam for a network's trained parameters: one kernel for all of them. AdamW with weight decay."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    is_fused = parameters[0].device.type == "cuda"
     if config.weight_decay:
-        return AdamW(parameters, config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=is_fused)
-    return Adam(parameters, config.learning_rate, config.betas, fused=is_fused)
+        return AdamW(parameters, config.learning_rate, config.betas, weight_decay=config.weight_decay, fused=True)
+    return Adam(parameters, config.learning_rate, config.betas, fused=True)
 
 
 def make_state(
