@@ -5,7 +5,7 @@
      decode. Except for the last two, the same command resumes where it stopped
 2    invalid command line, configuration, input, output, model or cluster. Fix what the message names
 3    something else wrote to the output: another run, or what the audit found. Look into it, then run the same command
-4    done, but a metric got worse than in the previous evaluation, beyond its error
+4    done, but a metric got worse than in the previous evaluation or the baseline, beyond its error
 130  interrupted. The same command resumes where it stopped
 143  terminated by SIGTERM. The same command resumes where it stopped (training writes a checkpoint first)
 """

@@ -7,7 +7,7 @@
     ray job submit --working-dir . -- python -m jobs.evaluate --input ... --output ...
 
 Kill it at any point and run the same command again: it resumes where it stopped. Exit code 4: done, and a metric got
-worse than in the previous run.
+worse than in the previous run, or than in the baseline (`--report.baseline`).
 """
 
 from typing import Any

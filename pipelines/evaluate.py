@@ -17,7 +17,8 @@ from typing import Any
 
 from ldm3d.config import EvaluateConfig, to_json
 from ldm3d.fingerprint import fingerprint_of
-from pipelines.evaluation.finish import earlier_start, finish, finished_run
+from pipelines.evaluation.earlier_runs import check_baseline, earlier_start
+from pipelines.evaluation.finish import finish, finished_run
 from pipelines.evaluation.measure_parts import MeasureJob, measure_parts
 from pipelines.evaluation.networks import try_networks
 from pipelines.evaluation.plan import EvaluatePlan
@@ -56,6 +57,7 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
     config = with_absolute_paths(config)
     output = Folder(config.output)
     check_output(output, IDENTITY)
+    check_baseline(output, config)
     plan = EvaluatePlan.of(config)
     connect(config.cluster)
     pool = fit_actors("measure", config.cluster, *cluster_size())
@@ -75,9 +77,10 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
         return summary
     owner = begin(output, IDENTITY, to_json(config))
     measure_parts(MeasureJob(config, pool.cpus, owner, plan.fingerprints), plan.tasks(), pool)
-    results = list(Results(plan, run, earlier_start(output, run) or started).rows())
+    numbers = Results(plan, run, earlier_start(output, run) or started)
+    results = list(numbers.rows())
     check_owner(output, owner)
-    return finish(plan, results, pool, {"producer": "evaluate", "code": code_version()})
+    return finish(numbers.cache, results, pool, {"producer": "evaluate", "code": code_version()})
 
 
 def run_of(plan: EvaluatePlan) -> str:

@@ -160,7 +160,11 @@ class ReportConfig:
     """Title of the page."""
     tolerance: float = 2.0
     """A metric may get worse by this many standard errors of the difference from the previous run under the same
-    protocol."""
+    protocol, or from the baseline."""
+    baseline: str | None = None
+    """Name of an earlier run on this output (the hex digits in its report and in `metrics/`) to judge by in place of
+    the previous one, so that slow drift is seen, too. The previous run is shown beside it, and judges numbers that the
+    baseline does not have under the same protocol."""
     gate: tuple[Metric, ...] = ()
     """Metrics that end the job with exit code 4 when they get worse; all of them if none is named. Of many numbers
     some get worse by chance: name those that matter."""

@@ -8,7 +8,7 @@ from ldm3d.results.evaluation import Result
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import number, plain, signed, title, with_error
 from ldm3d.results.protocol import Difference
-from ldm3d.results.verdict import KINDS, Kind, Verdict, overall
+from ldm3d.results.verdict import KINDS, Kind, Pairing, Verdict, overall
 
 WORDS: dict[Kind, str] = {
     "worse": "Worse",
@@ -20,10 +20,10 @@ WORDS: dict[Kind, str] = {
 MOST = 12  # settings named per number
 
 
-def changes(verdicts: Sequence[Verdict], surrogate: Sequence[str]) -> Iterator[Block]:
+def changes(verdicts: Sequence[Verdict], surrogate: Sequence[str], baseline: str | None = None) -> Iterator[Block]:
     """Yield the verdict on the run, what got worse or better, what stayed the same, and what cannot be compared."""
     verdict = overall(verdicts)
-    yield Banner(verdict, WORDS[verdict], _summary(verdicts))
+    yield Banner(verdict, WORDS[verdict], _summary(verdicts, baseline))
     by_kind: dict[Kind, list[Verdict]] = {kind: [] for kind in KINDS}
     for each in verdicts:
         by_kind[each.kind].append(each)
@@ -41,7 +41,14 @@ def changes(verdicts: Sequence[Verdict], surrogate: Sequence[str]) -> Iterator[B
         yield Fold(f"What is new ({len(new)})", (Paragraph("; ".join(names)),))
 
 
-def _summary(verdicts: Sequence[Verdict]) -> str:
+def beside(latest: Sequence[Verdict], surrogate: Sequence[str]) -> Iterator[Block]:
+    """Yield what changed since the run before, beside a verdict by a baseline."""
+    if found := [each for kind in KINDS for each in latest if each.kind == kind and each.threshold is not None]:
+        blocks = (Paragraph(_summary(latest)), _compared(found, surrogate))
+        yield Fold("Beside the baseline: what changed since the run before", blocks)
+
+
+def _summary(verdicts: Sequence[Verdict], baseline: str | None = None) -> str:
     """Say how many numbers there are of each kind, and what they were compared with."""
     if not verdicts:
         return "No number was computed."
@@ -49,13 +56,16 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
     words = {kind: "the same" if kind == "same" else kind for kind in KINDS}
     parts = ", ".join(f"{counts[kind]} {words[kind]}" for kind in KINDS if counts[kind])
     total = f"{len(verdicts)} number{'' if len(verdicts) == 1 else 's'}"
-    return f"{total}: {parts}.{_compared_with(verdicts)}"
+    return f"{total}: {parts}.{_compared_with(verdicts, baseline)}"
 
 
-def _compared_with(verdicts: Sequence[Verdict]) -> str:
+def _compared_with(verdicts: Sequence[Verdict], baseline: str | None) -> str:
     before = {each.before.run: each.before.started for each in verdicts if each.before and each.kind != "incomparable"}
     if not before:
         return ""
+    if baseline in before:
+        rest = "; what it does not have is compared with the last run that has it" if len(before) > 1 else ""
+        return f" Compared with the baseline, run {baseline} of {before[baseline]}{rest}."
     if len(before) > 1:
         return f" Each is compared with the last run that has it, {len(before)} runs in all."
     ((run, started),) = before.items()
@@ -63,9 +73,13 @@ def _compared_with(verdicts: Sequence[Verdict]) -> str:
 
 
 def _compared(found: Sequence[Verdict], surrogate: Sequence[str], heading: str = "") -> Table:
-    columns = ("Pictures", "Metric", "Verdict", "before", "now", "change", "threshold")
-    note = "A change counts above its threshold, the tolerated number of standard errors of the difference."
-    return Table(columns, tuple(_compared_row(each, surrogate) for each in found), heading, labels=3, notes=(note,))
+    columns = ("Pictures", "Metric", "Verdict", "before", "now", "change", "pairs", "threshold")
+    notes = (
+        "A change counts above its threshold, the tolerated number of standard errors of the difference.",
+        "Pairs are pictures of the same key and number in both runs. With pairs, the error of a change is that of "
+        "their differences; without, it is both errors in quadrature.",
+    )
+    return Table(columns, tuple(_compared_row(each, surrogate) for each in found), heading, labels=3, notes=notes)
 
 
 def _compared_row(verdict: Verdict, surrogate: Sequence[str]) -> Row:
@@ -76,11 +90,23 @@ def _compared_row(verdict: Verdict, surrogate: Sequence[str]) -> Row:
         result.pictures,
         _title(result, surrogate),
         Cell(verdict.kind, mark=verdict.kind),
-        _value(verdict.before),
+        Cell(_value(verdict.before), f"run {verdict.before.run}"),
         _value(result),
-        signed(verdict.change, digits),
+        _change(verdict, digits),
+        _pairs(verdict.pairing),
         number(verdict.threshold, digits),
     )
+
+
+def _change(verdict: Verdict, digits: int) -> str:
+    error = f" ± {number(verdict.stderr, digits)}" if verdict.stderr is not None else ""
+    return signed(verdict.change, digits) + error
+
+
+def _pairs(pairing: Pairing | None) -> Cell:
+    if pairing is None:
+        return Cell()
+    return Cell(small=pairing.why_not) if pairing.why_not else Cell(f"{pairing.count:,}")
 
 
 def _incomparable(found: Sequence[Verdict], surrogate: Sequence[str]) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ldm3d.figures.plots import Plot, history_plots, plots, sweep_plots
 from ldm3d.report.blocks import Block, Cell, Document, Fold, Heading, Items, Paragraph, Picture, Table, row
-from ldm3d.report.changes import changes
+from ldm3d.report.changes import beside, changes
 from ldm3d.report.provenance import protocols
 from ldm3d.report.tables import autoencoders_table, depth_table, images_table, newer_table, sweep_table
 from ldm3d.results.evaluation import Evaluation
@@ -23,16 +23,21 @@ CAPTIONS = {
 
 
 def document(
-    evaluation: Evaluation, verdicts: Sequence[Verdict], drawn: Mapping[str, bytes] | None = None
+    evaluation: Evaluation,
+    verdicts: Sequence[Verdict],
+    drawn: Mapping[str, bytes] | None = None,
+    latest: Sequence[Verdict] = (),
 ) -> Document:
     """Assemble the report.
 
     Args:
         drawn: the result of `plots`, if it has been computed already.
+        latest: verdicts against the run before, if the others are against a baseline.
     """
     drawn = plots(evaluation) if drawn is None else drawn
     blocks = [
-        *changes(verdicts, evaluation.surrogate),
+        *changes(verdicts, evaluation.surrogate, evaluation.baseline),
+        *beside(latest, evaluation.surrogate),
         *_left_out(evaluation),
         *_section(
             "Pictures",

@@ -38,6 +38,8 @@ class Evaluation:
     results: list[Result]
     history: list[Result] = field(default_factory=list)
     """Results of earlier runs, under any protocol."""
+    baseline: str | None = None
+    """The earlier run that this one is judged against; None for the latest."""
     left_out: list[str] = field(default_factory=list)
     """What was not computed and why, a sentence each."""
     about: dict[str, dict[str, Any]] = field(default_factory=dict)

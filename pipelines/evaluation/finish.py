@@ -20,21 +20,25 @@ from ldm3d.report.markdown import markdown
 from ldm3d.report.page import page
 from ldm3d.results.evaluation import Evaluation, Result
 from ldm3d.results.metrics import METRICS
-from ldm3d.results.verdict import Verdict, overall, verdicts
+from ldm3d.results.verdict import Verdict, overall, pinned, verdicts
 from ldm3d.schema import conform
+from pipelines.evaluation.earlier_runs import earlier_results, numbers_of
+from pipelines.evaluation.feature_cache import FeatureCache
 from pipelines.evaluation.figures import figures
+from pipelines.evaluation.paired import MEASURED, Pairs, measured
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import metric_of
 from pipelines.evaluation.subjects import Subject
-from pipelines.storage.folder import Folder, is_damage
+from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS, own_marker
 from pipelines.workers.resources import Pool
 
-NUMBERS, REPORT, TWIN, FIGURES = "metrics", "report.html", "report.md", "figures"
+REPORT, TWIN, FIGURES = "report.html", "report.md", "figures"
 
 
-def finish(plan: EvaluatePlan, results: list[Result], pool: Pool, provenance: dict[str, Any]) -> dict[str, Any]:
+def finish(features: FeatureCache, results: list[Result], pool: Pool, provenance: dict[str, Any]) -> dict[str, Any]:
     """Write numbers and report, then `_SUCCESS.json`. Returns its content."""
+    plan = features.plan
     config, output = plan.config, Folder(plan.config.output)
     run, started = results[0].run, results[0].started
     output.delete_drafts()
@@ -46,20 +50,24 @@ def finish(plan: EvaluatePlan, results: list[Result], pool: Pool, provenance: di
         started=started,
         results=results,
         history=history,
+        baseline=config.report.baseline,
         left_out=plan.left_out + lost,
         about=about,
         images=figures(plan, pool),
         surrogate=_surrogates(plan),
     )
-    judged = verdicts(results, history, config.report.tolerance)
+    tolerance, pair = config.report.tolerance, Pairs(features, results, history)
+    latest = verdicts(results, history, tolerance, pair)
+    of_baseline = [each for each in history if each.run == found.baseline]
+    judged = pinned(verdicts(results, of_baseline, tolerance, pair), latest) if of_baseline else latest
     table = pa.Table.from_pylist([asdict(result) for result in results])
-    output.write_tables(_file(run), [conform(table, "metrics/v1", provenance)])
-    _write_report(output, found, judged)
+    output.write_tables(numbers_of(run), [conform(table, "metrics/v1", provenance | {MEASURED: measured(plan)})])
+    _write_report(output, found, judged, latest if of_baseline else [])
     summary = {
         "run": run,
         "started": started,
         "verdict": overall(judged),
-        "worse": [_sentence(each) for each in judged if each.kind == "worse" and _gates(each, config)],
+        "worse": [_sentence(each, found) for each in judged if each.kind == "worse" and _gates(each, config)],
         "results": [_plain(result) for result in results],
         "sets": about,
         "left_out": plan.left_out + lost,
@@ -70,12 +78,12 @@ def finish(plan: EvaluatePlan, results: list[Result], pool: Pool, provenance: di
     return summary
 
 
-def _write_report(output: Folder, found: Evaluation, judged: list[Verdict]) -> None:
+def _write_report(output: Folder, found: Evaluation, judged: list[Verdict], latest: list[Verdict]) -> None:
     output.delete(FIGURES)
     drawn = plots(found)
     for name, content in (drawn | {f"{name}.png": image for name, image in found.images.items()}).items():
         output.write(f"{FIGURES}/{name}", content)
-    report = document(found, judged, drawn)
+    report = document(found, judged, drawn, latest)
     output.write(TWIN, markdown(report, FIGURES).encode())
     output.write(REPORT, page(report).encode())
 
@@ -83,32 +91,11 @@ def _write_report(output: Folder, found: Evaluation, judged: list[Verdict]) -> N
 def finished_run(output: Folder, run: str, config: EvaluateConfig) -> dict[str, Any] | None:
     """Read the success marker; None if it is another run's or report's, or a file is missing."""
     summary = own_marker(output)
-    if summary is None or summary.get("run") != run or summary.get("shown_with") != to_json(config)["report"]:
+    if summary is None or summary.get("run") != run:
         return None
-    return summary if all(output.exists(name) for name in (_file(run), REPORT, TWIN)) else None
-
-
-def earlier_results(output: Folder, run: str) -> tuple[list[Result], list[str]]:
-    """Read the numbers of other runs on this output, oldest first, and name in a sentence each unreadable file."""
-    found, lost = [], []
-    for name in output.sizes(NUMBERS, ".parquet"):
-        try:
-            rows = output.read_table(name).to_pylist() if name != _file(run) else []
-            # older versions wrote 0 for an average over no pictures
-            found += [Result(**(row if row["num_samples"] else row | {"value": math.nan})) for row in rows]
-        except (OSError, pa.ArrowException, TypeError) as error:
-            if isinstance(error, OSError) and not is_damage(error):
-                raise
-            lost.append(f"The earlier run in {name}: the file is damaged, or of another version of this code.")
-    return sorted(found, key=lambda result: result.started), lost
-
-
-def earlier_start(output: Folder, run: str) -> str | None:
-    """Return when the same run was first started, if its numbers are there."""
-    try:
-        return str(output.read_table(_file(run), columns=["started"])["started"][0].as_py())
-    except (OSError, pa.ArrowException, IndexError):
+    if {"baseline": None} | summary.get("shown_with", {}) != to_json(config)["report"]:  # older versions had none
         return None
+    return summary if all(output.exists(name) for name in (numbers_of(run), REPORT, TWIN)) else None
 
 
 def _gates(verdict: Verdict, config: EvaluateConfig) -> bool:
@@ -116,14 +103,11 @@ def _gates(verdict: Verdict, config: EvaluateConfig) -> bool:
     return not config.report.gate or metric_of(verdict.result.metric) in config.report.gate
 
 
-def _sentence(verdict: Verdict) -> str:
+def _sentence(verdict: Verdict, found: Evaluation) -> str:
     """Say in words how a number got worse."""
     now, before = verdict.result, verdict.before.value if verdict.before else math.nan
-    return f"{now.metric} of {now.pictures} was {before:g}, is {now.value:g}"
-
-
-def _file(run: str) -> str:
-    return f"{NUMBERS}/{run}.parquet"
+    where = " in the baseline" if verdict.before and verdict.before.run == found.baseline else ""
+    return f"{now.metric} of {now.pictures} was {before:g}{where}, is {now.value:g}"
 
 
 def _about(subject: Subject) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Results:
     started: str
 
     @cached_property
-    def _cache(self) -> FeatureCache:
+    def cache(self) -> FeatureCache:
+        """The features that the numbers come from."""
         return FeatureCache(self.plan)
 
     def rows(self) -> Iterator[Result]:
@@ -60,11 +61,11 @@ class Results:
                     yield from self._of_columns(subject, DEPTH, metric, self._depth_columns(subject, metric))
 
     def _of_columns(self, subject: Subject, network: str, metric: str, columns: list[str]) -> Iterator[Result]:
-        for name, score in means(self._cache.features(subject, network).rows, columns).items():
+        for name, score in means(self.cache.features(subject, network).rows, columns).items():
             yield self._result(subject, name, metric, network, score)
 
     def _of_features(self, subject: Subject) -> Iterator[Result]:
-        own, config = self._cache.features(subject, FEATURES), self.plan.config.inception
+        own, config = self.cache.features(subject, FEATURES), self.plan.config.inception
         asked = set[str](self.plan.config.metrics)
         if "inception_score" in asked:
             score = inception_score(own.rows, len(own.chosen))
@@ -73,11 +74,11 @@ class Results:
             yield from self._frechet(subject, "fid", FEATURES)
         for real in self.plan.role("reference"):
             if "kid" in asked:
-                others = self._cache.features(real, FEATURES)
+                others = self.cache.features(real, FEATURES)
                 score = kernel(own.rows, others.rows, config.kid_subsets, config.kid_subset_size)
                 yield self._result(subject, "kid", "kid", FEATURES, score)
             if "precision_recall" in asked:
-                others, manifolds = self._cache.features(real, FEATURES), map(self._cache.manifold, (subject, real))
+                others, manifolds = self.cache.features(real, FEATURES), map(self.cache.manifold, (subject, real))
                 for name, score in precision_recall(own.rows, others.rows, *manifolds).items():
                     yield self._result(subject, name, "precision_recall", FEATURES, score)
 
@@ -86,21 +87,21 @@ class Results:
         if "clip" in asked and "caption" in subject.pictures.columns:
             yield from self._of_columns(subject, SIMILARITY, "clip", ["clip"])
         if "cmmd" in asked:
-            own = self._cache.features(subject, SIMILARITY).rows
+            own = self.cache.features(subject, SIMILARITY).rows
             for real in self.plan.role("reference"):
-                others = self._cache.features(real, SIMILARITY).rows
-                score = maximum_discrepancy(own, others, self._cache.embeddings(subject), self._cache.embeddings(real))
+                others = self.cache.features(real, SIMILARITY).rows
+                score = maximum_discrepancy(own, others, self.cache.embeddings(subject), self.cache.embeddings(real))
                 yield self._result(subject, "cmmd", "cmmd", SIMILARITY, score)
 
     def _frechet(self, subject: Subject, metric: str, network: str) -> Iterator[Result]:
-        own = self._cache.features(subject, network).rows
+        own = self.cache.features(subject, network).rows
         for real in self.plan.role("reference"):
-            score = frechet(own, self._cache.gaussian(subject, network), self._cache.gaussian(real, network))
+            score = frechet(own, self.cache.gaussian(subject, network), self.cache.gaussian(real, network))
             yield self._result(subject, metric, metric, network, score)
 
     def _of_autoencoder(self, subject: Subject, network: str, name: str) -> Iterator[Result]:
-        rows = self._cache.features(subject, network).rows
-        own, originals = self._cache.gaussian(subject, network), self._cache.gaussian(subject, FEATURES)
+        rows = self.cache.features(subject, network).rows
+        own, originals = self.cache.gaussian(subject, network), self.cache.gaussian(subject, FEATURES)
         scores = {"rfid": frechet(rows, own, originals), **means(rows, RECONSTRUCTED)}
         for metric, score in scores.items():
             if score.count:  # 0 for depth of an autoencoder without depth
@@ -114,7 +115,7 @@ class Results:
 
     def _reference(self, network: str) -> tuple[Subject, Chosen] | None:
         real = next(iter(self.plan.role("reference")), None)
-        return (real, self._cache.features(real, network).chosen) if real else None
+        return (real, self.cache.features(real, network).chosen) if real else None
 
     def _result(
         self, subject: Subject, name: str, metric: str, network: str, score: Score, of: str | None = None
@@ -126,7 +127,7 @@ class Results:
             metric: what the settings call the metric that it belongs to.
             of: name of the autoencoder that it is about, if any.
         """
-        own, about = self._cache.features(subject, network), dict(subject.pictures.about)
+        own, about = self.cache.features(subject, network), dict(subject.pictures.about)
         against = self._reference(network) if metric in AGAINST_REAL else None
         protocol = protocol_of(metric, self.plan.config, self.plan.judges[network], subject, own.chosen, against)
         if of:

@@ -34,6 +34,8 @@ from ldm3d.measures import Batch
 from ldm3d.measures.opened import features_of
 from ldm3d.measures.prepare import picture_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.notation import number, signed
 from ldm3d.schema import IMAGE
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.depth_model import tiny_depth_model
@@ -292,6 +294,69 @@ def test_a_model_that_got_worse_ends_with_a_code_of_its_own(config, made, tmp_pa
     assert said.err.strip().splitlines()[-1].startswith("worse: fid of nightly was")
 
 
+def measured_files(output: str, run: str, network: str) -> list[Path]:
+    """The features of a run's pictures `nightly`, as its numbers name them."""
+    measured = json.loads(pq.read_schema(Path(output, f"metrics/{run}.parquet")).metadata[b"measured"])
+    names = [name.rsplit("-", 1) for name in measured["nightly"][network]]
+    return [Path(output, "features", folder, f"{part}.parquet") for folder, part in names]
+
+
+def scores(output: str, run: str, network: str, column: str) -> dict[int, float]:
+    tables = [pq.read_table(file, columns=["key", column]) for file in measured_files(output, run, network)]
+    return {row["key"]: row[column] for table in tables for row in table.to_pylist()}
+
+
+def compared(report: Path, pictures: str, metric: str) -> list[list[str]]:
+    """The cells change and pairs of each row that compares a metric: with the baseline, then with the run before."""
+    rows = [[cell.strip() for cell in line.split("|")] for line in report.read_text().splitlines()]
+    title = METRICS[metric].title
+    return [row[6:8] for row in rows if len(row) == 10 and row[1] == pictures and row[2][:-2].strip() == title]
+
+
+def test_runs_are_compared_picture_by_picture_with_a_baseline_and_the_run_before(config, made, tmp_path):
+    pictures(tmp_path / "nightly", noise=2)
+    nightly = replace(
+        config,
+        input=(str(tmp_path / "nightly"),),
+        reference=None,
+        output=str(tmp_path / "out"),
+        metrics=("clip", "depth", "autoencoder"),
+    )
+    first, report, numbers = (
+        evaluate(nightly)["run"],
+        Path(nightly.output, "report.md"),
+        Path(nightly.output, "metrics"),
+    )
+    rows = pq.read_table(numbers / f"{first}.parquet").to_pylist()
+    older = [row | {"run": "older", "started": "2999-01-01T00:00:00+0000"} for row in rows]
+    pq.write_table(pa.Table.from_pylist(older), numbers / "older.parquet")  # without the metadata of newer versions
+
+    shutil.rmtree(tmp_path / "nightly")
+    pictures(tmp_path / "nightly", noise=60)
+    nightly = replace(nightly, report=ReportConfig(baseline=first, tolerance=0.0))
+    found = evaluate(nightly)
+    for metric, network in (("clip", "clip"), ("abs_rel", "depth")):
+        now, before = (scores(nightly.output, each, network, metric) for each in (found["run"], first))
+        differences = np.array([now[key] - before[key] for key in before if np.isfinite(now[key] - before[key])])
+        error, digits = differences.std(ddof=1) / len(differences) ** 0.5, METRICS[metric].digits
+        of_baseline, of_latest = compared(report, "nightly", metric)
+        assert of_baseline == [
+            f"{signed(differences.mean(), digits)} ± {number(error, digits)}",
+            str(len(differences)),
+        ]
+        assert "made by a version" in of_latest[1]
+    assert compared(report, "base", "ssim")[0] == ["0.000 ± 0.000", "40"]
+    assert f"Compared with the baseline, run {first}" in report.read_text()
+    assert found["worse"]
+    assert all("in the baseline, is" in line for line in found["worse"])
+
+    for file in measured_files(nightly.output, first, "depth"):
+        file.unlink()
+    evaluate(replace(nightly, report=replace(nightly.report, shown=2)))
+    assert "no longer in the output" in compared(report, "nightly", "abs_rel")[0][1]
+    assert compared(report, "nightly", "clip")[0][1].isdigit()
+
+
 def test_pictures_networks_and_output_may_be_on_an_object_store(config, made, s3):
     Folder("s3://evaluation").fs.mkdir("evaluation")
     root = Path(config.input[0]).parent
@@ -358,6 +423,7 @@ def test_what_will_not_do_is_refused_before_any_work(config, tmp_path):
         ({"clip": ClipConfig(model=str(tmp_path))}, r"clip\.model"),
         ({"depth": replace(config.depth, reference=config.depth.peer)}, r"depth\.reference"),
         ({"pictures": PicturesConfig(keys=str(tmp_path / "keys.parquet"))}, r"pictures\.keys"),
+        ({"report": ReportConfig(baseline="c0ffee")}, r"report\.baseline is 'c0ffee'.*none yet"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluate(replace(fresh, **changes))

@@ -12,7 +12,7 @@ from ldm3d.report.blocks import clean
 from ldm3d.report.document import document
 from ldm3d.report.page import page
 from ldm3d.results.notation import NONE
-from ldm3d.results.verdict import verdicts
+from ldm3d.results.verdict import Pairing, pinned, verdicts
 from tests.builders.report_results import evaluation, result, sweep
 
 TAGS = (
@@ -195,6 +195,38 @@ def test_an_unchanged_run_says_so():
     of = evaluation([result("fid", 20.0)], [result("fid", 20.1, run="before")])
     assert "Unchanged" in read(of).texts
     assert "Nothing to compare with" in read(evaluation([result("fid", 20.0)])).texts
+
+
+def test_a_change_has_its_error_and_says_whether_pictures_were_paired():
+    of = evaluation(
+        [result("clip", 26.0), result("abs_rel", 0.1), result("fid", 20.0)],
+        [result(metric, 26.5, run="before") for metric in ("clip", "abs_rel", "fid")],
+    )
+    pairings = {"clip": Pairing(0.125, 1_990), "abs_rel": Pairing(why_not="nobody knows")}
+    judged = verdicts(of.results, of.history, 2.0, lambda now, _: pairings.get(now.metric))
+    texts = Reader(page(document(of, judged))).texts
+    place = texts.index("-0.50 ± 0.12")
+    assert texts[place + 1 : place + 3] == ["1,990", "0.25"]
+    assert "nobody knows" in texts
+    assert "-6.50 ± 0.71" in texts  # both errors of FID
+
+
+def test_a_baseline_is_named_and_the_run_before_stands_beside_it():
+    started = "2026-05-01T00:00:00+0000"
+    history = [
+        result("fid", 10.0, run="pinned", started="2026-04-01T00:00:00+0000"),
+        result("fid", 19.9, run="before", started=started),
+        result("kid", 0.1, run="before", started=started),
+    ]
+    of = evaluation([result("fid", 20.0), result("kid", 0.1)], history, baseline="pinned")
+    latest = verdicts(of.results, of.history, 2.0)
+    judged = pinned(verdicts(of.results, history[:1], 2.0), latest)
+    texts = Reader(page(document(of, judged, latest=latest))).texts
+    place = texts.index("Worse")
+    assert "Compared with the baseline, run pinned of 2026-04-01" in texts[place + 1]
+    assert "what it does not have is compared with the last run" in texts[place + 1]
+    place = texts.index("Beside the baseline: what changed since the run before")
+    assert f"2 numbers: 2 the same. Compared with run before of {started}." in texts[place + 1]
 
 
 def test_what_cannot_be_compared_says_why(whole, drawn):

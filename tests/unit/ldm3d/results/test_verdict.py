@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ldm3d.metrics.moments import Moments
+from ldm3d.metrics.paired import paired_stderr
 from ldm3d.results.metrics import METRICS
-from ldm3d.results.verdict import Verdict, overall, verdicts
+from ldm3d.results.verdict import Pairing, Verdict, overall, pinned, verdicts
 from tests.builders.report_results import result
 
 EARLIER = "2026-05-03T10:00:00+0000"
@@ -53,6 +56,56 @@ def test_without_both_errors_any_change_but_rounding_counts(errors):
     assert kind(20.0, 20.0 + 1e-6, errors) == "worse"
     assert kind(20.0, 20.0 - 1e-6, errors) == "better"
     assert kind(20.0, 20.0 * (1 + 1e-10), errors) == "same"
+
+
+def paired(was: float, now: float, pairing: Pairing, tolerance: float = 2.0) -> Verdict:
+    (found,) = verdicts([result("clip", now)], [before("clip", was)], tolerance, lambda *_: pairing)
+    return found
+
+
+def test_pairs_tell_a_small_change_from_noise_that_both_runs_share():
+    """Every picture is worse by 0.1 and some noise, where scores spread by 2.8."""
+    random = np.random.default_rng(0)
+    was = random.normal(26, 2.8, 400)
+    now = was - 0.1 + random.normal(0, 0.05, 400)
+    means = [Moments.of(each) for each in (was, now)]
+    old, new = before("clip", means[0].mean, means[0].stderr), result("clip", means[1].mean, means[1].stderr)
+    (alone,) = verdicts([new], [old], 2.0)
+    assert (alone.kind, alone.stderr) == ("same", pytest.approx(2.8 / 20 * 2**0.5, rel=0.1))
+    pairing = Pairing(paired_stderr(now, was, np.arange(400)), 400)
+    (found,) = verdicts([new], [old], 2.0, lambda *_: pairing)
+    assert (found.kind, found.stderr) == ("worse", pytest.approx(0.05 / 20, rel=0.1))
+    assert found.threshold == pytest.approx(2 * pairing.stderr)
+    assert found.pairing is pairing
+
+
+def test_without_pairs_both_errors_count_and_the_reason_is_kept():
+    found = paired(20.0, 19.0, Pairing(why_not="the features are gone"))
+    assert (found.kind, found.stderr) == ("same", pytest.approx(0.5**0.5))
+    assert found.pairing == Pairing(why_not="the features are gone")
+
+
+def test_equal_differences_of_pairs_leave_no_doubt_but_that_of_float32():
+    exact = Pairing(0.0, 400)
+    assert paired(20.0, 20.001, exact).kind == "better"
+    assert paired(20.0, 19.999, exact).kind == "worse"
+    assert paired(20.0, 20.00001, exact).kind == "same"
+
+
+def test_a_baseline_sees_slow_drift_and_the_latest_run_watches_what_it_lacks():
+    """Six runs, each worse by less than its threshold of 1.4; FID is followed under two protocols, one of them new."""
+    drift = [before("fid", 20.0 + day, run=f"{day}", started=f"2026-05-0{day + 1}T10:00:00+0000") for day in range(6)]
+    added = before("fid", 10.0, pictures="added", run="5")
+    now = [result("fid", 26.0), result("fid", 20.0, pictures="added"), result("fid", 9.0, pictures="new")]
+    latest = verdicts(now, [*drift, added], 2.0)
+    assert [each.kind for each in latest] == ["same", "worse", "new"]
+    of_baseline = [drift[0], before("fid", 20.0, pictures="added", run="0", settings={"resize": "clean"})]
+    found = pinned(verdicts(now, of_baseline, 2.0), latest)
+    assert [(each.kind, each.before and each.before.run) for each in found] == [
+        ("worse", "0"),
+        ("worse", "5"),
+        ("new", None),
+    ]
 
 
 def test_no_tolerance_still_forgives_rounding():
