@@ -6,11 +6,12 @@ frames.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
-_CHUNKS = (b"tRNS", b"acTL", b"fcTL", b"fdAT")  # kept beside those whose first letter is a capital: the critical ones
+# Of PNG, beside the critical chunks, whose names begin with a capital.
+_TRANSPARENCY, _FRAMES, _PNG_EXIF = b"tRNS", (b"acTL", b"fcTL", b"fdAT"), b"eXIf"
 _STANDALONE = (0x01, *range(0xD0, 0xDA))  # JPEG markers without a length: TEM, RST0 to RST7, SOI, EOI
 _SCAN = 0xDA  # begins the coded pixels
 _ADOBE = 0xEE  # APP14
@@ -23,27 +24,29 @@ _ANIMATION, _HAS_EXIF, _ALPHA = 0x02, 0x08, 0x10
 
 
 def barer(content: bytes) -> Iterator[bytes]:
-    """Yield the file with EXIF alone beside the pixels, and then with nothing, as far as that is less."""
+    """Yield the file with EXIF alone beside the pixels, and then with nothing, as far as that is less.
+
+    Of an animated PNG that cannot be read even so, only the still picture is left.
+    """
+    variants: Iterable[bytes] = ()
     if content.startswith(PNG):
-        without = _png
+        variants = (_png(content, kept) for kept in ((*_FRAMES, _PNG_EXIF), _FRAMES, (_PNG_EXIF,), ()))
     elif content.startswith(JPEG):
-        without = _jpeg
+        variants = (_jpeg(content, keeps_exif) for keeps_exif in (True, False))
     elif content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        without = _webp
-    else:
-        return
-    with_exif, bare = without(content, True), without(content, False)
-    if with_exif != content:
-        yield with_exif
-    if bare != with_exif:
-        yield bare
+        variants = (_webp(content, keeps_exif) for keeps_exif in (True, False))
+    seen = {content}
+    for variant in variants:
+        if variant not in seen:
+            seen.add(variant)
+            yield variant
 
 
-def _png(content: bytes, keeps_exif: bool) -> bytes:
+def _png(content: bytes, kept: tuple[bytes, ...]) -> bytes:
     parts, at = [PNG], len(PNG)
     while at + 8 <= len(content):
         length, name = struct.unpack_from("!I4s", content, at)
-        if name[:1].isupper() or name in _CHUNKS or (keeps_exif and name == b"eXIf"):
+        if name[:1].isupper() or name == _TRANSPARENCY or name in kept:
             parts.append(content[at : at + 12 + length])  # with its checksum, which may say that pixels are damaged
         at += 12 + length
     return b"".join(parts)

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 _NAMED = re.compile(rb"([!-9;-~]+)[ \t]*:")  # RFC 9110, 5.6.2, and what else email's parser takes for a name
+_FOLD = re.compile(rb"[ \t]*[\r\n][ \t\r\n]*|[ \t]+$")  # RFC 9112, 5.2: a space, as is a lone carriage return
 _INTERIM = re.compile(rb"HTTP/1\.[01] +1(?!01)\d\d\b")  # 101 Switching Protocols ends HTTP, and is an answer
 _UNREADABLE = b"X-Unreadable: \r\n"  # counts towards http.client's limit on headers, like the line it stands for
 
@@ -25,7 +26,7 @@ class Response(http.client.HTTPResponse):
             super().begin()
         finally:
             if isinstance(self.fp, _Lines):
-                self.fp = stream
+                self.fp = _WholeLines(stream) if self.chunked is True else stream
 
 
 class _Lines:
@@ -34,23 +35,26 @@ class _Lines:
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self._has_status = False
-        self._follows = False  # a line that begins with a space continues the one before
 
     def readline(self, limit: int) -> bytes:
         if not self._has_status:
             self._has_status = True
             return self._status(limit)
         line: bytes = self.stream.readline(limit)
-        if len(line) >= limit or line in (b"\r\n", b"\n", b""):
-            return line  # too long, the end of the headers, or that of the stream
-        if line[:1] in b" \t" and self._follows:
-            return line
+        if line in (b"\r\n", b"\n", b""):
+            return line  # the end of the headers, or that of the stream
+        while len(line) < limit and self.stream.peek(1)[:1] in (b" ", b"\t"):  # the next line continues this one
+            line += self.stream.readline(limit)
+        if len(line) >= limit:
+            return line  # too long
         named = _NAMED.match(line)
-        self._follows = named is not None
         if named is None:
             return _UNREADABLE
-        value = line[named.end() :].rstrip(b"\r\n").replace(b"\r", b" ")
-        return named[1] + b":" + value + b"\r\n"
+        value = _FOLD.sub(b" ", line[named.end() :]).strip(b" ")
+        return named[1] + b": " + value + b"\r\n"
+
+    def close(self) -> None:
+        self.stream.close()
 
     def _status(self, limit: int) -> bytes:
         """Return the first status line that is not of an interim answer. What follows those is read and dropped."""
@@ -59,3 +63,19 @@ class _Lines:
             http.client.parse_headers(self.stream)
             line = self.stream.readline(limit)
         return line
+
+
+class _WholeLines:
+    """The stream of a chunked body. To http.client, a size that the connection's end cuts short is a size: of
+    `0001f4`, the first two digits end the body.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def readline(self, limit: int) -> bytes:
+        line: bytes = self._stream.readline(limit)
+        return line if line.endswith(b"\n") or len(line) == limit else b""

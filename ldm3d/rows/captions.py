@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ldm3d.config import CaptionsConfig
 from ldm3d.keys import make_key, rank, sample_seeds
 from ldm3d.reject import Reason
-from ldm3d.rows.metadata import clean_captions
+from ldm3d.rows.metadata import clean_captions, repeated
 from ldm3d.schema import reject_rows
 
 COLUMNS = ("caption", "TEXT", "text")  # names that publishers use
@@ -107,6 +107,8 @@ def _of_parquet(name: str, file: BinaryIO) -> pa.Table:
         numbers = [column for column in ("key", "image_id") if column in names]
         if not found:
             raise ValueError(f"{name!r} has the columns {names}, wanted one of {', '.join(COLUMNS)}: rename one")
+        if again := repeated(names, [found[0], *numbers]):
+            raise ValueError(f"{name!r} has the columns {again} more than once: rename or remove the others")
         rows = opened.read(columns=[found[0], *numbers])
     except (pa.ArrowException, UnicodeDecodeError) as error:  # the latter for column names
         raise ValueError(f"{name!r} is not a complete parquet file ({error}): download it again") from error

@@ -139,6 +139,19 @@ def test_transparency_is_kept_without_the_rest():
     assert square(with_chunk(clean, XMP, b"IDAT")) == square(clean)
 
 
+@pytest.mark.parametrize("exif", [b"", b"orientation 6"])
+@pytest.mark.parametrize("name", [b"acTL", b"fcTL"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_of_an_animation_whose_frames_are_broken_the_picture_is_kept(mode, name, exif):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    options = {"exif": turned} if exif else {}
+    frames = saved("PNG", mode, save_all=True, append_images=[picture("L").convert(mode).rotate(180)], **options)
+    at = frames.index(name) + 4
+    broken = frames[:at] + b"\xff" + frames[at + 1 :]
+    assert square(broken) == square(saved("PNG", mode, **options))
+
+
 def test_a_good_orientation_is_kept_where_something_else_is_broken():
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -48,6 +48,36 @@ def test_a_folded_value_stays_one_value(web, fetch):
     assert good(fetch(web.url("/raw")))  # both are for the other
 
 
+@pytest.mark.parametrize("value", [b" chunked ", b"Chunked\t", b"\r\n chunked", b" chunked\r\n \r\n\t"])
+def test_space_around_a_value_is_no_part_of_it(web, fetch, value):
+    web.raw = OK + b"Transfer-Encoding:" + value + b"\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
+    assert fetch(web.url("/raw")).content == BODY
+
+
+@pytest.mark.parametrize("value", [b"nofollow,\r\n noai", b"\r\n\tnoai", b"noai\r\n "])
+def test_a_folded_opt_out_is_seen(web, fetch, value):
+    web.raw = OK + b"X-Robots-Tag: " + value + b"\r\n" + LENGTH + BODY
+    assert fetch(web.url("/raw")).reason == Reason.OPTED_OUT
+
+
+def test_a_folded_redirect_is_followed(web, fetch):
+    web.raw = b"HTTP/1.1 302 Found\r\nLocation:\r\n /ok\r\nContent-Length: 0\r\n\r\n"
+    assert good(fetch(web.url("/raw")))
+
+
+def test_the_zeros_of_a_size_that_is_cut_short_are_no_end(web, fetch):
+    web.raw = OK + b"Transfer-Encoding: chunked\r\n\r\n0004\r\nhalf\r\n000"
+    assert fetch(web.url("/raw"), retries=0).reason == Reason.TRUNCATED
+    web.raw += b"\r\n"
+    assert fetch(web.url("/raw"), retries=0).content == b"half"
+
+
+def test_a_status_that_is_none_is_named(web, fetch):
+    web.raw = b"HTTP/1.1 two hundred\r\n\r\n"
+    fetched = fetch(web.url("/raw"), retries=0)
+    assert (fetched.reason, fetched.detail) == (Reason.HTTP_ERROR, "not HTTP: BadStatusLine: HTTP/1.1 two hundred??")
+
+
 @pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
 def test_interim_answers_are_not_the_answer(web, fetch, status):
     web.raw = b"HTTP/1.1 " + status + b"\r\nLink: </a.css>; rel=preload\r\n\r\n" + OK + LENGTH + BODY

@@ -95,6 +95,13 @@ def test_what_is_no_file_of_captions_is_refused(name, content, message):
         read(name, content)
 
 
+def test_a_column_of_captions_that_is_there_twice_is_named():
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["caption", "caption"]), file)
+    with pytest.raises(ValueError, match=r"'a\.parquet' has the columns \['caption'\] more than once"):
+        read("a.parquet", file.getvalue())
+
+
 def test_rows_without_a_caption_are_rejects():
     captions = captions_of("a cube", None, "  ", keys=[1, 2, 3])
     assert captions.drawn.to_pylist() == [{"key": 1, "caption": "a cube", "image_id": None}]

@@ -68,6 +68,24 @@ def test_a_stray_table_is_named(folder):
         read_input(config(folder))
 
 
+def write_with(folder, *names):
+    """One row with more columns of these names."""
+    rows = {"URL": "u", "TEXT": "t", "NSFW": "UNLIKELY"}
+    columns = [pa.array([value]) for value in (*rows.values(), *names)]
+    pq.write_table(pa.Table.from_arrays(columns, [*rows, *names]), folder / "m.parquet")
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path):
+    write_with(tmp_path, "TEXT")
+    with pytest.raises(ValueError, match=r"--input: m\.parquet: the columns \['TEXT'\] .*more than once.*rename"):
+        read_input(config(tmp_path))
+
+
+def test_columns_that_nobody_reads_may_be_there_twice(tmp_path):
+    write_with(tmp_path, "key", "key")
+    assert read_input(config(tmp_path)).rows == 1
+
+
 def write(folder, **columns):
     pq.write_table(pa.table({name: [value] for name, value in columns.items()}), folder / "m.parquet")
 
