@@ -17,7 +17,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export NO_ALBUMENTATIONS_UPDATE := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test check format setup activate lock freeze clean
+.PHONY: demo test fuzz check format setup activate lock freeze clean
 
 demo: $(READY)  ## the main job, toy preset: about twenty minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
@@ -26,9 +26,12 @@ test: $(READY)  ## every test but the slow ones, in two processes; or only ARGS=
 ifdef ARGS
 	$(RUN) -m pytest -m "not slow" $(ARGS)
 else
-	$(RUN) -m pytest -m "not slow" -n 2 tests/unit
+	$(RUN) -m pytest -m "not slow" -n 2 tests/unit tests/fuzz
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/integration
 endif
+
+fuzz: $(READY)  ## ten thousand generated pictures, answers and tables each: ten minutes on two cores; SEED=1 for others
+	$(RUN) -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz --hypothesis-seed $(or $(SEED),0) tests/fuzz
 
 check: $(READY)  ## format, lint, types
 	$(VENV)/bin/ruff format --check .

@@ -10,4 +10,5 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 settings.register_profile("no deadline", deadline=None)
+settings.register_profile("fuzz", deadline=None)  # tests/fuzz says what that changes
 settings.load_profile("no deadline")

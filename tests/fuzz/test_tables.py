@@ -1,0 +1,68 @@
+"""Of any tables, rows read are rows selected and rejected; or the input is refused before work, with what to do."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ldm3d.config import CorpusConfig, SelectConfig
+from ldm3d.reject import Reason
+from ldm3d.rows.metadata import PUBLISHERS
+from pipelines.corpus.candidates import select_piece, write_bucket
+from pipelines.corpus.metadata import read_input
+from tests.fuzz import examples
+from tests.fuzz.tables import tables, write, writers
+
+SELECTS = [
+    *([{"nsfw": ("any",)}] * 6),
+    {"nsfw": ("UNLIKELY", "unsure"), "min_similarity": 0.3, "min_size": 10, "max_caption_chars": 20},
+    *({"nsfw": ("any",), "columns": publisher} for publisher in PUBLISHERS),
+]
+REASONS = {
+    Reason.INVALID_ROW,
+    Reason.NSFW,
+    Reason.LOW_SIMILARITY,
+    Reason.TOO_SMALL,
+    Reason.BAD_ASPECT_RATIO,
+    Reason.CAPTION_TOO_SHORT,
+    Reason.CAPTION_TOO_LONG,
+    Reason.DUPLICATE_URL,
+}
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("tables")
+
+
+@given(found=tables(), options=writers(), empty_groups=st.booleans(), policy=st.sampled_from(SELECTS))
+@examples()
+def test_rows_read_are_rows_selected_and_rejected(scratch, found, options, empty_groups, policy):
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        config = CorpusConfig(input=f"{folder}/in", output=f"{folder}/out", select=SelectConfig(**policy))
+        Path(config.input).mkdir()
+        for number, table in enumerate(found):
+            write(Path(config.input), number, table, options, empty_groups)
+        metadata = refusal = None
+        try:
+            metadata = read_input(config)
+        except ValueError as error:
+            refusal = error
+        if metadata is None:
+            assert type(refusal) is ValueError  # its subclasses do not end in the exit code for wrong input
+            assert any(flag in str(refusal) for flag in ("--input", "--select"))
+            return
+        pieces = [pa.table({"file": [name]}) for name, _, rows in metadata.files if rows]
+        judged = pa.concat_tables(
+            part for piece in pieces for part in select_piece(piece, metadata, config.select, buckets=1)
+        )
+        assert judged["damaged"].null_count == judged.num_rows
+        (counts,) = write_bucket(judged, config.output, config.select).to_pylist()
+        rejected = json.loads(counts["rejected"])
+        assert set(rejected) <= REASONS
+        read = sum(table.num_rows for table in found)
+        assert counts["selected"] + sum(rejected.values()) == judged.num_rows == metadata.rows == read
