@@ -38,7 +38,8 @@ def judge(url: str, answer: http.client.HTTPResponse, agent: str | None, opt_out
         raise FetchError(Outcome(reason, f"HTTP {status}", transient=transient, retry_after_s=retry_after_s))
     if opted_out(answer.headers, agent, opt_out):
         raise FetchError(Outcome(Reason.OPTED_OUT, f"X-Robots-Tag on HTTP {status}"))
-    if opt_out and answer.headers.get("TDM-Reservation", "").strip() == "1":
+    reservations = ",".join(answer.headers.get_all("TDM-Reservation", [])).split(",")
+    if opt_out and any(reservation.strip() == "1" for reservation in reservations):
         raise FetchError(Outcome(Reason.OPTED_OUT, f"TDM-Reservation on HTTP {status}"))
     if redirects:
         raise FetchError(Outcome(redirect=redirect_target(url, str(location))))

@@ -27,6 +27,15 @@ class Response(http.client.HTTPResponse):
         finally:
             if isinstance(self.fp, _Lines):
                 self.fp = _WholeLines(stream) if self.chunked is True else stream
+        if self.length is None and not self.chunked:
+            self.length = _repeated(self.headers.get_all("Content-Length", []))
+
+
+def _repeated(lengths: list[str]) -> int | None:
+    """Return a length that proxies have made a list, as in `500, 500` (RFC 9110, 8.6); None if they disagree."""
+    numbers = {number.strip() for line in lengths for number in line.split(",")}
+    only = numbers.pop() if len(numbers) == 1 else ""
+    return int(only) if re.fullmatch(r"\d{1,18}", only, re.ASCII) else None
 
 
 class _Lines:

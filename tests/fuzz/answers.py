@@ -93,12 +93,14 @@ def _bodies(draw: st.DrawFn) -> Answer:
 def _framed(draw: st.DrawFn) -> tuple[list[bytes], bytes, str]:
     """Headers that say where the body ends, the body on the wire, and what comes of it."""
     how = draw(st.sampled_from(("length", "end", "chunks", "cut length", "cut chunks", "much", "much on the wire")))
-    length = draw(_field(b"Content-Length", str(len(BODY)).encode() + draw(st.sampled_from((b"", b" ", b"\t ")))))
+    length = draw(
+        _field(b"Content-Length", str(len(BODY)).encode() + draw(st.sampled_from((b"", b" ", b"\t ", b", 1024"))))
+    )
     if how in ("length", "cut length"):
         missing = draw(st.integers(1, len(BODY))) if how == "cut length" else 0
         return [length], BODY[: len(BODY) - missing], Reason.TRUNCATED if missing else ""
     if how == "end":
-        odd = draw(st.sampled_from((b"", b"abc", b"-1", b"12 34", b"1e3")))
+        odd = draw(st.sampled_from((b"", b"abc", b"-1", b"12 34", b"1e3", b"1, 2")))
         lines = draw(st.sampled_from(([], [draw(_field(b"Content-Length", odd))])))
         return lines, BODY, ""
     if how == "much":

@@ -72,6 +72,15 @@ def test_the_zeros_of_a_size_that_is_cut_short_are_no_end(web, fetch):
     assert fetch(web.url("/raw"), retries=0).content == b"half"
 
 
+@pytest.mark.parametrize("lines", [b"Content-Length: %d, %d", b"Content-Length: %d,%d\r\nContent-Length: 2"])
+def test_a_repeated_length_counts_and_lengths_that_differ_do_not(web, fetch, lines):
+    web.raw = OK + lines % (len(BODY), len(BODY)) + b"\r\n\r\n" + BODY
+    assert fetch(web.url("/raw")).content == BODY
+    web.raw = web.raw[:-1]
+    wanted = "" if lines.endswith(b"2") else Reason.TRUNCATED
+    assert fetch(web.url("/raw"), retries=0).reason == wanted
+
+
 def test_a_status_that_is_none_is_named(web, fetch):
     web.raw = b"HTTP/1.1 two hundred\r\n\r\n"
     fetched = fetch(web.url("/raw"), retries=0)
@@ -115,6 +124,8 @@ def test_silence_in_the_headers_is_a_timeout_and_retried(web, fetch):
         (b"X-Robots-Tag: max-image-preview: none, noai\r\n", False),
         (b"TDM-Reservation: 1\r\n", False),
         (b"TDM-Reservation: 0\r\n", True),
+        (b"TDM-Reservation: 0\r\nTDM-Reservation: 1\r\n", False),
+        (b"TDM-Reservation: 1, 1\r\n", False),
     ],
 )
 def test_reservations_in_other_words_are_honoured(web, fetch, header, kept):
