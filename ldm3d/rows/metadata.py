@@ -60,20 +60,8 @@ def recognise(names: list[str], publisher: str = "auto") -> Columns:
     """Return the `Columns` for a table with these column names: those of the publisher that shares most of them.
 
     Raises:
-        ValueError: no publisher fits, or the named one does not; or a column that would be read is there twice.
+        ValueError: no publisher fits, or the named one does not.
     """
-    columns = _recognise(names, publisher)
-    if again := repeated(names, columns.names()):
-        raise ValueError(f"the columns {again} are there more than once, in {names}; rename or remove the others")
-    return columns
-
-
-def repeated(names: list[str], wanted: list[str]) -> list[str]:
-    """Return which of the wanted columns a table has more than once, so that nobody knows which one is meant."""
-    return [name for name in wanted if names.count(name) > 1]
-
-
-def _recognise(names: list[str], publisher: str) -> Columns:
     if publisher != "auto":
         columns = PUBLISHERS[publisher]
         if missing := [name for name in (columns.url, columns.caption) if name not in names]:
@@ -89,6 +77,11 @@ def _recognise(names: list[str], publisher: str) -> Columns:
         f"no URL and caption columns recognised in {names}; wanted one of {known}. "
         "Rename the columns, or add a line to ldm3d.rows.metadata.PUBLISHERS."
     )
+
+
+def repeated(names: list[str], wanted: list[str]) -> list[str]:
+    """Return which of the wanted columns a table has more than once, so that nobody knows which one is meant."""
+    return [name for name in wanted if names.count(name) > 1]
 
 
 def passed_over(names: list[str], columns: Columns) -> dict[str, list[str]]:

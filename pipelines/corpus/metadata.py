@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from ldm3d.config import CorpusConfig, SelectConfig
-from ldm3d.rows.metadata import Columns, holds_depth, passed_over, recognise
+from ldm3d.rows.metadata import Columns, holds_depth, passed_over, recognise, repeated
 from pipelines.storage.folder import Folder, concurrently, is_damage
 from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import readable
@@ -97,10 +97,10 @@ def _read_footer(folder: Folder, depth: str | None, name: str) -> _Footer:
             f"--input: {folder.path(name)} is not a readable parquet file ({error}): give parquet files, or download "
             "it again"
         ) from error
-    if depth in schema.names and not holds_depth(kind := schema.field(depth).type):
+    if unfit := [field.type for field in schema if field.name == depth and not holds_depth(field.type)]:
         raise ValueError(
-            f"--label.column {depth!r} of {folder.path(name)} is of type {kind}; wanted files (binary, or datasets' "
-            "pictures) or their paths (string)"
+            f"--label.column {depth!r} of {folder.path(name)} is of type {unfit[0]}; wanted files (binary, or "
+            "datasets' pictures) or their paths (string)"
         )
     return _Footer(metadata.num_rows, schema.names, size)
 
@@ -130,7 +130,13 @@ def _recognise(name: str, schema: list[str], config: CorpusConfig) -> Columns:
         raise ValueError(
             f"--label.column {depth!r} is not a column of {name or 'the file'}, which has {schema}: name one that is"
         )
-    return replace(columns, depth=depth)
+    columns = replace(columns, depth=depth)
+    if again := repeated(schema, columns.names()):
+        raise ValueError(
+            f"--input: {name or 'the file'}: the columns {again} are there more than once, in {schema}; rename or "
+            "remove the others"
+        )
+    return columns
 
 
 def _check_policy(columns: Columns, config: SelectConfig, similar: dict[str, list[str]]) -> None:

@@ -39,7 +39,11 @@ NUMBERS = (0, 1, -1, 300, 512, 2**31, 2**53 + 1)
 FLOATS = (0.0, -0.0, 0.05, 0.31, 0.95, 300.0, -1.0, 1e308, float("nan"), float("inf"))
 BYTES = (b"http://a.example/1.jpg", b"", b"\xff\xfe", b"a dog", b"\xc3", b"300")
 NAMES = sorted({name for columns in PUBLISHERS.values() for name in columns.names()})
+DEPTH = "own"
+PICTURES = pa.struct([("bytes", pa.binary()), ("path", pa.string())])  # as `datasets` has them
 EXTRA = (
+    DEPTH,
+    DEPTH,
     "LANGUAGE",
     "hash",
     "key",
@@ -91,6 +95,7 @@ TYPES = [
     (pa.list_(pa.string()), st.lists(_TEXTS, max_size=2)),
     (pa.list_(pa.float32(), 2), st.just([1.0, 2.0])),
     (pa.struct([("url", pa.string()), ("x", pa.int32())]), st.just({"url": "http://a.example/", "x": 1})),
+    (PICTURES, st.fixed_dictionaries({"bytes": st.one_of(_BYTES, st.none()), "path": st.one_of(_TEXTS, st.none())})),
     (pa.map_(pa.string(), pa.int32()), st.just([("a", 1)])),
     (pa.dictionary(pa.int32(), pa.string()), _TEXTS),
     (pa.dictionary(pa.int8(), pa.large_string()), _TEXTS),
@@ -128,7 +133,7 @@ def _names(draw: st.DrawFn) -> list[str]:
     publisher = PUBLISHERS[draw(st.sampled_from(list(PUBLISHERS)))]
     names = [publisher.url, publisher.caption]
     names += [name for name in publisher.names()[2:] if draw(st.integers(0, 3))]
-    names += draw(st.lists(st.sampled_from((*EXTRA, *NAMES)), max_size=3))
+    names += draw(st.lists(st.just(DEPTH), max_size=1)) + draw(st.lists(st.sampled_from((*EXTRA, *NAMES)), max_size=3))
     if draw(st.integers(0, 3)):
         names = list(dict.fromkeys(names))  # else some perhaps twice
     return draw(st.permutations(names)) if draw(st.booleans()) else names
@@ -139,6 +144,8 @@ def _kind(draw: st.DrawFn, name: str) -> tuple[pa.DataType, st.SearchStrategy]:
     """Most often what a publisher would take."""
     if draw(st.integers(0, 3)) == 0:
         return draw(st.sampled_from(TYPES))
+    if name == DEPTH:
+        return draw(st.sampled_from([each for each in TYPES if each[0] in (PICTURES, pa.string(), pa.binary())]))
     if any(part in name.lower() for part in ("url", "text", "caption", "nsfw", "safe")) and "score" not in name:
         return pa.string(), _TEXTS
     return draw(st.sampled_from([each for each in TYPES if pa.types.is_floating(each[0]) or each[0] == pa.int64()]))

@@ -1,6 +1,7 @@
 """Of any tables, rows read are rows selected and rejected; or the input is refused before work, with what to do."""
 
 import json
+import logging
 import tempfile
 from pathlib import Path
 
@@ -9,19 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldm3d.config import CorpusConfig, SelectConfig
+from ldm3d.config import CorpusConfig, LabelConfig, SelectConfig
 from ldm3d.reject import Reason
 from ldm3d.rows.metadata import PUBLISHERS
 from pipelines.corpus.candidates import select_piece, write_bucket
 from pipelines.corpus.metadata import read_input
 from tests.fuzz import examples
-from tests.fuzz.tables import tables, write, writers
+from tests.fuzz.tables import DEPTH, tables, write, writers
 
 SELECTS = [
     *([{"nsfw": ("any",)}] * 6),
     {"nsfw": ("UNLIKELY", "unsure"), "min_similarity": 0.3, "min_size": 10, "max_caption_chars": 20},
     *({"nsfw": ("any",), "columns": publisher} for publisher in PUBLISHERS),
 ]
+DEPTHS = (None, None, None, DEPTH, DEPTH, "url", "a.b")
 REASONS = {
     Reason.INVALID_ROW,
     Reason.NSFW,
@@ -34,16 +36,35 @@ REASONS = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def silence():
+    """Columns that are passed over are told of, table for table."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("tables")
 
 
-@given(found=tables(), options=writers(), empty_groups=st.booleans(), policy=st.sampled_from(SELECTS))
+@given(
+    found=tables(),
+    options=writers(),
+    empty_groups=st.booleans(),
+    policy=st.sampled_from(SELECTS),
+    depth=st.sampled_from(DEPTHS),
+)
 @examples()
-def test_rows_read_are_rows_selected_and_rejected(scratch, found, options, empty_groups, policy):
+def test_rows_read_are_rows_selected_and_rejected(scratch, found, options, empty_groups, policy, depth):
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        config = CorpusConfig(input=f"{folder}/in", output=f"{folder}/out", select=SelectConfig(**policy))
+        config = CorpusConfig(
+            input=f"{folder}/in",
+            output=f"{folder}/out",
+            select=SelectConfig(**policy),
+            label=LabelConfig(column=depth, predicts="depth"),
+        )
         Path(config.input).mkdir()
         for number, table in enumerate(found):
             write(Path(config.input), number, table, options, empty_groups)
@@ -54,7 +75,7 @@ def test_rows_read_are_rows_selected_and_rejected(scratch, found, options, empty
             refusal = error
         if metadata is None:
             assert type(refusal) is ValueError  # its subclasses do not end in the exit code for wrong input
-            assert any(flag in str(refusal) for flag in ("--input", "--select"))
+            assert any(flag in str(refusal) for flag in ("--input", "--select", "--label"))
             return
         pieces = [pa.table({"file": [name]}) for name, _, rows in metadata.files if rows]
         judged = pa.concat_tables(

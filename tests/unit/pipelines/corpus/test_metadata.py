@@ -81,6 +81,13 @@ def test_a_column_that_is_there_twice_is_named(tmp_path):
         read_input(config(tmp_path))
 
 
+def test_a_column_of_depth_that_is_there_twice_is_named(tmp_path):
+    write_with(tmp_path, "own", "own")
+    label = LabelConfig(column="own", predicts="depth")
+    with pytest.raises(ValueError, match=r"the columns \['own'\] .*more than once"):
+        read_input(replace(config(tmp_path), label=label))
+
+
 def test_columns_that_nobody_reads_may_be_there_twice(tmp_path):
     write_with(tmp_path, "key", "key")
     assert read_input(config(tmp_path)).rows == 1
