@@ -40,9 +40,12 @@ def demo(root: Path, countdown: Countdown) -> dict[str, Any]:
     # Seconds of imports, which the announcement does not wait for.
     from jobs.demo.corpus import rebuild
     from jobs.demo.evaluation import measure
+    from jobs.demo.networks import train_networks
     from jobs.demo.training import train
 
+    labeller = train_networks(root / "models", countdown)
     made = {**rebuild(root, countdown), **train(root, countdown), **measure(root, countdown)}
+    made["labels"] |= labeller
     seconds = {name: round(taken, 1) for name, taken in countdown.taken.items()}
     summary = {"seconds_total": round(sum(seconds.values()), 1), "seconds": seconds, **made}
     (root / "summary.json").write_text(json.dumps(summary, indent=2))

@@ -1,4 +1,4 @@
-"""The third part of the demo: the model draws scenes that it never saw, and the samples are measured.
+"""The last part of the demo: the model draws scenes that it never saw, and the samples are measured.
 
 A second model, trained for a few epochs only, shows whether the metrics can tell better from worse.
 """
@@ -11,15 +11,12 @@ from jobs.demo.parts import Countdown
 from ldm3d.config import ActorsConfig, EvaluateConfig, GenerateConfig, GeneratorConfig, presets_of
 from ldm3d.results.metrics import METRICS
 from ldm3d.sampling.sample_sheet import sample_sheet
-from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.held_out import HeldOut, write_scenes
-from ldm3d.toy.metric_depth_model import train_metric_depth_model
 from pipelines.evaluate import evaluate
 from pipelines.generate import generate
 
 DRAWN = 200  # captions of scenes that no training sees
 REAL = 512  # pictures of other such scenes
-CLIP_STEPS, DEPTH_STEPS = 200, 700
 SHOWN = 24
 ACTORS = ActorsConfig(actors=2)
 SAMPLES = "samples.png"
@@ -36,15 +33,12 @@ def measure(root: Path, countdown: Countdown) -> dict[str, Any]:
     Raises:
         RuntimeError: a metric ranks the briefly trained model above the other.
     """
-    with countdown.part("train small stand-ins for CLIP and for a metric depth model"):
-        _train_networks(root / "models")
     with countdown.part("draw samples of both models"):
         write_scenes(root / "held_out/captions", 0, DRAWN)
         write_scenes(root / "held_out/real", DRAWN, REAL)
-        for name, model in MODELS.items():
-            _draw(root, name, root / model / "model")
+        _draw(root)
     point = presets_of(GenerateConfig)["toy"]["sampling"].grid()[0].name
-    drawn = HeldOut.read(root / "samples/trained/samples" / point, DRAWN)
+    drawn = HeldOut.read(root / "samples/samples" / f"trained-{point}", DRAWN)
     (root / SAMPLES).write_bytes(sample_sheet(drawn.samples[:SHOWN], "captions that training has not seen"))
     with countdown.part("evaluate both models and the autoencoder"):
         figures = _figures(evaluate(_config(root))["results"])
@@ -53,21 +47,14 @@ def measure(root: Path, countdown: Countdown) -> dict[str, Any]:
     return {"samples": samples, "evaluate": figures}
 
 
-def _train_networks(models: Path) -> None:
-    """Train the stand-ins for CLIP and ZoeDepth."""
-    clip = train_clip_model(models / "clip", CLIP_STEPS)
-    print(f"  CLIP finds the caption of {clip.recall:.0%} of 64 held-out scenes", flush=True)
-    depth = train_metric_depth_model(models / "metric_depth", DEPTH_STEPS)
-    print(f"  metric depth: AbsRel on held-out scenes {depth.abs_rel:.4f}", flush=True)
-
-
-def _draw(root: Path, name: str, model: Path) -> None:
+def _draw(root: Path) -> None:
+    models = tuple(f"{name}={root / model / 'model'}" for name, model in MODELS.items())
     preset = presets_of(GenerateConfig)["toy"]
     generate(
         GenerateConfig(
             input=str(root / "held_out/captions"),
-            output=str(root / "samples" / name),
-            **preset | {"model": GeneratorConfig(model=(str(model),)), "cluster": ACTORS},
+            output=str(root / "samples"),
+            **preset | {"model": GeneratorConfig(model=models), "cluster": ACTORS},
         )
     )
 
@@ -77,7 +64,7 @@ def _config(root: Path) -> EvaluateConfig:
     preset = presets_of(EvaluateConfig)["toy"]
     models = root / "models"
     return EvaluateConfig(
-        input=tuple(str(root / "samples" / name) for name in MODELS),
+        input=(str(root / "samples"),),
         output=str(root / "evaluation"),
         reference=str(root / "held_out/real"),
         cluster=ACTORS,
@@ -103,7 +90,7 @@ def _figures(results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def _require_ranking(figures: dict[str, dict[str, float]], point: str) -> None:
-    good, bad = (figures[f"{name}/{point}"] for name in MODELS)
+    good, bad = (figures[f"samples/{name}-{point}"] for name in MODELS)
     for metric in RANKED:
         better = good[metric] < bad[metric] if METRICS[metric].better == "lower" else good[metric] > bad[metric]
         if not better:

@@ -9,7 +9,7 @@ MARKER = "_DEMO.txt"
 def begin_afresh(root: Path) -> None:
     """Make `root` a folder that is empty except for its marker. What an earlier demo left there is deleted.
 
-    A demo does not resume, as its stages do: the addresses of its web are in the rows, and the web is a new one.
+    A demo does not resume, as its stages do.
 
     Raises:
         ValueError: the folder holds files, and nothing says that they are a demo's. None is deleted.

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 PARTS = {  # seconds on two idle cores
-    "train a small depth model on scenes with exact depth": 60,
+    "train a small depth model, and stand-ins for CLIP and for a metric depth model": 75,
     "rebuild a corpus of scenes and one of photographs": 60,
     "train the autoencoder": 360,
     "encode latents": 20,
-    "train the U-Net": 430,
+    "train the U-Net": 400,
     "train a second U-Net briefly, for the metrics to rank below": 45,
-    "train small stand-ins for CLIP and for a metric depth model": 80,
-    "draw samples of both models": 120,
+    "draw samples of both models": 40,
     "evaluate both models and the autoencoder": 110,
 }
 

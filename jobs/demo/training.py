@@ -1,4 +1,4 @@
-"""The second part of the demo: the corpus of scenes becomes a model."""
+"""The third part of the demo: the corpus of scenes becomes a model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ def train(root: Path, countdown: Countdown) -> dict[str, Any]:
     """Train an autoencoder, encode latents, train a U-Net and a worse one. Returns their part of summary.json.
 
     Args:
-        root: of the demo, with its corpus and depth model.
+        root: of the demo, with its corpus.
     """
     base, corpus = root / "models/base", str(root / "scenes/corpus")
     make_base_model(base)

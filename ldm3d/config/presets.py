@@ -126,7 +126,7 @@ GENERATE: Presets = {
     "ldm3d-4c": {"model": GeneratorConfig(model=("Intel/ldm3d-4c",))},
     "toy": {
         "model": GeneratorConfig(model=("runs/demo/diffusion/model",)),  # as `make demo` trains it
-        "sampling": SamplingConfig(num_inference_steps=(30,), guidance_scale=(3.0,), batch_size=32),
+        "sampling": SamplingConfig(scheduler="dpmpp", num_inference_steps=(10,), guidance_scale=(3.0,), batch_size=32),
     },
 }
 

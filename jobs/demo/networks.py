@@ -1,0 +1,32 @@
+"""The first part of the demo: small networks in place of real ones, trained on scenes, two at a time."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from jobs.demo.parts import Countdown
+from ldm3d.toy.clip_model import train_clip_model
+from ldm3d.toy.depth_model import train_depth_model
+from ldm3d.toy.metric_depth_model import train_metric_depth_model
+
+DEPTH_STEPS = 1_000  # of 8 scenes each
+METRIC_DEPTH_STEPS = 700  # of 8 scenes each
+CLIP_STEPS = 200  # of 64 scenes each
+PROCESSES = 2  # each of one thread: a second thread would help such small networks little
+
+
+def train_networks(models: Path, countdown: Countdown) -> dict[str, Any]:
+    """Train the labeller, and stand-ins for CLIP and ZoeDepth. Returns what summary.json says of the labeller."""
+    with (
+        countdown.part("train a small depth model, and stand-ins for CLIP and for a metric depth model"),
+        ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool,
+    ):
+        labeller = pool.submit(train_depth_model, models / "depth", DEPTH_STEPS)
+        metric = pool.submit(train_metric_depth_model, models / "metric_depth", METRIC_DEPTH_STEPS)
+        clip = pool.submit(train_clip_model, models / "clip", CLIP_STEPS)
+        parameters, l1 = labeller.result().parameters, labeller.result().l1
+        print(f"  depth model: {parameters:,} parameters, error on held-out scenes {l1:.4f}", flush=True)
+        print(f"  metric depth model: AbsRel on held-out scenes {metric.result().abs_rel:.4f}", flush=True)
+        print(f"  CLIP finds the caption of {clip.result().recall:.0%} of 64 held-out scenes", flush=True)
+    return {"model_parameters": parameters, "model_l1_held_out": round(l1, 4)}
