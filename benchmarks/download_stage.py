@@ -40,7 +40,7 @@ def download(urls: list[str], output: str, download_config: DownloadConfig, deco
     for number in range(len(starts)):
         shard = pa.table({"name": [f"train-{number:05d}"], "source": [SOURCE], "row_group": [number]})
         rows = stage(shard)
-        folder.write_tables(f"{number:05d}.parquet", [rows], compression="none")
+        folder.write_tables(f"{number:05d}.parquet", [rows], compression="none", use_dictionary=False)
     ended = time.time()
     stage.fetcher.close()
     stage.decoder.close()

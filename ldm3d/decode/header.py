@@ -30,8 +30,8 @@ class ImageHeader:
     orientation: int
     """EXIF orientation, 1 to 8."""
     plain: bool
-    """img2dataset's Resizer reads it correctly by itself: an upright, still, opaque RGB JPEG, PNG or WEBP of 8 bits.
-    Others it would leave on their side (EXIF), clip (16 bits), write with one channel (grey) or fail to read."""
+    """img2dataset reads it correctly: an upright, still, opaque RGB JPEG, PNG or WEBP of 8 bits. Others it would leave
+    on their side (EXIF), clip (16 bits), write with one channel (grey) or fail to read."""
 
 
 def read_header(content: bytes) -> ImageHeader:

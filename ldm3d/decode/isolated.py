@@ -209,7 +209,6 @@ def _child_environment() -> dict[str, str]:
     """
     return {
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "NO_ALBUMENTATIONS_UPDATE": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_MMAP_THRESHOLD_": str(_KEPT_FREE // 2),

@@ -57,10 +57,9 @@ def _serve(data: socket.socket, work: Work, config: DownloadConfig, select: Sele
         except OSError:
             return
         signal.setitimer(signal.ITIMER_REAL, config.decode_timeout_s)
-        reason, body = _answer(work, content, config, select)
+        answer = _answer(work, content, config, select)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        send(data, reason)
-        send(data, body)
+        send(data, *answer)
 
 
 def _answer(work: Work, content: bytes, config: DownloadConfig, select: SelectConfig) -> tuple[bytes, bytes]:

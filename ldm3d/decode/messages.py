@@ -8,10 +8,14 @@ STATUS = struct.Struct("!i")  # how a worker ended, as `os.waitpid` has it
 _LENGTH = struct.Struct("!Q")
 
 
-def send(connection: socket.socket, content: bytes) -> None:
-    """Send a message. Raises OSError if the other side hung up, or takes nothing within the connection's time-out."""
-    connection.sendall(_LENGTH.pack(len(content)))
-    connection.sendall(content)
+def send(connection: socket.socket, *messages: bytes) -> None:
+    """Send messages, all in one piece: every piece would wake the other side.
+
+    Raises:
+        OSError: the other side hung up, or takes nothing within the connection's time-out.
+    """
+    pieces = [piece for message in messages for piece in (_LENGTH.pack(len(message)), message)]
+    connection.sendall(b"".join(pieces))
 
 
 def receive(connection: socket.socket, longest: int = 2**40) -> bytes:
@@ -33,11 +37,10 @@ def has_hung_up(connection: socket.socket) -> bool:
 
 
 def _receive_exactly(connection: socket.socket, length: int) -> bytes:
-    content = bytearray(length)
-    view = memoryview(content)
-    while view:
-        count = connection.recv_into(view)
-        if count == 0:
+    parts = []
+    while length:
+        parts.append(connection.recv(length, socket.MSG_WAITALL))  # with a time-out, it may still return less
+        if not parts[-1]:
             raise ConnectionResetError("the other side hung up")
-        view = view[count:]
-    return bytes(content)
+        length -= len(parts[-1])
+    return b"".join(parts)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.decode.header import ImageHeader, leniently, open_image
+from ldm3d.reject import Reason, Rejected
 
 
 def is_scalable(header: ImageHeader) -> bool:
@@ -26,6 +27,20 @@ def decode_upright(content: bytes, header: ImageHeader, reduction: int) -> NDArr
     """
     pixels = decode_jpeg(content, reduction) if is_scalable(header) else leniently(_decode_any, content)
     return np.ascontiguousarray(_upright(pixels, header.orientation))
+
+
+def decode_as_stored(content: bytes) -> NDArray[np.uint8]:
+    """Decode a `plain` file to (H, W, 3) uint8 BGR by img2dataset's call.
+
+    Raises:
+        Rejected: it does not decode, in img2dataset's words.
+    """
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise Rejected(Reason.DECODE_FAILED, "Image decoding error")
+    return np.asarray(pixels, np.uint8)
 
 
 def decode_jpeg(content: bytes, reduction: int) -> NDArray[np.uint8]:

@@ -1,5 +1,7 @@
 """The perceptual hash of a picture: which of its lowest frequencies are strong. It sees luma only."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,9 +30,22 @@ def perceptual_hash(image: NDArray[np.uint8]) -> int:
     from PIL import Image
 
     luma = Image.fromarray(image).convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    waves = 2 * np.cos(np.pi / (2 * _SIDE) * np.outer(np.arange(_LOW), 2 * np.arange(_SIDE) + 1))
+    waves = _waves()
     coefficients = waves @ np.asarray(luma, np.float64) @ waves.T
-    if np.median(np.abs(coefficients)) < _ONE_LEVEL:
+    if _median(np.abs(coefficients)) < _ONE_LEVEL:
         return NO_HASH
-    bits = coefficients > np.median(coefficients)
+    bits = coefficients > _median(coefficients)
     return int.from_bytes(np.packbits(bits).tobytes(), "big", signed=True)
+
+
+def _median(coefficients: NDArray[np.float64]) -> float:
+    """Return the median of an even number of values, equal to numpy's, which takes ten times longer for so few."""
+    ordered = np.sort(coefficients, axis=None)
+    return float(ordered[len(ordered) // 2 - 1] + ordered[len(ordered) // 2]) / 2
+
+
+@cache
+def _waves() -> NDArray[np.float64]:
+    """Return the (_LOW, _SIDE) lowest waves of the DCT-II."""
+    angles = np.pi / (2 * _SIDE) * np.outer(np.arange(_LOW), 2 * np.arange(_SIDE) + 1)
+    return np.asarray(2 * np.cos(angles), np.float64)

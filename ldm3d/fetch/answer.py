@@ -57,13 +57,20 @@ def read_body(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
     if answer.length is not None and answer.length > max_bytes:
         detail = f"{answer.length} bytes announced, at most {max_bytes} are allowed"
         raise FetchError(Outcome(Reason.TOO_MANY_BYTES, detail))
+    if answer.length is None:
+        return _read_until_end(answer, max_bytes)
+    body = answer.read(answer.length)
+    if answer.length:  # http.client counts it down, and is silent when the connection ends before 0
+        raise FetchError(Outcome(Reason.TRUNCATED, f"{answer.length} bytes are missing", transient=True))
+    return body
+
+
+def _read_until_end(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
     body = io.BytesIO()
     while part := answer.read1(_READ_BYTES):
         if body.tell() + len(part) > max_bytes:
             raise FetchError(Outcome(Reason.TOO_MANY_BYTES, f"over {max_bytes} bytes"))
         body.write(part)
-    if answer.length:  # http.client counts it down, and is silent when the connection ends before 0
-        raise FetchError(Outcome(Reason.TRUNCATED, f"{answer.length} bytes are missing", transient=True))
     return body.getvalue()
 
 

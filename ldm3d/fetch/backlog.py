@@ -28,9 +28,13 @@ class Job:
     paused_before_s: dict[str, float] = field(default_factory=dict)
     """By host: seconds for which it had been paused when the job first joined its queue."""
 
-    @property
-    def host(self) -> str:
-        return host_of(self.url)
+    def __post_init__(self) -> None:
+        self.host = host_of(self.url)
+
+    def follow(self, url: str) -> None:
+        """Go on at the URL that the current one redirects to."""
+        self.hops.append(self.url)
+        self.url, self.host, self.last = url, host_of(url), None
 
 
 class Backlog:

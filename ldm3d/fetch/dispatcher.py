@@ -130,12 +130,11 @@ class Dispatcher:
         return None
 
     def _follow(self, job: Job, target: str) -> Outcome | None:
-        job.hops.append(job.url)
+        job.follow(target)
         if target in job.hops:
             return Outcome(Reason.TOO_MANY_REDIRECTS, "the redirects run in a circle")
         if len(job.hops) > self._config.max_redirects:
             return Outcome(Reason.TOO_MANY_REDIRECTS, f"more than {self._config.max_redirects}")
-        job.url, job.last = target, None
         self._backlog.add(job)
         return None
 

@@ -136,14 +136,14 @@ class Folder:
         """Read many small files concurrently. Returns their contents in the order of `names`."""
         return concurrently(self.read, names)
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         """Put a whole file in place, replacing what was there."""
         with self._named(name):
             if self.is_local:
                 with _beside(Path(self.path(name))) as beside:
                     beside.write_bytes(content)
             else:
-                self.fs.pipe_file(self.path(name), content)
+                self.fs.pipe_file(self.path(name), bytes(content))
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Put a JSON object in place, indented for people."""
@@ -251,7 +251,7 @@ class Folder:
             raise ValueError(f"{name}: no table to write")
         writer.close()
         content = sink.getvalue()
-        self.write(name, content.to_pybytes())
+        self.write(name, memoryview(content))
         return int(content.size)
 
     @contextmanager

@@ -16,8 +16,9 @@ from PIL import Image, ImageOps
 
 from ldm3d.config import DownloadConfig, SelectConfig
 from ldm3d.decode import SquareImage, make_square
+from ldm3d.decode.centre_crop import centre_crop
 from ldm3d.decode.header import read_header
-from ldm3d.decode.square import prepare
+from ldm3d.decode.square import decode
 from ldm3d.duplicates.perceptual_hash import perceptual_hash
 from ldm3d.images import decode_rgb
 from ldm3d.reject import Reason, Rejected
@@ -66,9 +67,9 @@ def rejection(content: bytes, config: DownloadConfig = CONFIG, select: SelectCon
     return raised.value
 
 
-def prepared(content: bytes) -> np.ndarray:
-    """The pixels that the Resizer is going to see."""
-    return np.asarray(Image.open(io.BytesIO(prepare(content, read_header(content), "full", 64))))
+def decoded(content: bytes, config: DownloadConfig = CONFIG) -> np.ndarray:
+    """The pixels that are resized, as RGB."""
+    return decode(content, read_header(content), config)[..., ::-1]
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -97,9 +98,20 @@ def test_plain_images_are_byte_for_byte_img2datasets(kind, size):
     content = encoded(photo(*size), kind, **two_pictures)
     theirs = img2datasets(64)(io.BytesIO(content))
     square = make_square(content, CONFIG, ANY)
-    assert prepare(content, read_header(content), "full", 64) is content
+    assert read_header(content).plain
     assert square.jpeg == theirs[0]
     assert (square.original_width, square.original_height) == size == theirs[3:5]
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([16, 64, 256]), st.floats(0.3, 3), st.floats(1, 4), st.booleans(), st.integers(0, 9))
+def test_every_size_is_cropped_as_albumentations_does(size, shrinks, aspect, is_tall, seed):
+    shorter = round(size * shrinks)
+    width, height = (shorter, round(shorter * aspect))[:: 1 if is_tall else -1]
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    lossless = cv2.imencode(".png", pixels)[1].tobytes()
+    ours = cv2.imencode(".jpg", centre_crop(pixels, size), params=[cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    assert ours == img2datasets(size)(io.BytesIO(lossless))[0]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -156,7 +168,7 @@ def test_transparency_of_every_kind_shows_white():
         encoded(palette, "GIF", transparency=31),
         encoded(keyed, "PNG", transparency=(1, 2, 3)),
     ):
-        pixels = prepared(content)
+        pixels = decoded(content)
         assert pixels.shape == (120, 160, 3)
         assert (pixels[:, :80] == 255).all()
         assert (pixels[:, 80:] < 255).any()
@@ -165,14 +177,14 @@ def test_transparency_of_every_kind_shows_white():
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_16_bit_grey_is_scaled_not_clipped(kind):
     ramp = np.linspace(0, 65_535, 64 * 64).astype(np.uint16).reshape(64, 64)
-    pixels = prepared(encoded(Image.fromarray(ramp), kind))
+    pixels = decoded(encoded(Image.fromarray(ramp), kind))
     np.testing.assert_array_equal(pixels, np.rint(np.repeat(ramp[..., None], 3, axis=-1) / 257).astype(np.uint8))
 
 
 def test_16_bit_rgb_is_scaled_not_clipped():
     deep = np.asarray(photo()).astype(np.uint16) * 257
     content = cv2.imencode(".png", deep[..., ::-1])[1].tobytes()
-    np.testing.assert_array_equal(prepared(content), np.asarray(photo()))
+    np.testing.assert_array_equal(decoded(content), np.asarray(photo()))
 
 
 @pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 70_000), ("I", -1)])
@@ -193,7 +205,7 @@ def test_every_exif_orientation_is_upright(kind, orientation, decode):
     assert (square.original_width, square.original_height) == upright.size
     assert psnr(decode_rgb(square.jpeg), oracle(upright)) > 35
     if decode == "full" and kind != "JPEG":
-        np.testing.assert_array_equal(prepared(content), np.asarray(upright))
+        np.testing.assert_array_equal(decoded(content), np.asarray(upright))
 
 
 def test_an_orientation_that_does_not_exist_is_upright():
@@ -264,13 +276,10 @@ def test_scaled_decoding_keeps_the_shorter_side_and_the_picture(size, reduction)
     content = encoded(photo(*size), "JPEG", quality=92)
     full = make_square(content, CONFIG, ANY)
     scaled = make_square(content, DownloadConfig(image_size=64, decode="scaled"), ANY)
-    small = prepare(content, read_header(content), "scaled", 64)
+    small = decoded(content, DownloadConfig(image_size=64, decode="scaled"))
+    assert small.shape[1::-1] == tuple(-(-side // reduction) for side in size)
     if reduction == 1:
-        assert small == content
         assert scaled == full
-    else:
-        with Image.open(io.BytesIO(small)) as image:
-            assert image.size == tuple(-(-side // reduction) for side in size)
     assert (scaled.original_width, scaled.original_height) == size
     assert psnr(decode_rgb(full.jpeg), decode_rgb(scaled.jpeg)) > 40
 
@@ -297,9 +306,9 @@ _SEEDS += [encoded(photo(40, 30).quantize(8), "PNG", transparency=1), encoded(ph
 
 
 def ends_in_square_or_reject(content: bytes) -> None:
-    for decode in ("full", "scaled"):
+    for how in ("full", "scaled"):
         with suppress(Rejected):
-            square = make_square(content, DownloadConfig(image_size=16, max_pixels=10**6, decode=decode), ANY)
+            square = make_square(content, DownloadConfig(image_size=16, max_pixels=10**6, decode=how), ANY)
             assert isinstance(square, SquareImage)
             assert decode_rgb(square.jpeg).shape == (16, 16, 3)
 
