@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-_REACH = 8  # pixels of the source beyond a place that may decide the result there; Lanczos takes 4
+_REACH = 5  # pixels of the source beyond a place that may decide the result there: Lanczos takes 4, and 1 is spare
 
 
 def centre_crop(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
