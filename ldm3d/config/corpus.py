@@ -78,7 +78,7 @@ PACING = (
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadConfig:
-    """How each URL is fetched, and its limits. Fetching and resizing are img2dataset's."""
+    """How each URL is fetched, and its limits. Pictures come out as img2dataset's would."""
 
     image_size: int = 512
     """Side S of the stored square image, in pixels."""

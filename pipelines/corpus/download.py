@@ -79,7 +79,9 @@ class Downloader:
             future = self.decoder.submit(fetched.content)
             decoding[future] = fetched
             future.add_done_callback(done.put)
-            if len(decoding) >= self.waiting:  # fetching one for each that is decoded would wake every thread each time
+            if (
+                len(decoding) >= self.waiting
+            ):  # fetching one for each that is decoded would wake every thread each time
                 while len(decoding) > self.waiting // 2:
                     future = done.get()
                     yield self._decoded(future, decoding.pop(future))
