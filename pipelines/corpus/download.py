@@ -14,7 +14,7 @@ from ldm3d.fetch import Fetched, Fetcher
 from ldm3d.reject import Rejected
 from pipelines.corpus.retry import left_of
 from pipelines.storage.folder import Folder
-from pipelines.storage.parquet import with_columns
+from pipelines.storage.parquet import binaries, with_columns
 
 WAITING = 64  # fetched bodies of an actor that may wait for its decoder: a bound on memory where decoding is slow
 COLUMNS: dict[str, tuple[pa.DataType, Any]] = {  # type, and value where there is nothing
@@ -63,7 +63,8 @@ class Downloader:
         outcomes: list[dict[str, Any]] = [NOTHING] * rows.num_rows
         for index, outcome in self.images(rows["url"].to_pylist()):
             outcomes[index] = NOTHING | outcome
-        found = pa.Table.from_pylist(outcomes, SCHEMA)
+        columns = {name: [outcome[name] for outcome in outcomes] for name in COLUMNS}
+        found = pa.table(columns | {"image": binaries(columns["image"])}, SCHEMA)
         names = pa.array([name] * rows.num_rows, pa.string())
         rows = with_columns(rows, shard=names, **dict(zip(found.column_names, found.columns, strict=True)))
         return rows.replace_schema_metadata(None)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ldm3d.schema import IMAGE
@@ -42,6 +43,13 @@ def row_groups(table: pa.Table, size: int) -> list[pa.Table]:
 
 def pictures(contents: list[bytes], names: list[str]) -> pa.StructArray:
     """Make a column of type `IMAGE` from encoded pictures and their names."""
-    return pa.StructArray.from_arrays(
-        [pa.array(contents, pa.binary()), pa.array(names, pa.string())], fields=list(IMAGE)
-    )
+    return pa.StructArray.from_arrays([binaries(contents), pa.array(names, pa.string())], fields=list(IMAGE))
+
+
+def binaries(contents: list[bytes]) -> pa.Array:
+    """Make a column of type `binary`. `pa.array` would copy what it has so far each time its memory is full."""
+    ends = np.cumsum([0, *map(len, contents)])
+    if ends[-1] > np.iinfo(np.int32).max:
+        return pa.array(contents, pa.binary())  # in chunks
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(contents))]
+    return pa.Array.from_buffers(pa.binary(), len(contents), buffers)
