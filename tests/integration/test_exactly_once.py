@@ -68,6 +68,10 @@ def test_a_driver_ended_at_any_moment_loses_and_doubles_nothing(world, make_conf
         said, _ = driver.communicate()
         now = markers(tmp_path / "corpus")
         assert {name: now[name] for name in done_before} == done_before, "finished work was done again"
+        # where the labeller starts late, all shards end at once: take back what would leave no work to be ended in
+        for late in sorted(now.keys() - done_before.keys(), key=lambda name: now[name])[2:]:
+            (tmp_path / "corpus/_state/shards" / late).unlink()
+            del now[late]
         done_before = now
     assert driver.returncode == 143
     assert said.decode().splitlines()[-1].startswith("terminated")
