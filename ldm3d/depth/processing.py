@@ -22,7 +22,7 @@ def check_processor(processor: Any, name: str) -> None:
     """
     kind, file = type(processor).__name__, "its preprocessor_config.json"
     if not hasattr(processor, "post_process_depth_estimation"):
-        raise ValueError(f"{name} has the image processor {kind}, wanted that of a depth model: mend {file}")
+        raise ValueError(f"{name} has the image processor {kind}, wanted that of a depth model: correct {file}")
     if getattr(processor, "do_center_crop", False):
         raise ValueError(
             f'{name}: its {kind} crops pictures, wanted whole ones: put "do_center_crop": false into {file}'

@@ -89,7 +89,7 @@ class GivenDepth:
             return self.folder.read(name)
         except OSError as error:
             if error.errno in NO_FILE or isinstance(error, FileNotFoundError):
-                raise Rejected(Reason.DEPTH_FAILED, f"there is no file {name}") from error
+                raise Rejected(Reason.DEPTH_FAILED, f"the file {name} does not exist") from error
             raise
 
 

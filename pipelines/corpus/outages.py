@@ -26,23 +26,21 @@ def warn_of_outages(output: Folder, records: list[Record]) -> None:
     rows, _, rejected = totals(records)
     transport = {reason: count for reason, count in rejected.items() if reason in TRANSPORT}
     reason, count = max(transport.items(), key=lambda each: each[1], default=("", 0))
-    advice = "When the cause is gone, the same command with --retry-rejects transport tries these rows again"
+    told = []
     if count > rows / 2:
-        logger.warning(
-            "%d of %d downloads failed with %s, which suggests an outage or a block: look at the details in rejects/. "
-            "%s",
-            count,
-            rows,
-            reason,
-            advice,
+        told.append(
+            f"{count} of {rows} downloads failed with {reason}, which suggests an outage or a block: look at the "
+            "details in rejects/"
         )
     shards = [record.name for record in records if rows_to_retry(record)][:SHARDS_READ]
-    lines = hosts_out(tally(concurrently(lambda name: _endings(output, name), shards)))
-    for line in lines[:HOSTS_NAMED]:
-        logger.warning("host %s", line)
-    if lines:
-        more = f"{len(lines) - HOSTS_NAMED} more hosts like these. " if len(lines) > HOSTS_NAMED else ""
-        logger.warning("%s%s", more, advice)
+    hosts = hosts_out(tally(concurrently(lambda name: _endings(output, name), shards)))
+    told += [f"host {host}" for host in hosts[:HOSTS_NAMED]]
+    if len(hosts) > HOSTS_NAMED:
+        told.append(f"the same holds for {len(hosts) - HOSTS_NAMED} more hosts")
+    if told:
+        told.append("when the cause is gone, the same command with --retry-rejects transport tries these rows again")
+    for line in told:
+        logger.warning("%s", line)
 
 
 def hosts_out(outcomes: Outcomes) -> list[str]:

@@ -200,7 +200,7 @@ class Folder:
             self.fs.rm_file(self.path(name))
 
     def sizes(self, name: str = "", suffix: str = "") -> dict[str, int]:
-        """Map every file below a folder, by relative path, to its size in bytes. Empty where there is no folder.
+        """Map every file below a folder, by relative path, to its size in bytes. Empty if the folder does not exist.
 
         Raises:
             ValueError: a web server has the folder, which does not list its files and takes none.

@@ -65,8 +65,9 @@ def scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler"
                 "pure noise: add --loss.prediction v_prediction"
             )
         changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-    changed: Any = type(scheduler).from_config(scheduler.config, **changes)
-    return changed  # type: ignore[no-any-return]  # from_config may return a pair, which is not asked for
+    made: Any = type(scheduler).from_config(scheduler.config, **changes)
+    changed: DDIMScheduler = made  # not the pair that from_config can return, too
+    return changed
 
 
 def identity_of(start: DiffusionStart) -> dict[str, Any]:

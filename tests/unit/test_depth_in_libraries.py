@@ -137,7 +137,7 @@ def test_torchvision_resamples_uint16_tensors():
 
 
 def test_torch_does_no_arithmetic_on_uint16():
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="not implemented for 'UInt16'"):
         torch.from_numpy(EVERY) + 1
 
 

@@ -116,7 +116,7 @@ def test_newer_metrics_have_a_table_of_their_own_that_says_what_decides_them():
         "120.50 ± 1.25",
         "0.512 ± 0.010",
         "0.700 ± 0.020",
-        NONE,  # of too few pictures it is no number, and not 0
+        NONE,  # undefined for so few pictures, which is not the same as 0
         "0.250 ± 0.010",
         "0.350 ± 0.010",
     ]

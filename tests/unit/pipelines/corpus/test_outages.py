@@ -49,12 +49,15 @@ def test_a_host_is_out_when_nearly_all_its_downloads_end_with_one_reason():
     ]
 
 
-def test_the_log_names_the_host_and_what_tries_its_rows_again(caplog, tmp_path):
+def test_the_log_names_five_hosts_and_says_once_what_tries_their_rows_again(caplog, tmp_path):
     output = Folder(str(tmp_path))
-    output.write_tables(
-        "rejects/train/00000.parquet",
-        [reject_rows(list(range(12)), "download", ["timeout"] * 12, [""] * 12, ["http://a.example/x"] * 12)],
-    )
-    warn_of_outages(output, [record(40, timeout=12)])
-    assert "host a.example: 12 of 12 downloads ended with timeout" in caplog.text
-    assert "--retry-rejects transport" in caplog.text
+    urls = [f"http://{host}.example/x" for host in "abcdefg" for _ in range(12)]
+    rejects = reject_rows(list(range(84)), "download", ["timeout"] * 84, [""] * 84, urls)
+    output.write_tables("rejects/train/00000.parquet", [rejects])
+    warn_of_outages(output, [record(4, timeout=84)])
+    assert [line.getMessage() for line in caplog.records] == [
+        "84 of 88 downloads failed with timeout, which suggests an outage or a block: look at the details in rejects/",
+        *(f"host {host}.example: 12 of 12 downloads ended with timeout" for host in "abcde"),
+        "the same holds for 2 more hosts",
+        "when the cause is gone, the same command with --retry-rejects transport tries these rows again",
+    ]

@@ -41,7 +41,7 @@ class Stub(BaseHTTPRequestHandler):
             case _:
                 self.answer(404, b"there is none", "EntryNotFound")
 
-    do_POST = do_HEAD = do_GET  # noqa: N815
+    do_POST = do_HEAD = do_GET  # noqa: N815 -- http.server looks for these names
 
     def answer(self, status: int, body: object, code: str = "") -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
