@@ -19,8 +19,8 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
         revision: commit on the hub; None is its main branch.
 
     Raises:
-        ValueError: it cannot be loaded, or lacks weights, which transformers would fill at random; or its image
-            processor does not do.
+        ValueError: it cannot be loaded, or lacks weights, which transformers would leave uninitialised; or its image
+            processor does not suit.
     """
     from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
@@ -42,6 +42,6 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
             f"{name} lacks weights ({len(missing)}, {missing[0]} first): it is not a depth model, or its file is cut "
             "short; give a model that was trained to estimate depth"
         )
-    for weight in needless:  # left random, they would change the model's fingerprint each time
+    for weight in needless:  # uninitialised, they would change the model's fingerprint each time
         torch.nn.init.zeros_(network.get_parameter(weight))
     return network.eval(), processor

@@ -51,8 +51,8 @@ class Source:
     def load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
         """Load a part with `kind.from_pretrained`, and check what it found.
 
-        Missing weights it merely logs, and leaves on the meta device or uninitialised. Weights of the variant fp16,
-        `*.fp16.safetensors`, are read where there are no others.
+        Libraries only log that weights are missing, and leave them on the meta device or uninitialised. Weights of the
+        variant fp16, `*.fp16.safetensors`, are read where there are no others.
 
         Raises:
             ValueError: weights are missing, or not stored as safetensors.

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ldm3d.measures import Batch
 from ldm3d.measures.prepare import Filter, Size, depth_of, picture_of
 from ldm3d.reject import Reason, Rejected
-from pipelines.storage.folder import CONCURRENCY, Folder
+from pipelines.storage.folder import Folder
+from pipelines.storage.store import CONCURRENCY
 
 
 @dataclass(frozen=True)

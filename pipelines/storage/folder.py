@@ -1,6 +1,5 @@
 """A folder on any fsspec file system, in which a write is complete or absent."""
 
-import errno
 import json
 import os
 import posixpath
@@ -13,39 +12,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.implementations.local import LocalFileSystem
+
+from pipelines.storage.store import CONCURRENCY, Store
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 STREAM_BYTES = 8 * 2**20  # per column
-CONCURRENCY = 32  # requests at a time where many small files are read or deleted
-S3_OPTIONS: dict[str, Any] = {
-    # About 15 s of patience (31 at most) for one request; the default gives up after 2 to 15.
-    "config_kwargs": {
-        "retries": {"mode": "standard", "total_max_attempts": 6},
-        "max_pool_connections": CONCURRENCY,
-    },
-    # Parquet readers ask for the ranges they need: reading ahead would fetch a whole shard for the keys in it.
-    "default_cache_type": "none",
-    # A file is read by one GET, which sees one version of it; in parallel ranges it could be a mixture of two.
-    "max_concurrency": 1,
-}
 WRITER: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}  # readers notice a flipped bit
 DRAFT = re.compile(r"(^|/)\.[^/]+\.[0-9a-f]{32}\.tmp$")  # how `_beside` names a file until it is complete
-HUB_TOKEN = ": set HF_TOKEN to the token of an account that has access (granted on its page), here and on every node"
 FOLDER_MARKERS = ("/", "_$folder$")  # empty objects that consoles and Hadoop make to stand for folders
-S3_RETRIES = 3  # s3fs's own, around those above (its default is 5): throttled requests, broken answers
-
-
-def _s3_options() -> dict[str, Any]:
-    """Return the options above, but for what the user has set (`FSSPEC_S3`, or a file of fsspec's configuration)."""
-    users = fsspec.config.conf.get("s3", {}) | fsspec.config.conf.get("s3a", {})
-    ours = {name: value for name, value in S3_OPTIONS.items() if name not in users}
-    return ours | {"config_kwargs": S3_OPTIONS["config_kwargs"] | users.get("config_kwargs", {})}
 
 
 class Folder:
@@ -63,29 +41,8 @@ class Folder:
     """Names the folder in any process: a local path is absolute."""
 
     def __init__(self, url: str) -> None:
-        if not url:  # fsspec would take it for the current folder
-            raise ValueError("an empty path was given; wanted a folder, local or s3:// (is a variable unset?)")
-        protocol = fsspec.core.split_protocol(url)[0]
-        is_s3, self._is_http = protocol in ("s3", "s3a"), protocol in ("http", "https")
-        self._remedy = HUB_TOKEN if protocol == "hf" else ""
-        try:
-            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **(_s3_options() if is_s3 else {}))
-        except ImportError as error:
-            raise ValueError(
-                f"{url!r}: no package for {protocol}:// is installed, here or on a worker: {error}"
-            ) from error
-        except ValueError as error:
-            raise ValueError(
-                f"{url!r}: {error}; wanted a path, s3:// or another protocol that fsspec knows"
-            ) from error
-        self._failures: tuple[type[Exception], ...] = ()
-        if is_s3:
-            self.fs.retries = S3_RETRIES
-            self._failures = _s3_failures()
-        elif self._is_http:
-            self._failures = _http_failures()
-        self.is_local = isinstance(self.fs, LocalFileSystem)
-        self.root = os.path.normpath(root) if self.is_local else root.rstrip("/")
+        self.store = Store.of(url)
+        self.fs, self.root, self.is_local = self.store.fs, self.store.root, self.store.is_local
         self.url = self.root if self.is_local else url.rstrip("/")
 
     def path(self, name: str) -> str:
@@ -205,7 +162,7 @@ class Folder:
         Raises:
             ValueError: a web server has the folder, which does not list its files and takes none.
         """
-        if self._is_http:
+        if not self.store.lists:
             raise ValueError(
                 f"{self.url!r} is on a web server, which does not list or take files: download it, or give its place "
                 "on s3://, hf:// (hf://datasets/OWNER/NAME/FILE for a data set of Hugging Face) or another store"
@@ -259,15 +216,9 @@ class Folder:
         """Turn every failure of a store into an OSError, and name the file in it and in Arrow's errors."""
         try:
             yield
-        except (OSError, pa.ArrowException, *self._failures) as error:
-            failure: BaseException = error
-            if isinstance(error, FileNotFoundError) and error.__cause__ and _status(error.__cause__) not in (404, 410):
-                failure = error.__cause__  # fsspec calls a file absent, too, that a web server or hub does not show
-            told = f"{self.url}/{name}: {' '.join(str(failure).split())}"
-            if _status(failure) in (401, 403):
-                raise PermissionError(errno.EACCES, told + self._remedy) from error
-            if isinstance(failure, self._failures):
-                raise OSError(errno.EIO, told) from error
+        except (OSError, pa.ArrowException, *self.store.failures) as error:
+            if plainer := self.store.plainer(error, f"{self.url}/{name}"):
+                raise plainer from error
             error.add_note(f"{self.url}/{name}")  # a store says "Access Denied" and nothing else
             raise
 
@@ -285,27 +236,6 @@ class DamagedError(RuntimeError):
 def is_damage(error: Exception) -> bool:
     """Tell a broken parquet file from a failing store, whose errors carry an errno or have a type of their own."""
     return isinstance(error, pa.ArrowException) or (type(error) is OSError and error.errno is None)
-
-
-def _s3_failures() -> tuple[type[Exception], ...]:
-    """List what s3fs raises beside OSError: no credentials, no connection, an answer that keeps breaking off."""
-    from aiohttp import ClientError
-    from botocore.exceptions import BotoCoreError
-
-    return BotoCoreError, ClientError
-
-
-def _http_failures() -> tuple[type[Exception], ...]:
-    from aiohttp import ClientError
-
-    return (ClientError,)
-
-
-def _status(error: BaseException) -> int | None:
-    """Return the status in the answer that an error stands for: as aiohttp has it, or as Hugging Face's hub."""
-    response = getattr(error, "response", None)
-    found: int | None = getattr(error, "status", None) or getattr(response, "status_code", None)
-    return found
 
 
 @contextmanager

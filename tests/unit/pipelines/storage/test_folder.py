@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.storage.folder import S3_OPTIONS, Folder, is_damage
+from pipelines.storage.folder import Folder, is_damage
+from pipelines.storage.store import S3_OPTIONS
 from tests import ROOT
 
 
@@ -168,7 +169,7 @@ def test_every_way_to_write_a_folder_means_the_same(tmp_path, monkeypatch):
 def test_its_url_means_the_same_folder_to_a_process_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = Folder("corpus").url
-    code = f"from pipelines.storage.folder import S3_OPTIONS, Folder, is_damage; Folder({url!r}).write('a', b'theirs')"
+    code = f"from pipelines.storage.folder import Folder; Folder({url!r}).write('a', b'theirs')"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd="/", env=environment, check=True)
     assert Folder("corpus").read("a") == b"theirs"
