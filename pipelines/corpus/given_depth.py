@@ -75,7 +75,7 @@ class GivenDepth:
             OSError: the store fails.
         """
         if not cell:
-            raise Rejected(Reason.DEPTH_FAILED, f"the column {self.config.column} holds nothing")
+            raise Rejected(Reason.DEPTH_FAILED, f"the column {self.config.column} is empty")
         if cell.startswith(MAGIC):
             return cell
         try:

@@ -133,8 +133,8 @@ def _recognise(name: str, schema: list[str], config: CorpusConfig) -> Columns:
     columns = replace(columns, depth=depth)
     if again := repeated(schema, columns.names()):
         raise ValueError(
-            f"--input: {name or 'the file'}: the columns {again} are there more than once, in {schema}; rename or "
-            "remove the others"
+            f"--input: {name or 'the file'}: the columns {again} occur more than once in {schema}; rename or remove "
+            "the others"
         )
     return columns
 

@@ -298,7 +298,7 @@ def test_depth_is_taken_from_a_column_as_files_or_their_paths(plain_world, plain
     kept, before = rows_of(tmp_path / "corpus"), {row["url"]: row for row in rows_of(plain[0])}
     assert summary["rows_rejected"]["depth_failed"] == 2
     assert rejected[urls[0]] == "the file maps/0.npy does not exist"
-    assert rejected[urls[-1]] == "the column own holds nothing"
+    assert rejected[urls[-1]] == "the column own is empty"
     assert {row["url"] for row in kept} == before.keys() - {urls[0], urls[-1]}
     for row in kept:
         labels = quantise(1_000 / torch.from_numpy(map_of(row["url"]).astype(np.float32))[None])

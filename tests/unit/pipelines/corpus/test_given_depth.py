@@ -71,8 +71,8 @@ def test_a_row_without_a_readable_depth_is_a_reject_and_its_neighbours_are_kept(
     (tmp_path / "inner/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     cells = {
         npy(NEAR_LEFT): "",
-        None: "the column d holds nothing",
-        b"": "the column d holds nothing",
+        None: "the column d is empty",
+        b"": "the column d is empty",
         b"gone.npy": "the file gone.npy does not exist",
         b"x" * 5_000: "the file xxx",
         b".": "the file . does not exist",
