@@ -35,7 +35,8 @@ def wrap(network: nn.Module, config: WorkersConfig, device: torch.device) -> nn.
     if not _are_many():
         return network
     if config.strategy == "ddp":
-        return nn.parallel.DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+        device_ids = [device] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(network, device_ids, gradient_as_bucket_view=True)
     from torch.distributed.fsdp import fully_shard
 
     for block in _blocks(network):

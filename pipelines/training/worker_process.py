@@ -13,6 +13,7 @@ from pipelines.storage.shards import TakenOverError
 from pipelines.training.loop import Loop
 from pipelines.training.reader import BadRowError
 from pipelines.training.worker import Worker
+from pipelines.workers.memory import keep_freed_memory
 
 POLL_S = 0.5
 
@@ -30,6 +31,7 @@ def on_worker(settings: dict[str, Any]) -> "int | Exception":
     from ray.train import get_context
     from ray.train.torch import get_device
 
+    keep_freed_memory()
     torch.set_num_threads(settings["threads"])  # more threads than CPUs is slower than one
     context, board = get_context(), settings["board"]
     fault: Exception | None = ray.get(board.begin.remote())

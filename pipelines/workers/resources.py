@@ -12,6 +12,7 @@ import ray
 from ray.data import ActorPoolStrategy
 
 from ldm3d.config import ActorsConfig
+from pipelines.workers.memory import keep_freed_memory
 
 DEVICE_CALLS = 2  # one shard on the device, one on its way to or from it
 
@@ -69,6 +70,7 @@ def prepare_process(cpus: float = 1.0) -> None:
     import torch
 
     hide_other_gpus()
+    keep_freed_memory()
     torch.set_num_threads(max(1, int(cpus)))
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import ray
@@ -15,6 +15,7 @@ from ray.data import DataContext
 from ray.exceptions import AuthenticationError
 
 from ldm3d.config import ActorsConfig, ClusterConfig, WorkersConfig
+from pipelines.workers.warm.start import warm_workers
 
 CONNECT_S = 5.0
 
@@ -24,7 +25,8 @@ logger = logging.getLogger(__name__)
 def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
     """Join the cluster that this job runs on or that `config.address` names, or start one on this machine.
 
-    A process that is connected stays so. This is the only `ray.init` outside tests.
+    One without GPUs starts its workers warm (`pipelines.workers.warm`). A process that is connected stays so. This is
+    the only `ray.init` outside tests.
 
     Raises:
         ValueError: no cluster answers or takes us in, or none can be started here.
@@ -34,7 +36,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
         if address:
             _check_answers(address)
         try:
-            with _same_sigterm():
+            with _same_sigterm(), nullcontext() if address else warm_workers():
                 ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, AuthenticationError) as error:
             raise ValueError(

@@ -3,7 +3,6 @@
 `make test` runs two of these processes, a file at a time in each.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,8 +34,8 @@ from ldm3d.toy.web import ToyWeb
 from ldm3d.toy.world import World, build_world
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
+from pipelines.workers.warm.start import warm_workers
 from tests.integration.flaky_s3 import FlakyS3
-from tests.integration.warm.server import warm_workers
 
 # Minutes each: begun last, one of these would leave the other process with nothing to do.
 LONG = [
@@ -70,12 +69,11 @@ def cluster(s3: FlakyS3) -> Iterator[str]:
     """The address of a cluster of two CPUs and a GPU that does not exist: actors that ask for it run on the CPU."""
     # An idle worker that is kept saves the next task a start and its imports, seconds of CPU.
     keep_workers = {"num_workers_soft_limit": 8, "idle_worker_killing_time_threshold_ms": 3_600_000}
-    with warm_workers() as python, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         # In a cluster without a dashboard, Ray Train asks whoever listens at Ray's usual port whether its controller
         # lives. Another cluster there does not know it, and the training loses its workers. Nobody is at port 1.
         patch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
-        with patch.context() as starting:
-            starting.setattr(sys, "executable", python)
+        with warm_workers():
             context = ray.init(
                 num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, _system_config=keep_workers
             )

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import ray
@@ -13,6 +14,7 @@ from ray.exceptions import AuthenticationError
 
 from ldm3d.config import PRESETS, ClusterConfig, CorpusConfig
 from pipelines.corpus.graph import allow_for_slow_hosts
+from pipelines.workers import session
 from pipelines.workers.resources import Pool
 from pipelines.workers.session import configure_data, connect
 from tests import ROOT
@@ -22,6 +24,7 @@ from tests import ROOT
 def joined(monkeypatch) -> list:
     """The addresses that Ray was told to join; it never gets to do so."""
     addresses = []
+    monkeypatch.setattr(session, "warm_workers", nullcontext)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda address, **_: addresses.append(address))
