@@ -9,6 +9,7 @@ from jobs.demo.parts import Countdown
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.depth_model import train_depth_model
 from ldm3d.toy.metric_depth_model import train_metric_depth_model
+from pipelines.workers.memory import keep_freed_memory
 
 DEPTH_STEPS = 1_000  # of 8 scenes each
 METRIC_DEPTH_STEPS = 700  # of 8 scenes each
@@ -20,7 +21,7 @@ def train_networks(models: Path, countdown: Countdown) -> dict[str, Any]:
     """Train the labeller, and stand-ins for CLIP and ZoeDepth. Returns what summary.json says of the labeller."""
     with (
         countdown.part("train a small depth model, and stand-ins for CLIP and for a metric depth model"),
-        ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool,
+        ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn"), keep_freed_memory) as pool,
     ):
         labeller = pool.submit(train_depth_model, models / "depth", DEPTH_STEPS)
         metric = pool.submit(train_metric_depth_model, models / "metric_depth", METRIC_DEPTH_STEPS)

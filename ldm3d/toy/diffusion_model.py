@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 TEXT_LENGTH = 20  # tokens: the longest caption has 14 words, plus a token at either end
 TEXT_WIDTH = 64
-AUTOENCODER: dict[str, Any] = {  # of factor 4, with about 1 M parameters
+AUTOENCODER: dict[str, Any] = {  # of factor 4, with about 0.6 M parameters
     "sample_size": 32,
     "down_block_types": ("DownEncoderBlock2D",) * 3,
     "up_block_types": ("UpDecoderBlock2D",) * 3,
-    "block_out_channels": (32, 64, 64),
+    "block_out_channels": (16, 32, 64),
     "layers_per_block": 1,
     "norm_num_groups": 8,
 }
 UNET: dict[str, Any] = {  # with about 4 M parameters
     "sample_size": 8,
-    "down_block_types": ("CrossAttnDownBlock2D",) * 2,
-    "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
     "block_out_channels": (64, 128),
     "layers_per_block": 1,
     "cross_attention_dim": TEXT_WIDTH,
-    "attention_head_dim": 4,
+    "attention_head_dim": 8,
     "norm_num_groups": 8,
 }
 
@@ -116,5 +116,5 @@ def _text_encoder(tokenizer: "CLIPTokenizer") -> "CLIPTextModel":
         )
     )
     nn.init.normal_(text_encoder.embeddings.token_embedding.weight)
-    nn.init.normal_(text_encoder.embeddings.position_embedding.weight, std=0.5)
+    nn.init.normal_(text_encoder.embeddings.position_embedding.weight)
     return text_encoder

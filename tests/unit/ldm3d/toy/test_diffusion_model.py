@@ -60,7 +60,7 @@ def test_it_runs_as_stable_diffusion_on_32_by_32_pixels(pipeline):
 def test_it_is_small(pipeline):
     networks = (pipeline.vae, pipeline.unet, pipeline.text_encoder)
     sizes = [sum(weights.numel() for weights in network.parameters()) for network in networks]
-    assert sizes == [954_567, 4_192_900, 71_552]
+    assert sizes == [681_911, 3_918_532, 71_552]
 
 
 def test_every_word_of_a_caption_is_one_token_and_every_caption_fits(pipeline):
