@@ -86,14 +86,14 @@ AUTOENCODER: Presets = {
             zero_weight=0.2,
             low_weight=0.05,
             adversarial_weight=0.1,
-            discriminator_start=1_670,
+            discriminator_start=1_490,
             discriminator_filters=16,
             discriminator_layers=2,
             discriminator_norm="group",
         ),
         # Small batches: the colours of small objects take many steps.
         "optimiser": OptimiserConfig(learning_rate=3e-3, betas=(0.9, 0.99), warmup_steps=300, decay="linear"),
-        "loop": LoopConfig(epochs=18, batch_size=8, lanes=2, checkpoint_every=500),
+        "loop": LoopConfig(epochs=16, batch_size=8, lanes=2, checkpoint_every=500),
     },
 }
 
@@ -117,12 +117,12 @@ DIFFUSION: Presets = {
     # captioned, objects 72 %; mean absolute error of depth 0.055 ± 0.005, of a range of 1.
     "toy": {
         "model": DiffusionModelConfig(base="runs/demo/models/base", latent_scale="measured"),
-        # Which object has which colour is decided where there is much noise; epsilon takes twice the steps to learn it.
+        # Which object has which colour is decided in much noise; epsilon takes twice the steps to learn it.
         "loss": DenoisingLossConfig(prediction="v_prediction"),
         "ema": EmaConfig(decay=0.99),
-        "samples": SamplesConfig(num_inference_steps=30, guidance_scale=2.0, every_epochs=14),
+        "samples": SamplesConfig(num_inference_steps=30, guidance_scale=2.0, every_epochs=8),
         "optimiser": OptimiserConfig(learning_rate=2e-3, betas=(0.9, 0.99), warmup_steps=50, decay="linear"),
-        "loop": LoopConfig(epochs=56, batch_size=32, lanes=2, checkpoint_every=200),
+        "loop": LoopConfig(epochs=32, batch_size=32, lanes=2, checkpoint_every=200),
     },
 }
 
