@@ -19,7 +19,7 @@ export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo test fuzz check format setup activate lock freeze clean
 
-demo: $(READY)  ## the main job, toy preset: about twenty minutes on two cores, nothing downloaded
+demo: $(READY)  ## the main job, toy preset: about ten minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
 
 test: $(READY)  ## every test but the slow ones, in two processes; or only ARGS="tests/unit/... -k word", in one

@@ -14,9 +14,11 @@ from typing import Any
 
 from jobs.command import run
 from ldm3d.config import EvaluateConfig
+from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    expect_cluster(config.cluster.address)
     from pipelines.evaluate import evaluate  # seconds of imports, which --help and a wrong flag do not wait for
 
     return evaluate(config, dry_run=dry_run)

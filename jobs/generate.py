@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs.command import run
 from ldm3d.config import GenerateConfig
+from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
         from ldm3d.sampling.draw_prompt import draw_prompt
 
         return draw_prompt(config, dry_run=dry_run)
+    expect_cluster(config.cluster.address)
     from pipelines.generate import generate
 
     return generate(config, dry_run=dry_run)

@@ -11,9 +11,11 @@ from typing import Any
 
 from jobs.command import run
 from ldm3d.config import CorpusConfig
+from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    expect_cluster(config.cluster.address)
     from pipelines.rebuild_corpus import (
         rebuild_corpus,  # seconds of imports, which --help and a wrong flag do not wait for
     )

@@ -11,9 +11,11 @@ from typing import Any
 
 from jobs.command import run
 from ldm3d.config import AutoencoderConfig
+from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: AutoencoderConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    expect_cluster(config.workers.address)
     from pipelines.train_autoencoder import (
         train_autoencoder,  # seconds of imports, which --help and a wrong flag do not wait for
     )

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 PARTS = {  # seconds on two idle cores
-    "train a small depth model, and stand-ins for CLIP and for a metric depth model": 75,
-    "rebuild a corpus of scenes and one of photographs": 60,
-    "train the autoencoder": 360,
-    "encode latents": 20,
-    "train the U-Net": 400,
-    "train a second U-Net briefly, for the metrics to rank below": 45,
-    "draw samples of both models": 40,
-    "evaluate both models and the autoencoder": 110,
+    "train a small depth model, and stand-ins for CLIP and for a metric depth model": 80,
+    "rebuild a corpus of scenes and one of photographs": 40,
+    "train the autoencoder": 150,
+    "encode latents": 5,
+    "train the U-Net": 175,
+    "train a second U-Net briefly, for the metrics to rank below": 28,
+    "draw samples of both models": 18,
+    "evaluate both models and the autoencoder": 65,
 }
 
 

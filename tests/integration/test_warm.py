@@ -2,14 +2,16 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import ray
 
-from pipelines.workers.warm import start
+from pipelines.workers.warm import server, start
 from pipelines.workers.warm.start_worker import CONTEXT, environment_of
 
 START_WORKER = start.HERE / "start_worker.py"
@@ -68,3 +70,36 @@ def test_the_server_ends_with_the_process_that_started_it():
     folder = Path(killed.stdout.strip()).parent
     assert folder.name.startswith("ldm3d-workers-")
     assert not folder.exists()  # `run` returned when the server had closed its output
+
+
+def test_a_server_ends_if_nobody_wants_workers(tmp_path, monkeypatch):
+    """The run joined a cluster that was there."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.setattr(server, "LATER", ())
+    monkeypatch.setattr(server, "PATIENCE_S", 0.01)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as stdin, os.fdopen(writing, "w"), socket.socket(socket.AF_UNIX) as listening:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        listening.bind(str(folder / "socket"))
+        before = signal.getsignal(signal.SIGCHLD)
+        try:
+            with pytest.raises(SystemExit):
+                server.serve(listening)
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+    assert not folder.exists()
+
+
+def test_a_run_that_joins_a_cluster_starts_no_server(monkeypatch):
+    started = []
+    monkeypatch.setattr(start, "can_start_warm", lambda: True)
+    monkeypatch.setattr(start, "_start_server", lambda: started.append(True))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    start.expect_cluster("ray://head:10001")
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    start.expect_cluster(None)
+    assert not started
+    monkeypatch.delenv("RAY_ADDRESS")
+    start.expect_cluster(None)
+    assert started

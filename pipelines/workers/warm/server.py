@@ -34,6 +34,7 @@ LATER = (
 """What the workers of some stages import too; imported here while no worker is wanted."""
 
 FORKED = b"forked"  # the answer to a request
+PATIENCE_S = 600  # without any request: the run joined a cluster that was there
 LARGEST_REQUEST = 1 << 20
 
 
@@ -44,17 +45,19 @@ def serve(listening: socket.socket) -> list[str]:
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers
     later = list(LATER)
+    patience_s: float | None = PATIENCE_S
     while True:
-        ready, _, _ = select.select([listening, sys.stdin], [], [], 0 if later else None)
-        if sys.stdin in ready:
-            shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
-            sys.exit()
+        ready, _, _ = select.select([listening, sys.stdin], [], [], 0 if later else patience_s)
         if listening in ready:
             command = _forked(listening)
             if command is not None:
                 return command
-        elif later:
+            patience_s = None
+        elif later and not ready:
             _import(later.pop(0))
+        else:
+            shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
+            sys.exit()
 
 
 def _forked(listening: socket.socket) -> list[str] | None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, of AMD, and in Windows' Linux
@@ -19,6 +20,16 @@ HERE = Path(__file__).parent
 def can_start_warm() -> bool:
     """Whether workers on this machine can be forked: it runs Linux and has no GPU."""
     return sys.platform.startswith("linux") and not any(Path(device).exists() for device in GPUS)
+
+
+def expect_cluster(address: str | None) -> None:
+    """Begin with the workers' imports, ahead of this process's own, if it is going to start a cluster.
+
+    Args:
+        address: of the settings.
+    """
+    if not address and not os.environ.get("RAY_ADDRESS") and can_start_warm():
+        _start_server()
 
 
 @contextmanager
@@ -36,9 +47,10 @@ def warm_workers() -> Iterator[None]:
         sys.executable = before
 
 
+@cache  # one server for all clusters that this process starts, one after another
 def _start_server() -> str | None:
     """Start the server. Returns the path of a Python whose Ray workers it forks; None where that cannot be run."""
-    folder = tempfile.mkdtemp(prefix="ldm3d-workers-")  # nobody else may enter it; the server removes it
+    folder = tempfile.mkdtemp(prefix="ldm3d-workers-")  # nobody else may enter it
     python, address = Path(folder, "python"), str(Path(folder, "socket"))
     start = shlex.join([sys.executable, "-IS", str(HERE / "start_worker.py"), address])
     python.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
@@ -61,11 +73,11 @@ def _start_server() -> str | None:
             cwd=HERE.parents[2],  # where `pipelines` is
             start_new_session=True,
         )
-    atexit.register(_end, server)
+    atexit.register(_end, server, folder)
     return str(python)
 
 
-def _end(server: "subprocess.Popen[bytes]") -> None:
-    assert server.stdin
-    server.stdin.close()
+def _end(server: "subprocess.Popen[bytes]", folder: str) -> None:
+    server.kill()  # it may be importing, which nobody waits for
     server.wait()
+    shutil.rmtree(folder, ignore_errors=True)
