@@ -1,7 +1,7 @@
 """The presets of each stage: the settings that differ from the defaults, with the expected result in the comment.
 
-Numbers of the paper (arXiv 2305.10853) come from `ldm3d.results.paper`, those of the toy from docs/generate.md. There
-are none for `ldm3d-4c`.
+Numbers of the paper (arXiv 2305.10853) come from `ldm3d.results.paper`, those of the toy from `make demo`. There are
+none for `ldm3d-4c`.
 """
 
 from collections.abc import Callable

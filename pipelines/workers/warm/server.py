@@ -65,12 +65,14 @@ def _forked(listening: socket.socket) -> list[str] | None:
     connection, _ = listening.accept()
     with connection:
         message, files, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, 3)
+        if not message:  # whoever wanted to ask has been killed
+            return None
         if os.fork() == 0:
             listening.close()
             return _become(json.loads(message), files)
         for file in files:
             os.close(file)
-        with suppress(OSError):  # whoever asked has been killed
+        with suppress(OSError):  # likewise
             connection.send(FORKED)
     return None
 
