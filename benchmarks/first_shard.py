@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import ENVIRONMENT, Ratio, arguments, save
+from benchmarks.measure import ENVIRONMENT, Ratio, arguments, in_order, save
 from benchmarks.stand_ins import save_small_dpt
 from ldm3d.toy.web import ToyWeb
 from ldm3d.toy.world import build_world
@@ -25,7 +25,7 @@ POLL_S = 0.02
 FLAGS = {
     "--preset": "toy",
     "--download.allow-addresses": "127.0.0.1",
-    "--shards.rows": "48",  # of the scenes and the faults among them
+    "--shards.rows": "32",
 }
 
 
@@ -63,11 +63,11 @@ def main() -> None:
     taken: dict[str, list[tuple[float, float]]] = {side: [] for side in checkouts}
     with tempfile.TemporaryDirectory() as name, ToyWeb() as web:
         root = Path(name)
-        web.pages.update(build_world(root / "metadata", web.base_url, SCENES).pages)
+        web.pages.update(build_world(root / "metadata", web.base_url, SCENES, faults=False).pages)
         save_small_dpt(root / "model")
         for turn in range(asked.repeats):
-            for side, checkout in checkouts.items():
-                found = seconds(checkout, root / "metadata", root / "model", root / f"{side}-{turn}")
+            for side in in_order(checkouts, turn):
+                found = seconds(checkouts[side], root / "metadata", root / "model", root / f"{side}-{turn}")
                 taken[side].append(found)
                 print(f"{side}: first shard after {found[0]:.1f} s, done after {found[1]:.1f} s", flush=True)
     results = {}

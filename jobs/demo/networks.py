@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from jobs.demo.parts import Countdown
+from ldm3d.memory import keep_freed_memory
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.depth_model import train_depth_model
 from ldm3d.toy.metric_depth_model import train_metric_depth_model
-from pipelines.workers.memory import keep_freed_memory
 
 DEPTH_STEPS = 1_000  # of 8 scenes each
 METRIC_DEPTH_STEPS = 700  # of 8 scenes each

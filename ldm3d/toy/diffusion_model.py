@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TEXT_LENGTH = 20  # tokens: the longest caption has 14 words, plus a token at either end
 TEXT_WIDTH = 64
-AUTOENCODER: dict[str, Any] = {  # of factor 4, with about 0.6 M parameters
+AUTOENCODER: dict[str, Any] = {  # of factor 4, with about 0.7 M parameters
     "sample_size": 32,
     "down_block_types": ("DownEncoderBlock2D",) * 3,
     "up_block_types": ("UpDecoderBlock2D",) * 3,

@@ -36,6 +36,7 @@ def wrap(network: nn.Module, config: WorkersConfig, device: torch.device) -> nn.
         return network
     if config.strategy == "ddp":
         device_ids = [device] if device.type == "cuda" else None
+        # views of the buckets, as gradients, save a copy of them all in each step
         return nn.parallel.DistributedDataParallel(network, device_ids, gradient_as_bucket_view=True)
     from torch.distributed.fsdp import fully_shard
 

@@ -8,12 +8,12 @@ from typing import Any
 import ray
 import torch
 
+from ldm3d.memory import keep_freed_memory
 from ldm3d.training.guard import DivergedError
 from pipelines.storage.shards import TakenOverError
 from pipelines.training.loop import Loop
 from pipelines.training.reader import BadRowError
 from pipelines.training.worker import Worker
-from pipelines.workers.memory import keep_freed_memory
 
 POLL_S = 0.5
 

@@ -12,7 +12,7 @@ import ray
 from ray.data import ActorPoolStrategy
 
 from ldm3d.config import ActorsConfig
-from pipelines.workers.memory import keep_freed_memory
+from ldm3d.memory import keep_freed_memory
 
 DEVICE_CALLS = 2  # one shard on the device, one on its way to or from it
 

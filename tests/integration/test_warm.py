@@ -1,58 +1,107 @@
 """A warm worker is what a worker is: it has its own environment, and only what needs no set-up starts warm."""
 
+import importlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
 
 from pipelines.workers.warm import server, start
 from pipelines.workers.warm.start_worker import CONTEXT, environment_of
+from tests import ROOT
 
 START_WORKER = start.HERE / "start_worker.py"
+JOBS = ("rebuild_corpus", "train_autoencoder", "encode_latents", "train_diffusion", "generate", "evaluate")
+
+forks = pytest.mark.skipif(not start.can_start_warm(), reason="workers are forked on Linux without GPUs")
 
 
-def test_a_worker_has_its_imports_and_its_own_environment():
-    @ray.remote(runtime_env={"env_vars": {"SET_FOR_THIS_TASK": "1"}})
-    def look() -> tuple[bool, str, str]:
-        return "torch" in sys.modules, os.environ["SET_FOR_THIS_TASK"], os.environ["RAY_JOB_ID"]
+@pytest.fixture
+def folder():
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
-    warm, given, job = ray.get(look.remote())
+
+@forks
+def test_a_worker_is_forked_by_a_process_of_one_thread_and_has_its_own_environment():
+    @ray.remote(runtime_env={"env_vars": {"RAY_SET_FOR_THIS_TASK": "1"}})
+    def look() -> tuple[bool, int, str, str]:
+        return "torch" in sys.modules, os.getppid(), os.environ["RAY_SET_FOR_THIS_TASK"], os.environ["RAY_JOB_ID"]
+
+    warm, parent, given, job = ray.get(look.remote())
     assert warm
+    assert "pipelines.workers.warm.server" in Path(f"/proc/{parent}/cmdline").read_text().split("\0")
+    assert len(os.listdir(f"/proc/{parent}/task")) == 1
     assert given == "1"
     assert job == ray.get_runtime_context().get_job_id()
 
 
-def test_a_worker_that_needs_more_than_variables_starts_as_ray_has_it(monkeypatch):
+@forks
+def test_a_worker_has_the_priorities_that_ray_gave_to_it():
+    """Ray's own defaults: it yields to other processes, and is killed before them where memory runs out."""
+
+    @ray.remote
+    def look() -> tuple[int, int, str, int]:
+        score = int(Path("/proc/self/oom_score_adj").read_text())
+        return os.getpriority(os.PRIO_PROCESS, 0), score, os.getcwd(), os.getsid(0) - os.getpid()
+
+    @ray.remote(runtime_env={"env_vars": {"SET_FOR_THIS_TASK": "1"}})
+    def look_cold() -> tuple[int, int, str]:
+        assert os.environ["SET_FOR_THIS_TASK"] == "1"
+        score = int(Path("/proc/self/oom_score_adj").read_text())
+        return os.getpriority(os.PRIO_PROCESS, 0), score, os.getcwd()
+
+    *warm, session = ray.get(look.remote())
+    assert tuple(warm) == ray.get(look_cold.remote())
+    assert session == 0
+
+
+def test_a_worker_that_needs_more_than_rays_variables_starts_cold(monkeypatch):
     monkeypatch.setattr(os, "environ", {"OURS": "1"})
+
+    def environment(**context: object) -> dict[str, str] | None:
+        return environment_of([CONTEXT + json.dumps(context)])
+
     assert environment_of(["default_worker.py"]) == {"OURS": "1"}
-    assert environment_of([CONTEXT + json.dumps({"env_vars": {"A": "2"}})]) == {"OURS": "1", "A": "2"}
-    assert environment_of([CONTEXT + json.dumps({"py_executable": sys.executable})]) == {"OURS": "1"}
-    assert environment_of([CONTEXT + json.dumps({"py_executable": "another"})]) is None
-    assert environment_of([CONTEXT + json.dumps({"env_vars": {}, "command_prefix": ["cd", "elsewhere"]})]) is None
+    assert environment(env_vars={"RAY_A": "2"}) == {"OURS": "1", "RAY_A": "2"}
+    assert environment(py_executable=sys.executable) == {"OURS": "1"}
+    assert environment(env_vars={"RAY_A": "${OURS}"}) is None
+    assert environment(env_vars={"HF_HOME": "elsewhere"}) is None
+    assert environment(py_executable="another") is None
+    assert environment(env_vars={}, command_prefix=["cd", "elsewhere"]) is None
 
 
-def test_a_worker_starts_as_ray_has_it_where_nobody_answers(tmp_path):
-    script = tmp_path / "default_worker.py"
+def test_a_worker_starts_cold_where_nobody_answers(folder):
+    script = folder / "default_worker.py"
     script.write_text("import sys; print('started', sys.argv[1])")
 
     def started() -> str:
-        command = [sys.executable, str(START_WORKER), str(tmp_path / "socket"), str(script), "cold"]
+        command = [sys.executable, str(START_WORKER), str(folder / "socket"), str(script), "cold"]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
     assert started() == "started cold"  # no server
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as ended:
-        ended.bind(str(tmp_path / "socket"))
+    with socket.socket(socket.AF_UNIX) as ended:
+        ended.bind(str(folder / "socket"))
     assert started() == "started cold"  # one that has ended
 
 
-def test_no_worker_is_forked_where_there_is_a_gpu(tmp_path, monkeypatch):
-    assert start.can_start_warm() == sys.platform.startswith("linux")
+def test_no_worker_is_forked_where_there_is_a_gpu_or_it_is_switched_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(start, "GPUS", ())
+    monkeypatch.delenv(start.SWITCH, raising=False)
+    assert start.can_start_warm()
+    monkeypatch.setenv(start.SWITCH, "0")
+    assert not start.can_start_warm()
+    monkeypatch.delenv(start.SWITCH)
     (tmp_path / "gpu").touch()
     monkeypatch.setattr(start, "GPUS", (str(tmp_path / "gpu"),))
     before = sys.executable
@@ -60,35 +109,54 @@ def test_no_worker_is_forked_where_there_is_a_gpu(tmp_path, monkeypatch):
         assert sys.executable == before
 
 
+def test_where_no_server_can_be_started_workers_start_cold(tmp_path, monkeypatch):
+    monkeypatch.setattr(start, "can_start_warm", lambda: True)
+    deep = tmp_path / ("d" * 120)  # too long for the path of a socket
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    start._start_server.cache_clear()
+    before = sys.executable
+    try:
+        with start.warm_workers():
+            assert sys.executable == before
+    finally:
+        start._start_server.cache_clear()
+    assert list(deep.iterdir()) == []
+
+
+@forks
 def test_the_server_ends_with_the_process_that_started_it():
     """However that ends: it is killed here."""
     program = (
         "import os, signal, sys\nfrom pipelines.workers.warm.start import warm_workers\n"
         "with warm_workers():\n    print(sys.executable, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
-    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment
+    )
     folder = Path(killed.stdout.strip()).parent
     assert folder.name.startswith("ldm3d-workers-")
     assert not folder.exists()  # `run` returned when the server had closed its output
 
 
-def test_a_server_ends_if_nobody_wants_workers(tmp_path, monkeypatch):
-    """The run joined a cluster that was there."""
-    folder = tmp_path / "folder"
-    folder.mkdir()
+@forks
+def test_a_server_that_nobody_asks_ends_and_leaves_the_python_that_ray_was_told(folder, monkeypatch):
+    """The run joined a cluster that was there, or none of its workers can start warm."""
+    (folder / "python").touch()
     monkeypatch.setattr(server, "LATER", ())
     monkeypatch.setattr(server, "PATIENCE_S", 0.01)
     reading, writing = os.pipe()
+    before = signal.getsignal(signal.SIGCHLD)
     with os.fdopen(reading) as stdin, os.fdopen(writing, "w"), socket.socket(socket.AF_UNIX) as listening:
         monkeypatch.setattr(sys, "stdin", stdin)
         listening.bind(str(folder / "socket"))
-        before = signal.getsignal(signal.SIGCHLD)
         try:
             with pytest.raises(SystemExit):
                 server.serve(listening)
         finally:
             signal.signal(signal.SIGCHLD, before)
-    assert not folder.exists()
+    assert (folder / "python").exists()
 
 
 def test_a_run_that_joins_a_cluster_starts_no_server(monkeypatch):
@@ -103,3 +171,16 @@ def test_a_run_that_joins_a_cluster_starts_no_server(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS")
     start.expect_cluster(None)
     assert started
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_job_says_early_that_it_expects_a_cluster(name, monkeypatch):
+    job = importlib.import_module(f"jobs.{name}")
+
+    def expect(address: str | None) -> None:
+        raise InterruptedError(address)
+
+    monkeypatch.setattr(job, "expect_cluster", expect)
+    here = SimpleNamespace(address="of the settings")
+    with pytest.raises(InterruptedError, match="of the settings"):
+        job.main(SimpleNamespace(cluster=here, workers=here, prompt=None))

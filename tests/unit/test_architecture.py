@@ -13,7 +13,7 @@ from tests import ROOT
 
 # Each floor imports from those below it, and within a folder.
 FLOORS = (
-    ("config", "schema", "reject", "rgbd", "duplicates", "metrics", "fingerprint"),
+    ("config", "schema", "reject", "rgbd", "duplicates", "metrics", "fingerprint", "memory"),
     ("card", "keys", "fetch", "decode", "models", "training", "results"),
     ("images", "depth", "rows", "figures"),
     ("data", "measures", "report"),
@@ -32,8 +32,9 @@ PARTS_OF = {
     "generate": "samples",
     "evaluate": "evaluation",
 }
-# What entry points need of the rooms below the stages: the errors that have exit codes.
-ERRORS = {
+# What entry points need of the rooms below the stages: a head start for workers, and the errors that have exit codes.
+BELOW_STAGES = {
+    "pipelines.workers.warm.start.expect_cluster",
     "pipelines.storage.shards.LostRowsError",
     "pipelines.storage.shards.NothingKeptError",
     "pipelines.storage.shards.TakenOverError",
@@ -88,7 +89,7 @@ def _may_import(module: list[str], name: list[str]) -> bool:
         case "pipelines", "jobs":
             return False
         case "jobs", "pipelines":
-            return name[1] in PARTS_OF or ".".join(name) in ERRORS
+            return name[1] in PARTS_OF or ".".join(name) in BELOW_STAGES
     return True
 
 

@@ -41,14 +41,18 @@ LARGEST_REQUEST = 1 << 20
 def serve(listening: socket.socket) -> list[str]:
     """Fork a worker for each request. Returns its command line, in the worker only.
 
-    The process ends when its standard input does, and so with the process that started it, however that ends.
+    The process ends when its standard input does, and so with the process that started it, however that ends; also
+    when it cannot fork any more, or nobody has ever asked. Ray's workers then start cold.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers
     later = list(LATER)
     patience_s: float | None = PATIENCE_S
     while True:
         ready, _, _ = select.select([listening, sys.stdin], [], [], 0 if later else patience_s)
-        if listening in ready:
+        if sys.stdin in ready:
+            shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
+            sys.exit()
+        if listening in ready and _is_alone():
             command = _forked(listening)
             if command is not None:
                 return command
@@ -56,8 +60,12 @@ def serve(listening: socket.socket) -> list[str]:
         elif later and not ready:
             _import(later.pop(0))
         else:
-            shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
             sys.exit()
+
+
+def _is_alone() -> bool:
+    """Whether this process has one thread, as a process that is forked must."""
+    return len(os.listdir("/proc/self/task")) == 1
 
 
 def _forked(listening: socket.socket) -> list[str] | None:
@@ -65,20 +73,25 @@ def _forked(listening: socket.socket) -> list[str] | None:
     connection, _ = listening.accept()
     with connection:
         message, files, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, 3)
-        if not message:  # whoever wanted to ask has been killed
-            return None
-        if os.fork() == 0:
+        if message and not _has_left(connection) and os.fork() == 0:
             listening.close()
             return _become(json.loads(message), files)
         for file in files:
             os.close(file)
-        with suppress(OSError):  # likewise
+        with suppress(OSError):  # whoever asked has been killed
             connection.send(FORKED)
     return None
 
 
+def _has_left(connection: socket.socket) -> bool:
+    """Whether whoever asked has been killed, or has started cold by now."""
+    poll = select.poll()
+    poll.register(connection, select.POLLHUP)
+    return bool(poll.poll(0))
+
+
 def _become(request: dict[str, Any], files: list[int]) -> list[str]:
-    """Take over environment, folder, priority and standard streams of the process that asked."""
+    """Take over environment, folder, priorities and standard streams of the process that asked."""
     import numpy as np
 
     os.setsid()
@@ -90,13 +103,15 @@ def _become(request: dict[str, Any], files: list[int]) -> list[str]:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     os.nice(max(0, request["niceness"] - os.nice(0)))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(request["oom_score_adj"])
     np.random.seed()  # Python's own generator does this by itself in a fork
     command: list[str] = request["command"]
     return command
 
 
 def _import(name: str) -> None:
-    with suppress(ImportError):  # a worker that needs it will say so
+    with suppress(Exception):  # a worker that needs it will say so
         importlib.import_module(name)
     gc.freeze()  # a collection would touch, and so copy, every page that the workers share
 

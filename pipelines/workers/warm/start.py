@@ -1,6 +1,7 @@
 """Starting a cluster whose workers start warm."""
 
 import atexit
+import logging
 import os
 import shlex
 import shutil
@@ -13,17 +14,22 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, of AMD, and in Windows' Linux
+logger = logging.getLogger(__name__)
+
+# Signs of GPUs: of NVIDIA, of AMD, and in Windows' Linux.
+GPUS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/kfd", "/dev/dxg")
+SWITCH = "LDM3D_WARM_WORKERS"  # in the environment: 0 leaves workers to Ray
 HERE = Path(__file__).parent
 
 
 def can_start_warm() -> bool:
-    """Whether workers on this machine can be forked: it runs Linux and has no GPU."""
-    return sys.platform.startswith("linux") and not any(Path(device).exists() for device in GPUS)
+    """Whether workers on this machine can be forked: it runs Linux and has no GPU, and nobody has switched it off."""
+    is_off = os.environ.get(SWITCH) == "0"
+    return sys.platform.startswith("linux") and not is_off and not any(Path(sign).exists() for sign in GPUS)
 
 
 def expect_cluster(address: str | None) -> None:
-    """Begin with the workers' imports, ahead of this process's own, if it is going to start a cluster.
+    """Start the workers' imports early, beside this process's own, if it is going to start a cluster.
 
     Args:
         address: of the settings.
@@ -36,7 +42,7 @@ def expect_cluster(address: str | None) -> None:
 def warm_workers() -> Iterator[None]:
     """Let the cluster that Ray starts inside the `with` start its workers warm, until this process ends.
 
-    Where no worker can be forked, for whatever reason, Ray starts it as ever.
+    Where a worker cannot be forked, for whatever reason, Ray starts it as usual.
     """
     python = _start_server() if can_start_warm() else None
     before = sys.executable
@@ -49,32 +55,45 @@ def warm_workers() -> Iterator[None]:
 
 @cache  # one server for all clusters that this process starts, one after another
 def _start_server() -> str | None:
-    """Start the server. Returns the path of a Python whose Ray workers it forks; None where that cannot be run."""
+    """Start the server. Returns the path of a Python whose Ray workers it forks; None where there can be none."""
     folder = tempfile.mkdtemp(prefix="ldm3d-workers-")  # nobody else may enter it
-    python, address = Path(folder, "python"), str(Path(folder, "socket"))
+    python = Path(folder, "python")
+    try:
+        server = _server_in(folder, python)
+        if not os.access(python, os.X_OK):
+            raise PermissionError(f"no programs may run from {folder}")
+    except OSError as error:
+        logger.debug("workers start cold: %s", error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    atexit.register(_end, server, folder)
+    return str(python)
+
+
+def _server_in(folder: str, python: Path) -> "subprocess.Popen[bytes]":
+    """Start the server with its socket in `folder`, and write the `python` that asks it.
+
+    Raises:
+        OSError: the folder is full, its path too long for a socket, or there is no memory.
+    """
+    address = str(Path(folder, "socket"))
     start = shlex.join([sys.executable, "-IS", str(HERE / "start_worker.py"), address])
     python.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
     python.chmod(0o700)
-    if not os.access(python, os.X_OK):  # no programs may run from that folder
-        shutil.rmtree(folder)
-        return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(address)
         listening.listen(64)
-        command = [sys.executable, "-m", "pipelines.workers.warm.server", str(listening.fileno())]
-        # Ray gives a worker as many threads as CPUs, mostly one; torch asks when it is imported.
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        # A session of its own: Ctrl-C is for the driver, which ends in order. The server ends when its input does.
-        server = subprocess.Popen(
-            command,
+        # Ray gives a worker as many threads as CPUs, mostly one; torch asks when it is imported. And Arrow's memory
+        # is not to be cleared by a thread: only a process of one thread can be forked.
+        settings = {"OMP_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines.workers.warm.server", str(listening.fileno())],
             stdin=subprocess.PIPE,
             pass_fds=[listening.fileno()],
-            env=environment,
+            env=settings | os.environ,
             cwd=HERE.parents[2],  # where `pipelines` is
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C is for the driver; the server ends when its input does
         )
-    atexit.register(_end, server, folder)
-    return str(python)
 
 
 def _end(server: "subprocess.Popen[bytes]", folder: str) -> None:

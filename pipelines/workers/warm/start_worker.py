@@ -8,26 +8,34 @@ import json
 import os
 import socket
 import sys
+from pathlib import Path
 
 CONTEXT = "--serialized-runtime-env-context="
+PATIENCE_S = 30  # less than Ray waits for a worker
 
 
 def environment_of(command: list[str]) -> dict[str, str] | None:
-    """Return the environment of a worker that needs nothing else to be set up, else None."""
+    """Return the environment of a worker that needs nothing else to be set up, else None.
+
+    Libraries that are imported by then have read other variables than Ray's.
+    """
     given = [word for word in command if word.startswith(CONTEXT)]
     context = json.loads(given[0].removeprefix(CONTEXT)) if given else {}
     others = {name for name, value in context.items() if value and value != sys.executable} - {"env_vars"}
-    return None if others else dict(os.environ) | (context.get("env_vars") or {})
+    variables: dict[str, str] = context.get("env_vars") or {}
+    are_plain = all(name.startswith("RAY_") and "$" not in value for name, value in variables.items())
+    return None if others or not are_plain else dict(os.environ) | variables
 
 
 def ask(address: str, request: dict[str, object]) -> bool:
     """Ask for a worker, and wait until it is there. Returns whether it is."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.settimeout(PATIENCE_S)
         try:
             server.connect(address)
             socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
             return bool(server.recv(64))
-        except OSError:  # the server has ended
+        except OSError:  # the server has ended, or hangs
             return False
 
 
@@ -43,6 +51,7 @@ def main(address: str, command: list[str]) -> None:
             "environment": environment,
             "folder": os.getcwd(),
             "niceness": os.getpriority(os.PRIO_PROCESS, 0),
+            "oom_score_adj": Path("/proc/self/oom_score_adj").read_text(),
         }
         if ask(address, request):
             return

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import ray
@@ -45,6 +45,19 @@ def test_a_cluster_that_does_not_answer_is_refused_before_ray_is_asked(joined, c
     with pytest.raises(ValueError, match=f"no Ray cluster answers at {address}"):
         connect(ClusterConfig())
     assert joined == []
+
+
+def test_workers_start_warm_in_a_cluster_that_is_started_here_alone(joined, monkeypatch):
+    @contextmanager
+    def warm_workers():
+        joined.append("warm")
+        yield
+
+    monkeypatch.setattr(session, "warm_workers", warm_workers)
+    connect(ClusterConfig(address="auto"))
+    assert joined == ["auto"]
+    connect(ClusterConfig())
+    assert joined == ["auto", "warm", None]
 
 
 def test_a_cluster_that_answers_is_joined(joined):

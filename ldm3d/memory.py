@@ -1,4 +1,4 @@
-"""The memory of a worker's process."""
+"""The memory of a process that runs networks."""
 
 import ctypes
 import sys
@@ -9,11 +9,11 @@ MIB = 2**20
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep what it frees, for its next step, where the C library is glibc; else do nothing.
+    """Let the process keep blocks below 32 MiB that it frees, where the C library is glibc; else do nothing.
 
-    By itself glibc returns large blocks to the system as soon as they are free. A network frees and takes them in
-    every pass, and the system clears each page again: a tenth of the time of a pass on the CPU. The process stays as
-    large as it has been at its largest.
+    By itself glibc returns them to the system as soon as it can. A network frees and takes them in every pass, and the
+    system clears each page again: a tenth of the time of a pass of a small network on the CPU. The process stays as
+    large as it was at its largest.
     """
     if not sys.platform.startswith("linux"):
         return
