@@ -111,16 +111,16 @@ def test_a_run_that_is_taken_over_writes_nothing_more(config, tmp_path):
 
 def test_training_learns_and_leaves_pictures_and_curves(config, tmp_path):
     """Without a discriminator, which pictures of 16 x 16 pixels and some dozens of steps are too little for."""
-    loop = replace(config.loop, epochs=16, checkpoint_every=1_000, keep_checkpoints=1)
+    loop = replace(config.loop, epochs=32, checkpoint_every=1_000, keep_checkpoints=1)
     longer = replace(config, loss=replace(config.loss, adversarial_weight=0), loop=loop)
     steps, checkpoints = run(longer, tmp_path)
     assert "discriminator" not in checkpoints.load(steps).tensors
     epochs = [record for record in losses(checkpoints, steps) if "validation/psnr_db" in record]
-    assert len(epochs) == 16
+    assert len(epochs) == 32
     assert epochs[-1]["validation/psnr_db"] > epochs[0]["validation/psnr_db"] + 1
     assert epochs[-1]["validation/depth_l1"] < 0.8 * epochs[0]["validation/depth_l1"]
     assert json.loads((tmp_path / "history.json").read_text())
-    for picture in ("pictures/validation-0016.png", "losses.png"):
+    for picture in ("pictures/validation-0032.png", "losses.png"):
         assert (tmp_path / picture).stat().st_size > 1_000
     assert list((tmp_path / "tensorboard").iterdir())
 
