@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from diffusers import AutoencoderKL
@@ -94,11 +95,16 @@ def test_training_learns_and_leaves_samples_and_curves(config, tmp_path):
 
 
 def test_latents_and_their_pictures_train_alike(config, undisturbed, latents, tmp_path):
-    """Not the same samples in each step: the order follows row groups, of which latents have larger ones."""
-    from_latents = replace(config, input=latents, model=replace(config.model, autoencoder=None))
-    found = run(from_latents, tmp_path)
+    """Latents are stored in float16, to 2^-11 of each; Adam's first steps make more of the difference."""
+    copy = Path(shutil.copytree(latents, tmp_path / "latents"))
+    for file in copy.glob("latents/*/*.parquet"):
+        # the order of samples follows row groups, of which pictures have smaller ones
+        pq.write_table(pq.read_table(file), file, row_group_size=4)
+    from_latents = replace(config, input=str(copy), model=replace(config.model, autoencoder=None))
+    found = run(from_latents, tmp_path / "run")
     losses, expected = numbers(found, "loss/diffusion"), numbers(undisturbed, "loss/diffusion")
-    assert losses == pytest.approx(expected, rel=0.1)
+    assert losses[0] == pytest.approx(expected[0], rel=1e-4)
+    assert losses == pytest.approx(expected, rel=1e-2)
 
 
 def test_captions_that_are_stored_encoded_train_as_those_that_are_not(config, latents, tmp_path):
