@@ -109,19 +109,38 @@ def test_no_worker_is_forked_where_there_is_a_gpu_or_it_is_switched_off(tmp_path
         assert sys.executable == before
 
 
-def test_where_no_server_can_be_started_workers_start_cold(tmp_path, monkeypatch):
+@pytest.fixture
+def no_server_yet(monkeypatch):
+    """A process that has started no server, on a machine where it may."""
     monkeypatch.setattr(start, "can_start_warm", lambda: True)
-    deep = tmp_path / ("d" * 120)  # too long for the path of a socket
+    monkeypatch.setattr(start, "_start_server", start._start_server.__wrapped__)
+
+
+def test_where_the_path_of_a_socket_would_be_too_long_workers_start_cold(no_server_yet, tmp_path, monkeypatch):
+    deep = tmp_path / ("d" * 120)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    start._start_server.cache_clear()
     before = sys.executable
-    try:
-        with start.warm_workers():
-            assert sys.executable == before
-    finally:
-        start._start_server.cache_clear()
+    with start.warm_workers():
+        assert sys.executable == before
     assert list(deep.iterdir()) == []
+
+
+def test_where_there_is_no_folder_for_temporary_files_workers_start_cold(no_server_yet, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    before = sys.executable
+    with start.warm_workers():
+        assert sys.executable == before
+
+
+def test_where_no_program_may_run_workers_start_cold_and_no_server_is_left(no_server_yet, folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(subprocess, "Popen", None)  # not called
+    before = sys.executable
+    with start.warm_workers():
+        assert sys.executable == before
+    assert list(folder.iterdir()) == []
 
 
 @forks

@@ -56,12 +56,11 @@ def warm_workers() -> Iterator[None]:
 @cache  # one server for all clusters that this process starts, one after another
 def _start_server() -> str | None:
     """Start the server. Returns the path of a Python whose Ray workers it forks; None where there can be none."""
-    folder = tempfile.mkdtemp(prefix="ldm3d-workers-")  # nobody else may enter it
-    python = Path(folder, "python")
+    folder = ""
     try:
+        folder = tempfile.mkdtemp(prefix="ldm3d-workers-")  # nobody else may enter it
+        python = Path(folder, "python")
         server = _server_in(folder, python)
-        if not os.access(python, os.X_OK):
-            raise PermissionError(f"no programs may run from {folder}")
     except OSError as error:
         logger.debug("workers start cold: %s", error)
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,12 +73,15 @@ def _server_in(folder: str, python: Path) -> "subprocess.Popen[bytes]":
     """Start the server with its socket in `folder`, and write the `python` that asks it.
 
     Raises:
-        OSError: the folder is full, its path too long for a socket, or there is no memory.
+        OSError: the folder is full, no program may run from it, its path is too long for a socket, or there is no
+            memory.
     """
     address = str(Path(folder, "socket"))
     start = shlex.join([sys.executable, "-IS", str(HERE / "start_worker.py"), address])
     python.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
     python.chmod(0o700)
+    if not os.access(python, os.X_OK):
+        raise PermissionError(f"no programs may run from {folder}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(address)
         listening.listen(64)
