@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
+from ldm3d.measures import inception_resize
 from ldm3d.models.precision import full_float32
 
-SIDE = 299  # pixels, input of the network
 Resize = Literal["tf1", "clean"]
 
 
@@ -30,11 +31,11 @@ class Inception:
         """`network` is a `FeatureExtractorInceptionV3`."""
         parts: list[Any] = list(network.children())
         *layers, last = parts
-        # channels-last convolutions change features in the last bits only and take half the time on a CPU
-        self.trunk = nn.Sequential(*layers).to(device).to(memory_format=torch.channels_last)
+        self.fingerprint = fingerprint_of("inception-v3-compat", fingerprint_of_network(network), resize)
+        # both change features in the last bits only; channels-last convolutions take half the time on a CPU
+        self.trunk = _fold_norms(nn.Sequential(*layers)).to(device).to(memory_format=torch.channels_last)
         self.classes = last.weight.detach().T.to(device)
         self.resize, self.device = resize, device
-        self.fingerprint = fingerprint_of("inception-v3-compat", fingerprint_of_network(network), resize)
 
     @classmethod
     def load(cls, weights: str, resize: Resize, device: str) -> Self:
@@ -51,7 +52,8 @@ class Inception:
 
     def __call__(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) uint8 -> (B, 2048), (B, 1008) float32."""
-        pixels = _tf1(pictures, self.device) if self.resize == "tf1" else _clean(pictures, self.device)
+        resize = inception_resize.tf1 if self.resize == "tf1" else inception_resize.clean
+        pixels = resize(pictures, self.device)
         with torch.autocast(pixels.device.type, enabled=False), full_float32():
             normal = ((pixels - 128) / 128).contiguous(memory_format=torch.channels_last)
             features = self.trunk(normal).flatten(1)
@@ -106,22 +108,11 @@ def _network(path: Path) -> nn.Module:
     return network
 
 
-def _tf1(pictures: NDArray[np.uint8], device: str) -> Tensor:
-    """Resize bilinearly as TensorFlow 1 did: no half-pixel centres, no antialiasing. Returns float32 in [0, 255]."""
-    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+def _fold_norms(trunk: nn.Module) -> nn.Module:
+    """Fold each batch norm into the convolution before it, in place."""
+    from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d
 
-    pixels = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
-    resized: Tensor = interpolate_bilinear_2d_like_tensorflow1x(pixels, size=(SIDE, SIDE), align_corners=False)
-    return resized
-
-
-def _clean(pictures: NDArray[np.uint8], device: str) -> Tensor:
-    """Resize bicubically with antialiasing, in float, without rounding to whole levels (Parmar et al. 2022)."""
-    from PIL import Image
-
-    resized = np.empty((len(pictures), 3, SIDE, SIDE), np.float32)
-    for place, picture in enumerate(pictures):
-        for channel in range(3):
-            plane = Image.fromarray(picture[..., channel].astype(np.float32))
-            resized[place, channel] = np.asarray(plane.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    return torch.from_numpy(resized.clip(0, 255)).to(device)
+    for block in list(trunk.modules()):
+        if isinstance(block, BasicConv2d):
+            block.conv, block.bn = fuse_conv_bn_eval(block.conv, block.bn), nn.Identity()
+    return trunk

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
     """Join the cluster that this job runs on or that `config.address` names, or start one on this machine.
 
-    One without GPUs starts its workers warm (`pipelines.workers.warm`). A process that is connected stays so. This is
-    the only `ray.init` outside tests.
+    One that starts here has no dashboard, and starts its workers warm where there are no GPUs
+    (`pipelines.workers.warm`). A process that is connected stays so. This is the only `ray.init` outside tests.
 
     Raises:
         ValueError: no cluster answers or takes us in, or none can be started here.
@@ -37,7 +37,12 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
             _check_answers(address)
         try:
             with _same_sigterm(), nullcontext() if address else warm_workers():
-                ray.init(address=config.address, logging_level=logging.ERROR, log_to_driver=False)
+                ray.init(
+                    address=config.address,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    include_dashboard=False,  # of a cluster that starts here: a second of every run, and for one run
+                )
         except (ConnectionError, AuthenticationError) as error:
             raise ValueError(
                 f"no Ray cluster at {address!r}: {error}. If it wants a token (RAY_AUTH_MODE is "

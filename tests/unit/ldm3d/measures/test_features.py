@@ -13,10 +13,11 @@ import torch
 import torch_fidelity
 from torch_fidelity import feature_extractor_inceptionv3, metric_fid
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from ldm3d.config import InceptionConfig
 from ldm3d.images import encode_rgb
-from ldm3d.measures import Batch, Network
+from ldm3d.measures import Batch, Network, inception_resize
 from ldm3d.measures.opened import features_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
 from ldm3d.metrics.inception_score import InceptionScoreSums, split_of
@@ -143,13 +144,19 @@ def test_no_precision_is_given_up_on_gpus_and_nothing_stays_changed(name, weight
     assert (seen, tf32()) == ([(False, False)], (True, True))
 
 
+@pytest.mark.parametrize("size", [(512, 512), (299, 299), (300, 299), (40, 71), (1, 1)])
+def test_the_resizing_of_tensorflow_is_torch_fidelitys_to_the_bit(size):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8)
+    planes = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    expected = interpolate_bilinear_2d_like_tensorflow1x(planes, size=(299, 299), align_corners=False)
+    assert torch.equal(inception_resize.tf1(pictures, "cpu"), expected)
+
+
 def test_the_clean_resizing_is_pillows_bicubic_in_float(weights, pictures):
     from PIL import Image
 
-    from ldm3d.measures.inception import _clean
-
     image = pictures[0][0]
-    found = _clean(image[None], "cpu")[0].permute(1, 2, 0).numpy()
+    found = inception_resize.clean(image[None], "cpu")[0].permute(1, 2, 0).numpy()
     whole = np.asarray(Image.fromarray(image).resize((299, 299), Image.Resampling.BICUBIC), np.float32)
     assert np.abs(found - whole).max() < 1.5  # 8-bit resizing rounds to whole levels, twice
     assert (found != found.round()).any()
