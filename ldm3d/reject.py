@@ -16,7 +16,7 @@ class Reason(StrEnum):
     DUPLICATE_URL = "duplicate_url"
     NOT_SAMPLED = "not_sampled"  # counted, not written: there may be hundreds of millions
 
-    REFUSED_URL = "refused_url"  # not http(s), or not a URL
+    REFUSED_URL = "refused_url"  # not http(s), or not a URL; or a file outside the folders that may be read
     REFUSED_ADDRESS = "refused_address"  # private, loopback, link-local, metadata, ...
     DNS_FAILED = "dns_failed"
     CONNECTION_FAILED = "connection_failed"  # refused, reset, TLS
@@ -30,6 +30,8 @@ class Reason(StrEnum):
     TOO_MANY_REDIRECTS = "too_many_redirects"
     TOO_MANY_BYTES = "too_many_bytes"
     TRUNCATED = "truncated"
+    FILE_NOT_FOUND = "file_not_found"  # of a picture on a disk or in a store
+    FILE_FORBIDDEN = "file_forbidden"
 
     NOT_AN_IMAGE = "not_an_image"
     TOO_MANY_PIXELS = "too_many_pixels"

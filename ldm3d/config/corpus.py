@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ldm3d.config.checks import require, require_finite, require_least, require_positive, to_json
+from ldm3d.config.checks import require, require_finite, require_least, require_positive, to_json, without_unset
 from ldm3d.config.places import FolderUrl, ModelPlace
 
 ARROW_BYTES = 2**31 - 1  # the most that one Arrow array of `binary`, the type of image columns, can hold
@@ -21,12 +21,30 @@ def _is_address(text: str) -> bool:
     return True
 
 
+OWN_COLUMNS = ("url_column", "caption_column", "width_column", "height_column", "similarity_column", "nsfw_column")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SelectConfig:
     """Which metadata rows become candidates; judged before anything is downloaded."""
 
+    read: Literal["auto", "tar", "parquet", "csv", "json", "pictures"] = "auto"
+    """Which files of a folder are read: `auto` takes the first of these that it holds. `csv` includes .tsv, and `json`
+    .jsonl; `pictures` are files with a .txt beside each as its caption."""
     columns: Literal["auto", "laion400m", "laion5b", "coyo", "cc12m", "datacomp", "relaion"] = "auto"
     """Publisher whose column names the metadata uses; `auto` recognises it."""
+    url_column: str | None = None
+    """Column with the URL of a picture, or its path relative to the metadata; None takes the publisher's."""
+    caption_column: str | None = None
+    """Column with its caption; None takes the publisher's, as do the other columns below."""
+    width_column: str | None = None
+    """Column with its width in pixels."""
+    height_column: str | None = None
+    """Column with its height in pixels."""
+    similarity_column: str | None = None
+    """Column with the CLIP similarity of picture and caption."""
+    nsfw_column: str | None = None
+    """Column with an NSFW word, or the probability that it is not safe."""
     nsfw: tuple[str, ...] = ("UNLIKELY",)
     """NSFW values to accept; any other value, including null, is rejected. `any` accepts everything."""
     min_similarity: float = 0.0
@@ -49,6 +67,8 @@ class SelectConfig:
     """Another seed gives another sample and another split."""
 
     def __post_init__(self) -> None:
+        for name in OWN_COLUMNS:
+            require(getattr(self, name) != "", f"select.{name}", "", "the name of a column, or None")
         require(self.nsfw != (), "select.nsfw", self.nsfw, "at least one value, or `any`")
         require(self.max_aspect_ratio >= 1, "select.max_aspect_ratio", self.max_aspect_ratio, "1 or more")
         require(self.sample is None or self.sample > 0, "select.sample", self.sample, "a positive count or None")
@@ -59,6 +79,11 @@ class SelectConfig:
         require(val >= 0, "select.val_fraction", val, "0 or more")
         wanted = f"0 or more, and below 1 together with --select.val-fraction ({val})"
         require(test >= 0 and val + test < 1, "select.test_fraction", test, wanted)
+
+    def own_columns(self) -> dict[str, str]:
+        """Return the columns that are named, by field of `ldm3d.rows.columns.Columns`."""
+        named = {name.removesuffix("_column"): getattr(self, name) for name in OWN_COLUMNS}
+        return {field: column for field, column in named.items() if column is not None}
 
 
 PACING = (
@@ -119,6 +144,9 @@ class DownloadConfig:
     opt_out_headers: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex")
     """X-Robots-Tag directives that forbid using an image; `noindex` covers `none`, too. While there is any,
     `TDM-Reservation: 1` forbids it as well."""
+    files_under: tuple[FolderUrl, ...] = ()
+    """Folders and buckets (`/data/pictures`, `s3://bucket`) whose pictures a table may name, beside those below the
+    table's own folder. They are read as files, without what guards downloads."""
     allow_addresses: tuple[str, ...] = ()
     """Non-public IP addresses that may be contacted nevertheless; for tests and the demo only."""
 
@@ -228,7 +256,8 @@ class CorpusConfig:
     """Rebuild the RGBD corpus: metadata -> images -> depth labels -> packed parquet."""
 
     input: FolderUrl
-    """LAION-style metadata (a parquet file or a folder of them), or an existing corpus to relabel; local or s3://."""
+    """A table of pictures and captions (parquet, CSV, TSV, JSON or JSON lines; a file or a folder of them), tar shards
+    of img2dataset or webdataset, a folder of pictures, or an existing corpus to relabel; local or s3://."""
     output: FolderUrl
     """Folder that the corpus is written to; local or s3://."""
     select: SelectConfig = field(default_factory=SelectConfig)
@@ -264,5 +293,7 @@ class CorpusConfig:
         """
         rest = ("input", "output", "cluster", "retry_rejects")
         values = {name: value for name, value in self.settings().items() if name not in rest}
-        values["download"] = {name: value for name, value in values["download"].items() if name not in PACING}
+        values["select"] = without_unset(values["select"], read="auto", **dict.fromkeys(OWN_COLUMNS))
+        download = {name: value for name, value in values["download"].items() if name not in PACING}
+        values["download"] = without_unset(download, files_under=[])
         return values

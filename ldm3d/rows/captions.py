@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ldm3d.config import CaptionsConfig
 from ldm3d.keys import make_key, rank, sample_seeds
 from ldm3d.reject import Reason
-from ldm3d.rows.metadata import clean_captions, repeated
+from ldm3d.rows.columns import repeated
+from ldm3d.rows.metadata import clean_captions
 from ldm3d.schema import reject_rows
 
 COLUMNS = ("caption", "TEXT", "text")  # names that publishers use

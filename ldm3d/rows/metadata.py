@@ -1,98 +1,12 @@
-"""Foreign metadata tables -> ours: one `Columns` per publisher, and an adapter that never raises for a bad row."""
+"""Foreign metadata tables -> ours, by an adapter that never raises for a bad row."""
 
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """The names that one publisher gives to the columns we read; None if it has no such column."""
-
-    url: str
-    caption: str
-    width: str | None = None
-    height: str | None = None
-    similarity: str | None = None
-    nsfw: str | None = None  # a word (UNLIKELY, UNSURE, NSFW), or if `nsfw_is_score`, a probability in [0, 1]
-    nsfw_is_score: bool = False
-    depth: str | None = None  # a file, or its path; named in the settings, by no publisher
-
-    def names(self) -> list[str]:
-        """Return the columns to read."""
-        return [value for field in fields(self) if isinstance(value := getattr(self, field.name), str)]
-
-
-LAION = Columns(url="URL", caption="TEXT", width="WIDTH", height="HEIGHT", similarity="similarity", nsfw="NSFW")
-PUBLISHERS = {
-    "laion400m": LAION,
-    "laion5b": replace(LAION, nsfw="punsafe", nsfw_is_score=True),
-    "coyo": Columns(
-        url="url",
-        caption="text",
-        width="width",
-        height="height",
-        similarity="clip_similarity_vitl14",
-        nsfw="nsfw_score_opennsfw2",
-        nsfw_is_score=True,
-    ),
-    "datacomp": Columns(
-        url="url",
-        caption="text",
-        width="original_width",
-        height="original_height",
-        similarity="clip_l14_similarity_score",
-    ),
-    "cc12m": Columns(url="url", caption="caption"),
-    "relaion": replace(
-        LAION, url="url", caption="caption", width="width", height="height", nsfw="punsafe", nsfw_is_score=True
-    ),
-}
-
-# Parts of column names that suggest what a column holds, whoever published it.
-_HINTS = {"nsfw": ("nsfw", "safe"), "similarity": ("similarity", "clip"), "width": ("width",), "height": ("height",)}
-
-
-def recognise(names: list[str], publisher: str = "auto") -> Columns:
-    """Return the `Columns` for a table with these column names: those of the publisher that shares most of them.
-
-    Raises:
-        ValueError: no publisher fits, or the named one does not.
-    """
-    if publisher != "auto":
-        columns = PUBLISHERS[publisher]
-        if missing := [name for name in (columns.url, columns.caption) if name not in names]:
-            raise ValueError(f"--select.columns is {publisher!r}, which needs {missing}; the input has {names}")
-        return _only(columns, names)
-    fitting = [
-        _only(columns, names) for columns in PUBLISHERS.values() if {columns.url, columns.caption} <= set(names)
-    ]
-    if fitting:
-        return max(fitting, key=lambda columns: len(columns.names()))  # among equals, the first
-    known = {publisher: [columns.url, columns.caption] for publisher, columns in PUBLISHERS.items()}
-    raise ValueError(
-        f"no URL and caption columns recognised in {names}; wanted one of {known}. "
-        "Rename the columns, or add a line to ldm3d.rows.metadata.PUBLISHERS."
-    )
-
-
-def repeated(names: list[str], wanted: list[str]) -> list[str]:
-    """Return which of the wanted columns a table has more than once, so that nobody knows which one is meant."""
-    return [name for name in wanted if names.count(name) > 1]
-
-
-def passed_over(names: list[str], columns: Columns) -> dict[str, list[str]]:
-    """Return, for each field that `columns` lacks, the columns of the table that look like it nevertheless."""
-    unread = [name for name in names if name not in columns.names()]
-    found = {
-        field: [name for name in unread if any(hint in name.lower() for hint in hints)]
-        for field, hints in _HINTS.items()
-        if getattr(columns, field) is None
-    }
-    return {field: similar for field, similar in found.items() if similar}
+from ldm3d.rows.columns import Columns
 
 
 def adapt(table: pa.Table, columns: Columns) -> pa.Table:
@@ -104,14 +18,13 @@ def adapt(table: pa.Table, columns: Columns) -> pa.Table:
     """
     texts = {"url": _texts(table, columns.url), "caption": clean_captions(table, columns.caption)}
     numbers = {name: _numbers(table, getattr(columns, name)) for name in ("width", "height", "similarity")}
-    if columns.nsfw_is_score:
-        score = _numbers(table, columns.nsfw)
-        word = pc.if_else(pc.greater(score, 0.9), "NSFW", "UNSURE")
-        word = pc.if_else(pc.less(score, 0.1), "UNLIKELY", word)
-        nsfw = pc.if_else(pc.is_valid(score), word, pa.scalar(None, pa.string()))
-    else:
-        nsfw = _texts(table, columns.nsfw)
-    return pa.table({**texts, **numbers, "nsfw": nsfw})
+    return pa.table({**texts, **numbers, "nsfw": _words(table, columns)})
+
+
+def places(table: pa.Table, columns: Columns) -> dict[str, pa.ChunkedArray]:
+    """Return where pictures lie in their files: `offset` and `length` in bytes, int64, if `columns` has them."""
+    named = {"offset": columns.offset, "length": columns.length}
+    return {field: table[name].cast(pa.int64()) for field, name in named.items() if name}
 
 
 def depth_cells(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -142,11 +55,16 @@ def clean_captions(table: pa.Table, name: str) -> pa.ChunkedArray:
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(captions, r"[\p{Cc}\p{Zl}\p{Zp}]+", " "))
 
 
-def _only(columns: Columns, names: list[str]) -> Columns:
-    """Return `columns` without the optional ones that a table lacks."""
-    asked = {field.name: getattr(columns, field.name) for field in fields(columns)}
-    absent = [name for name, column in asked.items() if isinstance(column, str) and column not in names]
-    return replace(columns, **dict.fromkeys(absent))  # type: ignore[arg-type]
+def _words(table: pa.Table, columns: Columns) -> pa.ChunkedArray:
+    """Return NSFW values as words, null where there is none."""
+    texts = _texts(table, columns.nsfw)
+    if columns.nsfw_is_score is False:
+        return texts
+    score = _numbers(table, columns.nsfw)
+    word = pc.if_else(pc.greater(score, 0.9), "NSFW", "UNSURE")
+    word = pc.if_else(pc.less(score, 0.1), "UNLIKELY", word)
+    other = pa.scalar(None, pa.string()) if columns.nsfw_is_score else texts
+    return pc.if_else(pc.is_valid(score), word, other)
 
 
 def _texts(table: pa.Table, name: str | None, *, replaces: bool = False) -> pa.ChunkedArray:

@@ -1,5 +1,7 @@
 """Which metadata rows become candidates: the policy, row by row, before anything is downloaded."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,11 +10,19 @@ from ldm3d.config import SelectConfig
 from ldm3d.fetch.urls import redact
 from ldm3d.keys import make_key, rank
 from ldm3d.reject import Reason
-from ldm3d.rows.metadata import Columns, adapt, depth_cells
+from ldm3d.rows.columns import Columns
+from ldm3d.rows.metadata import adapt, depth_cells, places
+from ldm3d.rows.pictures import files_of
+
+EXTRAS = ("given_depth", "file", "offset", "length")
+"""Columns of candidates that only some inputs have."""
 
 
-def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
+def select(table: pa.Table, columns: Columns, config: SelectConfig, under: tuple[str, ...] | None = None) -> pa.Table:
     """Judge foreign metadata rows. Fan-out 1:1.
+
+    Args:
+        under: places whose files may be read beside those below the metadata; None where all pictures are on the web.
 
     Returns:
         key: 0 without a URL, otherwise that of the URL as given.
@@ -20,21 +30,29 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig) -> pa.Table:
         caption, similarity, nsfw, rank.
         reason: "" for a row that passes.
         given_depth: large_binary, as `depth_cells` reads it; only where `columns` has depth.
+        file: where the picture is read, as `allowed_file` returns it, null for one on the web; unless `under` is None.
+        offset, length: int64, of the picture in its file; only where `columns` has them.
     """
     rows = adapt(table, columns)
     urls = pc.fill_null(rows["url"], "").to_pylist()
     keys = np.array([make_key(url) if url else 0 for url in urls], np.int64)
-    given = {"given_depth": depth_cells(table, columns.depth)} if columns.depth else {}
+    extras: dict[str, Any] = {"given_depth": depth_cells(table, columns.depth)} if columns.depth else {}
+    if columns.file:
+        extras |= {"file": table[columns.file].cast(pa.string()), **places(table, columns)}
+    elif under is not None:
+        extras["file"] = files_of(urls, under)
+    files = extras["file"].to_pylist() if "file" in extras else [None] * len(urls)
+    shown = [redact(url) if file is None else url for url, file in zip(urls, files, strict=True)]
     return pa.table(
         {
             "key": keys,
-            "url": pa.array([redact(url) for url in urls], pa.string()),
+            "url": pa.array(shown, pa.string()),
             "caption": pc.fill_null(rows["caption"], ""),
             "similarity": rows["similarity"].cast(pa.float32()),
             "nsfw": rows["nsfw"],
             "rank": rank(keys, config.seed),
             "reason": judge(rows, config),
-            **given,
+            **extras,
         }
     )
 
@@ -68,14 +86,13 @@ def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Split rows of one rank range into (unique by key, the others), each in rank order.
 
     Of rows that share a URL, the one with the smallest caption is kept; of those, the one with the largest similarity;
-    of those, the one with the smallest NSFW word, then with the first depth. So the choice does not depend on the
-    order in which files were read.
+    of those, the one with the smallest NSFW word, then with the first depth or file. So the choice does not depend on
+    the order in which files were read.
     """
     if rows.num_rows == 0:
         return rows, rows
     order = [("rank", "ascending"), ("caption", "ascending"), ("similarity", "descending"), ("nsfw", "ascending")]
-    if "given_depth" in rows.column_names:
-        order.append(("given_depth", "ascending"))
+    order += [(name, "ascending") for name in EXTRAS if name in rows.column_names]
     rows = rows.sort_by(order)
     keys = rows["key"].to_numpy()
     first = np.concatenate([[True], keys[1:] != keys[:-1]])

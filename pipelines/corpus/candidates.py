@@ -27,10 +27,11 @@ from ray.data import Dataset
 from ldm3d.config import CorpusConfig, SelectConfig
 from ldm3d.keys import SPLITS, split_of
 from ldm3d.reject import Reason
-from ldm3d.rows.selection import drop_url_duplicates, select
+from ldm3d.rows.selection import EXTRAS, drop_url_duplicates, select
 from ldm3d.schema import conform
 from pipelines.corpus.metadata import MetadataInput
 from pipelines.corpus.plan import FILES, Plan, planned_files, save_plan
+from pipelines.corpus.tables.kinds import table_of
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.storage.parquet import with_columns
 from pipelines.storage.shards import Shard, check_owner
@@ -130,14 +131,15 @@ def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig,
     """
 
     def judged(table: pa.Table, damage: str | None = None) -> pa.Table:
-        rows = select(table, metadata.columns, config)
+        rows = select(table, metadata.columns, config, metadata.under)
         bucket = ((rows["rank"].to_numpy() >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)
         rows = rows.append_column("bucket", pa.array(bucket.astype(np.int32)))
         return _with(rows, "damaged", damage)
 
     folder, name, names = Folder(metadata.url), piece["file"][0].as_py(), metadata.columns.names()
     a_row = metadata.depth_bytes // max(1, metadata.rows) + 1
-    batches = folder.read_batches(name, names, min(READ_ROWS, max(1, READ_BYTES // a_row)))
+    table = table_of(metadata.kind, folder, name)
+    batches = table.batches(names, min(READ_ROWS, max(1, READ_BYTES // a_row)), metadata.readings.get(name, {}))
     while True:
         try:
             batch = next(batches, None)
@@ -234,9 +236,9 @@ def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
 
 
 def _candidates(rows: pa.Table) -> pa.Table:
-    """Return the rows as candidates, with the depth that came with them, if any did."""
-    table = conform(rows, "candidate/v1")
-    return with_columns(table, given_depth=rows["given_depth"]) if "given_depth" in rows.column_names else table
+    """Return the rows as candidates, with the depth and the places of pictures that came with them, if any did."""
+    extras = {name: rows[name] for name in EXTRAS if name in rows.column_names}
+    return with_columns(conform(rows, "candidate/v1"), **extras)
 
 
 def _pieces(metadata: MetadataInput) -> list[dict[str, str]]:

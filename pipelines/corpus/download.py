@@ -1,8 +1,12 @@
-"""Candidates -> square images: fetched politely, decoded in isolation. Every failure is a reject with its reason."""
+"""Candidates -> square images: fetched politely or read from files, decoded in isolation.
+
+Every failure is a reject with its reason.
+"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -11,7 +15,10 @@ import pyarrow as pa
 from ldm3d.config import CorpusConfig
 from ldm3d.decode import IsolatedDecoder, SquareImage
 from ldm3d.fetch import Fetched, Fetcher
-from ldm3d.reject import Rejected
+from ldm3d.fetch.outcome import Outcome
+from ldm3d.reject import Reason, Rejected
+from ldm3d.rows.pictures import is_web
+from pipelines.corpus.picture_files import PictureFile, PictureReader
 from pipelines.corpus.retry import left_of
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import binaries, with_columns
@@ -27,6 +34,10 @@ COLUMNS: dict[str, tuple[pa.DataType, Any]] = {  # type, and value where there i
     "reason": (pa.string(), ""),
     "detail": (pa.string(), ""),
 }
+PLACE = ("file", "offset", "length")  # where a picture lies that is not on the web
+OUTSIDE = Outcome(
+    Reason.REFUSED_URL, "neither http(s) nor a file below the metadata or a folder of --download.files-under"
+)
 SCHEMA = pa.schema({name: kind for name, (kind, _) in COLUMNS.items()})
 NOTHING = {name: value for name, (_, value) in COLUMNS.items()}
 
@@ -51,6 +62,7 @@ class Downloader:
         """
         self.retries = retries
         self.candidates = Folder(config.output)
+        self.files = PictureReader(config.input, config.download)
         self.fetcher = Fetcher(config.download, share_of_host=actors, calls=calls)
         self.decoder = IsolatedDecoder(config.download, config.select, processes=max(1, int(cpus)))
         self.waiting = max(1, WAITING // calls)
@@ -61,19 +73,38 @@ class Downloader:
         if self.retries:
             rows = left_of(self.candidates, name, rows)
         outcomes: list[dict[str, Any]] = [NOTHING] * rows.num_rows
-        for index, outcome in self.images(rows["url"].to_pylist()):
+        for index, outcome in self.images(self._contents(rows)):
             outcomes[index] = NOTHING | outcome
         columns = {name: [outcome[name] for outcome in outcomes] for name in COLUMNS}
         found = pa.table(columns | {"image": binaries(columns["image"])}, SCHEMA)
         names = pa.array([name] * rows.num_rows, pa.string())
+        rows = rows.drop_columns([name for name in PLACE if name in rows.column_names])
         rows = with_columns(rows, shard=names, **dict(zip(found.column_names, found.columns, strict=True)))
         return rows.replace_schema_metadata(None)
 
-    def images(self, urls: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _contents(self, rows: pa.Table) -> Iterator[Fetched]:
+        """Yield the contents of pictures as they come: first of files, then of the web."""
+        urls = rows["url"].to_pylist()
+        if "file" not in rows.column_names:
+            yield from self.fetcher.fetch_all(urls)
+            return
+        nothing = [None] * len(urls)
+        places = [rows[name].to_pylist() if name in rows.column_names else nothing for name in PLACE]
+        files = [PictureFile(index, *place) for index, place in enumerate(zip(*places, strict=True))]
+        yield from self.files.read_all(file for file in files if file.file is not None)
+        others = [file.place for file in files if file.file is None]
+        for index in others:
+            if not is_web(urls[index]):
+                yield Fetched.of(index, OUTSIDE, 0)
+        of_web = [index for index in others if is_web(urls[index])]
+        for fetched in self.fetcher.fetch_all([urls[index] for index in of_web]):
+            yield replace(fetched, index=of_web[fetched.index])
+
+    def images(self, contents: Iterable[Fetched]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield outcomes by index as they come. Images are decoded while other URLs are still being fetched."""
         decoding: dict[Future[SquareImage], Fetched] = {}
         done: SimpleQueue[Future[SquareImage]] = SimpleQueue()
-        for fetched in self.fetcher.fetch_all(urls):
+        for fetched in contents:
             if fetched.reason:
                 yield fetched.index, {"stage": "download", "reason": fetched.reason, "detail": fetched.detail}
                 continue

@@ -1,6 +1,5 @@
 """Images -> depth labels from a column of the metadata, on CPU actors. No model is loaded."""
 
-import errno
 import posixpath
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,11 @@ from ldm3d.depth.meaning import Meaning
 from ldm3d.reject import Reason, Rejected
 from pipelines.corpus.depth_model import about_labels
 from pipelines.corpus.label_depth import Label, with_labels
-from pipelines.storage.folder import Folder
+from pipelines.corpus.picture_files import NO_FILE, metadata_folder
 from pipelines.workers.resources import prepare_process
 
 COLUMNS = ("given_depth", "original_width", "original_height")
 THREADS = 4  # per actor: one waits for its file while another one decodes
-NO_FILE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)  # other errors are those of a store
 
 
 def about_column(config: CorpusConfig) -> dict[str, Any]:
@@ -42,7 +40,7 @@ class GivenDepth:
 
         prepare_process(config.cluster.label_cpus)
         cv2.setNumThreads(1)
-        self.config, self.folder = config.label, _folder_of(config.input)
+        self.config, self.folder = config.label, metadata_folder(config.input)
         self.meaning: Meaning = "depth" if config.label.predicts == "depth" else "inverse_depth"
         self.image_size = config.download.image_size
         self.threads = ThreadPoolExecutor(THREADS)
@@ -91,9 +89,3 @@ class GivenDepth:
             if error.errno in NO_FILE or isinstance(error, FileNotFoundError):
                 raise Rejected(Reason.DEPTH_FAILED, f"the file {name} does not exist") from error
             raise
-
-
-def _folder_of(url: str) -> Folder:
-    """Return the folder of the metadata, which may be given as a file."""
-    folder = Folder(url)
-    return Folder(posixpath.dirname(folder.url)) if folder.is_file() else folder

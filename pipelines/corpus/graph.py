@@ -13,6 +13,7 @@ from ray.data import DataContext, Dataset
 
 from ldm3d.config import CorpusConfig
 from ldm3d.fetch.duration import longest_fetch_s
+from ldm3d.rows.pictures import is_web
 from pipelines.corpus.download import Downloader
 from pipelines.corpus.given_depth import GivenDepth
 from pipelines.corpus.label_depth import DepthLabeler
@@ -72,7 +73,8 @@ class CorpusGraph:
             return records
         if not self.relabels:
             sample = max(pending, key=lambda shard: shard.rows)
-            urls = output.read_table(sample.source, columns=["url"], row_group=sample.row_group)["url"].to_pylist()
+            rows = output.read_table(sample.source, columns=["url"], row_group=sample.row_group)
+            urls = [url for url in rows["url"].to_pylist() if is_web(url)]
             allow_for_slow_hosts(self.config, urls, self.resources.download)
         graph = partial(self._graph, retries=retries)
         with ShardProgress(sum(shard.rows for shard in pending), self.resources.label.actors or 1) as progress:

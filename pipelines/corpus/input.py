@@ -50,7 +50,7 @@ def check_input(config: CorpusConfig) -> CorpusInput:
             content = {"corpus": require_finished(config.input, "a finished corpus")}
         else:
             metadata = read_input(config)
-            content = {"files": [list(file) for file in metadata.files]}
+            content = metadata.content
     with readable(config.label.depth_model, "--label.depth-model"):
         settings = _settings(config)
     return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from ldm3d.rows.metadata import PUBLISHERS
+from ldm3d.rows.columns import PUBLISHERS
 
 Column = pa.Array | pa.ChunkedArray
 URLS = (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ldm3d.config import CorpusConfig, LabelConfig, SelectConfig
 from ldm3d.reject import Reason
-from ldm3d.rows.metadata import PUBLISHERS
+from ldm3d.rows.columns import PUBLISHERS
 from pipelines.corpus.candidates import select_piece, write_bucket
 from pipelines.corpus.metadata import read_input
 from tests.fuzz import examples

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from ldm3d.config import SelectConfig
 from ldm3d.keys import make_key
 from ldm3d.reject import Reason
-from ldm3d.rows.metadata import PUBLISHERS, Columns, depth_cells, recognise
+from ldm3d.rows.columns import PUBLISHERS, Columns, recognise
+from ldm3d.rows.metadata import depth_cells
 from ldm3d.rows.selection import drop_url_duplicates, select
 from ldm3d.schema import IMAGE
 
@@ -196,9 +197,41 @@ def test_of_publishers_the_one_with_most_of_its_columns_is_taken():
     assert (columns.width, columns.nsfw) == ("original_width", None)
 
 
-def test_unknown_columns_are_refused_with_what_is_known():
-    with pytest.raises(ValueError, match="laion400m"):
-        recognise(["link", "alt"])
+def test_unknown_columns_are_refused_with_what_they_should_hold():
+    with pytest.raises(ValueError, match=r"\['anchor', 'alt'\] is known to hold the URL or path of a picture$"):
+        recognise(["anchor", "alt"])
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["id", "Link", "Description"], ("Link", "Description")),
+        (["file_name", "text"], ("file_name", "text")),  # Hugging Face's folders of pictures
+        (["title", "caption", "path", "image_url"], ("image_url", "caption")),
+    ],
+)
+def test_what_people_call_url_and_caption_is_recognised(names, found):
+    columns = recognise(names)
+    assert (columns.url, columns.caption) == found
+
+
+def test_columns_that_are_named_take_precedence_over_the_publishers():
+    names = ["URL", "TEXT", "blip", "NSFW", "rating", "WIDTH"]
+    columns = recognise(names, own={"caption": "blip", "nsfw": "rating"})
+    assert columns.names() == ["URL", "blip", "WIDTH", "rating"]
+    assert recognise(["a", "b"], own={"url": "a", "caption": "b"}).names() == ["a", "b"]
+    with pytest.raises(ValueError, match=r"--select\.url-column link: no such column; it has \['a', 'b'\]"):
+        recognise(["a", "b"], own={"url": "link"})
+
+
+def test_ratings_of_a_column_that_is_named_are_words_or_scores():
+    columns = Columns(url="u", caption="c", nsfw="n", nsfw_is_score=None)
+    for values, words in [
+        ([0.01, 0.5, 0.99, None], ["UNLIKELY", "UNSURE", "NSFW", None]),
+        (["unlikely", "NSFW", "0.05", "?"], ["unlikely", "NSFW", "UNLIKELY", "?"]),
+    ]:
+        table = pa.table({"u": ["u"] * 4, "c": ["c"] * 4, "n": values})
+        assert select(table, columns, SelectConfig())["nsfw"].to_pylist() == words
 
 
 def test_a_score_becomes_a_word_and_a_missing_score_none():

@@ -17,7 +17,7 @@ from ldm3d.config import PRESETS, DuplicatesConfig
 from ldm3d.decode import make_square
 from ldm3d.keys import make_key
 from ldm3d.reject import Reason, Rejected
-from ldm3d.rows.metadata import recognise
+from ldm3d.rows.columns import recognise
 from ldm3d.rows.selection import drop_url_duplicates, select
 from ldm3d.toy.catalogue import KEPT, ROW_FAULTS, WEB_FAULTS
 from ldm3d.toy.faults import Content, Recovers, RedirectChain
@@ -105,6 +105,7 @@ def test_every_reason_that_a_download_can_end_in_is_there(world):
         *(Reason.NOT_SAMPLED, Reason.HOST_UNAVAILABLE),  # depend on the run's settings
         Reason.DNS_FAILED,  # would ask a name server
         *(Reason.DECODE_TIMEOUT, Reason.DECODER_CRASHED, Reason.DEPTH_FAILED),  # our faults, not the web's
+        *(Reason.FILE_NOT_FOUND, Reason.FILE_FORBIDDEN),  # of a disk or a store
         *(Reason.ENCODE_FAILED, Reason.GENERATE_FAILED),  # of other stages
     }
     assert set(world.counts) == {KEPT, *Reason} - absent

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ldm3d.config import CorpusConfig, SelectConfig, ShardConfig
-from ldm3d.rows.metadata import Columns
+from ldm3d.rows.columns import Columns
 from ldm3d.schema import CANDIDATE
 from pipelines.corpus import candidates
 from pipelines.corpus.candidates import cut_bucket, most_shards, select_piece, write_bucket

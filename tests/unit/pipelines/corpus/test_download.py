@@ -39,7 +39,7 @@ def test_a_slow_decoder_makes_the_fetcher_wait(tmp_path):
     downloader.decoder.close()
     web = downloader.fetcher = Web()
     downloader.decoder = SlowDecoder()
-    for _, outcome in downloader.images([""] * URLS):
+    for _, outcome in downloader.images(web.fetch_all([""] * URLS)):
         assert outcome["image"] == b"jpeg"
         web.decoded += 1
     assert web.decoded == URLS

@@ -1,0 +1,51 @@
+"""A folder of pictures as metadata: each with its caption beside it, in a `.txt` of the same name."""
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.corpus.tables.table import Table, TableFacts
+from pipelines.storage.folder import concurrently
+from pipelines.storage.input_files import input_files
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+COLUMNS = ["file_name", "caption"]
+
+
+class PictureFolder(Table):
+    """All pictures below a folder, in the order of their paths. One without a `.txt` has no caption."""
+
+    def facts(self, depth: str | None) -> TableFacts:
+        del depth
+        pictures, captions = self._files()
+        if not captions:
+            raise ValueError(
+                f"--input {self.folder.url!r} holds {len(pictures)} pictures and no captions: put a .txt file of the "
+                "same name beside each, or a table into the folder (metadata.csv with the columns file_name,caption)"
+            )
+        return TableFacts(len(pictures), COLUMNS)
+
+    def batches(self, columns: list[str], rows: int, reading: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+        del columns, reading
+        pictures, captions = self._files()
+
+        def caption(picture: str) -> bytes | None:
+            name = f"{posixpath.splitext(picture)[0]}.txt"
+            return self.folder.read(name) if name in captions else None
+
+        for some in _batched(pictures, rows):
+            texts = concurrently(caption, some)
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(some, pa.string()), pa.array(texts, pa.large_binary())], COLUMNS
+            )
+
+    def _files(self) -> tuple[list[str], set[str]]:
+        found = input_files(self.folder, "--input", (*PICTURES, ".txt"))
+        pictures = [name for name in found if name.lower().endswith(PICTURES)]
+        return pictures, {name for name in found if name.endswith(".txt")}
+
+
+def _batched(names: list[str], rows: int) -> Iterator[list[str]]:
+    return (names[start : start + rows] for start in range(0, len(names), rows))
