@@ -79,12 +79,14 @@ class Folder:
         """
         with self._named(name):
             try:
-                return bytes(self.fs.cat_file(self.path(name), start, stop))
+                return bytes(
+                    self.fs.cat_file(self.path(name), start=start, end=stop)
+                )  # by name: s3fs has another order
             except OSError:
                 info = self._info(name)
-                if info is None or info["size"] > start:
+                if info is None or info["type"] != "file" or info["size"] > start:
                     raise
-                return b""  # S3 refuses ranges behind the end, such as of an empty file
+                return b""  # S3 refuses a range behind the end, such as any of an empty file
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON object.

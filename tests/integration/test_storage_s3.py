@@ -202,6 +202,20 @@ def test_the_markers_of_folders_are_neither_data_nor_in_the_way_of_an_output(buc
     marked.delete("part.parquet")
 
 
+@pytest.mark.parametrize(
+    ("start", "stop", "found"),
+    [(0, 4, b"0123"), (3, 6, b"345"), (8, 99, b"89"), (10, 11, b""), (0, 10, b"0123456789")],
+)
+def test_a_part_of_a_file_is_read_on_a_store_as_on_a_disk(bucket, tmp_path, start, stop, found):
+    for folder in (bucket, Folder(str(tmp_path))):
+        folder.write("parts/ten", b"0123456789")
+        folder.write("parts/empty", b"")
+        assert folder.read_range("parts/ten", start, stop) == found
+        assert folder.read_range("parts/empty", start, stop) == b""
+        with pytest.raises(FileNotFoundError):
+            folder.read_range("parts/none", start, stop)
+
+
 def test_the_keys_of_a_shard_are_read_without_its_pictures(s3, bucket):
     tables = [pa.table({"key": [n], "image": [bytes(10**6)]}) for n in range(4)]
     size = bucket.write_tables("shard", tables, compression="none")

@@ -1,10 +1,11 @@
 """CSV and TSV files as metadata.
 
 People write them in more ways than one, so what the file shows decides: the separator is the most frequent one in the
-header, and quotes are letters like any other where more rows come out whole that way, as a lone quote at the start of
-a value would swallow what follows.
+header. Where quotes do not match, as of a caption that begins with one, they may be letters like any other: a lone
+quote would swallow the rows after it. Of both readings the one with more whole rows is taken then.
 """
 
+import csv
 import io
 import zlib
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ class TextTable(Table):
         try:
             header = self._header()
             separator = max(SEPARATORS, key=header.count)
-            found = [self._try({"separator": separator, "quotes": quotes}) for quotes in (True, False)]
+            choices = (True,) if self._quotes_match(separator) else (True, False)
+            found = [self._try({"separator": separator, "quotes": quotes}) for quotes in choices]
         except (pa.ArrowException, EOFError, zlib.error) as error:
             raise self.unreadable("CSV", error) from error
         best = min(found, key=lambda facts: (facts.reading["broken"], -facts.rows))
@@ -66,6 +68,16 @@ class TextTable(Table):
         with self._utf8() as file:
             start = file.read(2**16).decode("utf-8", "replace")
         return next(iter(start.splitlines()), "")
+
+    def _quotes_match(self, separator: str) -> bool:
+        """Whether every quoted value ends, at a separator or at the end of its row."""
+        with self._utf8() as file, io.TextIOWrapper(file, "utf-8", newline="") as text:
+            try:
+                for _ in csv.reader(text, delimiter=separator, strict=True):
+                    pass
+            except csv.Error:
+                return False
+        return True
 
     @contextmanager
     def _opened(

@@ -1,11 +1,16 @@
 """Own data as people have it: every row of a file is read, whole or as a row without values, and none is lost."""
 
+import csv
 import gzip
 import io
 import json
 import tarfile
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.corpus.tables.json_lines import JsonTable
 from pipelines.corpus.tables.kinds import find_tables, table_of
@@ -52,6 +57,28 @@ def test_text_tables_are_read_as_they_are_written(tmp_path, name, content):
 def test_a_value_may_hold_separators_quotes_and_line_breaks(tmp_path):
     content = 'url,caption\nu1,"one, ""two""\nthree"\nu2,plain\n'
     assert rows_of(TextTable(*written(tmp_path, "a.csv", content))) == [("u1", 'one, "two"\nthree'), ("u2", "plain")]
+
+
+TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc"), whitelist_characters='\n"\t;'), max_size=12)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5), st.sampled_from([",", ";", "\t"]))
+def test_what_csv_writes_is_read(rows, separator):
+    """Up to empty values, which are null. An empty row of a single value is no row to anybody, so there are two."""
+    content = io.StringIO()
+    writer = csv.writer(content, delimiter=separator, quoting=csv.QUOTE_ALL)
+    writer.writerows([("url", "caption"), *rows])
+    with tempfile.TemporaryDirectory() as name:
+        found = rows_of(TextTable(*written(Path(name), "a.csv", content.getvalue())))
+    assert found == [tuple(value or None for value in row) for row in rows]
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5))
+def test_what_json_writes_is_read(rows):
+    lines = "".join(json.dumps({"url": url, "caption": text}) + "\n" for url, text in rows)
+    with tempfile.TemporaryDirectory() as name:
+        assert rows_of(JsonTable(*written(Path(name), "a.jsonl", lines))) == rows
 
 
 def test_a_lone_quote_does_not_swallow_the_rows_after_it(tmp_path):
