@@ -148,14 +148,18 @@ def _of_coco(name: str, file: BinaryIO) -> pa.Table:
 
 
 def _of_text(name: str, file: BinaryIO) -> pa.Table:
-    lines = _decode(name, file.read()).split("\n")
+    lines = decode_text(name, file.read()).split("\n")
     lines = lines if lines[-1] else lines[:-1]  # what follows the last line break is not a line
     nothing = [None] * len(lines)
     return _table(nothing, lines, nothing)
 
 
-def _decode(name: str, content: bytes) -> str:
-    """Decode UTF-8, or UTF-16 with a byte order mark, as Windows writes it."""
+def decode_text(name: str, content: bytes) -> str:
+    """Decode UTF-8, or UTF-16 with a byte order mark, as Windows writes it.
+
+    Raises:
+        ValueError: it is neither.
+    """
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if is_wide else "utf-8-sig")

@@ -74,6 +74,11 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} {kind} files hold no rows")
     columns = _same_columns(names, facts, config, kind)
+    if columns.url in facts[0].pictures:
+        raise ValueError(
+            f"--input {config.input!r}: the column {columns.url!r} holds pictures, wanted their URLs or paths: save "
+            "them as files, and give a table of their paths, or a folder with a .txt file beside each"
+        )
     readings = {name: each.reading for name, each in zip(names, facts, strict=True) if each.reading}
     found = MetadataInput(config.input, files, columns, sum(each.depth_bytes for each in facts), kind, readings)
     with readable(config.input):

@@ -32,7 +32,8 @@ class ParquetTable(Table):
                 f"--label.column {depth!r} of {self.folder.path(self.name)} is of type {unfit[0]}; wanted files "
                 "(binary, or datasets' pictures) or their paths (string)"
             )
-        return TableFacts(metadata.num_rows, schema.names, size)
+        pictures = tuple(field.name for field in schema if pa.types.is_struct(field.type) and holds_depth(field.type))
+        return TableFacts(metadata.num_rows, schema.names, size, pictures=pictures)
 
     def batches(self, columns: list[str], rows: int, reading: dict[str, Any]) -> Iterator[pa.RecordBatch]:
         del reading

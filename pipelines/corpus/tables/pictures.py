@@ -1,14 +1,18 @@
 """A folder of pictures as metadata: each with its caption beside it, in a `.txt` of the same name."""
 
+import logging
 import posixpath
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
+from ldm3d.rows.captions import decode_text
 from pipelines.corpus.tables.table import Table, TableFacts
 from pipelines.storage.folder import concurrently
 from pipelines.storage.input_files import input_files
+
+logger = logging.getLogger(__name__)
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 COLUMNS = ["file_name", "caption"]
@@ -31,20 +35,27 @@ class PictureFolder(Table):
         del columns, reading
         pictures, captions = self._files()
 
-        def caption(picture: str) -> bytes | None:
+        def caption(picture: str) -> str | None:
             name = f"{posixpath.splitext(picture)[0]}.txt"
-            return self.folder.read(name) if name in captions else None
+            return caption_of(name, self.folder.read(name)) if name in captions else None
 
         for some in _batched(pictures, rows):
             texts = concurrently(caption, some)
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(some, pa.string()), pa.array(texts, pa.large_binary())], COLUMNS
-            )
+            yield pa.RecordBatch.from_arrays([pa.array(some, pa.string()), pa.array(texts, pa.string())], COLUMNS)
 
     def _files(self) -> tuple[list[str], set[str]]:
         found = input_files(self.folder, "--input", (*PICTURES, ".txt"))
         pictures = [name for name in found if name.lower().endswith(PICTURES)]
         return pictures, {name for name in found if name.endswith(".txt")}
+
+
+def caption_of(name: str, content: bytes) -> str | None:
+    """Return the text of a `.txt` file; None, with a warning, if it is not text."""
+    try:
+        return decode_text(name, content)
+    except ValueError as error:
+        logger.warning("--input: no caption: %s", error)
+        return None
 
 
 def _batched(names: list[str], rows: int) -> Iterator[list[str]]:

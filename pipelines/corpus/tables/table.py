@@ -20,8 +20,8 @@ class TableFacts:
     """Of the column with depth, in memory; 0 where there is none."""
     reading: dict[str, Any] = field(default_factory=dict)
     """How the file is to be read, as it turned out: for `batches`."""
-    urls: tuple[str, ...] = ()
-    """What the first rows of the column with the URL hold."""
+    pictures: tuple[str, ...] = ()
+    """Columns that hold pictures, as Hugging Face `datasets` stores them."""
 
 
 class Table(ABC):

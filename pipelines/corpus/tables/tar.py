@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.corpus.tables.pictures import PICTURES
+from pipelines.corpus.tables.pictures import PICTURES, caption_of
 from pipelines.corpus.tables.table import Table, TableFacts
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ TEXT_BYTES = 2**20  # the most that is read of a caption or of JSON
 SCHEMA = pa.schema(
     [
         ("url", pa.string()),
-        ("caption", pa.large_binary()),
+        ("caption", pa.string()),
         ("file", pa.string()),
         ("offset", pa.int64()),
         ("length", pa.int64()),
@@ -95,10 +95,12 @@ class TarTable(Table):
         record = record if isinstance(record, dict) else {}
         url, caption = record.get("url"), record.get("caption")
         file = self.name or posixpath.basename(self.folder.url)  # relative to the folder of the metadata
-        text = caption.encode("utf-8", "replace") if isinstance(caption, str) else None
+        text = caption.encode("utf-8", "replace").decode() if isinstance(caption, str) else None
+        if sample.text is not None:
+            text = caption_of(f"{file}/{sample.member}", sample.text)
         return {
             "url": url if isinstance(url, str) and url else f"{file}/{sample.member}",
-            "caption": sample.text if sample.text is not None else text,
+            "caption": text,
             "file": file,
             "offset": sample.offset,
             "length": sample.length,

@@ -124,6 +124,13 @@ def test_a_column_that_nobody_reads_may_be_in_some_files_only(folder):
     assert len(read_input(config(folder)).files) == FILES
 
 
+def test_a_column_of_pictures_is_not_taken_for_one_of_urls(tmp_path):
+    pictures = pa.array([{"bytes": b"png", "path": "1.png"}], IMAGE)
+    pq.write_table(pa.table({"image": pictures, "text": ["a dog"]}), tmp_path / "m.parquet")
+    with pytest.raises(ValueError, match=r"column 'image' holds pictures, .*save them as files"):
+        read_input(config(tmp_path))
+
+
 def test_re_laion_is_rated_by_its_score(tmp_path):
     write(tmp_path, url="u", caption="c", similarity=0.3, hash=1, pwatermark=0.1, punsafe=0.01)
     columns = read_input(config(tmp_path)).columns

@@ -138,6 +138,16 @@ def test_a_folder_of_pictures_has_the_captions_beside_them(tmp_path):
     assert found == [("a.jpg", "a dog"), ("b/c.PNG", "a cat\n"), ("d.webp", None)]
 
 
+def test_captions_are_text_or_none(tmp_path, caplog):
+    texts = {"a": "ein Hund".encode("utf-16"), "b": b"caf\xe9", "c": "\ufeffchien".encode()}
+    for name, content in texts.items():
+        written(tmp_path, f"{name}.jpg", b"")
+        written(tmp_path, f"{name}.txt", content)
+    found = rows_of(PictureFolder(Folder(str(tmp_path)), ""), ("file_name", "caption"))
+    assert found == [("a.jpg", "ein Hund"), ("b.jpg", None), ("c.jpg", "chien")]
+    assert "'b.txt' is not UTF-8 in line 1" in caplog.text
+
+
 def test_pictures_without_any_caption_are_refused_with_what_to_do(tmp_path):
     written(tmp_path, "a.jpg", b"")
     with pytest.raises(ValueError, match=r"holds 1 pictures and no captions: put a \.txt file .*metadata\.csv"):
