@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from ldm3d.rows.pictures import is_web
 from pipelines.corpus.needed_settings import check_settings, refuse_columns
 from pipelines.corpus.tables.kinds import Kind, find_tables, table_of
 from pipelines.corpus.tables.table import TableFacts
-from pipelines.storage.folder import Folder, concurrently
+from pipelines.storage.folder import Folder, concurrently, is_damage
 from pipelines.storage.inputs import readable
 
 logger = logging.getLogger(__name__)
@@ -135,10 +134,14 @@ def _first_urls(found: MetadataInput, folder: Folder) -> list[str]:
     name = next(name for name, _, rows in found.files if rows)
     table, reading = table_of(found.kind, folder, name), found.readings.get(name, {})
     wanted = [found.columns.url, found.columns.caption]
-    for batch in islice(table.batches(wanted, URLS_SEEN, reading), 1):
-        urls = adapt(pa.Table.from_batches([batch]), Columns(url=wanted[0], caption=wanted[1]))["url"]
-        return [url for url in urls.to_pylist() if url]
-    return []
+    try:
+        batch = next(table.batches(wanted, URLS_SEEN, reading))
+    except (OSError, pa.ArrowException) as error:
+        if not is_damage(error):
+            raise
+        return []  # planning reads all files, and names those that are damaged
+    urls = adapt(pa.Table.from_batches([batch]), Columns(url=wanted[0], caption=wanted[1]))["url"]
+    return [url for url in urls.to_pylist() if url]
 
 
 def _check_shards(found: MetadataInput, config: CorpusConfig) -> None:
