@@ -18,6 +18,7 @@ from pipelines.training.data import TrainingData
 from pipelines.training.export import AUTOENCODER, export_autoencoder
 from pipelines.training.job import TrainingJob
 from pipelines.training.run import TrainingRun, check_settings
+from pipelines.training.weights import weights_of_autoencoder
 from pipelines.workers.stage import run_stage
 
 STAGE = "train_autoencoder"
@@ -65,7 +66,9 @@ def training_of(config: AutoencoderConfig) -> TrainingRun:
         make_trainee=partial(AutoencoderTraining, config),
     )
     identity = config.identity() | {"base": fingerprint_of_base(config.model)}
-    return TrainingRun(job, identity, AUTOENCODER, partial(_write_model, config))
+    return TrainingRun(
+        job, identity, AUTOENCODER, partial(_write_model, config), partial(weights_of_autoencoder, config)
+    )
 
 
 def _write_model(config: AutoencoderConfig, checkpoint: Checkpoint) -> None:

@@ -24,6 +24,7 @@ from pipelines.training.diffusion_start import INPUT, DiffusionStart, identity_o
 from pipelines.training.export import export_model, unet_weights
 from pipelines.training.job import TrainingJob
 from pipelines.training.run import TrainingRun, check_settings
+from pipelines.training.weights import weights_of_diffusion
 from pipelines.workers.stage import run_stage
 
 STAGE = "train_diffusion"
@@ -73,7 +74,13 @@ def training_of(config: DiffusionConfig) -> TrainingRun:
         decode=partial(decode_captioned, decode=decode_latents_rows if is_encoded else decode_rgbd),
         make_trainee=partial(DiffusionTraining, config, start),
     )
-    return TrainingRun(job, config.identity() | identity_of(start), MODEL, partial(_write_model, config, start))
+    return TrainingRun(
+        job,
+        config.identity() | identity_of(start),
+        MODEL,
+        partial(_write_model, config, start),
+        partial(weights_of_diffusion, config, start),
+    )
 
 
 def _check_samples(config: DiffusionConfig, start: DiffusionStart) -> None:

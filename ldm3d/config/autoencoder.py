@@ -5,7 +5,14 @@ from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, require_least, to_json
 from ldm3d.config.places import FolderUrl, ModelPlace
-from ldm3d.config.training import PACING, LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
+from ldm3d.config.training import (
+    LoopConfig,
+    ModelConfig,
+    OptimiserConfig,
+    WatchConfig,
+    WorkersConfig,
+    identity_of_loop,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,6 @@ class AutoencoderConfig:
         """Return the settings that, with the contents of corpus and base, determine the weights."""
         left_out = ("input", "output", "workers", "watch")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
-        values["loop"] = {name: value for name, value in values["loop"].items() if name not in PACING}
+        values["loop"] = identity_of_loop(values["loop"])
         values["model"] = {name: value for name, value in values["model"].items() if name not in ("base", "revision")}
         return values

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from ldm3d.config.checks import require, require_finite, require_least, to_json, without_unset
 from ldm3d.config.drawing import Drawing
 from ldm3d.config.places import FolderUrl, ModelPlace
-from ldm3d.config.training import PACING, LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig
+from ldm3d.config.training import LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig, identity_of_loop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class SamplesConfig:
     count: int = 8
     """Number of captions to take from the validation split; 0 draws none."""
     every_epochs: int = 1
-    """Number of epochs between pictures."""
+    """Number of epochs between pictures; the last step draws them, too."""
     num_inference_steps: int = Drawing.num_inference_steps
     """Number of DDIM steps."""
     guidance_scale: float = Drawing.guidance_scale
@@ -128,5 +128,5 @@ class DiffusionConfig:
         left_out = ("input", "output", "workers", "watch", "samples", "model")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
         values["loss"] = without_unset(values["loss"], zero_terminal_snr=False)
-        values["loop"] = {name: value for name, value in values["loop"].items() if name not in PACING}
+        values["loop"] = identity_of_loop(values["loop"])
         return values

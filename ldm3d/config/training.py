@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from ldm3d.config.checks import require, require_least
+from ldm3d.config.checks import require, require_least, without_unset
 from ldm3d.config.places import ModelPlace
 
 _SERVER = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?")
@@ -60,6 +60,9 @@ class LoopConfig:
 
     epochs: int
     """Number of passes over the training split."""
+    max_steps: int | None = None
+    """Number of optimiser steps to stop after, if the epochs do not end before; the learning rate falls towards that
+    step. It is validated and saved like the end of an epoch. None takes every step of every epoch."""
     batch_size: int
     """Number of samples per optimiser step, over all workers together."""
     micro_batch: int | None = None
@@ -88,7 +91,7 @@ class LoopConfig:
     def __post_init__(self) -> None:
         sizes = ("epochs", "batch_size", "lanes", "shuffle_rows")
         require_least(self, "loop", 1, *sizes, "checkpoint_every", "keep_checkpoints", "log_every", "max_skipped")
-        require_least(self, "loop", 1, "micro_batch", or_none=True)
+        require_least(self, "loop", 1, "micro_batch", "max_steps", or_none=True)
         require(0 <= self.seed < 2**56, "loop.seed", self.seed, f"0 to {2**56 - 1}")
         wanted = f"a divisor of --loop.batch-size ({self.batch_size})"
         require(self.batch_size % self.lanes == 0, "loop.lanes", self.lanes, wanted)
@@ -96,6 +99,11 @@ class LoopConfig:
 
 PACING = ("micro_batch", "checkpoint_every", "keep_checkpoints", "log_every")
 """Loop settings that may change during a run: they affect weights only by the rounding of micro-batches."""
+
+
+def identity_of_loop(loop: dict[str, Any]) -> dict[str, Any]:
+    """Return the loop settings, as `to_json` gives them, that determine the weights."""
+    return without_unset({name: value for name, value in loop.items() if name not in PACING}, max_steps=None)
 
 
 @dataclass(frozen=True, kw_only=True)

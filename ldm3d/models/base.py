@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 BASE = "--model.base"  # the flag, for messages
 # What `model_index.json` must list: part -> the classes that it may have.
@@ -120,6 +120,30 @@ def load_unet_config(model: ModelConfig) -> dict[str, Any]:
 
     with _source(model).explained("configuration"):
         return dict(UNet2DConditionModel.load_config(model.base, subfolder="unet", revision=model.revision or "main"))
+
+
+def load_vae_config(model: ModelConfig) -> dict[str, Any]:
+    """Read the configuration of the base's autoencoder, no weights.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    with _source(model).explained("configuration"):
+        return dict(AutoencoderKL.load_config(model.base, subfolder="vae", revision=model.revision or "main"))
+
+
+def load_text_config(model: ModelConfig) -> "CLIPTextConfig":
+    """Read the configuration of the base's text encoder, no weights.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    from transformers import CLIPTextConfig
+
+    with _source(model).explained("configuration"):
+        return CLIPTextConfig.from_pretrained(model.base, subfolder="text_encoder", revision=model.revision or "main")
 
 
 def load_text(

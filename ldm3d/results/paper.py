@@ -27,3 +27,33 @@ AUTOENCODERS = (
     Published("pre-trained KL-AE, RGB", {"rfid": (0.763, None)}, 31_471),
     Published("fine-tuned KL-AE, RGBD", {"rfid": (1.966, None), "depth_abs_rel": (0.179, None)}, 27_265),
 )
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the paper fine-tuned a network, from Stable Diffusion's weights."""
+
+    epochs: int
+    batch_size: int
+    """Samples per step."""
+    rows: int
+    """Pictures with captions in the training split."""
+    discriminator_start: int | None = None
+    """Steps before the discriminator takes part, if there is one; that of kl-f8, in latent diffusion."""
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps that the training took in all."""
+        return self.epochs * (self.rows // self.batch_size)
+
+    @property
+    def samples(self) -> int:
+        """Samples that the training took in all."""
+        return self.epochs * self.rows
+
+
+# By the stage that does the same here.
+TRAININGS = {
+    "train_autoencoder": Training(epochs=83, batch_size=8, rows=8_233, discriminator_start=50_001),
+    "train_diffusion": Training(epochs=178, batch_size=32, rows=8_233),
+}

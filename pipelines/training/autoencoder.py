@@ -106,7 +106,7 @@ class AutoencoderTraining:
         return hinge
 
     @torch.no_grad()
-    def validate(self, epoch: int) -> Validation:
+    def validate(self, epoch: int, *, is_last: bool) -> Validation:
         """Compare pictures with their reconstructions from the posterior's mean. Numbers are means over pictures."""
         self.reconstructor.eval()
         names, totals, shown = self._totals()

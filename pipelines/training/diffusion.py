@@ -80,7 +80,7 @@ class DiffusionTraining:
         return {"loss/diffusion": total} | stepped
 
     @torch.no_grad()
-    def validate(self, epoch: int) -> Validation:
+    def validate(self, epoch: int, *, is_last: bool) -> Validation:
         """Measure the loss of the averaged weights, with the same noise and timesteps every time; draw samples."""
         trained = self.state.trained[UNET]
         sums = torch.zeros(2, dtype=torch.float64)
@@ -89,7 +89,7 @@ class DiffusionTraining:
             for samples, counts in self.validation:
                 losses = self._losses(self.unet, samples, samples.keys.tolist(), caption_dropout=0)
                 sums += counts * torch.stack([losses.double().sum().cpu(), torch.tensor(len(losses)).double()])
-            pictures = self._samples() if epoch % self.config.samples.every_epochs == 0 else {}
+            pictures = self._samples() if is_last or epoch % self.config.samples.every_epochs == 0 else {}
         self.unet.train()
         loss, count = mean_over_ranks(sums.to(self.device)).tolist()
         return Validation(loss / count, {"loss": loss / count}, pictures)

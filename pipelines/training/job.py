@@ -43,7 +43,8 @@ class TrainingJob(Generic[T]):
 
     @property
     def total_steps(self) -> int:
-        return self.config.loop.epochs * self.steps_per_epoch
+        loop, every = self.config.loop, self.config.loop.epochs * self.steps_per_epoch
+        return every if loop.max_steps is None else min(every, loop.max_steps)
 
     def open_trainee(self, worker: Worker) -> Trainee[T]:
         """Load the networks on a worker. Every worker has to call it."""

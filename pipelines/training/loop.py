@@ -5,6 +5,7 @@ if it had never stopped, to the bit on the same hardware and number of workers.
 """
 
 import logging
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -99,7 +100,7 @@ class Loop:
             stopping, leaving = self._asked()
 
             score = None
-            if step % self.job.steps_per_epoch == 0:
+            if step % self.job.steps_per_epoch == 0 or step == self.job.total_steps:
                 score = self._validate(step)
                 meter.restart(step)
 
@@ -165,8 +166,8 @@ class Loop:
 
     def _validate(self, step: int) -> float:
         """Measure the validation split and note it. Returns the score."""
-        epoch = step // self.job.steps_per_epoch
-        found = self.trainee.validate(epoch)
+        epoch = math.ceil(step / self.job.steps_per_epoch)  # the last one may be cut short
+        found = self.trainee.validate(epoch, is_last=step == self.job.total_steps)
         self._note(step, {f"validation/{name}": value for name, value in found.numbers.items()})
         if self.history:
             for name, png in found.pictures.items():

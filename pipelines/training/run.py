@@ -18,7 +18,9 @@ from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training.job import TrainingJob
 from pipelines.training.mlflow_run import check_mlflow
 from pipelines.training.progress import TrainingProgress
+from pipelines.training.suggestion import suggestion
 from pipelines.training.trainer import fit
+from pipelines.training.weights import Weights
 from pipelines.training.worker import worker_count
 from pipelines.workers.resources import cluster_size
 from pipelines.workers.stage import Stage
@@ -44,12 +46,19 @@ class TrainingRun(Stage):
         identity: all that decides which weights come out, beside the stage and its data.
         model: the folder of the output that the model is written to.
         write_model: writes it, from the last checkpoint.
+        count_weights: of the networks, for a dry run.
     """
 
     def __init__(
-        self, job: TrainingJob[Any], identity: dict[str, Any], model: str, write_model: Callable[[Checkpoint], None]
+        self,
+        job: TrainingJob[Any],
+        identity: dict[str, Any],
+        model: str,
+        write_model: Callable[[Checkpoint], None],
+        count_weights: Callable[[], Weights],
     ) -> None:
         self.job, self.config, self.model, self.write_model = job, job.config, model, write_model
+        self.count_weights = count_weights
         self.identity = {"stage": job.stage, "data": job.data.fingerprint, **identity}
 
     @property
@@ -82,7 +91,10 @@ class TrainingRun(Stage):
         return {"workers": self.workers}
 
     def extent(self) -> dict[str, Any]:
-        return {"steps": self.job.total_steps, "steps_per_epoch": self.job.steps_per_epoch}
+        loop, workers, rows = self.config.loop, self.config.workers, sum(self.job.data.train.rows)
+        suggested = suggestion(self.job.stage, int(rows), loop, workers, self.workers, self.count_weights())
+        steps = {"steps": self.job.total_steps, "steps_per_epoch": self.job.steps_per_epoch}
+        return steps | {"suggestion": suggested}
 
     def work(self, owner: str) -> dict[str, Any]:
         """Train, then write the model. A training that was told to stop returns `steps` and `finished`, False.

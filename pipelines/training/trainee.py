@@ -32,5 +32,6 @@ class Trainee(Protocol[T]):
     def step(self, batch: Batch[T]) -> dict[str, Tensor]:
         """Run forward and backward pass and optimiser. Returns this worker's losses, detached scalars."""
 
-    def validate(self, epoch: int) -> Validation:
-        """Measure the validation split. Every worker calls it after each epoch, counted from 1."""
+    def validate(self, epoch: int, *, is_last: bool) -> Validation:
+        """Measure the validation split. Every worker calls it after each epoch, counted from 1, and after the last
+        step, which may lie within one."""

@@ -74,6 +74,11 @@ def undisturbed(config, tmp_path_factory) -> Checkpoint:
     return run(config, tmp_path_factory.mktemp("undisturbed"))
 
 
+def test_the_last_step_draws_samples_wherever_it_lies(config, tmp_path):
+    run(replace(config, loop=replace(config.loop, max_steps=3)), tmp_path)  # every second epoch would draw
+    assert [file.name for file in (tmp_path / "pictures").iterdir()] == ["samples-0001.png"]
+
+
 def test_an_interrupted_run_goes_on_to_the_same_weights_average_and_losses(config, undisturbed, tmp_path):
     assert run(config, tmp_path, stop_at=3).step == 3
     found = run(config, tmp_path)

@@ -46,6 +46,16 @@ def losses(output: str) -> list[float]:
     return [record["loss/autoencoder"] for record in records if "loss/autoencoder" in record]
 
 
+def test_a_dry_run_suggests_what_the_paper_would_do_with_this_many_pictures(config, tmp_path):
+    short = dataclasses.replace(config.loop, max_steps=100)
+    planned = train_autoencoder(dataclasses.replace(config, output=str(tmp_path / "dry"), loop=short), dry_run=True)
+    assert (planned["steps"], planned["steps_per_epoch"], planned["workers"]) == (100, STEPS // 4, 2)
+    found = planned["suggestion"]
+    assert (found["rows"], found["--loop.epochs"], found["--loop.batch-size"]) == (STEPS, 83, 8)
+    assert found["steps"] == 83 * STEPS // 8
+    assert not (tmp_path / "dry").exists()
+
+
 def test_it_ends_with_a_model_that_diffusers_loads_and_pictures_to_look_at(config, two):
     from diffusers import AutoencoderKL
 

@@ -89,6 +89,42 @@ def test_before_a_machine_goes_there_is_one_checkpoint_more_and_training_goes_on
     assert_same(checkpoints, undisturbed, 10)
 
 
+@pytest.fixture(scope="module")
+def cut_short(config) -> AutoencoderConfig:
+    """It ends in the middle of the second epoch, and so does its learning rate."""
+    optimiser = replace(config.optimiser, decay="linear")
+    return replace(config, optimiser=optimiser, loop=replace(config.loop, max_steps=7, checkpoint_every=1_000))
+
+
+def test_a_training_ends_at_its_most_steps_with_validation_pictures_and_a_checkpoint(cut_short, tmp_path):
+    steps, checkpoints = run(cut_short, tmp_path)
+    assert (steps, checkpoints.steps()) == (7, [5, 7])
+    assert [record["step"] for record in losses(checkpoints, 7) if "validation/psnr_db" in record] == [5, 7]
+    assert sorted(file.name for file in (tmp_path / "pictures").iterdir()) == [
+        "validation-0001.png",
+        "validation-0002.png",
+    ]
+    job = training_of(replace(cut_short, output=str(tmp_path))).job
+    rate = job.open_trainee(Alone.until()).state.learning_rate
+    assert rate(6) == pytest.approx(0.02 * cut_short.optimiser.learning_rate)
+    assert rate(5) > rate(6)
+
+
+@pytest.mark.parametrize("stop_at", [3, 6])
+def test_one_that_is_interrupted_before_goes_on_to_its_most_steps(cut_short, tmp_path, stop_at):
+    _, whole = run(cut_short, tmp_path / "whole")
+    assert run(cut_short, tmp_path / "run", stop_at)[0] == stop_at
+    steps, checkpoints = run(cut_short, tmp_path / "run")
+    assert steps == 7
+    assert_same(checkpoints, whole, 7)
+    assert run(cut_short, tmp_path / "run")[0] == 7  # and it takes none beyond them
+
+
+def test_more_steps_than_there_are_change_nothing(config, undisturbed, tmp_path):
+    steps, checkpoints = run(replace(config, loop=replace(config.loop, max_steps=1_000)), tmp_path)
+    assert_same(checkpoints, undisturbed, steps)
+
+
 class Robbed(Alone):
     """Another run takes the output over at the third step."""
 
