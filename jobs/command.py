@@ -82,12 +82,25 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     registry.struct_rule(_with_whole_paragraphs)
     return tyro.cli(
         command_class[config_class],
-        prog=f"python -m jobs.{Path(sys.argv[0]).stem}",
+        prog=program(),
         args=arguments,
         default=default,
-        description=about,
+        description=about and _as_called(about),
         registry=registry,
     )
+
+
+def program() -> str:
+    """Return how this stage was called: `python -m jobs.generate` or, by the installed command, as that names it."""
+    called = Path(sys.argv[0])
+    return f"python -m jobs.{called.stem}" if called.suffix == ".py" else called.name
+
+
+def _as_called(about: str) -> str:
+    """Write the examples of a stage as it was called. An installed one needs no checkout to be sent with a job."""
+    if program().startswith("python "):
+        return about
+    return re.sub(r"python -m jobs\.\w+", program(), about.replace(" --working-dir .", ""))
 
 
 def _with_whole_paragraphs(info: StructTypeInfo) -> StructConstructorSpec | None:

@@ -1,4 +1,4 @@
-"""Every stage for real on two cores, without a download: `make demo`.
+"""Run every stage for real on two cores, without a download.
 
 A web on loopback serves procedural scenes, real photographs and faults. The job that rebuilds LAION's corpus rebuilds
 theirs; a model is trained on the scenes, draws held-out captions, and is measured. Everything is under runs/demo/
@@ -55,7 +55,7 @@ def demo(root: Path, countdown: Countdown) -> dict[str, Any]:
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    print(f"make demo runs every stage for real and downloads nothing. Results go to {ROOT}/.", flush=True)
+    print(f"The demo runs every stage for real and downloads nothing. Results go to {ROOT}/.", flush=True)
     summary = demo(ROOT, Countdown())
     print(json.dumps(summary, indent=2))
     print(REPORT.format(root=ROOT, **summary))

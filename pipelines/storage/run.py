@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import ldm3d
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.shards import RUN, Shard, check_owner, claim, finished
 
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 CONFIG = "config.json"
 SUCCESS = "_SUCCESS.json"
 PROBE = "_state/probe"
-ROOT = Path(__file__).parents[2]  # of this code: where ldm3d, pipelines and jobs are
+ROOT = Path(__file__).parents[2]  # of this code: where pipelines and jobs are
 
 
 def check_folders(given: str, made: str, stage: str) -> None:
@@ -171,8 +172,11 @@ def code_version() -> str:
         ).strip()
     except (OSError, subprocess.CalledProcessError):
         digest = hashlib.sha256()
-        for file in sorted(file for room in ("ldm3d", "pipelines", "jobs") for file in (ROOT / room).rglob("*.py")):
-            digest.update(file.read_bytes())
+        beside = ROOT / "ldm3d"  # but not where a wheel is installed
+        library = beside if beside.is_dir() else Path(ldm3d.__file__).parent
+        for room in (ROOT / "jobs", library, ROOT / "pipelines"):
+            for file in sorted(room.rglob("*.py")):
+                digest.update(file.read_bytes())
         return f"sources:{digest.hexdigest()[:16]}"
 
 

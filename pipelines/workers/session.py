@@ -14,10 +14,12 @@ import ray
 from ray.data import DataContext
 from ray.exceptions import AuthenticationError
 
+import ldm3d
 from ldm3d.config import ActorsConfig, ClusterConfig, WorkersConfig
 from pipelines.workers.warm.start import warm_workers
 
 CONNECT_S = 5.0
+INSTALLED = "_code"  # the folder that a wheel has `pipelines` in: setup.py
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
                     logging_level=logging.ERROR,
                     log_to_driver=False,
                     include_dashboard=False,  # of a cluster that starts here: a second of every run, and for one run
+                    runtime_env=code_to_send() if address else None,
                 )
         except (ConnectionError, AuthenticationError) as error:
             raise ValueError(
@@ -60,6 +63,17 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
     gc.collect()
     if not isinstance(config, WorkersConfig):
         configure_data(config)
+
+
+def code_to_send() -> dict[str, list[str]] | None:
+    """Return the runtime environment that brings installed code to workers of a cluster that others started.
+
+    None in a checkout, whose code comes with a submitted job's working directory, or from a folder of the same name.
+    """
+    rooms = Path(__file__).parents[1]
+    if rooms.parent.name != INSTALLED:
+        return None
+    return {"py_modules": [str(rooms), str(Path(ldm3d.__file__).parent)]}
 
 
 @contextmanager
