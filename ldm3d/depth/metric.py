@@ -1,6 +1,7 @@
 """Metric depth in metres, from any transformers model that estimates it."""
 
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -11,6 +12,10 @@ from ldm3d.depth.meaning import predicts
 from ldm3d.depth.model import load_depth_model
 from ldm3d.depth.processing import to_network, to_pictures
 from ldm3d.models.precision import full_float32
+from ldm3d.pil import as_rgb_batch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class MetricDepthEstimator:
@@ -47,9 +52,15 @@ class MetricDepthEstimator:
         _require_metric(network.config, f"{setting} {model!r}")
         return cls(network.to(device), processor, flip=flip)
 
-    @torch.inference_mode()
-    def __call__(self, images: NDArray[np.uint8]) -> Tensor:
-        """Estimate depth: (N, H, W, 3) uint8 RGB -> (N, H, W) float32 metres, on the model's device."""
+    @torch.no_grad()  # in inference mode, users could not change what they get
+    def __call__(self, images: "Image | Sequence[Image] | NDArray[np.uint8]") -> Tensor:
+        """Estimate depth: PIL pictures of one size, or (N, H, W, 3) uint8 RGB -> (N, H, W) float32 metres, on the
+        model's device.
+
+        Raises:
+            ValueError: sizes differ, or an array has another shape or dtype.
+        """
+        images = as_rgb_batch(images)
         device = self.model.device
         pixels = to_network(self.processor, images, device)
         with torch.autocast(device.type, enabled=False), full_float32():

@@ -1,7 +1,8 @@
 """Depth labels: 16-bit relative inverse depth, larger = nearer, from any transformers depth model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -12,7 +13,11 @@ from ldm3d.depth.meaning import predicts
 from ldm3d.depth.model import load_depth_model
 from ldm3d.depth.processing import post_processing_inverts, to_network, to_pictures
 from ldm3d.models.precision import dtype_of
+from ldm3d.pil import as_rgb_batch
 from ldm3d.rgbd import DEPTH_MAX
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FARTHEST_M = 1_000.0  # metric depth is inverted; depth that is larger, or not positive, counts as this
 
@@ -56,13 +61,18 @@ class DepthEstimator:
         model, processor = load_depth_model("--label.depth-model", config.depth_model, config.revision, dtype)
         return cls(model.to(device), processor, inverts=predicts(model.config, config.predicts) == "depth")
 
-    def __call__(self, images: NDArray[np.uint8]) -> DepthLabels:
-        """Label (N, S, S, 3) uint8 RGB images at the same size, in one forward pass."""
+    def __call__(self, images: "Image | Sequence[Image] | NDArray[np.uint8]") -> DepthLabels:
+        """Label PIL pictures of one size, or (N, S, S, 3) uint8 RGB images, at that size, in one forward pass.
+
+        Raises:
+            ValueError: sizes differ, or an array has another shape or dtype.
+        """
         return quantise(self.inverse_depth(images))
 
-    @torch.inference_mode()
-    def inverse_depth(self, images: NDArray[np.uint8]) -> torch.Tensor:
-        """Estimate labels before quantisation: (N, H, W, 3) uint8 RGB -> (N, H, W) float32, larger = nearer.
+    @torch.no_grad()  # in inference mode, users could not change what they get
+    def inverse_depth(self, images: "Image | Sequence[Image] | NDArray[np.uint8]") -> torch.Tensor:
+        """Estimate labels before quantisation: PIL pictures of one size, or (N, H, W, 3) uint8 RGB -> (N, H, W)
+        float32, larger = nearer.
 
         The result is on the model's device. It is in 1 / m if the model predicts metric depth, otherwise of any scale
         and shift; all NaN where the model's own map is not finite.
@@ -70,6 +80,7 @@ class DepthEstimator:
         Metric depth is inverted before it is resized: a bicubic filter overshoots at edges, and what falls below 0 m
         would come out as far away.
         """
+        images = as_rgb_batch(images)
         pixels = to_network(self.processor, images, self.model.device)
         outputs = self.model(pixel_values=pixels.to(self.model.dtype))
         finite = outputs.predicted_depth.isfinite().flatten(1).all(1)  # a limit would hide what is not

@@ -32,6 +32,16 @@ class RgbdOutput:
     is_finite: list[bool]
     """N; False where the networks gave NaN or infinity, and the sample is void."""
 
+    @property
+    def rgb(self) -> Any:
+        """`images`, by the name of diffusers' LDM3D pipeline."""
+        return self.images
+
+    @property
+    def depth(self) -> Any:
+        """`depths`, by the name of diffusers' LDM3D pipeline, whose own are in another form."""
+        return self.depths
+
     @classmethod
     def of(cls, samples: Sequence[Sample], kind: Literal["pil", "np", "pt"]) -> Self:
         """Return decoded samples in the form asked for."""

@@ -16,7 +16,7 @@ from ldm3d.config import LoraConfig, ModelConfig
 from ldm3d.models.autoencoder import decode
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
-from ldm3d.models.lora import add_lora, save_lora
+from ldm3d.models.lora import add_lora, merge_lora, save_lora
 from ldm3d.models.text_embeddings import TextEmbeddings
 from ldm3d.rgbd import from_tensor
 from ldm3d.sampling import decode_latents
@@ -234,6 +234,134 @@ def test_an_old_stable_diffusion_is_drawn_at_its_real_size_before_and_after_upda
     assert RgbdPipeline.from_pretrained(str(folder)).unet.config.sample_size == 32
 
 
+def drawn_from() -> torch.Generator:
+    torch.rand(1, generator=(made := torch.Generator().manual_seed(1)))
+    return made
+
+
+def test_fresh_generators_stand_for_their_seeds_and_are_left_as_they_are(pipeline):
+    generators = [torch.Generator().manual_seed(seed) for seed in (3, 9)]
+    expected = pipeline(["a cube", "a sphere"], seed=[3, 9], output_type="np", **QUICK)
+    for _ in range(2):
+        found = pipeline(["a cube", "a sphere"], generator=generators, output_type="np", **QUICK)
+        assert found.seeds == [3, 9]
+        assert np.array_equal(found.images, expected.images)
+    (one,) = pipeline("a cube", generator=generators[0], output_type="np", **QUICK).depths
+    assert np.abs(one.astype(int) - expected.depths[0]).max() <= 257  # a batch of two rounds differently
+
+
+@pytest.mark.parametrize("channels", ["rgbd", "rgb"])
+def test_a_saved_model_draws_the_same_picture_and_a_folder_in_use_is_left_alone(folder, toy_base, tmp_path, channels):
+    first = RgbdPipeline.from_pretrained(folder if channels == "rgbd" else str(toy_base))
+    first.save_pretrained(tmp_path / "saved")
+    second = RgbdPipeline.from_pretrained(str(tmp_path / "saved"))
+    assert second.fingerprint() == first.fingerprint()
+    one, other = (each("a sphere", seed=2, output_type="np", **QUICK) for each in (first, second))
+    assert np.array_equal(one.images, other.images)
+    assert np.array_equal(one.depths, other.depths)
+    with pytest.raises(ValueError, match="is not empty"):
+        second.save_pretrained(tmp_path / "saved")
+
+
+def test_what_a_saved_model_would_lose_is_refused(folder, tmp_path):
+    pipeline = RgbdPipeline.from_pretrained(folder)
+    trained = pipeline.scheduler
+    pipeline.scheduler = EulerDiscreteScheduler.from_config(trained.config)
+    with pytest.raises(ValueError, match=r"scheduler is EulerDiscreteScheduler.*DDIMScheduler\.from_config"):
+        pipeline.save_pretrained(tmp_path / "saved")
+    pipeline.scheduler = trained
+    add_lora(pipeline.unet, LoraConfig(rank=2), seed=0)
+    with pytest.raises(ValueError, match="merge_lora"):
+        pipeline.save_pretrained(tmp_path / "saved")
+    merge_lora(pipeline.unet)
+    pipeline.save_pretrained(tmp_path / "saved")
+
+
+def test_dtype_and_device_are_given_as_in_diffusers(folder):
+    for names in ({"torch_dtype": torch.bfloat16}, {"dtype": torch.bfloat16}):
+        assert RgbdPipeline.from_pretrained(folder, **names).dtype == torch.bfloat16
+    pipeline = RgbdPipeline.from_pretrained(folder)
+    assert (pipeline.dtype, pipeline.device) == (torch.float32, torch.device("cpu"))
+    for call in (
+        lambda: pipeline.to(torch.float16),
+        lambda: pipeline.to("cpu", torch.bfloat16),
+        lambda: pipeline.to(dtype=torch.float32),
+        lambda: pipeline.to(device="cpu", dtype=torch.float16),
+    ):
+        before = pipeline.dtype
+        assert call() is pipeline
+        assert pipeline.dtype != before
+    assert pipeline.to("cpu").dtype == torch.float16
+    with pytest.raises(ValueError, match="there is no argument devise: did you mean device"):
+        pipeline.to(devise="cpu")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dtype": torch.float16, "torch_dtype": torch.float32}, "want one of them"),
+        ({"variant": "fp16"}, "there is no argument variant: .*leave it out"),
+        ({"safety_checker": None}, "there is no argument safety_checker: there is none: leave it out"),
+        ({"torch_dtyp": 1}, "there is no argument torch_dtyp: did you mean torch_dtype"),
+    ],
+)
+def test_what_loading_does_not_take_is_refused_by_name(folder, settings, message):
+    with pytest.raises(ValueError, match=message):
+        RgbdPipeline.from_pretrained(folder, **settings)
+
+
+def test_methods_of_other_pipelines_say_what_to_do_instead(pipeline):
+    with pytest.raises(AttributeError, match="has no enable_vae_tiling: give tile=512 in the call"):
+        pipeline.enable_vae_tiling()
+    assert not hasattr(pipeline, "nothing_like_this")
+
+
+def test_pictures_of_pil_come_in_as_they_go_out(pipeline):
+    drawn, arrays = (pipeline("a red cube", seed=1, output_type=kind, **QUICK) for kind in ("pil", "np"))
+    assert (drawn.rgb, drawn.depth) == (drawn.images, drawn.depths)
+    mask = np.arange(256).reshape(16, 16) % 16 < 8
+    call = {"seed": 2, "num_inference_steps": 4, "output_type": "np"}
+    expected = pipeline("a sphere", image=arrays.images[0], depth=arrays.depths[0], mask=mask, **call)
+    for drawn_on in (Image.fromarray(mask), Image.fromarray(mask.astype(np.uint8) * 255)):
+        found = pipeline("a sphere", image=drawn.images[0], depth=drawn.depths[0], mask=drawn_on, **call)
+        assert np.array_equal(found.images, expected.images)
+        assert np.array_equal(found.depths, expected.depths)
+
+
+def test_what_is_returned_may_be_changed(pipeline, tmp_path):
+    tiny_depth_model(tmp_path)
+    estimator = pipeline.load_depth_model(str(tmp_path))
+    picture = render(Scene.from_seed(0), 16).image
+    labels = estimator(Image.fromarray(picture))
+    assert np.array_equal(labels.depth, estimator(picture[None]).depth)
+    several = estimator([Image.fromarray(picture)] * 2)
+    assert np.array_equal(several.depth, estimator(np.stack([picture] * 2)).depth)
+    with pytest.raises(ValueError, match=r"2 pictures of sizes \['16 x 16', '8 x 8'\]"):
+        estimator([Image.fromarray(picture), Image.new("RGB", (8, 8))])
+    with pytest.raises(ValueError, match=r"images are \(16, 16, 3\) uint8.*image\[None\]"):
+        estimator(picture)
+    drawn = pipeline("a sphere", seed=2, output_type="np", **QUICK)
+    for array in (labels.depth, labels.raw_min, drawn.images, drawn.depths):
+        array += 1
+    estimator.inverse_depth(picture[None]).add_(1)
+    latents = pipeline("a sphere", seed=2, output_type="latent", **QUICK).images
+    latents.mul_(2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image": np.zeros((16, 16, 3))}, r"image is \(16, 16, 3\) float64, wanted a PIL picture or"),
+        ({"depth": Image.new("L", (16, 16))}, "depth is L of PIL, wanted a PIL picture of mode I;16"),
+        ({"depth": np.zeros((16, 16), np.uint8)}, r"depth is \(16, 16\) uint8, wanted a PIL picture of mode I;16"),
+    ],
+)
+def test_pictures_that_have_lost_what_they_held_are_refused(pipeline, settings, message):
+    given = {"image": Image.new("RGB", (16, 16)), "depth": np.zeros((16, 16), np.uint16)}
+    with pytest.raises(ValueError, match=message):
+        pipeline("a sphere", **given | settings)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -256,7 +384,17 @@ def test_an_old_stable_diffusion_is_drawn_at_its_real_size_before_and_after_upda
         ({"seed": 2**70}, "seed is 1180591620717411303424, wanted a whole number from 0 to 4294967295"),
         ({"seed": [-1]}, "seed -1 is out of range"),
         ({"seed": [1, 2], "output_type": "latent"}, "2 seeds"),
-        ({"generator": torch.Generator()}, "generator is given.*: give seed"),
+        ({"generator": torch.Generator()}, "generator has the seed 67280421310721, wanted 0 to 4294967295: give seed"),
+        ({"generator": torch.Generator().manual_seed(1), "seed": 1}, "seed and generator are both given"),
+        ({"generator": [torch.Generator().manual_seed(1)] * 2}, "generator is given for 2 of 1 samples"),
+        ({"generator": drawn_from()}, "generator has been drawn from"),
+        ({"return_dict": False}, "return_dict is False, wanted True: read images and depths"),
+        ({"mask_image": 1}, "there is no argument mask_image: give mask"),
+        ({"steps": 4}, "there is no argument steps: give num_inference_steps"),
+        ({"guidence_scale": 4}, "there is no argument guidence_scale: did you mean guidance_scale"),
+        ({"negative_promt": "a"}, "there is no argument negative_promt: did you mean negative_prompt"),
+        ({"latents": torch.zeros(1)}, "there is no argument latents: give seed"),
+        ({"zzz": 4}, "there is no argument zzz: there are batch_size, callback"),
         ({"callback": print, "callback_on_step_end": print}, "callback and callback_on_step_end"),
         (
             {"callback_on_step_end": print, "callback_on_step_end_tensor_inputs": ["latents", "prompt_embeds"]},
