@@ -2,13 +2,10 @@
 
 import math
 import re
-import runpy
-import shlex
 from typing import Any
 
 import pytest
 
-from jobs.command import parse
 from ldm3d.config import (
     AutoencoderConfig,
     CorpusConfig,
@@ -20,6 +17,7 @@ from ldm3d.config import (
 )
 from tests import ROOT
 from tests.builders.cluster_files import AWS, CLUSTER, KUBERAY, RAY_JOBS, groups_of
+from tests.builders.commands import config_of
 
 Nodes = list[tuple[float, float]]
 
@@ -47,20 +45,6 @@ def readme_commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", (CLUSTER / "README.md").read_text(), re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [line for line in lines if line.startswith("python -m jobs.")]
-
-
-def config_of(command: str, monkeypatch) -> Any:
-    """What a command line asks for, parsed as its own entry point would; nothing runs.
-
-    Raises:
-        SystemExit: the entry point does not take it.
-    """
-    python, m, module, *arguments = shlex.split(command)
-    assert (python, m) == ("python", "-m")
-    called = []
-    monkeypatch.setattr("jobs.command.run", lambda stage, config_class, about: called.append(config_class))
-    runpy.run_module(module, run_name="__main__")
-    return parse(called[0], arguments).config
 
 
 def check_room(config: Any, nodes: Nodes) -> None:
