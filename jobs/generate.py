@@ -18,6 +18,9 @@ from pipelines.workers.warm.start import expect_cluster
 def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """Draw one prompt here, without a cluster or Ray, or captions on a cluster."""
     if config.prompt is not None:
+        from pipelines.storage.paths import with_absolute_paths
+
+        with_absolute_paths(config)  # a submitted job would lose pictures at a relative path
         from ldm3d.sampling.draw_prompt import draw_prompt
 
         return draw_prompt(config, dry_run=dry_run)

@@ -8,6 +8,7 @@ from ldm3d.config import AutoencoderConfig, DiffusionConfig, ExportConfig, from_
 from pipelines.storage.folder import Folder
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.models import write_training_step
+from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import CONFIG, check_apart
 from pipelines.training.checkpoints import Checkpoint, Checkpoints
 from pipelines.training.diffusion_start import INPUT, identity_of, start_of
@@ -34,6 +35,7 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
             run. Raised before anything is written.
         RuntimeError: the checkpoint is of other networks than the settings.
     """
+    config = with_absolute_paths(config)
     run, output = Folder(config.input), Folder(config.output)
     check_apart(run.url, output.url)
     settings = _settings(run)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, require_least, to_json
-from ldm3d.config.places import FolderUrl, ModelPlace
+from ldm3d.config.places import FolderUrl, ModelPlace, OutputUrl
 from ldm3d.config.training import (
     LoopConfig,
     ModelConfig,
@@ -74,7 +74,7 @@ class AutoencoderConfig:
 
     input: FolderUrl
     """A finished RGBD corpus; local or s3://."""
-    output: FolderUrl
+    output: OutputUrl
     """Folder that the run is written to; local or s3://."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: AutoencoderLossConfig = field(default_factory=AutoencoderLossConfig)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, require_least, require_positive, to_json, without_unset
-from ldm3d.config.places import FolderUrl, ModelPlace
+from ldm3d.config.places import FolderUrl, ModelPlace, OutputUrl
 
 ARROW_BYTES = 2**31 - 1  # the most that one Arrow array of `binary`, the type of image columns, can hold
 PICTURE_BYTES_A_PIXEL = 3  # the worst case is noise: 2.5 as a JPEG of quality 100, 2.8 as lossless depth
@@ -258,7 +258,7 @@ class CorpusConfig:
     input: FolderUrl
     """A table of pictures and captions (parquet, CSV, TSV, JSON or JSON lines; a file or a folder of them), tar shards
     of img2dataset or webdataset, a folder of pictures, or an existing corpus to relabel; local or s3://."""
-    output: FolderUrl
+    output: OutputUrl
     """Folder that the corpus is written to; local or s3://."""
     select: SelectConfig = field(default_factory=SelectConfig)
     download: DownloadConfig = field(default_factory=DownloadConfig)

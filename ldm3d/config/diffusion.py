@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, require_least, to_json, without_unset
 from ldm3d.config.drawing import Drawing
-from ldm3d.config.places import FolderUrl, ModelPlace
+from ldm3d.config.places import FolderUrl, ModelPlace, OutputUrl
 from ldm3d.config.training import LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig, identity_of_loop
 
 
@@ -108,7 +108,7 @@ class DiffusionConfig:
 
     input: FolderUrl
     """Output of `encode_latents`, or a finished RGBD corpus, which is then encoded in every step; local or s3://."""
-    output: FolderUrl
+    output: OutputUrl
     """Folder that the run is written to; local or s3://."""
     model: DiffusionModelConfig = field(default_factory=DiffusionModelConfig)
     loss: DenoisingLossConfig = field(default_factory=DenoisingLossConfig)

@@ -6,7 +6,7 @@ from typing import Literal
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.autoencoder import PerceptualConfig
 from ldm3d.config.checks import require, require_finite, require_least
-from ldm3d.config.places import FolderUrl, ModelPlace, NamedFolderUrl, NamedModelPlace
+from ldm3d.config.places import FolderUrl, ModelPlace, NamedFolderUrl, NamedModelPlace, OutputUrl
 
 Metric = Literal[
     "fid",
@@ -189,7 +189,7 @@ class EvaluateConfig:
     """Sets of pictures to measure. Each is an output of `generate`, with one set per point of its grid, or a folder of
     parquet files with a column `image` (and `caption`, `key`, `depth`), or of PNG, JPEG or WebP files. NAME=PATH names
     a set; otherwise it is named after its folder. Local or s3://."""
-    output: FolderUrl
+    output: OutputUrl
     """Folder that the evaluation is written to; local or s3://. Another run on the same folder reuses its features,
     and is compared with the earlier runs."""
     reference: NamedFolderUrl | None = None

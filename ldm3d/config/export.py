@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ldm3d.config.checks import require
-from ldm3d.config.places import FolderUrl
+from ldm3d.config.places import FolderUrl, OutputUrl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +14,7 @@ class ExportConfig:
 
     input: FolderUrl
     """Output of `train_autoencoder` or `train_diffusion`, finished or not; local or s3://."""
-    output: FolderUrl
+    output: OutputUrl
     """A new folder, or that of an interrupted export; local or s3://."""
     step: int | None = None
     """Step of the checkpoint; None takes the newest complete one."""

@@ -8,7 +8,7 @@ from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, require_least, to_json, without_unset
 from ldm3d.config.drawing import Drawing
 from ldm3d.config.named import named
-from ldm3d.config.places import FolderUrl, GridModelPlace
+from ldm3d.config.places import FolderUrl, GridModelPlace, OutputUrl
 
 NAME = r"\w+([.-]\w+)*"  # a model's name, which folders and `datasets` have to accept
 
@@ -152,7 +152,7 @@ class GenerateConfig:
     input: FolderUrl | None = None
     """Captions: a parquet file with a column `caption`, or a folder of such files; COCO's captions (.json); or text
     (.txt) with a caption on each line; local or s3://."""
-    output: FolderUrl
+    output: OutputUrl
     """Folder that the samples are written to; local or s3://."""
     prompt: str | None = None
     """One caption instead of --input: pictures are written as PNG files, without a cluster."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import require, require_finite, to_json
-from ldm3d.config.places import FolderUrl, ModelPlace
+from ldm3d.config.places import FolderUrl, ModelPlace, OutputUrl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class LatentsConfig:
 
     input: FolderUrl
     """A finished RGBD corpus; local or s3://."""
-    output: FolderUrl
+    output: OutputUrl
     """Folder that the latents are written to; local or s3://."""
     flips: bool = False
     """Store the mirror image of each training picture too."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 class Place(enum.Enum):
     FOLDER = enum.auto()
+    OUTPUT = enum.auto()
     NAMED_FOLDER = enum.auto()
     MODEL = enum.auto()
     NAMED_MODEL = enum.auto()
@@ -14,6 +15,8 @@ class Place(enum.Enum):
 
 FolderUrl = Annotated[str, Place.FOLDER]
 """A folder or file, local or on an object store."""
+OutputUrl = Annotated[str, Place.OUTPUT]
+"""A folder to write to, local or on an object store."""
 NamedFolderUrl = Annotated[str, Place.NAMED_FOLDER]
 """The same, or NAME=PATH."""
 ModelPlace = Annotated[str, Place.MODEL]

@@ -98,3 +98,12 @@ def test_a_submitted_job_rebuilds_a_corpus(dashboard, web, depth_model, tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((tmp_path / "corpus/_SUCCESS.json").read_text())["rows_kept"] == len(world.rows)
     assert {row["url"] for row in rows_of(tmp_path / "corpus")["rgbd"]} == set(world.expected)
+
+
+def test_a_relative_output_of_a_submitted_job_is_refused(dashboard, tmp_path):
+    """It would be written to Ray's copy of the checkout, and the job would have succeeded."""
+    submit = f"{BIN}/ray job submit --address {dashboard} --working-dir . -- python -m jobs.rebuild_corpus"
+    command = [*submit.split(), "--preset", "toy", "--input", str(tmp_path), "--output", "runs/corpus"]
+    done = subprocess.run(command, cwd=ROOT, env=outside(), capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    assert "error: --output 'runs/corpus' would be written to" in done.stdout + done.stderr

@@ -32,9 +32,10 @@ PARTS_OF = {
     "generate": "samples",
     "evaluate": "evaluation",
 }
-# What entry points need of the rooms below the stages: a head start for workers, and the errors that have exit codes.
+# What entry points need of the rooms below the stages: a head start for workers, paths, and errors with exit codes.
 BELOW_STAGES = {
     "pipelines.workers.warm.start.expect_cluster",
+    "pipelines.storage.paths.with_absolute_paths",
     "pipelines.storage.shards.LostRowsError",
     "pipelines.storage.shards.NothingKeptError",
     "pipelines.storage.shards.TakenOverError",
