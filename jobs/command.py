@@ -6,6 +6,8 @@
 2    invalid command line, configuration, input, output, model or cluster. Fix what the message names
 3    something else wrote to the output: another run, or what the audit found. Look into it, then run the same command
 4    done, but a metric got worse than in the previous evaluation or the baseline, beyond its error
+5    done, but the corpus holds no row, or fewer than 1 % of 100 rows or more that were tried. The last line names the
+     most common reason and its remedy. The same command says the same: the remedy is another command
 130  interrupted. The same command resumes where it stopped
 143  terminated by SIGTERM. The same command resumes where it stopped (training writes a checkpoint first)
 """
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
-FAILED, REFUSED, CONTESTED, WORSE, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 128 + signal.SIGTERM
+FAILED, REFUSED, CONTESTED, WORSE, SHORT, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 5, 130, 128 + signal.SIGTERM
 # What Python writes between the trace of an exception and that of the exception that it led to.
 BETWEEN_TRACES = r"\n\n(?:The above exception was|During handling of the above exception).*:\n\n"
 
@@ -157,6 +159,8 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
         _exit(TERMINATED, "stopped at a checkpoint: the same command resumes from there")
     if worse := result.get("worse"):
         _exit(WORSE, f"worse: {'; '.join(worse)}")
+    if shortage := result.get("shortage"):
+        _exit(SHORT, f"too few rows: {shortage}")
 
 
 class _Terminated(KeyboardInterrupt):

@@ -22,7 +22,8 @@ def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[st
     """Return the README.md of a corpus, with the front matter by which Hugging Face `datasets` finds its splits.
 
     Args:
-        summary: rows_read, rows_kept, rows_rejected (by reason), splits (rows by split).
+        summary: rows_read, rows_kept, rows_rejected (by reason), rows_not_sampled if a sample left any out, splits
+            (rows by split).
         config: the settings that the corpus was made with.
         depth: what is known of the depth labels: model or column, revision, licence, meaning.
         name: unique to this content. `datasets` caches by folder name and front matter, and would mix up two corpora.
@@ -60,7 +61,7 @@ datasets.load_dataset("parquet", data_files="rgbd/train/*.parquet")  # or pandas
 
 ## Rejected rows
 
-Each is a row of `rejects/` with its URL, stage and reason (rows left out by sampling are only counted).
+Each is a row of `rejects/` with its URL, stage and reason.{_not_sampled(summary, config)}
 
 {_histogram(summary["rows_rejected"], read)}
 
@@ -211,6 +212,14 @@ def _split_name(split: str) -> str:
 
 def _splits(splits: dict[str, int]) -> str:
     return "| split | rows |\n|---|---|\n" + "\n".join(f"| {split} | {rows:,} |" for split, rows in splits.items())
+
+
+def _not_sampled(summary: dict[str, Any], config: dict[str, Any]) -> str:
+    if not (count := summary.get("rows_not_sampled", 0)):
+        return ""
+    return (
+        f"\n{count:,} more rows passed the selection, and `select.sample` {config['select']['sample']} left them out."
+    )
 
 
 def _histogram(rejected: dict[str, int], read: int) -> str:

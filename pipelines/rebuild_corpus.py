@@ -46,8 +46,9 @@ def rebuild_corpus(config: CorpusConfig, *, dry_run: bool = False, actors: Actor
         actors: what downloads and labels.
 
     Returns:
-        What is in `_SUCCESS.json`: rows_read, rows_kept, rows_rejected by reason, splits (rows kept by split) and
-        labels (what is known of them and of the depth model); for a dry run what is known so far.
+        What is in `_SUCCESS.json`: rows_read, rows_kept, rows_rejected by reason, rows_not_sampled if a sample left
+        any out, splits (rows kept by split), labels (what is known of them and of the depth model), and shortage if
+        no row or almost none was kept (why, and what to do); for a dry run what is known so far.
 
     Raises:
         ValueError: invalid configuration, input, output, model or cluster. Raised before any work starts.
@@ -96,7 +97,8 @@ class _RebuildCorpus(Stage):
                 known["rows_to_retry"] = sum(rows_to_retry(record) for record in records)
             return known
         assert metadata
-        return {"rows_read": metadata.rows, "shards_at_most": most_shards(metadata, self.config), "rows_a_shard": rows}
+        known = {"rows_read": metadata.rows, **_about_sample(self.config.select.sample, metadata.rows)}
+        return known | {"shards_at_most": most_shards(metadata, self.config), "rows_a_shard": rows}
 
     def notes(self) -> dict[str, Any]:
         return {"labels": self.labels}
@@ -132,6 +134,27 @@ class _RebuildCorpus(Stage):
         return plan
 
 
+def _about_sample(sample: int | None, rows: int) -> dict[str, Any]:
+    """Say what a sample leaves of the rows: a preset may have set it."""
+    if sample is None:
+        return {}
+    left = min(sample, rows)
+    logger.warning(
+        "--select.sample is %d, by --preset or as given: at most %s of the %s rows read are tried; "
+        "--select.sample None tries all that pass the selection",
+        sample,
+        f"{left:,}",
+        f"{rows:,}",
+    )
+    return {"rows_sampled_at_most": left}
+
+
 def _counts(summary: dict[str, Any]) -> str:
-    rejected = sum(summary["rows_rejected"].values())
-    return f"rows read: {summary['rows_read']:,}, kept: {summary['rows_kept']:,}, rejected: {rejected:,}"
+    rejected = dict(summary["rows_rejected"])
+    # markers of earlier versions count these among the rejected ones
+    not_sampled = summary.get("rows_not_sampled", 0) + rejected.pop(Reason.NOT_SAMPLED, 0)
+    rest = f", not sampled: {not_sampled:,}" if not_sampled else ""
+    return (
+        f"rows read: {summary['rows_read']:,}, kept: {summary['rows_kept']:,}, "
+        f"rejected: {sum(rejected.values()):,}{rest}"
+    )

@@ -7,8 +7,10 @@ from typing import Any
 from ldm3d.card import content_name, dataset_card
 from ldm3d.figures.contact_sheet import Sample, contact_sheet
 from ldm3d.images import decode_depth, decode_rgb
+from ldm3d.reject import Reason
 from pipelines.corpus.outages import warn_of_outages
 from pipelines.corpus.plan import FOLDERS, Plan, is_whole
+from pipelines.corpus.shortage import shortage
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS
 from pipelines.storage.shards import Record, finished, split_and_number, totals
@@ -19,8 +21,10 @@ SHOWN = 24
 
 
 def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Write the card and the contact sheet, then `_SUCCESS.json`."""
+    """Write the card and the contact sheet, then `_SUCCESS.json`, which says so if the corpus is short of rows."""
     summary = summarise(plan, records)
+    if lacking := shortage(output, plan, records):
+        summary["shortage"] = lacking
     warn_of_outages(output, records)
     output.delete_drafts()
     if summary["rows_kept"]:
@@ -32,7 +36,7 @@ def finish(output: Folder, plan: Plan, records: list[Record], config: dict[str, 
 
 
 def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
-    """Count the rows of a complete corpus.
+    """Count the rows of a complete corpus. Rows that a sample left out are not among the rejected ones.
 
     Raises:
         AuditError: rows read differ from rows kept and rejected.
@@ -41,6 +45,7 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
     every = dict(sorted((Counter(plan.rejected) + Counter(rejected)).items()))
     if plan.rows_read != kept + sum(every.values()):
         raise AuditError(f"{plan.rows_read} rows read, but {kept} kept and {sum(every.values())} rejected")
+    not_sampled = every.pop(Reason.NOT_SAMPLED, 0)
     splits: Counter[str] = Counter()
     for record in records:
         if record.kept:
@@ -49,6 +54,7 @@ def summarise(plan: Plan, records: list[Record]) -> dict[str, Any]:
         "rows_read": plan.rows_read,
         "rows_kept": kept,
         "rows_rejected": every,
+        **({"rows_not_sampled": not_sampled} if not_sampled else {}),
         "splits": dict(sorted(splits.items())),
     }
 

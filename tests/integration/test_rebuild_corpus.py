@@ -336,6 +336,25 @@ def test_a_sample_is_drawn_by_key_and_the_rest_is_counted(plain_world, make_conf
     assert (plan.rows_read, sum(shard.rows for shard in plan.shards), plan.rejected) == (40, 15, {"not_sampled": 25})
 
 
+def test_rows_that_a_sample_leaves_out_are_counted_by_themselves(plain_world, make_config, tmp_path, caplog):
+    config = make_config(plain_world, tmp_path / "corpus", select={"sample": 15})
+    with caplog.at_level("INFO"):
+        assert rebuild_corpus(config, dry_run=True)["rows_sampled_at_most"] == 15
+        assert "at most 15 of the 40 rows read are tried; --select.sample None" in caplog.text
+        summary = rebuild_corpus(config)
+    assert (summary["rows_read"], summary["rows_not_sampled"], summary["rows_rejected"]) == (40, 25, {})
+    assert "rows read: 40, kept: 15, rejected: 0, not sampled: 25" in caplog.text
+
+
+def test_a_corpus_without_rows_is_whole_and_says_why_each_time(plain_world, make_config, tmp_path):
+    config = make_config(plain_world, tmp_path / "corpus", download={"allow_addresses": ()})
+    summary = rebuild_corpus(config)
+    assert summary["shortage"].startswith(
+        "of 40 rows that were tried, 0 were kept; 40 were rejected as refused_address: not public: 127.0.0.1. Only"
+    )
+    assert rebuild_corpus(config) == summary
+
+
 def test_two_corpora_do_not_pass_for_each_other_in_one_cache(corpus, plain, tmp_path):
     for folder, summary in ((corpus.folder, corpus.summary), plain):
         opened = datasets.load_dataset(str(folder), cache_dir=str(tmp_path))

@@ -59,6 +59,14 @@ def test_what_was_foreseen_ends_in_one_line_and_a_code(error, code, line, monkey
     assert ended(raising(error), monkeypatch, capsys) == (code, line)
 
 
+def test_a_corpus_that_is_short_of_rows_has_a_code_of_its_own(monkeypatch, capsys):
+    def stage(config, *, dry_run):
+        return {"rows_kept": 0, "shortage": "of 3 rows that were tried, 0 were kept"}
+
+    code, text = ended(stage, monkeypatch, capsys)
+    assert (code, text) == (5, "too few rows: of 3 rows that were tried, 0 were kept\n")
+
+
 def test_workers_that_failed_too_often_end_in_the_reason_of_the_first(monkeypatch, capsys):
     trace = 'Traceback (most recent call last):\n  File "loop.py", line 1\nRuntimeError: workers see different files\n'
     error = WorkerGroupError("rank 0: ...", {0: RuntimeError(trace)})

@@ -3,7 +3,7 @@
 import pytest
 
 from ldm3d.card import content_name, dataset_card
-from ldm3d.config import CorpusConfig
+from ldm3d.config import CorpusConfig, SelectConfig
 
 
 def test_the_name_of_a_content_stays():
@@ -23,3 +23,13 @@ def test_the_card_states_the_licence_of_what_depth_came_from(depth, expected):
     summary = {"rows_kept": 0, "rows_read": 0, "rows_rejected": {}, "splits": {}}
     card = dataset_card(summary, CorpusConfig(input="in", output="out").settings(), depth, "name")
     assert expected in card.split("## Licence")[1]
+
+
+def test_rows_that_a_sample_left_out_are_not_called_rejected():
+    summary = {"rows_kept": 1, "rows_read": 9, "rows_rejected": {"timeout": 2}, "splits": {"train": 1}}
+    config = CorpusConfig(input="in", output="out", select=SelectConfig(sample=3)).settings()
+    card = dataset_card(summary | {"rows_not_sampled": 6}, config, {"depth_column": "own"}, "name")
+    rejected = card.split("## Rejected rows")[1].split("## Settings")[0]
+    assert "6 more rows passed the selection, and `select.sample` 3 left them out." in rejected
+    assert "not_sampled" not in rejected
+    assert "select" not in dataset_card(summary, config, {"depth_column": "own"}, "name").split("## Settings")[0]
