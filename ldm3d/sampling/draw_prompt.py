@@ -9,6 +9,7 @@ from PIL import Image
 
 from ldm3d.config import GenerateConfig, SamplingPoint, to_json
 from ldm3d.figures.contact_sheet import colour_depth
+from ldm3d.prompt_files import file_name
 from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler
@@ -63,7 +64,7 @@ def write_pictures(stem: Path, sample: Sample) -> dict[str, str]:
     if sample.depth is not None:
         both = np.hstack([sample.image, colour_depth(sample.depth)])
         pictures |= {"depth": sample.depth, "both": both}
-    files = {name: f"{stem}.png" if name == "image" else f"{stem}-{name}.png" for name in pictures}
+    files = {kind: file_name(str(stem), kind) for kind in pictures}
     for name, file in files.items():
         Image.fromarray(pictures[name]).save(file)
     return files

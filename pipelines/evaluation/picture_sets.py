@@ -1,7 +1,8 @@
 """Open the sets of pictures in a folder: samples of `generate`, a corpus, parquet files, or picture files."""
 
 import hashlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -13,12 +14,15 @@ import pyarrow.parquet as pq
 
 from ldm3d.config.named import named
 from ldm3d.keys import make_key
+from ldm3d.prompt_files import beside_pictures
 from ldm3d.rows.captions import COLUMNS
 from pipelines.evaluation.picture_set import Part, PictureSet
 from pipelines.storage.folder import Folder, concurrently
 from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
+
+logger = logging.getLogger(__name__)
 
 PARQUET = (".parquet",)
 FILES = (".jpg", ".jpeg", ".png", ".webp")
@@ -98,7 +102,7 @@ def _of_files(name: str, folder: Folder, shard_pictures: int, setting: str) -> P
     found = input_files(folder, setting, PARQUET, FILES)
     if any(file.lower().endswith(PARQUET) for file in found):
         return _of_parquet(name, folder, found)
-    files = list(found)
+    files = _pictures(found, f"{setting} {folder.url!r}")
     if not files:
         raise ValueError(f"{folder.url!r} holds no .parquet file and no {', '.join(FILES)}; give {WANTED}")
     cuts = [tuple(files[start : start + shard_pictures]) for start in range(0, len(files), shard_pictures)]
@@ -108,6 +112,19 @@ def _of_files(name: str, folder: Folder, shard_pictures: int, setting: str) -> P
         keys = np.array([make_key(file) for file in some], np.int64)
         parts.append(Part.of(some, keys, np.zeros(len(some), np.int32), None, [digests[file] for file in some]))
     return PictureSet(name, folder.url, parts, {"image": "file"})
+
+
+def _pictures(found: Iterable[str], given: str) -> list[str]:
+    """Leave out what `generate --prompt` writes beside a picture, and say so."""
+    beside = beside_pictures(found)
+    if beside:
+        logger.info(
+            "%s: left out %d files that show the depth of a picture beside them (%s first)",
+            given,
+            len(beside),
+            min(beside),
+        )
+    return [name for name in found if name not in beside]
 
 
 def _of_parquet(name: str, folder: Folder, sizes: dict[str, int]) -> PictureSet:

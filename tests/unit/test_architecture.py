@@ -13,7 +13,7 @@ from tests import ROOT
 
 # Each floor imports from those below it, and within a folder.
 FLOORS = (
-    ("config", "schema", "reject", "rgbd", "pil", "duplicates", "metrics", "fingerprint", "memory"),
+    ("config", "schema", "reject", "rgbd", "pil", "duplicates", "metrics", "fingerprint", "memory", "prompt_files"),
     ("card", "keys", "fetch", "decode", "models", "training", "results"),
     ("images", "depth", "rows", "figures"),
     ("data", "measures", "report"),

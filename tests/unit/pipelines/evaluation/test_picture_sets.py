@@ -54,6 +54,17 @@ def test_samples_are_a_set_for_each_point_that_has_any(tmp_path):
     assert found.parts[0].numbers.tolist() == [0, 1, 2]
 
 
+def test_each_picture_of_a_prompt_counts_once(tmp_path, caplog):
+    """Depth, and both in one, lie beside it: they are no pictures."""
+    for name in ("000.png", "000-depth.png", "000-both.png", "sub/001.png", "sub/001-depth.png", "photo-both.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(picture(0))
+    with caplog.at_level("INFO"):
+        found = only(tmp_path)
+    assert [file for part in found.parts for file in part.files] == ["000.png", "photo-both.png", "sub/001.png"]
+    assert "left out 3 files that show the depth of a picture beside them (000-both.png first)" in caplog.text
+
+
 def test_a_point_whose_samples_were_all_rejected_is_named(tmp_path):
     assert without_pictures(f"ours={samples(tmp_path / 'x')}") == ["ours/ddim-s5-n9"]
     assert without_pictures(str(tmp_path)) == []
