@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
+logger = logging.getLogger(__name__)
+
 FAILED, REFUSED, CONTESTED, WORSE, SHORT, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 5, 130, 128 + signal.SIGTERM
 # What Python writes between the trace of an exception and that of the exception that it led to.
 BETWEEN_TRACES = r"\n\n(?:The above exception was|During handling of the above exception).*:\n\n"
@@ -146,6 +148,7 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
     try:
         with _interrupted_by_sigterm():
             command = parse(config_class, sys.argv[1:], about)
+            _tell_start(command)
             result = stage(command.config, dry_run=command.dry_run)
     except _Terminated:
         _exit(TERMINATED, "terminated: the same command resumes from here")
@@ -161,6 +164,12 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
         _exit(WORSE, f"worse: {'; '.join(worse)}")
     if shortage := result.get("shortage"):
         _exit(SHORT, f"too few rows: {shortage}")
+
+
+def _tell_start(command: Command[Any]) -> None:
+    """Log what begins: imports, and the check of models and cluster, take seconds in which nothing else is said."""
+    doing = "checking" if command.dry_run else "starting"
+    logger.info("%s %s, preset %s, output %s", doing, Path(sys.argv[0]).stem, command.preset, command.config.output)
 
 
 class _Terminated(KeyboardInterrupt):

@@ -18,7 +18,7 @@ from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    expect_cluster(config.cluster.address)
+    expect_cluster(config.cluster.address, dry_run=dry_run)
     from pipelines.evaluate import evaluate  # seconds of imports, which --help and a wrong flag do not wait for
 
     return evaluate(config, dry_run=dry_run)

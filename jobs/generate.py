@@ -24,7 +24,7 @@ def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
         from ldm3d.sampling.draw_prompt import draw_prompt
 
         return draw_prompt(config, dry_run=dry_run)
-    expect_cluster(config.cluster.address)
+    expect_cluster(config.cluster.address, dry_run=dry_run)
     from pipelines.generate import generate
 
     return generate(config, dry_run=dry_run)

@@ -15,7 +15,7 @@ from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: CorpusConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    expect_cluster(config.cluster.address)
+    expect_cluster(config.cluster.address, dry_run=dry_run)
     from pipelines.rebuild_corpus import (
         rebuild_corpus,  # seconds of imports, which --help and a wrong flag do not wait for
     )

@@ -15,7 +15,7 @@ from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: DiffusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    expect_cluster(config.workers.address)
+    expect_cluster(config.workers.address, dry_run=dry_run)
     from pipelines.train_diffusion import (
         train_diffusion,  # seconds of imports, which --help and a wrong flag do not wait for
     )

@@ -11,8 +11,6 @@ promised. The parts are in `pipelines/latents/`.
 import logging
 from typing import Any
 
-import ray
-
 from ldm3d.config import LatentsConfig
 from pipelines.latents.audit import audit_of
 from pipelines.latents.encode_shards import FOLDERS, Encoding, ShardEncoder
@@ -21,7 +19,7 @@ from pipelines.latents.plan import EncodePlan, try_encoder
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import code_version
 from pipelines.storage.shards import check_owner, require_kept
-from pipelines.workers.calls import try_on_worker
+from pipelines.workers.calls import shared, try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
 from pipelines.workers.stage import Stage, run_stage
 from pipelines.workers.stream_shards import process_shards
@@ -63,9 +61,8 @@ class _EncodeLatents(Stage):
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         self.pool = fit_actors("encode", self.config.cluster, *cluster_size())
-        # in the object store, as workers may not reach the place that the weights came from
-        self.weights = ray.put(self.plan.vae)
-        self.text = ray.put(self.plan.text) if self.plan.text else None
+        self.weights = shared(self.plan.vae)
+        self.text = shared(self.plan.text) if self.plan.text else None
         arguments = self.weights, self.config.encode, self.plan.image_size
         patience_s = self.config.cluster.no_progress_timeout_s
         facts = try_on_worker(try_encoder, *arguments, pool=self.pool, patience_s=patience_s, name="the autoencoder")

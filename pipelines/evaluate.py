@@ -59,7 +59,7 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
     check_output(output, IDENTITY)
     check_baseline(output, config)
     plan = EvaluatePlan.of(config)
-    connect(config.cluster)
+    connect(config.cluster, dry_run=dry_run)
     pool = fit_actors("measure", config.cluster, *cluster_size())
     patience_s = config.cluster.no_progress_timeout_s
     tried = try_on_worker(

@@ -23,7 +23,7 @@ from pipelines.samples.plan import GeneratePlan, try_sampler
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import code_version
 from pipelines.storage.shards import check_owner, require_kept
-from pipelines.workers.calls import try_on_worker
+from pipelines.workers.calls import shared, try_on_worker
 from pipelines.workers.resources import cluster_size, fit_actors
 from pipelines.workers.stage import Stage, run_stage
 from pipelines.workers.stream_shards import process_shards
@@ -95,7 +95,7 @@ class _Generate(Stage):
         plan, tried = self.plan, {}
         self.models: dict[str, ray.ObjectRef] = {}
         for generator in plan.generators:
-            model = ray.put(plan.open(generator))
+            model = shared(plan.open(generator))
             patience_s, name = self.config.cluster.no_progress_timeout_s, f"the model {generator.name}".rstrip()
             tried[generator.name] = try_on_worker(
                 try_sampler, model, self.config, pool=self.pool, patience_s=patience_s, name=name

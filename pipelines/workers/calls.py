@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 def try_on_worker(
     function: Callable[..., dict[str, Any]], *arguments: object, pool: Pool, patience_s: float, name: str
 ) -> dict[str, Any]:
-    """Call a function on a worker of a pool, and return what it returned.
+    """Call a function on a worker of a pool, and return what it returned. Without a cluster it is called here.
 
     Args:
         patience_s: seconds to wait for a free worker and the result.
@@ -24,6 +24,8 @@ def try_on_worker(
     Raises:
         ValueError: the function failed, or no worker was free in time.
     """
+    if not ray.is_initialized():
+        return _try_here(function, *arguments, name=name)
     task = ray.remote(max_retries=0)(function).options(num_cpus=pool.cpus, num_gpus=pool.gpus)
     trial = task.remote(*arguments)
     try:
@@ -37,6 +39,19 @@ def try_on_worker(
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise (cause if type(cause) is ValueError else ValueError(f"{name} failed: {cause}")) from error
+
+
+def _try_here(function: Callable[..., dict[str, Any]], *arguments: object, name: str) -> dict[str, Any]:
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise (error if type(error) is ValueError else ValueError(f"{name} failed: {error}")) from error
+
+
+def shared(value: Any) -> Any:
+    """Put a value into the object store, as workers may not reach the place that it came from. Without a cluster it
+    stays as it is, for `try_on_worker`."""
+    return ray.put(value) if ray.is_initialized() else value
 
 
 def wait_for(task: ray.ObjectRef, name: str, patience_s: float) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from ray.data import ActorPoolStrategy
 
 from ldm3d.config import ActorsConfig
@@ -51,7 +52,10 @@ class Pool:
 
 
 def cluster_size() -> tuple[float, float]:
-    """Return the CPUs and GPUs of the whole connected cluster."""
+    """Return the CPUs and GPUs of the whole connected cluster; without one, those that Ray would find here."""
+    if not ray.is_initialized():
+        here = ResourceAndLabelSpec().resolve(is_head=True)
+        return float(here.num_cpus or 0), float(here.num_gpus or 0)
     total = ray.cluster_resources()
     return total.get("CPU", 0.0), total.get("GPU", 0.0)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import ray
+from ray._private.services import canonicalize_bootstrap_address  # by which ray.init finds one that runs here
 from ray.data import DataContext
 from ray.exceptions import AuthenticationError
 
@@ -24,8 +25,10 @@ INSTALLED = "_code"  # the folder that a wheel has `pipelines` in: setup.py
 logger = logging.getLogger(__name__)
 
 
-def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
+def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bool = False) -> None:
     """Join the cluster that this job runs on or that `config.address` names, or start one on this machine.
+
+    A dry run starts none: without a cluster to join it checks this machine, in this process, at a third of the CPU.
 
     One that starts here has no dashboard, and starts its workers warm where there are no GPUs
     (`pipelines.workers.warm`). A process that is connected stays so. This is the only `ray.init` outside tests.
@@ -35,6 +38,9 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig) -> None:
     """
     if not ray.is_initialized():
         address = config.address or os.environ.get("RAY_ADDRESS")
+        if dry_run and not address and canonicalize_bootstrap_address(None) is None:
+            logger.info("no cluster is running, and a dry run starts none: the plan is for this machine")
+            return
         if address:
             _check_answers(address)
         try:

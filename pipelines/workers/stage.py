@@ -79,7 +79,7 @@ def run_stage(stage: Stage, *, dry_run: bool) -> dict[str, Any]:
     begun = check_output(output, stage.identity)
     if begun and (summary := stage.finished(dry_run=dry_run)):
         return summary
-    connect(stage.cluster)
+    connect(stage.cluster, dry_run=dry_run)
     facts = stage.prepare(begun=begun)
     if dry_run:
         return stage.extent() | facts | {"config": to_json(stage.config)}

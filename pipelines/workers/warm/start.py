@@ -28,13 +28,14 @@ def can_start_warm() -> bool:
     return sys.platform.startswith("linux") and not is_off and not any(Path(sign).exists() for sign in GPUS)
 
 
-def expect_cluster(address: str | None) -> None:
+def expect_cluster(address: str | None, *, dry_run: bool) -> None:
     """Start the workers' imports early, beside this process's own, if it is going to start a cluster.
 
     Args:
         address: of the settings.
+        dry_run: whether the run is one, which starts no cluster.
     """
-    if not address and not os.environ.get("RAY_ADDRESS") and can_start_warm():
+    if not dry_run and not address and not os.environ.get("RAY_ADDRESS") and can_start_warm():
         _start_server()
 
 
