@@ -38,7 +38,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bo
     """
     if not ray.is_initialized():
         address = config.address or os.environ.get("RAY_ADDRESS")
-        if dry_run and not address and canonicalize_bootstrap_address(None) is None:
+        if dry_run and not address and _running_here() is None:
             logger.info("no cluster is running, and a dry run starts none: the plan is for this machine")
             return
         if address:
@@ -80,6 +80,11 @@ def code_to_send() -> dict[str, list[str]] | None:
     if rooms.parent.name != INSTALLED:
         return None
     return {"py_modules": [str(rooms), str(Path(ldm3d.__file__).parent)]}
+
+
+def _running_here() -> str | None:
+    """Return the address of a cluster on this machine that `ray.init` would join; None where it would start one."""
+    return canonicalize_bootstrap_address(None)  # type: ignore[arg-type]  # as its docstring allows, and ray.init does
 
 
 @contextmanager

@@ -183,12 +183,14 @@ def test_a_run_that_joins_a_cluster_starts_no_server(monkeypatch):
     monkeypatch.setattr(start, "can_start_warm", lambda: True)
     monkeypatch.setattr(start, "_start_server", lambda: started.append(True))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    start.expect_cluster("ray://head:10001")
+    start.expect_cluster("ray://head:10001", dry_run=False)
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    start.expect_cluster(None)
+    start.expect_cluster(None, dry_run=False)
     assert not started
     monkeypatch.delenv("RAY_ADDRESS")
-    start.expect_cluster(None)
+    start.expect_cluster(None, dry_run=True)  # which starts no cluster either
+    assert not started
+    start.expect_cluster(None, dry_run=False)
     assert started
 
 
@@ -196,7 +198,7 @@ def test_a_run_that_joins_a_cluster_starts_no_server(monkeypatch):
 def test_every_job_says_early_that_it_expects_a_cluster(name, monkeypatch):
     job = importlib.import_module(f"jobs.{name}")
 
-    def expect(address: str | None) -> None:
+    def expect(address: str | None, *, dry_run: bool) -> None:
         raise InterruptedError(address)
 
     monkeypatch.setattr(job, "expect_cluster", expect)

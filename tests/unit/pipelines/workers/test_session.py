@@ -47,6 +47,16 @@ def test_a_cluster_that_does_not_answer_is_refused_before_ray_is_asked(joined, c
     assert joined == []
 
 
+def test_a_dry_run_starts_no_cluster_and_joins_one_that_runs(joined, monkeypatch):
+    monkeypatch.setattr(session, "_running_here", lambda: None)
+    connect(ClusterConfig(), dry_run=True)
+    assert joined == []
+    monkeypatch.setattr(session, "_running_here", lambda: "127.0.0.1:6379")
+    connect(ClusterConfig(), dry_run=True)
+    connect(ClusterConfig(address="auto"), dry_run=True)
+    assert joined == [None, "auto"]
+
+
 def test_workers_start_warm_in_a_cluster_that_is_started_here_alone(joined, monkeypatch):
     @contextmanager
     def warm_workers():

@@ -47,7 +47,7 @@ class Recorder(Stage):
 def connected(monkeypatch) -> list[Any]:
     """The clusters that were asked for, in place of one."""
     found: list[Any] = []
-    monkeypatch.setattr(skeleton, "connect", found.append)
+    monkeypatch.setattr(skeleton, "connect", lambda cluster, *, dry_run: found.append(cluster))
     return found
 
 
