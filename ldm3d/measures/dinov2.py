@@ -14,6 +14,7 @@ from ldm3d.config import Dinov2Config
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
 from ldm3d.measures.batch import Batch, lists
 from ldm3d.models.precision import full_float32
+from ldm3d.models.quiet import quiet
 
 SIDE = 224  # pixels, input of the network
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
@@ -46,7 +47,8 @@ class Dinov2:
         name = f"--dinov2.model {config.model!r} (revision {config.revision!r})"
         options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, "revision": config.revision}
         try:
-            loaded: Any = Dinov2Model.from_pretrained(config.model, dtype=torch.float32, **options)
+            with quiet():
+                loaded: Any = Dinov2Model.from_pretrained(config.model, dtype=torch.float32, **options)
         except Exception as error:  # broken files make the library raise nearly anything
             raise ValueError(
                 f"{name} did not load ({error}): "

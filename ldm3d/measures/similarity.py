@@ -13,6 +13,7 @@ from torch.nn import functional
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
 from ldm3d.measures.batch import CLIP_COLUMNS, Batch, clip_table
+from ldm3d.models.quiet import quiet
 
 CACHED = 100_000  # captions, 300 MB with ViT-L/14
 LONGEST = 16  # times the short side: a longer picture, resized whole, might not fit into memory
@@ -58,7 +59,8 @@ class ClipSimilarity:
         name = f"--clip.model {config.model!r} (revision {config.revision!r})"
         try:
             options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, **known}
-            loaded: Any = CLIPModel.from_pretrained(config.model, dtype=torch.float32, **options)
+            with quiet():
+                loaded: Any = CLIPModel.from_pretrained(config.model, dtype=torch.float32, **options)
             processor = CLIPImageProcessorPil.from_pretrained(config.model, **known)
             tokenizer = CLIPTokenizer.from_pretrained(config.model, **known)
         except Exception as error:  # broken files make the libraries raise nearly anything

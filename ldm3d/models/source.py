@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from ldm3d.models.quiet import quiet
+
 HALF = "fp16"  # as diffusers and transformers call this variant in names of files
 
 
@@ -38,7 +40,7 @@ class Source:
             ValueError: the part did not load.
         """
         try:
-            with warnings.catch_warnings():
+            with quiet(), warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*local_dir_use_symlinks", UserWarning)  # diffusers still passes it
                 yield
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ldm3d.models.quiet import quiet
 from ldm3d.toy.depth_model import descend, seeded
 from ldm3d.toy.diffusion_model import TEXT_LENGTH, make_tokenizer, scene_words
 from ldm3d.toy.scenes import Scene, render
@@ -60,7 +61,8 @@ def train_clip_model(folder: str | Path, steps: int = 300, seed: int = 0) -> Cli
         losses = descend(optimizer, loss_at, steps, WARMUP_STEPS)
         recall, matched, shuffled = _validate(model.eval(), processor, tokenizer)
     for part in (model, processor, tokenizer):
-        part.save_pretrained(folder)
+        with quiet():
+            part.save_pretrained(folder)
     return ClipModelReport(recall, matched, shuffled, losses, model.num_parameters())
 
 

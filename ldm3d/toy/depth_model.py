@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ldm3d.models.quiet import quiet
 from ldm3d.toy.scenes import Scene, exact_depth, render
 
 BATCH_SIZE = 8
@@ -167,7 +168,8 @@ def dpt_processor(image_size: int) -> Any:
 
 def save(model: Any, processor: Any, folder: str | Path) -> None:
     """Save a model in the format of transformers."""
-    model.save_pretrained(folder)
+    with quiet():
+        model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
 

@@ -7,14 +7,15 @@ from typing import TextIO
 
 from pipelines.workers.status_line import StatusLine
 
-SHOWN = (
-    "loss/",
-    "validation/loss",
-    "validation/psnr_db",
-    "validation/depth_l1",
-    "speed/samples_per_s",
-    "speed/data_wait_share",
-)
+SHOWN = {  # by name, with units
+    "validation/loss": "validation loss {:.4g}",
+    "validation/psnr_db": "PSNR {:.4g} dB",
+    "validation/depth_l1": "depth L1 {:.4g} of 1",
+    "validation/depth_l1_aligned": "aligned depth L1 {:.4g} of 1",
+    "speed/samples_per_s": "{:.4g} samples/s",
+    "speed/data_wait_share": "{:.0%} waiting for data",
+}
+LOSS = "loss/"  # begins the names of losses
 
 
 class TrainingProgress(StatusLine):
@@ -37,5 +38,12 @@ class TrainingProgress(StatusLine):
         first, began = self.first or (step, now)
         steps, seconds = step - first, now - began
         left = timedelta(seconds=round((self.total - step) * seconds / steps)) if steps > 0 else "?"
-        shown = [f"{name.split('/')[-1]} {value:.4g}" for name, value in numbers.items() if name.startswith(SHOWN)]
+        shown = [text for name, value in numbers.items() if (text := _shown(name, value))]
         return " | ".join([f"step {step:,}/{self.total:,}", *shown, f"{left} left"])
+
+
+def _shown(name: str, value: float) -> str:
+    """Write a number for the line, saying what it is; "" for one that is not shown."""
+    if name.startswith(LOSS):
+        return f"{name.removeprefix(LOSS)} loss {value:.4g}"
+    return SHOWN[name].format(value) if name in SHOWN else ""
