@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from ldm3d.config import flat
+from ldm3d.config.places import shown
 
 _DEPTH_SAFELY = """**Depth has 16 bits**, which many calls destroy without a word. These keep them:
 `ldm3d.images.decode_depth(row["depth"]["bytes"])`, `numpy.asarray(picture)` where `datasets` or Pillow opened it,
@@ -35,7 +36,7 @@ def dataset_card(summary: dict[str, Any], config: dict[str, Any], depth: dict[st
     ]
     return f"""{_front("rgbd", name, summary["splits"])}# RGBD corpus
 
-{kept:,} images with captions and depth, made from {read:,} rows of `{config["input"]}` by LDM3D on Ray,
+{kept:,} images with captions and depth, made from {read:,} rows of `{shown(config["input"])}` by LDM3D on Ray,
 contract `rgbd/v1`.{" `contact_sheet.png` shows some of them." if kept else ""}
 
 {_splits(summary["splits"])}
@@ -67,7 +68,7 @@ Each is a row of `rejects/` with its URL, stage and reason.{_not_sampled(summary
 
 ## Settings
 
-{_table(flat(config))}
+{_settings(config)}
 
 ## Licence
 
@@ -88,8 +89,8 @@ def latents_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
     kept, shape = summary["rows_kept"], summary["latent_shape"]
     return f"""{_front("latents", name, summary["splits"])}# Latents of an RGBD corpus
 
-Posteriors of the latents of {kept:,} of the {summary["rows_read"]:,} pictures with depth in `{config["input"]}`, with
-their captions, encoded by LDM3D on Ray, contract `latents/v1`.
+Posteriors of the latents of {kept:,} of the {summary["rows_read"]:,} pictures with depth in
+`{shown(config["input"])}`, with their captions, encoded by LDM3D on Ray, contract `latents/v1`.
 {"`latents.png` shows some of them beside what their latents decode to." if kept else ""}
 
 {_splits(summary["splits"])}
@@ -119,7 +120,7 @@ Latents drawn from the posteriors of train have a standard deviation of {summary
 
 ## Settings
 
-{_table(flat(config))}
+{_settings(config)}
 """
 
 
@@ -127,7 +128,7 @@ def _licence_of(depth: dict[str, Any]) -> str:
     if "depth_column" in depth:
         return f"Depth is that of the metadata's column `{depth['depth_column']}`; its licence is not stated."
     licence = depth.get("depth_model_licence", "not stated")
-    return f"The licence of the depth model `{depth.get('depth_model')}`: {licence}."
+    return f"The licence of the depth model `{_shown(depth.get('depth_model'))}`: {licence}."
 
 
 def _opt_out(config: dict[str, Any]) -> str:
@@ -154,7 +155,7 @@ def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> 
     return f"""{_front("samples", name, points)}# {kind} samples
 
 {summary["rows_kept"]:,} {pictures}, drawn for {captions["drawn"]:,} of the {captions["rows"]:,} captions in
-`{config["input"]}` by LDM3D on Ray, contract `samples/v1`. `pictures/` shows some of them.
+`{shown(config["input"])}` by LDM3D on Ray, contract `samples/v1`. `pictures/` shows some of them.
 
 {_splits(points)}
 
@@ -180,7 +181,7 @@ are rows of the input without a caption.
 
 ## Settings
 
-{_table(flat(config))}
+{_settings(config)}
 """
 
 
@@ -231,5 +232,17 @@ def _histogram(rejected: dict[str, int], read: int) -> str:
     return f"| reason | rows | share of all read |\n|---|---|---|\n{lines}"
 
 
+def _settings(config: dict[str, Any]) -> str:
+    """Return a table of the settings, but for the output: it is where the card is."""
+    return _table({name: value for name, value in flat(config).items() if name != "output"})
+
+
 def _table(values: dict[str, Any]) -> str:
-    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | `{value}` |" for name, value in values.items())
+    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | `{_shown(value)}` |" for name, value in values.items())
+
+
+def _shown(value: Any) -> Any:
+    """Write a value, or those in a list, without the folders of this machine."""
+    if isinstance(value, list):
+        return [_shown(each) for each in value]
+    return shown(value) if isinstance(value, str) else value

@@ -1,6 +1,7 @@
 """Types of settings that name a place. `pipelines.storage.paths` makes local ones absolute before workers see them."""
 
 import enum
+import re
 from typing import Annotated
 
 
@@ -25,3 +26,14 @@ NamedModelPlace = Annotated[str, Place.NAMED_MODEL]
 """The same, or NAME=PLACE."""
 GridModelPlace = Annotated[str, Place.GRID_MODEL]
 """The same, but the name counts only where several are given."""
+
+_LOCAL = re.compile(r"((?:[\w.+-]+=)?)/(?:.*/)?([^/]+/[^/]+)/?")  # an absolute path, with NAME= before it or without
+
+
+def shown(value: str) -> str:
+    """Write a setting for readers elsewhere: of an absolute path of this machine the last two parts.
+
+    URLs, hub ids and any other text stay as they are.
+    """
+    match = _LOCAL.fullmatch(value)
+    return match[1] + match[2] if match else value

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from ldm3d.config.places import shown
 from ldm3d.results.metrics import METRICS
 
 ARROWS = {"lower": "↓", "higher": "↑"}
@@ -59,10 +60,10 @@ def signed(change: float, digits: int) -> str:
 
 
 def plain(value: Any) -> str:
-    """Write a setting: text as it is, anything else as JSON."""
+    """Write a setting: text as it is, but for paths of this machine, and anything else as JSON."""
     if value is None:
         return NONE
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return shown(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def fact(value: Any) -> str:

@@ -35,6 +35,8 @@ def stream_records(items: Iterable[dict[str, Any]], graph: Graph, output: Folder
         TakenOverError: the output belongs to another run.
     """
     left = iter(items)
+    # https://github.com/ray-project/ray/issues/57733: the driver holds those arguments for as long as it lives
+    logger.info('an error line of Ray, "constructor arguments in the object store", may follow: it can be ignored')
     with says_who_took_over(output, owner):
         while window := list(islice(left, WINDOW)):
             for row in graph(ray.data.from_items(window, override_num_blocks=len(window))).iter_rows():

@@ -4,6 +4,7 @@ import pytest
 
 from ldm3d.card import content_name, dataset_card
 from ldm3d.config import CorpusConfig, SelectConfig
+from ldm3d.config.places import shown
 
 
 def test_the_name_of_a_content_stays():
@@ -33,3 +34,29 @@ def test_rows_that_a_sample_left_out_are_not_called_rejected():
     assert "6 more rows passed the selection, and `select.sample` 3 left them out." in rejected
     assert "not_sampled" not in rejected
     assert "select" not in dataset_card(summary, config, {"depth_column": "own"}, "name").split("## Settings")[0]
+
+
+def test_no_folder_of_this_machine_is_in_a_card():
+    summary = {"rows_kept": 1, "rows_read": 1, "rows_rejected": {}, "splits": {"train": 1}}
+    config = CorpusConfig(input="/home/me/secret/laion", output="/scratch/me/out").settings()
+    card = dataset_card(summary, config, {"depth_model": "/scratch/me/models/depth"}, "name")
+    assert "/home/me" not in card
+    assert "/scratch" not in card
+    assert "`secret/laion`" in card
+    assert "`models/depth`" in card
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("/a/b/c/model", "c/model"),
+        ("/model", "/model"),
+        ("ours=/a/b/c/model/", "ours=c/model"),
+        ("s3://bucket/a/b/model", "s3://bucket/a/b/model"),
+        ("Intel/ldm3d", "Intel/ldm3d"),
+        ("runs/demo/models/depth", "runs/demo/models/depth"),
+        ("depth_min + depth / 65535 * (depth_max - depth_min)",) * 2,
+    ],
+)
+def test_only_absolute_paths_are_shortened(value, written):
+    assert shown(value) == written
