@@ -15,9 +15,10 @@ REMEDIES = {
     Reason.CAPTION_TOO_SHORT: "lower --select.min-caption-chars, or look at the column of captions in --input",
     Reason.CAPTION_TOO_LONG: "raise --select.max-caption-chars",
     Reason.DUPLICATE_URL: "one row of each URL is kept: look at the column of URLs in --input",
-    Reason.REFUSED_URL: "URLs must begin with http:// or https:// and hold no password",
+    Reason.REFUSED_URL: "URLs begin with http:// or https:// and hold no password; for pictures in a store or another "
+    "folder, pass their place as --download.files-under",
     Reason.REFUSED_ADDRESS: "only public addresses are asked. If the server is your own, pass its address as "
-    "--download.allow-addresses; for pictures of a store in an intranet, give s3:// or paths in place of http://",
+    "--download.allow-addresses; pictures in a store are read from s3:// or paths, with --download.files-under",
     Reason.DNS_FAILED: f"check that the nodes of the cluster can resolve names on the internet; {_AGAIN}",
     Reason.CONNECTION_FAILED: f"check that the nodes of the cluster reach the internet, without a proxy; {_AGAIN}",
     Reason.TIMEOUT: f"raise --download.timeout-s and --download.deadline-s, or lower --download.threads; {_AGAIN}",
@@ -30,6 +31,8 @@ REMEDIES = {
     Reason.TOO_MANY_REDIRECTS: "raise --download.max-redirects, or give the URLs that they lead to",
     Reason.TOO_MANY_BYTES: "raise --download.max-bytes",
     Reason.TRUNCATED: f"answers broke off; {_AGAIN}",
+    Reason.FILE_NOT_FOUND: "paths are relative to the folder of --input: look at the details in rejects/",
+    Reason.FILE_FORBIDDEN: "give the nodes of the cluster the right to read the pictures",
     Reason.NOT_AN_IMAGE: _NOT_PICTURES,
     Reason.TOO_MANY_PIXELS: "raise --download.max-pixels",
     Reason.DECODE_FAILED: _DECODER,
