@@ -27,18 +27,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar, cast, get_type_hints
 
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
-from ldm3d.config import LABEL, CorpusConfig, LabelConfig, presets_of, with_label_preset
+from jobs.cli.preset import DEFAULT, preset_for, with_base
+from ldm3d.config import LABEL, CorpusConfig, LabelConfig, Preset, presets_of, stage_of, with_label_preset
 
 if TYPE_CHECKING:
     from ray.exceptions import RayTaskError
 
 Config = TypeVar("Config")
 
+COMMAND = "ldm3d-on-ray"  # that a wheel installs
 logger = logging.getLogger(__name__)
 
 FAILED, REFUSED, CONTESTED, WORSE, SHORT, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 5, 130, 128 + signal.SIGTERM
@@ -51,10 +53,13 @@ class Command(Generic[Config]):
     """One submission."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
-    preset: Literal["ldm3d", "ldm3d-4c", "toy"] = "ldm3d"
-    """Named settings to start from; the defaults shown here are this preset's."""
+    preset: Preset = DEFAULT
+    """Named settings to start from; the defaults shown here are this preset's. Without this flag, it is the preset of
+    what is read, if a stage of this project made that, else `ldm3d`."""
     dry_run: bool = False
     """Check input, output, model and cluster, print the plan and the full configuration, and stop."""
+    json: bool = False
+    """Print the result as JSON, and not what to look at and what comes next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,40 +76,42 @@ class CorpusCommand(Command[Config]):
 def parse(config_class: Callable[..., Config], arguments: list[str], about: str | None = None) -> Command[Config]:
     """Parse arguments. Prints the help, or what is wrong, and exits where the arguments ask for it or are wrong."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="ldm3d")
+    first.add_argument("--preset")
     first.add_argument("--label.preset", dest="label")
     found = first.parse_known_args(arguments)[0]
-    name, label = found.preset, found.label if config_class is CorpusConfig else None
+    label = found.label if config_class is CorpusConfig else None
     presets = presets_of(config_class)
-    preset = name if name in presets else "ldm3d"  # the parser below refuses an unknown name
-    settings = dict(presets[preset])
+    # the parser below refuses an unknown name
+    preset = preset_for(arguments, found.preset) if found.preset in (None, *presets) else DEFAULT
+    settings = with_base(presets[preset], config_class, arguments)
     if label in LABEL:  # likewise
         settings["label"] = with_label_preset(settings.get("label", LabelConfig()), label)
     command_class: Any = CorpusCommand if config_class is CorpusConfig else Command
     default = command_class(config=config_class(**_required(config_class), **settings), preset=preset)
     registry = ConstructorRegistry()
     registry.struct_rule(_with_whole_paragraphs)
-    return tyro.cli(
+    command: Command[Config] = tyro.cli(
         command_class[config_class],
-        prog=program(),
+        prog=program(config_class),
         args=arguments,
         default=default,
-        description=about and _as_called(about),
+        description=about and _as_called(about, program(config_class)),
         registry=registry,
     )
+    return dataclasses.replace(command, config=dataclasses.replace(cast("Any", command.config), preset=preset))
 
 
-def program() -> str:
-    """Return how this stage was called: `python -m jobs.generate` or, by the installed command, as that names it."""
-    called = Path(sys.argv[0])
-    return f"python -m jobs.{called.stem}" if called.suffix == ".py" else called.name
+def program(config_class: Callable[..., Any]) -> str:
+    """Return how a stage is called: `python -m jobs.generate`, or by the installed command, as that names it."""
+    called = Path(sys.argv[0]).name
+    return called if called.startswith(COMMAND) else f"python -m jobs.{stage_of(config_class)}"
 
 
-def _as_called(about: str) -> str:
+def _as_called(about: str, program: str) -> str:
     """Write the examples of a stage as it was called. An installed one needs no checkout to be sent with a job."""
-    if program().startswith("python "):
+    if program.startswith("python "):
         return about
-    return re.sub(r"python -m jobs\.\w+", program(), about.replace(" --working-dir .", ""))
+    return re.sub(r"python -m jobs\.\w+", program, about.replace(" --working-dir .", ""))
 
 
 def _with_whole_paragraphs(info: StructTypeInfo) -> StructConstructorSpec | None:
@@ -115,6 +122,7 @@ def _with_whole_paragraphs(info: StructTypeInfo) -> StructConstructorSpec | None
     fields = (
         StructFieldSpec(name, kinds[name], getattr(info.default, name), about.get(name))
         for name in (field.name for field in dataclasses.fields(info.type))
+        if name != "preset"  # a flag of `Command`
     )
     return StructConstructorSpec(info.type, tuple(fields))
 

@@ -54,7 +54,8 @@ def export_run(config: ExportConfig, *, dry_run: bool = False) -> dict[str, Any]
         write = partial(export_autoencoder, settings, checkpoint.tensors["autoencoder"], output)
     if not dry_run:
         output.write(UNFINISHED, _note(run))
-        write_training_step(output, checkpoint.step)
+        stage = "train_diffusion" if isinstance(settings, DiffusionConfig) else "train_autoencoder"
+        write_training_step(output, checkpoint.step, stage, settings.preset)
         write()
         output.delete(UNFINISHED)
     return {"step": checkpoint.step, "output": output.url}

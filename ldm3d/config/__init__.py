@@ -38,7 +38,15 @@ from ldm3d.config.evaluate import (
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import CaptionsConfig, GenerateConfig, GeneratorConfig, SamplingConfig, SamplingPoint
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
-from ldm3d.config.presets import LABEL, PRESETS, presets_of, with_label_preset
+from ldm3d.config.presets import (
+    LABEL,
+    PRESETS,
+    Preset,
+    presets_of,
+    same_settings,
+    stage_of,
+    with_label_preset,
+)
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 __all__ = [
@@ -74,6 +82,7 @@ __all__ = [
     "OptimiserConfig",
     "PerceptualConfig",
     "PicturesConfig",
+    "Preset",
     "ReconstructionConfig",
     "ReportConfig",
     "SamplesConfig",
@@ -88,6 +97,8 @@ __all__ = [
     "flat",
     "from_json",
     "presets_of",
+    "same_settings",
+    "stage_of",
     "to_json",
     "with_label_preset",
 ]

@@ -82,13 +82,16 @@ class AutoencoderConfig:
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=83, batch_size=8))
     workers: WorkersConfig = field(default_factory=WorkersConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+    preset: str | None = None
+    """Name of the preset that these settings began with, kept for the stages that read the output. It decides nothing
+    here."""
 
     def __post_init__(self) -> None:
         require_finite(self)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that, with the contents of corpus and base, determine the weights."""
-        left_out = ("input", "output", "workers", "watch")
+        left_out = ("input", "output", "workers", "watch", "preset")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
         values["loop"] = identity_of_loop(values["loop"])
         values["model"] = {name: value for name, value in values["model"].items() if name not in ("base", "revision")}

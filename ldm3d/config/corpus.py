@@ -269,6 +269,9 @@ class CorpusConfig:
     retry_rejects: Literal["transport"] | None = None
     """Try rows again that an earlier run of this output rejected for reasons of the network or the host (`timeout`,
     `rate_limited` ...). Rows that it kept are not downloaded again."""
+    preset: str | None = None
+    """Name of the preset that these settings began with, kept for the stages that read the output. It decides nothing
+    here."""
 
     def __post_init__(self) -> None:
         require_finite(self)
@@ -291,7 +294,7 @@ class CorpusConfig:
 
         Those that pace the download are left out: they may change during a run, as machines and hosts require.
         """
-        rest = ("input", "output", "cluster", "retry_rejects")
+        rest = ("input", "output", "cluster", "retry_rejects", "preset")
         values = {name: value for name, value in self.settings().items() if name not in rest}
         values["select"] = without_unset(values["select"], read="auto", **dict.fromkeys(OWN_COLUMNS))
         download = {name: value for name, value in values["download"].items() if name not in PACING}

@@ -119,13 +119,16 @@ class DiffusionConfig:
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=178, batch_size=32))
     workers: WorkersConfig = field(default_factory=WorkersConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+    preset: str | None = None
+    """Name of the preset that these settings began with, kept for the stages that read the output. It decides nothing
+    here."""
 
     def __post_init__(self) -> None:
         require_finite(self)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that, with the contents of input, base and autoencoder, determine the weights."""
-        left_out = ("input", "output", "workers", "watch", "samples", "model")
+        left_out = ("input", "output", "workers", "watch", "samples", "model", "preset")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
         values["loss"] = without_unset(values["loss"], zero_terminal_snr=False)
         values["loop"] = identity_of_loop(values["loop"])

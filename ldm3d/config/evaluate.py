@@ -208,6 +208,9 @@ class EvaluateConfig:
     reconstruction: ReconstructionConfig = field(default_factory=ReconstructionConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     cluster: ActorsConfig = field(default_factory=ActorsConfig)
+    preset: str | None = None
+    """Name of the preset that these settings began with, kept for the stages that read the output. It decides nothing
+    here."""
 
     def __post_init__(self) -> None:
         require_finite(self)

@@ -20,6 +20,9 @@ class ExportConfig:
     """Step of the checkpoint; None takes the newest complete one."""
     weights: Literal["average", "trained"] = "average"
     """Weights of the U-Net: the moving average, if the run keeps one, or those of the step itself."""
+    preset: str | None = None
+    """Name of the preset that these settings began with, kept for the stages that read the output. It decides nothing
+    here."""
 
     def __post_init__(self) -> None:
         require(self.step is None or self.step >= 1, "step", self.step, "1 or more, or None")

@@ -162,6 +162,9 @@ class GenerateConfig:
     captions: CaptionsConfig = field(default_factory=CaptionsConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     cluster: ActorsConfig = field(default_factory=ActorsConfig)
+    preset: str | None = None
+    """Name of the preset that these settings began with, kept for the stages that read the output. It decides nothing
+    here."""
 
     def __post_init__(self) -> None:
         require_finite(self)

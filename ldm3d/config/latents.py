@@ -64,6 +64,9 @@ class LatentsConfig:
     text: TextConfig = field(default_factory=TextConfig)
     encode: EncodeConfig = field(default_factory=EncodeConfig)
     cluster: ActorsConfig = field(default_factory=ActorsConfig)
+    preset: str | None = None
+    """Name of the preset that these settings began with, kept for the stages that read the output. It decides nothing
+    here."""
 
     def __post_init__(self) -> None:
         require_finite(self)

@@ -6,7 +6,7 @@ none for `ldm3d-4c`.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
 from ldm3d.config.corpus import ClusterConfig, CorpusConfig, DownloadConfig, LabelConfig, SelectConfig, ShardConfig
@@ -35,12 +35,13 @@ Presets = dict[str, dict[str, Any]]
 PRESETS: Presets = {
     # The paper: 8,233 train and 2,059 validation images of LAION-400M at 512 x 512, labelled by DPT-Large at 384.
     # Expect fewer images than the 10,292 rows sampled: links rot.
-    "ldm3d": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
+    "ldm3d": {"preset": "ldm3d", "select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
     # The 4-channel model uses the same corpus: the channels are formed when training reads it.
-    "ldm3d-4c": {"select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
+    "ldm3d-4c": {"preset": "ldm3d-4c", "select": SelectConfig(sample=10_292, min_similarity=0.3, min_size=512)},
     # Every step for real, in minutes: 32 x 32 images of procedural scenes, a 0.72 M-parameter DPT, a web on loopback.
     # Depth labels of 24 unseen scenes: mean absolute error 0.028, of a range of 1.
     "toy": {
+        "preset": "toy",
         "select": SelectConfig(min_size=16, max_aspect_ratio=3.0, min_similarity=0.2),
         "download": DownloadConfig(
             image_size=32,
@@ -162,6 +163,19 @@ EVALUATE: Presets = {
 }
 
 
+Preset = Literal["ldm3d", "ldm3d-4c", "toy"]
+STAGES: dict[Any, tuple[str, Presets]] = {
+    CorpusConfig: ("rebuild_corpus", PRESETS),
+    AutoencoderConfig: ("train_autoencoder", AUTOENCODER),
+    LatentsConfig: ("encode_latents", LATENTS),
+    DiffusionConfig: ("train_diffusion", DIFFUSION),
+    GenerateConfig: ("generate", GENERATE),
+    EvaluateConfig: ("evaluate", EVALUATE),
+    ExportConfig: ("export", {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}}),  # the run says what it was made with
+}
+"""Name and presets of each stage, by the class of its configuration."""
+
+
 def with_label_preset(label: LabelConfig, preset: str) -> LabelConfig:
     """Return label settings with those of a preset: a model that another preset named gives way to it."""
     fresh: dict[str, Any] = {"column": None, "scale": None, "revision": None, "predicts": "auto"}
@@ -169,14 +183,17 @@ def with_label_preset(label: LabelConfig, preset: str) -> LabelConfig:
 
 
 def presets_of(config_class: Callable[..., Any]) -> Presets:
-    """Return the presets of a stage, given the class of its configuration."""
-    tables: dict[Any, Presets] = {
-        CorpusConfig: PRESETS,
-        AutoencoderConfig: AUTOENCODER,
-        LatentsConfig: LATENTS,
-        DiffusionConfig: DIFFUSION,
-        GenerateConfig: GENERATE,
-        EvaluateConfig: EVALUATE,
-        ExportConfig: {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}},  # the run says what it was made with
-    }
-    return tables[config_class]
+    """Return the presets of a stage, given the class of its configuration. Each says its own name."""
+    return {name: settings | {"preset": name} for name, settings in STAGES[config_class][1].items()}
+
+
+def stage_of(config_class: Callable[..., Any]) -> str:
+    """Return the name of the stage that has these settings."""
+    return STAGES[config_class][0]
+
+
+def same_settings(stage: str, one: str, other: str) -> bool:
+    """Return whether two presets have the same settings for a stage, as `ldm3d` and `ldm3d-4c` for the corpus."""
+    tables = dict(STAGES.values())
+    mine, its = (tables.get(stage, {}).get(name, {}) | {"preset": None} for name in (one, other))
+    return one == other or (stage in tables and mine == its)

@@ -6,7 +6,12 @@ import torch
 
 from ldm3d.depth.processing import check_processor
 from ldm3d.models.quiet import quiet
+from ldm3d.models.unreadable import why_unreadable
 
+WANTED = (
+    "give a model of transformers that estimates depth: a folder written by save_pretrained, or a hub id that every "
+    "node can reach or has cached"
+)
 # Weights that transformers' classes have but never use. Intel/dpt-large comes without the first ones.
 _NEEDLESS = ("fusion_stage.layers.0.residual_layer1.", "mask_token")
 
@@ -33,10 +38,7 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
                 model, revision=revision, dtype=dtype, output_loading_info=True
             )
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{name} did not load ({error}): "
-            "give a folder written by save_pretrained, or a hub id that every node can reach or has cached"
-        ) from error
+        raise ValueError(f"{name} did not load {why_unreadable(model, revision, error, WANTED)}") from error
     check_processor(processor, name)
     needless = {weight for weight in found["missing_keys"] if any(part in weight for part in _NEEDLESS)}
     if missing := sorted(found["missing_keys"] - needless):

@@ -15,6 +15,7 @@ from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_o
 from ldm3d.measures.batch import Batch, lists
 from ldm3d.models.precision import full_float32
 from ldm3d.models.quiet import quiet
+from ldm3d.models.unreadable import why_unreadable
 
 SIDE = 224  # pixels, input of the network
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
@@ -50,10 +51,9 @@ class Dinov2:
             with quiet():
                 loaded: Any = Dinov2Model.from_pretrained(config.model, dtype=torch.float32, **options)
         except Exception as error:  # broken files make the library raise nearly anything
-            raise ValueError(
-                f"{name} did not load ({error}): "
-                "give a folder written by save_pretrained, or a hub id that every node can reach or has cached"
-            ) from error
+            wanted = "give a folder written by save_pretrained, or a hub id that every node can reach or has cached"
+            why = why_unreadable(config.model, config.revision, error, wanted)
+            raise ValueError(f"{name} did not load {why}") from error
         model, found = loaded
         if missing := found["missing_keys"]:
             raise ValueError(

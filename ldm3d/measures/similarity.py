@@ -14,6 +14,7 @@ from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
 from ldm3d.measures.batch import CLIP_COLUMNS, Batch, clip_table
 from ldm3d.models.quiet import quiet
+from ldm3d.models.unreadable import why_unreadable
 
 CACHED = 100_000  # captions, 300 MB with ViT-L/14
 LONGEST = 16  # times the short side: a longer picture, resized whole, might not fit into memory
@@ -64,10 +65,11 @@ class ClipSimilarity:
             processor = CLIPImageProcessorPil.from_pretrained(config.model, **known)
             tokenizer = CLIPTokenizer.from_pretrained(config.model, **known)
         except Exception as error:  # broken files make the libraries raise nearly anything
-            raise ValueError(
-                f"{name} did not load ({error}): "
+            wanted = (
                 "give a folder written by save_pretrained, a hub id that every node can reach or has cached, or conse"
-            ) from error
+            )
+            why = why_unreadable(config.model, config.revision, error, wanted)
+            raise ValueError(f"{name} did not load {why}") from error
         model, found = loaded
         if problem := _mismatch(model, found["missing_keys"], processor, tokenizer):
             raise ValueError(f"{name}: {problem}")

@@ -12,7 +12,9 @@ import torch
 from safetensors import SafetensorError
 
 from ldm3d.models.quiet import quiet
+from ldm3d.models.unreadable import why_unreadable
 
+WANTED = "give a folder in diffusers layout with safetensors, or a hub id that every node can reach or has cached"
 HALF = "fp16"  # as diffusers and transformers call this variant in names of files
 
 
@@ -44,11 +46,8 @@ class Source:
                 warnings.filterwarnings("ignore", ".*local_dir_use_symlinks", UserWarning)  # diffusers still passes it
                 yield
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ValueError(
-                f"{self.name} (revision {self.revision!r}): its {part} did not load ({error}): "
-                "give a folder in diffusers layout with safetensors, or a hub id that every node can reach or has "
-                "cached"
-            ) from error
+            why = why_unreadable(self.model, self.revision, error, WANTED)
+            raise ValueError(f"{self.name} (revision {self.revision!r}): its {part} did not load {why}") from error
 
     def load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
         """Load a part with `kind.from_pretrained`, and check what it found.

@@ -12,7 +12,7 @@ from ldm3d.models.trained import load_trained_autoencoder
 from ldm3d.sampling.pipeline import RgbdPipeline
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.inputs import readable
-from pipelines.storage.run import SUCCESS
+from pipelines.storage.run import SUCCESS, TRAINING_STEP
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -22,7 +22,6 @@ READ = (".json", ".safetensors", ".txt")  # configuration, weights, and the toke
 PARTS = ("", "vae", "unet", "text_encoder", "tokenizer", "scheduler")
 AUTOENCODER, GENERATOR = "--model.autoencoder", "--model.model"  # flags, for messages
 MODEL = "model"  # in the output of `train_diffusion`, whose success marker says the step
-TRAINING_STEP = "training.json"  # in an exported model
 
 
 @contextmanager
@@ -57,9 +56,9 @@ def _copy(model: Folder, part: str, target: Path) -> None:
         (target / name).write_bytes(model.read(name))
 
 
-def write_training_step(output: Folder, step: int) -> None:
-    """Write the step into the folder of a model."""
-    output.write(TRAINING_STEP, json.dumps({"step": step}).encode())
+def write_training_step(output: Folder, step: int, stage: str = "", preset: str | None = None) -> None:
+    """Write the step into the folder of a model, and the stage and the preset that it comes from."""
+    output.write(TRAINING_STEP, json.dumps({"step": step, "stage": stage, "preset": preset}).encode())
 
 
 def training_step_of(model: str) -> int | None:

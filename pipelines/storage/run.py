@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 CONFIG = "config.json"
 SUCCESS = "_SUCCESS.json"
+TRAINING_STEP = "training.json"  # in an exported model: its step, and the stage and preset that it is of
 PROBE = "_state/probe"
 ROOT = Path(__file__).parents[2]  # of this code: where pipelines and jobs are
 
