@@ -17,10 +17,13 @@ export RAY_USAGE_STATS_ENABLED := 0
 export NO_ALBUMENTATIONS_UPDATE := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test fuzz check format setup activate lock freeze clean
+.PHONY: demo toy-models test fuzz check format setup activate lock freeze clean
 
 demo: $(READY)  ## the main job, toy preset: about ten minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
+
+toy-models: $(READY)  ## only the networks that the preset toy begins with: about two minutes; a demo in runs/ stays
+	$(RUN) -m jobs.demo --models
 
 test: $(READY)  ## every test but the slow ones, in two processes; or only ARGS="tests/unit/... -k word", in one
 ifdef ARGS

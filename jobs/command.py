@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, Ty
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
+from jobs.cli.ending import ending
 from jobs.cli.preset import DEFAULT, preset_for, with_base
 from ldm3d.config import LABEL, CorpusConfig, LabelConfig, Preset, presets_of, stage_of, with_label_preset
 
@@ -149,6 +150,8 @@ def _required(config_class: Any) -> dict[str, Any]:
 def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], about: str | None) -> None:
     """Parse the command line, call the stage, and print its result as JSON.
 
+    What was made and what comes next is said on stderr: stdout holds the JSON alone, so that scripts can read it.
+
     Exits with a code from this module's list, and the reason as the last line of stderr. An unforeseen exception keeps
     its trace; Python's own exit code for it is 1.
     """
@@ -165,6 +168,8 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
     except Exception as error:
         code, reason = _judge(error)
         _exit(code, f"error: {reason}")
+    if not command.json:
+        print(ending(command.config, result, dry_run=command.dry_run), end="", file=sys.stderr, flush=True)
     print(json.dumps(result, indent=2))
     if result.get("finished") is False:
         _exit(TERMINATED, "stopped at a checkpoint: the same command resumes from there")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ldm3d.config import DiffusionConfig, same_settings
+from ldm3d.config import DiffusionConfig, Preset, same_settings
 from ldm3d.config.named import named
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEFAULT = "ldm3d"
+DEFAULT: Preset = "ldm3d"
 OUTPUT = "--output"
 # The output goes first: what was begun with a preset is continued with it. A model knows more than the pictures.
 PLACES = (OUTPUT, "--model.model", "--model.autoencoder", "--input", "--reconstruction.models")
@@ -60,27 +60,30 @@ def with_base(settings: dict[str, Any], config_class: Any, arguments: list[str])
 
 def _base(arguments: list[str]) -> tuple[str, str | None] | None:
     """Find the base of a begun output, or of the autoencoder that is given or made the latents."""
-    from pipelines.storage.preset import origin_of
-
     for flag, _, origin in _origins(arguments):
         if flag == "--input":  # latents say which autoencoder made them
             made_with = (origin.settings.get("model") or {}).get("autoencoder")
-            encoder = origin_of(made_with) if made_with else None
+            encoder = known_origin(made_with) if made_with else None
             return encoder.base if encoder else None
         if origin.base:
             return origin.base
     return None
 
 
+def known_origin(place: str) -> "Origin | None":
+    """Return how a place was made. None where nothing says so, as for a hub id, a new output or a mistake."""
+    if "://" not in place and not os.path.lexists(place):
+        return None
+    from pipelines.storage.preset import origin_of  # only now: it loads pyarrow
+
+    return origin_of(place)
+
+
 def _origins(arguments: list[str]) -> Iterator[tuple[str, str, "Origin"]]:
     """Yield flag, place and origin of what a command line reads or has begun, where the origin is known."""
     for flag in PLACES:
         for place in (named(given)[1] for given in _values(arguments, flag)):
-            if "://" not in place and not os.path.lexists(place):  # a hub id, a new output, or a mistake
-                continue
-            from pipelines.storage.preset import origin_of  # only now: it loads pyarrow
-
-            if origin := origin_of(place):
+            if origin := known_origin(place):
                 yield flag, place, origin
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs.demo.folder import begin_afresh
-from jobs.demo.parts import Countdown
+from jobs.demo.parts import PARTS, TRAIN_NETWORKS, Countdown
+from jobs.demo.to_try import to_try
+from jobs.demo.toy_models import make_models
 
 ROOT = Path("runs/demo")
 REPORT = """
@@ -30,6 +32,12 @@ look at  {root}/samples.png                  captions, generated images, generat
          {root}/scenes/corpus/contact_sheet.png, {root}/photographs/corpus/contact_sheet.png
          {root}/autoencoder/pictures/, {root}/latents/latents.png, {root}/diffusion/losses.png
 (the photographs went the same way, but their labels mean nothing: the depth model only knows cubes and spheres)
+
+how long it took, of {minutes:.1f} min in all:
+  {times}
+
+to try (`source $(make -s activate)` first; the next demo deletes {root}, so your own outputs go elsewhere in runs/):
+{commands}
 """
 
 
@@ -52,13 +60,28 @@ def demo(root: Path, countdown: Countdown) -> dict[str, Any]:
     return summary
 
 
+def closing(root: Path, summary: dict[str, Any], times: list[str]) -> str:
+    """Return the last words: figures, what to look at, how long each part took, and three commands to try."""
+    commands = "\n".join(f"  {about}\n    {line}" for about, line in to_try(root).items())
+    minutes = summary["seconds_total"] / 60
+    return REPORT.format(root=root, minutes=minutes, times="\n  ".join(times), commands=commands, **summary)
+
+
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m jobs.demo", description=__doc__)
+    parser.add_argument("--models", action="store_true", help="make only the networks that the preset toy begins with")
+    only_models = parser.parse_args().models
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if only_models:
+        parts = {name: PARTS[name] for name in (TRAIN_NETWORKS,)}
+        made = make_models(ROOT, Countdown(parts))
+        print(f"{ROOT}/models: made {', '.join(made)}" if made else f"{ROOT}/models is complete")
+        return
     print(f"The demo runs every stage for real and downloads nothing. Results go to {ROOT}/.", flush=True)
-    summary = demo(ROOT, Countdown())
+    countdown = Countdown()
+    summary = demo(ROOT, countdown)
     print(json.dumps(summary, indent=2))
-    print(REPORT.format(root=ROOT, **summary))
+    print(closing(ROOT, summary, countdown.times()))
 
 
 if __name__ == "__main__":

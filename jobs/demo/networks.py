@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from jobs.demo.parts import Countdown
+from jobs.demo.parts import TRAIN_NETWORKS, Countdown
 from ldm3d.memory import keep_freed_memory
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.depth_model import train_depth_model
@@ -20,7 +20,7 @@ PROCESSES = 2  # each of one thread: a second thread would help such small netwo
 def train_networks(models: Path, countdown: Countdown) -> dict[str, Any]:
     """Train the labeller, and stand-ins for CLIP and ZoeDepth. Returns what summary.json says of the labeller."""
     with (
-        countdown.part("train a small depth model, and stand-ins for CLIP and for a metric depth model"),
+        countdown.part(TRAIN_NETWORKS),
         ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn"), keep_freed_memory) as pool,
     ):
         labeller = pool.submit(train_depth_model, models / "depth", DEPTH_STEPS)

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+TRAIN_NETWORKS = "train a small depth model, and stand-ins for CLIP and for a metric depth model"
 PARTS = {  # seconds on two idle cores
-    "train a small depth model, and stand-ins for CLIP and for a metric depth model": 80,
+    TRAIN_NETWORKS: 80,
     "rebuild a corpus of scenes and one of photographs": 40,
     "train the autoencoder": 150,
     "encode latents": 5,
@@ -13,6 +14,15 @@ PARTS = {  # seconds on two idle cores
     "train a second U-Net briefly, for the metrics to rank below": 28,
     "draw samples of both models": 18,
     "evaluate both models and the autoencoder": 65,
+}
+STAGES = {  # the entry point that does the same for data of your own
+    "rebuild a corpus of scenes and one of photographs": "rebuild_corpus",
+    "train the autoencoder": "train_autoencoder",
+    "encode latents": "encode_latents",
+    "train the U-Net": "train_diffusion",
+    "train a second U-Net briefly, for the metrics to rank below": "train_diffusion",
+    "draw samples of both models": "generate",
+    "evaluate both models and the autoencoder": "evaluate",
 }
 
 
@@ -42,11 +52,19 @@ class Countdown:
     def part(self, name: str) -> Iterator[None]:
         """Run one of the parts: a line before it, and one when it is done."""
         number = list(self.parts).index(name) + 1
-        self.show(f"\n[{number}/{len(self.parts)}] {name}; about {_minutes(self.left_s())} left in all")
+        stage = f"{STAGES[name]}: " if name in STAGES else ""
+        heading = f"[{number}/{len(self.parts)}] {stage}{name}"
+        self.show(f"\n{heading}\n{'=' * len(heading)}\nabout {_minutes(self.left_s())} left in all")
         began = self.clock()
         yield
         self.taken[name] = self.clock() - began
         self.show(f"[{number}/{len(self.parts)}] done in {_minutes(self.taken[name])}")
+
+    def times(self) -> list[str]:
+        """Return a line for each part that is done: its stage, its name, how long it took."""
+        names = {name: f"{STAGES[name]}: {name}" if name in STAGES else name for name in self.taken}
+        width = max(map(len, names.values()), default=0)
+        return [f"{names[name]:{width}}  {_minutes(seconds)}" for name, seconds in self.taken.items()]
 
     def left_s(self) -> float:
         """Seconds until the end, as estimated now."""

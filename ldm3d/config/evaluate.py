@@ -156,8 +156,8 @@ class ReconstructionConfig:
 class ReportConfig:
     """The report, and when a metric counts as worse."""
 
-    title: str = "LDM3D evaluation"
-    """Title of the page."""
+    title: str | None = None
+    """Title of the page; None names what was measured, and against what."""
     tolerance: float = 2.0
     """A metric may get worse by this many standard errors of the difference from the previous run under the same
     protocol, or from the baseline."""

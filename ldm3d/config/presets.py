@@ -158,7 +158,7 @@ EVALUATE: Presets = {
         "reconstruction": ReconstructionConfig(
             perceptual=PerceptualConfig(network="squeeze", weights="random"), batch_size=32
         ),
-        "report": ReportConfig(title="The toy model of make demo", surrogate=("clip", "depth", "autoencoder")),
+        "report": ReportConfig(surrogate=("clip", "depth", "autoencoder")),
     },
 }
 

@@ -29,6 +29,7 @@ from pipelines.evaluation.paired import MEASURED, Pairs, measured
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import metric_of
 from pipelines.evaluation.subjects import Subject
+from pipelines.evaluation.title import title_of
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import SUCCESS, own_marker
 from pipelines.workers.resources import Pool
@@ -45,7 +46,7 @@ def finish(features: FeatureCache, results: list[Result], pool: Pool, provenance
     history, lost = earlier_results(output, run)
     about = {each.label: _about(each) for each in plan.subjects}
     found = Evaluation(
-        title=config.report.title,
+        title=title_of(config),
         run=run,
         started=started,
         results=results,

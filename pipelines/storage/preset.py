@@ -36,8 +36,9 @@ class Origin:
     def base(self) -> tuple[str, str | None] | None:
         """Place and revision of the base that a training began with; None for other stages."""
         model = self.settings.get("model")
-        base = model.get("base") if isinstance(model, dict) else None
-        return (base, model["revision"]) if base else None
+        if not isinstance(model, dict) or not model.get("base"):
+            return None
+        return model["base"], model.get("revision")
 
 
 def origin_of(place: str) -> Origin | None:

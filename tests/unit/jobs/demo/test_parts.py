@@ -2,7 +2,8 @@
 
 from contextlib import suppress
 
-from jobs.demo.parts import PARTS, Countdown
+from jobs.demo.parts import PARTS, STAGES, Countdown
+from tests import ROOT
 
 
 class Clock:
@@ -49,3 +50,18 @@ def test_a_part_that_failed_is_not_done():
 def test_parts_have_estimates_of_some_minutes_in_all():
     assert all(seconds > 0 for seconds in PARTS.values())
     assert 300 < sum(PARTS.values()) < 1800
+
+
+def test_a_part_is_headed_by_its_stage_and_its_time_is_told_at_the_end():
+    countdown, clock, lines = counted(PARTS)
+    with countdown.part("encode latents"):
+        assert lines[-1].splitlines()[1] == "[4/8] encode_latents: encode latents"
+        clock.now += 7
+    (line,) = countdown.times()
+    assert line.startswith("encode_latents: encode latents")
+    assert line.endswith("7 s")
+
+
+def test_each_stage_that_is_named_is_an_entry_point():
+    assert STAGES.keys() < PARTS.keys()
+    assert all((ROOT / f"jobs/{stage}.py").is_file() for stage in STAGES.values())

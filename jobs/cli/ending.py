@@ -1,0 +1,168 @@
+"""How a job ends for a person: what it made, what to look at, and the next commands, with their paths filled in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.cli.next_commands import (
+    after_autoencoder,
+    after_corpus,
+    after_diffusion,
+    after_export,
+    after_latents,
+    after_samples,
+)
+from ldm3d.config import stage_of
+
+SHOWN = 12  # of files that were written
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a person is told."""
+
+    made: str
+    """A sentence or two."""
+    look_at: Mapping[str, str]
+    """What is in a file, by its path."""
+    then: list[str]
+    """Commands, or a sentence."""
+
+    def __str__(self) -> str:
+        width = max(map(len, self.look_at), default=0)
+        shown = [f"{path:{width}}  {about}".rstrip() for path, about in self.look_at.items()]
+        return "\n".join(["", self.made, *_listed("look at", shown), *_listed("next", self.then), ""])
+
+
+def ending(config: Any, result: dict[str, Any], *, dry_run: bool) -> str:
+    """Return the words for a stage's result, ending with a line break; "" where there is nothing to add.
+
+    Args:
+        config: as it was given: paths are shown as they were typed.
+        result: of the stage. That of a finished output may be of an older version, which said less.
+    """
+    if dry_run:
+        return "\nNothing was written: the same command without --dry-run does the work.\n"
+    stage = stage_of(type(config))
+    if result.get("finished") is False or not result.keys() & KNOWN_BY[stage]:
+        return ""
+    return f"{ENDINGS[stage](config, result)}\n"
+
+
+def _corpus(config: Any, result: dict[str, Any]) -> Ending:
+    out, kept = config.output.rstrip("/"), result["rows_kept"]
+    rejected = result.get("rows_rejected", {})
+    made = (
+        f"{out} holds {kept:,} pictures with depth, of {result['rows_read']:,} rows{_by_name(result.get('splits'))}."
+    )
+    if rejected:
+        made += f" Rejected: {sum(rejected.values()):,}{_by_name(rejected)}."
+    look_at = {f"{out}/rejects": "the rows that were left out, each with its reason"} if rejected else {}
+    if not kept:
+        return Ending(made, look_at, ["No picture was kept: see why in the rejects, and correct input or settings."])
+    sheet = {f"{out}/contact_sheet.png": "some of the pictures, beside their depth"}
+    card = {f"{out}/README.md": "what is in it, and how to read it"}
+    return Ending(made, sheet | card | look_at, after_corpus(config))
+
+
+def _autoencoder(config: Any, result: dict[str, Any]) -> Ending:
+    out = config.output.rstrip("/")
+    made = f"{out}/vae is the autoencoder after {result['steps']:,} steps.{_numbers(result)}"
+    pictures = {f"{out}/pictures": "validation pictures beside their reconstructions, by epoch"}
+    return Ending(made, pictures | _losses(out), after_autoencoder(config))
+
+
+def _latents(config: Any, result: dict[str, Any]) -> Ending:
+    out, kept = config.output.rstrip("/"), result["rows_kept"]
+    made = f"{out} holds the latents of {kept:,} pictures{_by_name(result.get('splits'))}."
+    rejected = result.get("rows_rejected", {})
+    if rejected:
+        made += f" Rejected: {sum(rejected.values()):,}{_by_name(rejected)}."
+    look_at = {f"{out}/latents.png": "pictures, their latents, and what is decoded from these"}
+    return Ending(made, look_at if kept else {}, after_latents(config) if kept else [])
+
+
+def _diffusion(config: Any, result: dict[str, Any]) -> Ending:
+    out = config.output.rstrip("/")
+    made = f"{out}/model is the whole model after {result['steps']:,} steps of its U-Net.{_numbers(result)}"
+    pictures = {f"{out}/pictures": "samples of the same captions, by epoch"}
+    return Ending(
+        made, pictures | _losses(out), after_diffusion(config, has_validation=bool(result.get("validation")))
+    )
+
+
+def _export(config: Any, result: dict[str, Any]) -> Ending:
+    return Ending(f"{config.output} holds the model of step {result['step']:,}.", {}, after_export(config))
+
+
+def _samples(config: Any, result: dict[str, Any]) -> Ending:
+    if config.prompt is not None:
+        return _pictures(result["samples"])
+    out, points = config.output.rstrip("/"), result.get("points", {})
+    made = f"{out} holds {result['rows_kept']:,} samples, of {result['rows_read']:,}"
+    made += f", at {len(points)} points of the grid." if len(points) > 1 else "."
+    sheets = {f"{out}/pictures/{name}.png": "some of the samples" for name, each in points.items() if each["rows"]}
+    return Ending(made, sheets, after_samples(config) if sheets else [])
+
+
+def _pictures(samples: list[dict[str, Any]]) -> Ending:
+    """Name the files of a prompt."""
+    kinds = {"image": "the picture", "depth": "its depth, 16 bits", "both": "both, with depth in colours"}
+    files = {each[kind]: about for each in samples for kind, about in kinds.items() if kind in each}
+    shown = dict(list(files.items())[:SHOWN])
+    more = f" The first {SHOWN}:" if len(files) > SHOWN else ""
+    made = f"Pictures of the prompt: {len(samples)}, in {len(files)} files.{more}"
+    if lost := sum(not each.get("is_finite", True) for each in samples):
+        made += f" Not finite, and so not written: {lost}."
+    return Ending(
+        made, shown, ["Another --captions.seed draws another picture; --captions.per-caption draws several."]
+    )
+
+
+def _evaluation(config: Any, result: dict[str, Any]) -> Ending:
+    out = config.output.rstrip("/")
+    about = {"new": "There is no earlier run to compare with"}.get(result["verdict"], f"Verdict: {result['verdict']}")
+    made = f"{len(result['results'])} numbers are in the report. {about}."
+    look_at = {f"{out}/report.html": "all numbers with their errors, figures, protocol", f"{out}/report.md": "as text"}
+    then = ["Measure new samples into the same --output: the report then says what got better and what got worse."]
+    return Ending(" ".join([made, *result.get("left_out", [])]), look_at, then)
+
+
+ENDINGS: dict[str, Callable[[Any, dict[str, Any]], Ending]] = {
+    "rebuild_corpus": _corpus,
+    "train_autoencoder": _autoencoder,
+    "encode_latents": _latents,
+    "train_diffusion": _diffusion,
+    "export": _export,
+    "generate": _samples,
+    "evaluate": _evaluation,
+}
+KNOWN_BY: dict[str, set[str]] = {
+    "rebuild_corpus": {"rows_kept"},
+    "train_autoencoder": {"steps"},
+    "encode_latents": {"rows_kept"},
+    "train_diffusion": {"steps"},
+    "export": {"step"},
+    "generate": {"rows_kept", "samples"},
+    "evaluate": {"verdict"},
+}
+"""What is in the result of a stage that did its work, or had done it before."""
+
+
+def _losses(out: str) -> dict[str, str]:
+    return {f"{out}/losses.png": "how losses fell, by step"}
+
+
+def _numbers(result: dict[str, Any]) -> str:
+    """Name the numbers of the last validation."""
+    found = ", ".join(f"{name} {value:.4g}" for name, value in result.get("validation", {}).items())
+    return f" Validation: {found}." if found else ""
+
+
+def _by_name(counts: Mapping[str, int] | None) -> str:
+    return f" ({', '.join(f'{name} {count:,}' for name, count in counts.items())})" if counts else ""
+
+
+def _listed(heading: str, lines: list[str]) -> list[str]:
+    """Put a heading before the first line, and the others below it."""
+    return [f"{heading if place == 0 else '':8} {line}" for place, line in enumerate(lines)]

@@ -1,0 +1,112 @@
+"""The commands that read what a job made, with their paths filled in, as a person would type them."""
+
+import os
+import shlex
+from typing import Any
+
+from jobs.cli.preset import known_origin
+
+PROMPTS = {"toy": "a red sphere on a white floor at dusk"}
+PROMPT = "a lemon on a wooden table"
+
+
+def after_corpus(config: Any) -> list[str]:
+    """Return the commands that train an autoencoder on a corpus and encode it."""
+    corpus, autoencoder = config.output, beside(config.output, "autoencoder")
+    return [
+        _trains("train_autoencoder", config, input=corpus, output=autoencoder),
+        _encodes(config, corpus, autoencoder),
+    ]
+
+
+def after_autoencoder(config: Any) -> list[str]:
+    """Return the command that encodes a training's corpus with its autoencoder."""
+    return [_encodes(config, config.input, config.output)]
+
+
+def after_latents(config: Any) -> list[str]:
+    """Return the command that trains a U-Net on latents."""
+    return [_trains("train_diffusion", config, input=config.output, output=beside(config.output, "diffusion"))]
+
+
+def after_diffusion(config: Any, *, has_validation: bool) -> list[str]:
+    """Return the commands that draw one prompt, and the captions that training has not seen, if there are any."""
+    model, commands = f"{config.output.rstrip('/')}/model", [_draws_prompt(config, config.output)]
+    origin = known_origin(config.input)
+    kind = {"encode_latents": "latents", "rebuild_corpus": "rgbd"}.get(origin.stage if origin else "")
+    if kind and has_validation:
+        captions, samples = f"{config.input.rstrip('/')}/{kind}/val", beside(config.output, "samples")
+        flags = {"input": captions, "output": samples, "model.model": model}
+        commands.append(command("generate", flags | _address(config, "cluster")))
+    return commands
+
+
+def after_export(config: Any) -> list[str]:
+    """Return the command that uses an exported model: what it is depends on the training."""
+    origin = known_origin(config.input)
+    match origin.stage if origin else "":
+        case "train_diffusion":
+            return [_draws_prompt(config, config.output, inside="")]
+        case "train_autoencoder" if origin and (corpus := origin.settings.get("input")):
+            return [_encodes(config, corpus, config.output)]
+    return []
+
+
+def after_samples(config: Any) -> list[str]:
+    """Return the command that measures samples, against the pictures whose captions they are if these are known."""
+    flags = {"input": config.output, "output": beside(config.output, "evaluation")}
+    real = _pictures_of(config.input)
+    flags |= {"reference": real} if real else {}
+    hint = "" if real else "    # --reference with real pictures adds FID and KID"
+    return [command("evaluate", flags | _address(config, "cluster")) + hint]
+
+
+def command(stage: str, flags: dict[str, str]) -> str:
+    """Write a command line."""
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    return shlex.join(["python", "-m", f"jobs.{stage}", *words])
+
+
+def beside(output: str, name: str) -> str:
+    """Return a folder of this name next to an output: `runs/corpus` -> `runs/latents`."""
+    output = output.rstrip("/") if "://" in output else os.path.normpath(output)
+    if os.path.basename(output) in ("", ".", ".."):
+        output = os.path.abspath(output)
+    above, slash, last = output.rpartition("/")
+    if last == name or above.endswith("/"):  # the second: there is nothing above a bucket
+        return f"{output}-{name}"
+    return f"{above}{slash}{name}"
+
+
+def _trains(stage: str, config: Any, **flags: str) -> str:
+    return command(stage, flags | _address(config, "workers"))
+
+
+def _encodes(config: Any, corpus: str, autoencoder: str) -> str:
+    flags = {"input": corpus, "output": beside(autoencoder, "latents"), "model.autoencoder": autoencoder}
+    return command("encode_latents", flags | _address(config, "cluster"))
+
+
+def _draws_prompt(config: Any, output: str, inside: str = "/model") -> str:
+    """Write the command for one prompt, whose files can only be local."""
+    prompt = PROMPTS.get(config.preset or "", PROMPT)
+    pictures = "pictures" if "://" in output else beside(output, "pictures")
+    model = f"{output.rstrip('/')}{inside}"
+    return command("generate", {"prompt": prompt, "output": pictures, "model.model": model})
+
+
+def _pictures_of(captions: str) -> str | None:
+    """Find the pictures of a split whose captions were drawn, in a corpus or by way of its latents."""
+    origin, split = known_origin(captions), captions.rstrip("/").rpartition("/")[2]
+    if origin and origin.stage == "rebuild_corpus":
+        return captions
+    if origin and origin.stage == "encode_latents" and split in ("train", "val", "test"):
+        return f"{str(origin.settings['input']).rstrip('/')}/rgbd/{split}"
+    return None
+
+
+def _address(config: Any, section: str) -> dict[str, str]:
+    """Name the cluster again that a job was told to use."""
+    used = getattr(config, "cluster", None) or getattr(config, "workers", None)
+    address = getattr(used, "address", None)
+    return {f"{section}.address": address} if address else {}

@@ -1,0 +1,184 @@
+"""A job ends with what it made, what to look at, and commands that the next jobs take as they are."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from jobs.cli.ending import ending
+from jobs.cli.next_commands import beside
+from jobs.command import parse, run
+from jobs.demo.to_try import to_try
+from ldm3d.config import (
+    AutoencoderConfig,
+    CorpusConfig,
+    DiffusionConfig,
+    EvaluateConfig,
+    ExportConfig,
+    GenerateConfig,
+    LatentsConfig,
+    stage_of,
+    to_json,
+)
+from pipelines.storage.folder import Folder
+from pipelines.storage.run import save_config
+from tests import ROOT
+
+CLASSES = (
+    CorpusConfig,
+    AutoencoderConfig,
+    LatentsConfig,
+    DiffusionConfig,
+    ExportConfig,
+    GenerateConfig,
+    EvaluateConfig,
+)
+CLASS_OF = {stage_of(each): each for each in CLASSES}
+CORPUS = {
+    "rows_read": 1_024,
+    "rows_kept": 812,
+    "rows_rejected": {"not_found": 212},
+    "splits": {"train": 650, "val": 162},
+}
+TRAINED = {"steps": 1_624, "finished": True, "validation": {"psnr_db": 32.91}}
+LATENTS = {"rows_read": 812, "rows_kept": 812, "rows_rejected": {}, "splits": {"train": 650, "val": 162}}
+SAMPLES = {"rows_read": 162, "rows_kept": 162, "points": {"ddim-s5-n50": {"rows": 162}}}
+
+
+def commands_in(said: str) -> list[list[str]]:
+    return [shlex.split(line, comments=True) for line in re.findall(r"python -m jobs\..*", said)]
+
+
+def configs_in(said: str) -> list:
+    """The commands that are named, as their jobs parse them."""
+    return [parse(CLASS_OF[words[2].removeprefix("jobs.")], words[3:]).config for words in commands_in(said)]
+
+
+def begun(config) -> None:
+    identity = getattr(config, "identity", dict)() | {"stage": stage_of(type(config))}
+    save_config(Folder(config.output), identity, to_json(config))
+
+
+def test_each_command_that_is_named_is_one_that_its_job_takes_to_the_end_of_the_line(tmp_path, monkeypatch):
+    """From the corpus on, every path and the preset come from the words of the job before."""
+    monkeypatch.chdir(tmp_path)
+    line = ["--preset", "toy", "--input", "metadata", "--output", "my runs/corpus"]
+    results = {LatentsConfig: LATENTS, GenerateConfig: SAMPLES, EvaluateConfig: {"verdict": "new", "results": []}}
+    config, visited = parse(CorpusConfig, line).config, []
+    todo = [(config, CORPUS)]
+    while todo:
+        config, result = todo.pop(0)
+        assert config.preset == "toy"
+        if type(config) in visited or getattr(config, "prompt", None):
+            continue
+        visited.append(type(config))
+        begun(config)
+        said = ending(config, result, dry_run=False)
+        todo += [(each, results.get(type(each), TRAINED)) for each in configs_in(said)]
+    assert visited == [CorpusConfig, AutoencoderConfig, LatentsConfig, DiffusionConfig, GenerateConfig, EvaluateConfig]
+    assert (config.input, config.reference) == (("my runs/samples",), "my runs/corpus/rgbd/val")
+
+
+def test_a_corpus_says_what_it_holds_and_what_to_look_at():
+    said = ending(CorpusConfig(input="in", output="runs/corpus/"), CORPUS, dry_run=False)
+    assert "runs/corpus holds 812 pictures with depth, of 1,024 rows (train 650, val 162)." in said
+    assert "Rejected: 212 (not_found 212)." in said
+    assert "runs/corpus/contact_sheet.png" in said
+
+
+def test_a_corpus_without_pictures_names_nothing_that_would_fail():
+    empty = CORPUS | {"rows_kept": 0, "splits": {}}
+    said = ending(CorpusConfig(input="in", output="out"), empty, dry_run=False)
+    assert commands_in(said) == []
+    assert "contact_sheet" not in said
+
+
+def test_a_cluster_that_was_named_is_named_again():
+    line = ["--input", "in", "--output", "out", "--cluster.address", "ray://head:10001"]
+    train, encode = configs_in(ending(parse(CorpusConfig, line).config, CORPUS, dry_run=False))
+    assert train.workers.address == encode.cluster.address == "ray://head:10001"
+
+
+def test_the_files_of_a_prompt_are_named():
+    config = GenerateConfig(output="out", prompt="a cube")
+    sample = {"is_finite": True, "image": "out/000.png", "depth": "out/000-depth.png", "both": "out/000-both.png"}
+    said = ending(config, {"samples": [sample, {"is_finite": False}]}, dry_run=False)
+    assert all(file in said for file in ("out/000.png ", "out/000-depth.png ", "out/000-both.png "))
+    assert "not written: 1" in said
+
+
+@pytest.mark.parametrize(
+    ("stage", "inside"), [("train_diffusion", "generate"), ("train_autoencoder", "encode_latents")]
+)
+def test_an_export_is_used_for_what_it_is(stage, inside, tmp_path):
+    begun(CLASS_OF[stage](input="corpus", output=f"{tmp_path}/run"))
+    config = ExportConfig(input=f"{tmp_path}/run", output=f"{tmp_path}/export")
+    (words,) = commands_in(ending(config, {"step": 7, "output": config.output}, dry_run=False))
+    assert words[2] == f"jobs.{inside}"
+    assert config.output in words
+
+
+def test_a_dry_run_and_a_stop_promise_nothing():
+    config = CorpusConfig(input="in", output="out")
+    assert "Nothing was written" in ending(config, {"rows_read": 7}, dry_run=True)
+    training = AutoencoderConfig(input="in", output="out")
+    assert ending(training, {"steps": 7, "finished": False}, dry_run=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted"),
+    [
+        ("runs/corpus", "runs/latents"),
+        ("runs/corpus/", "runs/latents"),
+        ("corpus", "latents"),
+        ("/corpus", "/latents"),
+        ("s3://bucket/corpus", "s3://bucket/latents"),
+        ("s3://bucket", "s3://bucket-latents"),
+        ("runs/latents", "runs/latents-latents"),
+    ],
+)
+def test_the_next_output_is_beside_the_last(output, wanted):
+    assert beside(output, "latents") == wanted
+
+
+def test_the_next_output_of_this_folder_is_not_in_it(tmp_path, monkeypatch):
+    (tmp_path / "corpus").mkdir()
+    monkeypatch.chdir(tmp_path / "corpus")
+    assert beside(".", "latents") == str(tmp_path / "latents")
+
+
+def test_stdout_holds_the_json_alone_and_json_holds_the_tongue(monkeypatch, capsys):
+    for flags, words in (([], True), (["--json"], False)):
+        monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", *flags])
+        run(lambda config, *, dry_run: CORPUS, CorpusConfig, None)
+        said = capsys.readouterr()
+        assert json.loads(said.out) == CORPUS
+        assert ("python -m jobs.train_autoencoder" in said.err) is words
+
+
+@pytest.mark.parametrize("stage", CLASS_OF)
+def test_usage_is_what_to_type_however_a_job_is_called(stage):
+    for how in (
+        ["-m", f"jobs.{stage}"],
+        ["-c", f"import runpy; runpy.run_module('jobs.{stage}', run_name='__main__')"],
+    ):
+        done = subprocess.run([sys.executable, *how, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.split()[:4] == ["usage:", "python", "-m", f"jobs.{stage}"]
+
+
+def test_the_demo_ends_with_three_commands_that_leave_its_folder_alone(tmp_path):
+    root = tmp_path / "runs/demo"
+    for config in (
+        CorpusConfig(input="in", output=f"{root}/scenes/corpus", preset="toy"),
+        DiffusionConfig(input="in", output=f"{root}/diffusion", preset="toy"),
+        GenerateConfig(input="in", output=f"{root}/samples", preset="toy"),
+    ):
+        begun(config)
+    (root / "diffusion/model").mkdir()
+    configs = configs_in("\n".join(to_try(root).values()))
+    assert [type(each) for each in configs] == [GenerateConfig, AutoencoderConfig, EvaluateConfig]
+    assert {each.preset for each in configs} == {"toy"}
+    assert not [each.output for each in configs if each.output.startswith(str(root))]
