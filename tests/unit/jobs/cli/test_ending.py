@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,8 +59,11 @@ def configs_in(said: str) -> list:
 
 
 def begun(config) -> None:
+    """An output, and the folder in it that later jobs read."""
     identity = getattr(config, "identity", dict)() | {"stage": stage_of(type(config))}
     save_config(Folder(config.output), identity, to_json(config))
+    inside = {CorpusConfig: "rgbd/val", LatentsConfig: "latents/val", DiffusionConfig: "model"}.get(type(config), ".")
+    Path(config.output, inside).mkdir(parents=True, exist_ok=True)
 
 
 def test_each_command_that_is_named_is_one_that_its_job_takes_to_the_end_of_the_line(tmp_path, monkeypatch):
@@ -177,7 +181,6 @@ def test_the_demo_ends_with_three_commands_that_leave_its_folder_alone(tmp_path)
         GenerateConfig(input="in", output=f"{root}/samples", preset="toy"),
     ):
         begun(config)
-    (root / "diffusion/model").mkdir()
     configs = configs_in("\n".join(to_try(root).values()))
     assert [type(each) for each in configs] == [GenerateConfig, AutoencoderConfig, EvaluateConfig]
     assert {each.preset for each in configs} == {"toy"}
