@@ -15,6 +15,7 @@ from jobs.cli.next_commands import (
 from ldm3d.config import stage_of
 
 SHOWN = 12  # of files that were written
+REASONS = 4
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _corpus(config: Any, result: dict[str, Any]) -> Ending:
         f"{out} holds {kept:,} pictures with depth, of {result['rows_read']:,} rows{_by_name(result.get('splits'))}."
     )
     if rejected:
-        made += f" Rejected: {sum(rejected.values()):,}{_by_name(rejected)}."
+        made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
     look_at = {f"{out}/rejects": "the rows that were left out, each with its reason"} if rejected else {}
     if not kept:
         return Ending(made, look_at, ["No picture was kept: see why in the rejects, and correct input or settings."])
@@ -77,7 +78,7 @@ def _latents(config: Any, result: dict[str, Any]) -> Ending:
     made = f"{out} holds the latents of {kept:,} pictures{_by_name(result.get('splits'))}."
     rejected = result.get("rows_rejected", {})
     if rejected:
-        made += f" Rejected: {sum(rejected.values()):,}{_by_name(rejected)}."
+        made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
     look_at = {f"{out}/latents.png": "pictures, their latents, and what is decoded from these"}
     return Ending(made, look_at if kept else {}, after_latents(config) if kept else [])
 
@@ -147,6 +148,12 @@ KNOWN_BY: dict[str, set[str]] = {
     "evaluate": {"verdict"},
 }
 """What is in the result of a stage that did its work, or had done it before."""
+
+
+def _most(rejected: Mapping[str, int]) -> str:
+    """Name the commonest reasons."""
+    first = dict(sorted(rejected.items(), key=lambda item: -item[1])[:REASONS])
+    return _by_name(first) if len(first) == len(rejected) else f"{_by_name(first)[:-1]} ...)"
 
 
 def _losses(out: str) -> dict[str, str]:

@@ -23,6 +23,21 @@ def why_unreadable(model: str, revision: str | None, error: BaseException, wante
     return f"({reason}): {remedy}"
 
 
+def require_made(setting: str, model: str) -> None:
+    """Check that a network of the demo is there, before any work.
+
+    Args:
+        setting: the flag that names it, for messages.
+        model: path or hub id; of others than the demo's nothing is checked.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    if model.startswith(DEMO) and not Path(model).exists():
+        reason, remedy = _of_path(model, "give one of your own") or ("it is not there", "")
+        raise ValueError(f"{setting} {model!r} did not load ({reason}): {remedy}")
+
+
 def _of_path(model: str, wanted: str) -> tuple[str, str] | None:
     """Reason and remedy where a path leads to no folder; None for a folder, and for what can be a hub id."""
     path = Path(model)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of_folder
+from ldm3d.models.unreadable import require_made
 from pipelines.corpus.metadata import MetadataInput, read_input
 from pipelines.corpus.relabel import is_corpus, with_source_settings
 from pipelines.storage.inputs import readable, require_finished
@@ -51,6 +52,8 @@ def check_input(config: CorpusConfig) -> CorpusInput:
         else:
             metadata = read_input(config)
             content = metadata.content
+    if config.label.column is None:
+        require_made("--label.depth-model", config.label.depth_model)
     with readable(config.label.depth_model, "--label.depth-model"):
         settings = _settings(config)
     return CorpusInput(config, metadata, settings, settings | content | {"stage": "rebuild_corpus"})

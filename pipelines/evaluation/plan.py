@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
+from ldm3d.models.unreadable import require_made
 from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.networks import AGAINST_REAL
@@ -56,6 +57,7 @@ class EvaluatePlan:
         subjects = open_subjects(config)
         plan = cls(config, subjects, list(_left_out(config, subjects)), _keys(config.pictures.keys))
         plan._require_pictures()
+        _require_made(config, plan.networks)
         return plan
 
     def with_networks(self, fingerprints: dict[str, str], judges: dict[str, str]) -> Self:
@@ -121,6 +123,17 @@ class EvaluatePlan:
                 known = tasks.setdefault(place, Task(self.rows_of(subject, part), {}))
                 known.shards.update(shards)
         return [task for task in tasks.values() if task.shards]
+
+
+def _require_made(config: EvaluateConfig, networks: list[str]) -> None:
+    """Raise ValueError if a network of the demo is asked for and not there: it takes a cluster to try the others."""
+    kinds = {name.partition(".")[0] for name in networks}
+    if "clip" in kinds:
+        require_made("--clip.model", config.clip.model)
+    if "depth" in kinds:
+        require_made("--depth.reference", config.depth.reference)
+        if config.depth.peer is not None:
+            require_made("--depth.peer", config.depth.peer)
 
 
 def _left_out(config: EvaluateConfig, subjects: list[Subject]) -> Iterator[str]:
