@@ -13,7 +13,7 @@ from ldm3d.config.named import named
 from ldm3d.models.unreadable import require_made
 from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.chosen import Chosen
-from pipelines.evaluation.networks import AGAINST_REAL
+from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, SIMILARITY
 from pipelines.evaluation.picture_rows import PartRows
 from pipelines.evaluation.picture_set import Part
 from pipelines.evaluation.picture_sets import without_pictures
@@ -128,9 +128,9 @@ class EvaluatePlan:
 def _require_made(config: EvaluateConfig, networks: list[str]) -> None:
     """Raise ValueError if a network of the demo is asked for and not there: it takes a cluster to try the others."""
     kinds = {name.partition(".")[0] for name in networks}
-    if "clip" in kinds:
+    if SIMILARITY in kinds:
         require_made("--clip.model", config.clip.model)
-    if "depth" in kinds:
+    if DEPTH in kinds:
         require_made("--depth.reference", config.depth.reference)
         if config.depth.peer is not None:
             require_made("--depth.peer", config.depth.peer)
