@@ -10,7 +10,8 @@ from pipelines.corpus.input import check_input
 
 def test_the_depth_model_of_the_toy_has_to_be_made_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    pq.write_table(pa.table({"url": ["http://a.example/1.png"], "caption": ["a cube"]}), "metadata.parquet")
+    row = {"URL": "http://a.example/1.png", "TEXT": "a cube", "NSFW": "UNLIKELY", "similarity": 0.4}
+    pq.write_table(pa.Table.from_pylist([row]), "metadata.parquet")
     config = CorpusConfig(input="metadata.parquet", output="out", **PRESETS["toy"])
     with pytest.raises(
         ValueError, match=r"^--label.depth-model 'runs/demo/models/depth' .*`make toy-models` makes runs"
