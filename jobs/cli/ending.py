@@ -59,8 +59,10 @@ def _corpus(config: Any, result: dict[str, Any]) -> Ending:
     if rejected:
         made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
     look_at = {f"{out}/rejects": "the rows that were left out, each with its reason"} if rejected else {}
-    if not kept:
-        return Ending(made, look_at, ["No picture was kept: see why in the rejects, and correct input or settings."])
+    if result.get("shortage") or not kept:
+        return Ending(
+            made, look_at, ["Too few pictures were kept: correct input or settings, and give an empty output."]
+        )
     sheet = {f"{out}/contact_sheet.png": "some of the pictures, beside their depth"}
     card = {f"{out}/README.md": "what is in it, and how to read it"}
     return Ending(made, sheet | card | look_at, after_corpus(config))

@@ -63,7 +63,7 @@ def test_a_corpus_that_is_short_of_rows_has_a_code_of_its_own(monkeypatch, capsy
     def stage(config, *, dry_run):
         return {"rows_kept": 0, "shortage": "of 3 rows that were tried, 0 were kept"}
 
-    code, text = ended(stage, monkeypatch, capsys)
+    code, text = ended(stage, monkeypatch, capsys, "--json")
     assert (code, text) == (5, "too few rows: of 3 rows that were tried, 0 were kept\n")
 
 
