@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 _NAMED = re.compile(rb"([!-9;-~]+)[ \t]*:")  # RFC 9110, 5.6.2, and what else email's parser takes for a name
-_FOLD = re.compile(rb"[ \t]*[\r\n][ \t\r\n]*|[ \t]+$")  # RFC 9112, 5.2: a space, as is a lone carriage return
+_LINE_END = re.compile(rb"[\r\n]")  # one byte: a pattern that also takes blanks is quadratic in a run of them
 _INTERIM = re.compile(rb"HTTP/1\.[01] +1(?!01)\d\d\b")  # 101 Switching Protocols ends HTTP, and is an answer
 _UNREADABLE = b"X-Unreadable: \r\n"  # counts towards http.client's limit on headers, like the line it stands for
 
@@ -29,6 +29,15 @@ class Response(http.client.HTTPResponse):
                 self.fp = _WholeLines(stream) if self.chunked is True else stream
         if self.length is None and not self.chunked:
             self.length = _repeated(self.headers.get_all("Content-Length", []))
+
+
+def unfolded(value: bytes) -> bytes:
+    """Return a header's value as one line, without blanks around it (RFC 9112, 5.2).
+
+    Where it was folded, and where it has a lone carriage return, a space takes the place of all blanks.
+    """
+    lines = (line.strip(b" \t") for line in _LINE_END.split(value))
+    return b" ".join(line for line in lines if line)
 
 
 def _repeated(lengths: list[str]) -> int | None:
@@ -59,8 +68,7 @@ class _Lines:
         named = _NAMED.match(line)
         if named is None:
             return _UNREADABLE
-        value = _FOLD.sub(b" ", line[named.end() :]).strip(b" ")
-        return named[1] + b": " + value + b"\r\n"
+        return named[1] + b": " + unfolded(line[named.end() :]) + b"\r\n"
 
     def close(self) -> None:
         self.stream.close()

@@ -64,6 +64,9 @@ NO_TARGETS = (b"file:///etc/passwd", b"http://[::1", b"//user@host/", b"http://x
 NO_TARGETS += (b"javascript:alert(1)", b"http://a\0b/", b"/" + b"x" * 9_000)
 
 
+FOLDS = (b"", b"", b"\r\n folded", b"\n\tfolded: twice\r\n \r\n  more")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server sends."""
@@ -201,7 +204,8 @@ def _other(draw: st.DrawFn) -> bytes:
     if draw(st.booleans()):
         return draw(st.sampled_from(NONSENSE))
     field = draw(_field(draw(st.sampled_from(NAMES)), draw(st.sampled_from(VALUES))))
-    return field + draw(st.sampled_from((b"", b"", b"\r\n folded", b"\n\tfolded: twice\r\n \r\n  more")))
+    blanks = draw(st.sampled_from((b" ", b"\t", b" \t"))) * draw(st.sampled_from((0, 0, 1, 300, 10_000)))
+    return field + blanks + draw(st.sampled_from((b"x", *FOLDS)))
 
 
 class Site:

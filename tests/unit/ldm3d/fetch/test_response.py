@@ -1,7 +1,11 @@
 """Headers behind a line that is none count, and interim answers are not the answer: what browsers see."""
 
+import random
+import re
+
 import pytest
 
+from ldm3d.fetch.response import unfolded
 from ldm3d.reject import Reason
 from tests.builders.web import BODY, good
 
@@ -63,6 +67,26 @@ def test_a_folded_opt_out_is_seen(web, fetch, value):
 def test_a_folded_redirect_is_followed(web, fetch):
     web.raw = b"HTTP/1.1 302 Found\r\nLocation:\r\n /ok\r\nContent-Length: 0\r\n\r\n"
     assert good(fetch(web.url("/raw")))
+
+
+def test_a_value_unfolds_as_the_standard_says():
+    """The oracle is the rule as one pattern, which a server can make quadratic, and so is for short values only."""
+    fold = re.compile(rb"[ \t]*[\r\n][ \t\r\n]*|[ \t]+$")
+    generator = random.Random(1)
+    for _ in range(20_000):
+        value = bytes(generator.choices(b"ab \t\r\n", k=generator.randrange(12)))
+        assert unfolded(value) == fold.sub(b" ", value).strip(b" \t"), value
+
+
+@pytest.mark.parametrize("blanks", [b" " * 30_000, b"\t" * 30_000, b" \t" * 15_000, b"\r\n " * 10_000])
+def test_a_long_run_of_blanks_is_one_fold_at_most(blanks):
+    within = b" " if b"\n" in blanks else blanks
+    assert unfolded(blanks + b"no" + blanks + b"ai" + blanks) == b"no" + within + b"ai"
+
+
+def test_an_opt_out_behind_a_long_run_of_blanks_is_seen(web, fetch):
+    web.raw = OK + b"X-Robots-Tag: nofollow," + b" " * 60_000 + b"noai\r\n" + LENGTH + BODY
+    assert fetch(web.url("/raw")).reason == Reason.OPTED_OUT
 
 
 def test_the_zeros_of_a_size_that_is_cut_short_are_no_end(web, fetch):
