@@ -1,6 +1,7 @@
 """Depth that comes with a picture, as a file: read, and brought to the picture's square as the picture was."""
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,31 @@ def _read(content: bytes) -> NDArray[Any]:
     values: NDArray[Any] | None
     try:
         if content.startswith(_NPY):
-            values = np.load(io.BytesIO(content), allow_pickle=False)
+            values = _read_npy(content)
         else:
             values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (ValueError, EOFError, cv2.error) as error:
-        raise Rejected(Reason.DEPTH_FAILED, f"the file of depth does not decode: {error}") from error
+    except Exception as error:  # a malformed file makes NumPy raise what its parsers of text do, and OpenCV its own
+        detail = f"the file of depth does not decode: {type(error).__name__}: {error}"
+        raise Rejected(Reason.DEPTH_FAILED, detail) from error
     if values is None:
         raise Rejected(Reason.DEPTH_FAILED, f"the file of depth does not decode ({content[:8].hex(' ')} ...)")
     if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "uif":
         raise Rejected(Reason.DEPTH_FAILED, f"depth is {values.shape} {values.dtype}, wanted (height, width) numbers")
     return values
+
+
+def _read_npy(content: bytes) -> NDArray[Any]:
+    """Return the array of a .npy file as a view. `np.load` allocates what the header declares before it reads any."""
+    file = io.BytesIO(content)
+    is_first = np.lib.format.read_magic(file) == (1, 0)
+    # Version 3 differs from 2 in the encoding of names, and numbers have none.
+    read_header = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+    shape, is_fortran, kind = read_header(file)
+    follow = len(content) - file.tell()
+    if any(length < 0 for length in shape) or math.prod(shape) * kind.itemsize > follow:
+        raise ValueError(f"its header declares {shape} {kind}, and {follow} bytes follow")
+    values = np.frombuffer(content, kind, math.prod(shape), file.tell())
+    return values.reshape(shape, order="F" if is_fortran else "C")
 
 
 def _square(depth: NDArray[np.float32], width: int, height: int, side: int) -> NDArray[np.float32]:

@@ -26,6 +26,12 @@ def image(values: np.ndarray, suffix: str) -> bytes:
     return cv2.imencode(suffix, values)[1].tobytes()
 
 
+def declared(header: str, version: int = 1, values: bytes = RAMP.tobytes()) -> bytes:
+    """A .npy file with a header as given, right or wrong."""
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header.encode() + values
+
+
 def label(content: bytes, meaning: str = "inverse_depth", scale: float = 1.0, size=(8, 8), side: int = 8):
     return label_of(content, meaning, scale, size, side)
 
@@ -49,6 +55,40 @@ def test_every_kind_of_file_gives_the_same_label(content):
     expected = (RAMP - 500.0) / 63_000 * DEPTH_MAX
     np.testing.assert_allclose(labels.depth[0], expected, atol=32)  # half a unit of float16 is 16, of 63,000
     np.testing.assert_allclose([labels.raw_min[0], labels.raw_max[0]], [500, 63_500], atol=16)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_every_version_of_npy_is_read(version):
+    content = declared("{'descr': '<u2', 'fortran_order': False, 'shape': (8, 8)}", version)
+    np.testing.assert_array_equal(label(content).depth, label(npy(RAMP)).depth)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (8, 8), ",  # cut off
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (8, 8, }",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (8, 9)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (10000000, 10000000)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (-8, -8)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (-1, 8)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': (8.0, 8)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': 64}",
+        "{'descr': 'O', 'fortran_order': False, 'shape': (8, 8)}",
+        "{'descr': {'a': 1}, 'fortran_order': False, 'shape': (8, 8)}",
+        "{'descr': '<u2', 'fortran_order': False, 'shape': " + "(" * 500 + "}",
+        "[]",
+        "{}",
+        "\0",
+        "",
+    ],
+)
+def test_a_header_of_npy_that_is_damaged_is_a_reject(header):
+    for version in (1, 2, 3, 4):
+        with pytest.raises(Rejected, match="does not decode") as rejected:
+            label(declared(header, version))
+        assert rejected.value.reason is Reason.DEPTH_FAILED
 
 
 def test_metres_are_inverted_once_they_are_scaled():
