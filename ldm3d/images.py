@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ldm3d.decode.opencv import imdecode
 from ldm3d.decode.pixels import decode_jpeg
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -69,12 +70,15 @@ def decode_depth(encoded: bytes) -> NDArray[np.uint16]:
 
         try:
             depth = imagecodecs.jpegxl_decode(encoded, numthreads=1)
-        except imagecodecs.JpegxlError as error:
+        except Exception as error:  # damaged files raise its RuntimeError and Python's, and sizes MemoryError
             raise ValueError(f"depth does not decode: {error}") from error
     elif encoded.startswith((_PNG_MAGIC, *_TIFF_MAGIC)):
         import cv2
 
-        depth = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+        try:
+            depth = imdecode(encoded, cv2.IMREAD_UNCHANGED)
+        except ValueError as error:
+            raise ValueError(f"depth: {error}") from error
     if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
         got = "undecodable bytes" if depth is None else f"{depth.shape} {depth.dtype}"
         raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.decode.header import ImageHeader, leniently, open_image
+from ldm3d.decode.opencv import imdecode
 from ldm3d.reject import Reason, Rejected
 
 
@@ -37,10 +38,11 @@ def decode_as_stored(content: bytes) -> NDArray[np.uint8]:
     """
     import cv2
 
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise Rejected(Reason.DECODE_FAILED, "Image decoding error")
-    return np.asarray(pixels, np.uint8)
+    try:
+        return np.asarray(imdecode(content, cv2.IMREAD_UNCHANGED), np.uint8)
+    except ValueError as error:
+        # It writes down what OpenCV raises, and has words of its own where OpenCV only returns nothing.
+        raise Rejected(Reason.DECODE_FAILED, str(error.__cause__ or "Image decoding error")) from error
 
 
 def decode_jpeg(content: bytes, reduction: int) -> NDArray[np.uint8]:
@@ -57,10 +59,7 @@ def decode_jpeg(content: bytes, reduction: int) -> NDArray[np.uint8]:
         4: cv2.IMREAD_REDUCED_COLOR_4,
         8: cv2.IMREAD_REDUCED_COLOR_8,
     }[reduction]
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), scale | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ValueError(f"image does not decode ({content[:8].hex(' ')} ...)")
-    return np.asarray(pixels, np.uint8)
+    return np.asarray(imdecode(content, scale | cv2.IMREAD_IGNORE_ORIENTATION), np.uint8)
 
 
 def _decode_any(content: bytes) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ldm3d.images import decode_depth, decode_rgb, encode_depth
 from tests import ROOT
+from tests.builders.png import declares
 
 
 @pytest.mark.parametrize("codec", ["png", "jxl"])
@@ -76,6 +77,23 @@ def test_what_is_not_encoded_depth_is_refused():
     for content in (b"", b"GIF89a", shallow, *cut):
         with pytest.raises(ValueError, match="depth"):
             decode_depth(content)
+
+
+@pytest.mark.parametrize("side", [1_000, 50_000])  # OpenCV returns nothing for the one, and raises for the other
+def test_a_png_without_the_pixels_that_it_declares_is_refused(side):
+    content = declares(side, side)
+    with pytest.raises(ValueError, match="depth: image does not decode"):
+        decode_depth(content)
+    with pytest.raises(ValueError, match="image does not decode"):
+        decode_rgb(content)
+    with pytest.raises(ValueError, match="image does not decode"):
+        decode_rgb(b"")
+
+
+@pytest.mark.parametrize("size", [b"\x06\x00\xff\xff", b"\xfe\xff\xff\xff\xff\xff\xff\xff"])
+def test_jpeg_xl_that_is_no_picture_is_refused_whatever_its_library_raises(size):
+    with pytest.raises(ValueError, match="depth"):
+        decode_depth(b"\xff\x0a" + size + b"\x01" * 64)
 
 
 def test_rgb_that_does_not_decode_is_refused():

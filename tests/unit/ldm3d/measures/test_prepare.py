@@ -10,6 +10,7 @@ from PIL import Image
 from ldm3d.images import encode_depth, encode_rgb
 from ldm3d.measures.prepare import depth_of, middle, picture_of
 from ldm3d.reject import Reason, Rejected
+from tests.builders.png import declares
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 
@@ -79,3 +80,10 @@ def test_broken_files_are_data():
     assert picture_of(good, None).shape == (40, 60, 3)
     with pytest.raises(Rejected):
         depth_of(encode_rgb(NOISE), None)
+
+
+@pytest.mark.parametrize("side", [1_000, 50_000])  # OpenCV returns nothing for the one, and raises for the other
+def test_depth_that_declares_more_than_it_holds_is_data(side):
+    with pytest.raises(Rejected) as caught:
+        depth_of(declares(side, side), None)
+    assert caught.value.reason == Reason.DECODE_FAILED
