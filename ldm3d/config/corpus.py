@@ -130,7 +130,8 @@ class DownloadConfig:
     retries: int = 2
     """Number of additional attempts after a transient failure (timeout, reset, 408, 429, 5xx)."""
     backoff_s: float = 1.0
-    """Seconds before the first retry, doubled for each further one; a Retry-After header takes precedence."""
+    """Seconds before the first retry, doubled for each further one; a Retry-After header that names a time to come
+    takes precedence."""
     threads: int = 64
     """Number of concurrent fetches per download actor."""
     per_host: int = 4

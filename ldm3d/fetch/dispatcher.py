@@ -109,9 +109,9 @@ class Dispatcher:
         limits = self._config
         backoff_s = limits.backoff_s * 2**job.attempts
         asked_s = outcome.retry_after_s
-        if asked_s is None and outcome.reason is Reason.RATE_LIMITED:
-            asked_s = backoff_s  # it asks for a pause, and not how long
-        self._politeness.end(job.host, unreachable=outcome.unreachable, pause_s=asked_s or 0.0)
+        if asked_s == 0 or (asked_s is None and outcome.reason is Reason.RATE_LIMITED):
+            asked_s = backoff_s  # it asks for a pause, and not how long: 0 and a date that has passed say nothing
+        self._politeness.end(job.host, unreachable=outcome.unreachable, pause_s=asked_s)
         job.spent_s += took_s
         if outcome.redirect:
             return self._follow(job, outcome.redirect)

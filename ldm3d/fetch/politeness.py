@@ -93,23 +93,25 @@ class Politeness:
             self._forget()
         self._hosts.setdefault(name, _Host()).active += 1
 
-    def end(self, name: str, *, unreachable: bool, pause_s: float = 0.0) -> None:
+    def end(self, name: str, *, unreachable: bool, pause_s: float | None = None) -> None:
         """Record that an exchange with the host has ended.
 
         Args:
             name: the host.
             unreachable: no answer came.
-            pause_s: seconds for which the host wants to be left alone.
+            pause_s: seconds for which the host is to be left alone because it refused to answer now, even if they are
+                0; None if it did not refuse.
         """
         host, now = self._hosts[name], self._clock()
         host.active -= 1
         host.failures = host.failures + 1 if unreachable else 0
         if host.failures >= self._breaker_failures:
             host.avoided_until = now + self._cooldown_s
-        if pause_s > 0 and now >= host.paused_until:  # not one more of those that were under way
+        if pause_s is None:
+            host.refusals = host.refusals if unreachable else 0
+            return
+        if now >= host.paused_until:  # not one more of those that were under way
             host.refusals += 1
-        elif pause_s == 0 and not unreachable:
-            host.refusals = 0
         if now + pause_s > host.paused_until:
             host.paused_s += now + pause_s - max(now, host.paused_until)
             host.paused_until = now + pause_s

@@ -188,6 +188,17 @@ def test_nobody_waits_for_a_host_that_only_ever_asks_for_pauses_until_it_gives_a
     assert backlog.take() is None
 
 
+def test_a_refusal_is_no_good_answer_even_if_it_asks_for_no_time(politeness):
+    for _ in range(3):
+        assert not politeness.is_vain("a.test")
+        politeness.begin("a.test")
+        politeness.end("a.test", unreachable=False, pause_s=0.0)
+    assert politeness.is_vain("a.test")
+    politeness.begin("a.test")
+    politeness.end("a.test", unreachable=False)
+    assert not politeness.is_vain("a.test")
+
+
 def test_of_a_pause_that_is_under_way_what_is_left_counts(backlog, politeness, clock):
     politeness.begin("a.test")
     politeness.end("a.test", unreachable=False, pause_s=3_600.0)

@@ -32,6 +32,24 @@ def test_a_retry_waits_as_long_as_the_server_asks_or_until_the_date_that_it_name
     assert waited[1] >= 0.9  # dates have whole seconds
 
 
+@pytest.mark.parametrize("value", ["0", "Sun,%2006%20Nov%201994%2008:49:37%20GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_host_that_asks_for_a_pause_of_no_time_is_asked_after_our_own(web, fetch, status, value):
+    start = time.monotonic()
+    fetched = fetch(web.url(f"/again?failures=2&status={status}&Retry-After={value}"), backoff_s=0.3)
+    assert (fetched.content, fetched.attempts) == (b"better", 3)
+    assert time.monotonic() - start >= 0.9  # 0.3 s, then twice that
+
+
+def test_a_host_that_only_ever_asks_for_pauses_of_no_time_does_not_hold_a_batch_up(web, fetcher):
+    start = time.monotonic()
+    urls = [web.url("/status?code=503&Retry-After=0")] * 40
+    fetched = list(fetcher(per_host=1, backoff_s=0.2, retries=0).fetch_all(urls))
+    assert time.monotonic() - start < 5  # not 40 pauses
+    assert {one.reason for one in fetched} == {Reason.HTTP_ERROR, Reason.RATE_LIMITED}
+    assert len(web.asked) == 3
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_one_url_that_asks_for_a_pause_costs_the_others_of_its_host_nothing_but_time(web, fetcher, status):
     """The pause is longer than the deadline of a URL. Other hosts are asked meanwhile."""
