@@ -16,6 +16,8 @@ from ldm3d.fetch.politeness import Politeness, Standing
 from ldm3d.fetch.urls import normalise
 from ldm3d.reject import Reason
 
+LEAST_SHARE = 0.1  # of the time for one step: with less, nobody is asked
+
 Ended = Future[tuple[Outcome, float]]
 """How an exchange ended, and the seconds it took."""
 
@@ -41,6 +43,7 @@ class Dispatcher:
     ) -> None:
         self._config, self._politeness, self._lock = config, politeness, lock
         self._begin, self._window, self._poll_s = begin, window, poll_s
+        self._timeout_s = min(config.timeout_s, config.deadline_s)
         self._backlog = Backlog(politeness, config.max_pause_s)
         self._running: dict[Ended, tuple[Job, Exchange]] = {}
 
@@ -59,7 +62,7 @@ class Dispatcher:
             while len(self._running) < self._window and (taken := self._take()):
                 job, standing = taken
                 if standing is Standing.FREE:
-                    exchange = Exchange(self._config.timeout_s, self._config.deadline_s - job.spent_s)
+                    exchange = Exchange(self._timeout_s, self._left_s(job))
                     future = self._begin(job.url, exchange)
                     self._running[future] = job, exchange
                     future.add_done_callback(finished.put)
@@ -111,7 +114,10 @@ class Dispatcher:
         asked_s = outcome.retry_after_s
         if asked_s == 0 or (asked_s is None and outcome.reason is Reason.RATE_LIMITED):
             asked_s = backoff_s  # it asks for a pause, and not how long: 0 and a date that has passed say nothing
-        self._politeness.end(job.host, unreachable=outcome.unreachable, pause_s=asked_s)
+        if outcome.inconclusive:
+            self._politeness.cancel(job.host)
+        else:
+            self._politeness.end(job.host, unreachable=outcome.unreachable, pause_s=asked_s)
         job.spent_s += took_s
         if outcome.redirect:
             return self._follow(job, outcome.redirect)
@@ -123,7 +129,7 @@ class Dispatcher:
             return replace(outcome, reason=Reason.RATE_LIMITED, detail=detail)
         wait_s = backoff_s if asked_s is None else 0.0  # a pause holds back all URLs of the host, this one with them
         job.spent_s += wait_s
-        if job.spent_s >= limits.deadline_s:
+        if self._is_late(job):
             return outcome
         job.last = outcome
         self._backlog.add(job, wait_s, last=asked_s is not None)
@@ -135,8 +141,18 @@ class Dispatcher:
             return Outcome(Reason.TOO_MANY_REDIRECTS, "the redirects run in a circle")
         if len(job.hops) > self._config.max_redirects:
             return Outcome(Reason.TOO_MANY_REDIRECTS, f"more than {self._config.max_redirects}")
+        if self._is_late(job):
+            left_s = max(0.0, self._left_s(job))
+            return Outcome(Reason.TIMEOUT, f"not asked: redirects left {left_s:.3g} s of the deadline")
         self._backlog.add(job)
         return None
+
+    def _left_s(self, job: Job) -> float:
+        return self._config.deadline_s - job.spent_s
+
+    def _is_late(self, job: Job) -> bool:
+        """Return whether too little of the deadline is left for a host to answer in."""
+        return self._left_s(job) < LEAST_SHARE * self._timeout_s
 
     def _unasked(self, standing: Standing) -> Outcome:
         if standing is Standing.UNAVAILABLE:

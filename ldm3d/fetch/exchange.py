@@ -28,6 +28,11 @@ class Exchange:
         self._connection: socket.socket | None = None
         self.begin()
 
+    @property
+    def is_short(self) -> bool:
+        """Whether not even one step may take its time: what runs out is then ours, and not the host's."""
+        return self._budget_s < self._timeout_s
+
     def begin(self) -> None:
         """Start the clock. Called when a thread picks the exchange up, so time in our queue does not count."""
         self.started = time.monotonic()

@@ -20,8 +20,8 @@ from urllib.response import addinfourl
 from ldm3d.fetch.answer import judge, read_body
 from ldm3d.fetch.connection import Connection, SecureConnection
 from ldm3d.fetch.exchange import Exchange
-from ldm3d.fetch.outcome import FetchError, Outcome, classify
-from ldm3d.fetch.resolver import NotAskedError, Resolver
+from ldm3d.fetch.outcome import FetchError, NotAskedError, Outcome, OutOfTimeError, classify
+from ldm3d.fetch.resolver import Resolver
 from ldm3d.reject import Reason
 
 _GUARD: ContextVar["_Guard | None"] = ContextVar("_GUARD", default=None)
@@ -94,10 +94,7 @@ class _Opener(urllib.request.OpenerDirector):
             exchange.patience()  # the watchdog's shutdown ends a body of unknown length just as its server would
             return addinfourl(io.BytesIO(body), answer.headers, answer.url, answer.status)
         except Exception as error:
-            exchange.outcome = classify(error)
-            if exchange.expired and not isinstance(error, NotAskedError):
-                # the error is only how the shutdown looks from here
-                exchange.outcome = Outcome(Reason.TIMEOUT, "the deadline has passed", unreachable=True)
+            exchange.outcome = _outcome(error, exchange)
             raise
 
 
@@ -128,6 +125,18 @@ class _Handler(urllib.request.AbstractHTTPHandler):
         return answer
 
     https_response = http_response
+
+
+def _outcome(error: Exception, exchange: Exchange) -> Outcome:
+    """Return what an error means for the URL of an exchange."""
+    outcome = classify(error)
+    if isinstance(error, NotAskedError):
+        return outcome
+    if exchange.expired:  # the error is only how the shutdown looks from here
+        outcome = Outcome(Reason.TIMEOUT, "the deadline has passed", unreachable=True)
+    if exchange.is_short and (outcome.reason is Reason.TIMEOUT or isinstance(error, OutOfTimeError)):
+        return Outcome(Reason.TIMEOUT, "the deadline has passed, and little of it was left to ask", inconclusive=True)
+    return outcome
 
 
 def _exchange() -> Exchange:

@@ -25,6 +25,8 @@ class Outcome:
     """Worth another attempt."""
     unreachable: bool = False
     """No answer came (DNS, connect, TLS, timeout): counts against the host in the circuit breaker."""
+    inconclusive: bool = False
+    """Our own limits ended it before its host had the time to answer: it says nothing about the host."""
     retry_after_s: float | None = None
     """Seconds for which the server asked to be left alone, if it did."""
 
@@ -35,6 +37,14 @@ class FetchError(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.detail or outcome.redirect)
         self.outcome = outcome
+
+
+class NotAskedError(FetchError):
+    """Our own limits ended the exchange before its host was asked."""
+
+
+class OutOfTimeError(FetchError):
+    """No answer came in the time that we wait for one."""
 
 
 def classify(error: Exception) -> Outcome:

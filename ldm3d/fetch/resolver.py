@@ -8,17 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from ldm3d.fetch.addresses import AddressPolicy
-from ldm3d.fetch.outcome import FetchError, Outcome
+from ldm3d.fetch.outcome import FetchError, NotAskedError, Outcome, OutOfTimeError
 from ldm3d.reject import Reason
 
 THREADS_PER_FETCH = 4  # one is waited for, three are stuck: we wait 10 s of the 30 or 40 that silent servers take
 CACHE_S = 30.0
 CACHE_HOSTS = 4_096
 MAX_ADDRESSES = 4
-
-
-class NotAskedError(FetchError):
-    """Our own limits ended the exchange before its host was asked."""
 
 
 class _Question:
@@ -62,7 +58,8 @@ class Resolver:
                 before waiting for its answer.
 
         Raises:
-            FetchError: `refused_address` if no address is admitted, `dns_failed` if no answer came in time.
+            FetchError: `refused_address`, because no address is admitted.
+            OutOfTimeError: `dns_failed`, because no answer came in time.
             NotAskedError: `dns_failed`, because no thread was free in time.
             socket.gaierror: the lookup failed.
         """
@@ -86,13 +83,13 @@ class Resolver:
         timeout_s = patience()
         if not question.taken.wait(timeout_s):
             detail = f"not asked: {self._most_threads} lookups were under way for {timeout_s:.3g} s"
-            raise NotAskedError(Outcome(Reason.DNS_FAILED, detail, transient=True))
+            raise NotAskedError(Outcome(Reason.DNS_FAILED, detail, transient=True, inconclusive=True))
         timeout_s = patience()
         try:
             return question.answer.result(timeout_s)
         except TimeoutError:
             detail = f"no answer in {timeout_s:.3g} s"
-            raise FetchError(Outcome(Reason.DNS_FAILED, detail, transient=True, unreachable=True)) from None
+            raise OutOfTimeError(Outcome(Reason.DNS_FAILED, detail, transient=True, unreachable=True)) from None
 
     def _lookup(self, host: str) -> _Question:
         now = self._clock()

@@ -103,6 +103,10 @@ class Site(BaseHTTPRequestHandler):
     def to(self, url, **headers):
         self.answer(302, b"", Location=url, **headers)
 
+    def late(self, s, url):
+        self.server.web.closing.wait(float(s))
+        self.to(url)
+
     def round(self, n):
         self.answer(302, b"", Location=f"/round?n={(int(n) + 1) % 3}")
 
