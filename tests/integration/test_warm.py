@@ -1,5 +1,6 @@
 """A warm worker is what a worker is: it has its own environment, and only what needs no set-up starts warm."""
 
+import atexit
 import importlib
 import json
 import os
@@ -8,8 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import ray
@@ -176,6 +179,40 @@ def test_a_server_that_nobody_asks_ends_and_leaves_the_python_that_ray_was_told(
         finally:
             signal.signal(signal.SIGCHLD, before)
     assert (folder / "python").exists()
+
+
+@forks
+def test_a_user_who_wants_more_threads_gets_warm_workers_and_gives_them_his_environment(no_server_yet, monkeypatch):
+    """OpenBLAS would start them when numpy is imported, and a process of many threads cannot be forked."""
+    ends: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(atexit, "register", lambda *call: ends.append(call))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
+    python = start._start_server()
+    assert python
+    folder = Path(python).parent
+    try:
+        script = folder / "default_worker.py"
+        script.write_text("import os, sys; print('torch' in sys.modules, os.environ['OMP_NUM_THREADS'])")
+        done = subprocess.run([python, str(script)], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.split() == ["True", "2"]
+    finally:
+        ((end, *arguments),) = ends
+        end(*arguments)
+    assert not folder.exists()
+
+
+def test_a_server_whose_libraries_have_started_threads_says_that_workers_start_cold(caplog):
+    leave = threading.Event()
+    other = threading.Thread(target=leave.wait)
+    other.start()
+    try:
+        with pytest.raises(SystemExit):
+            server._check_alone()
+    finally:
+        leave.set()
+        other.join()
+    assert "workers start cold: a library has started threads" in caplog.text
 
 
 def test_a_run_that_joins_a_cluster_starts_no_server(monkeypatch):

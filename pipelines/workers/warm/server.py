@@ -3,6 +3,7 @@
 import gc
 import importlib
 import json
+import logging
 import os
 import runpy
 import select
@@ -33,6 +34,8 @@ LATER = (
 )
 """What the workers of some stages import too; imported here while no worker is wanted."""
 
+logger = logging.getLogger(__name__)
+
 FORKED = b"forked"  # the answer to a request
 PATIENCE_S = 600  # without any request: the run joined a cluster that was there
 LARGEST_REQUEST = 1 << 20
@@ -52,7 +55,8 @@ def serve(listening: socket.socket) -> list[str]:
         if sys.stdin in ready:
             shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
             sys.exit()
-        if listening in ready and _is_alone():
+        if listening in ready:
+            _check_alone()
             command = _forked(listening)
             if command is not None:
                 return command
@@ -63,9 +67,12 @@ def serve(listening: socket.socket) -> list[str]:
             sys.exit()
 
 
-def _is_alone() -> bool:
-    """Whether this process has one thread, as a process that is forked must."""
-    return len(os.listdir("/proc/self/task")) == 1
+def _check_alone() -> None:
+    """End this process, and say so, unless it has one thread, as a process that is forked must."""
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        logger.warning("workers start cold: a library has started threads when it was imported (%d in all)", threads)
+        sys.exit()
 
 
 def _forked(listening: socket.socket) -> list[str] | None:
@@ -120,6 +127,7 @@ def main() -> None:
     listening = socket.socket(fileno=int(sys.argv[1]))
     for name in FIRST:
         _import(name)
+    _check_alone()  # the imports of LATER would be in vain, and take CPU from the run
     sys.argv = serve(listening)
     runpy.run_path(sys.argv[0], run_name="__main__")
 

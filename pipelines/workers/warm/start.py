@@ -86,14 +86,15 @@ def _server_in(folder: str, python: Path) -> "subprocess.Popen[bytes]":
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(address)
         listening.listen(64)
-        # Ray gives a worker as many threads as CPUs, mostly one; torch asks when it is imported. And Arrow's memory
-        # is not to be cleared by a thread: only a process of one thread can be forked.
-        settings = {"OMP_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+        # Ray gives a worker as many threads as CPUs, mostly one; torch asks when it is imported. And neither numpy is
+        # to start threads nor Arrow one that clears its memory: only a process of one thread can be forked.
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        settings = one_thread | {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
         return subprocess.Popen(
             [sys.executable, "-m", "pipelines.workers.warm.server", str(listening.fileno())],
             stdin=subprocess.PIPE,
             pass_fds=[listening.fileno()],
-            env=settings | os.environ,
+            env=os.environ | settings,  # a user's own are for the workers, which get them with each request
             cwd=HERE.parents[2],  # where `pipelines` is
             start_new_session=True,  # Ctrl-C is for the driver; the server ends when its input does
         )
