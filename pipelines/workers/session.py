@@ -11,16 +11,17 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import ray
-from ray._private.services import canonicalize_bootstrap_address  # by which ray.init finds one that runs here
 from ray.data import DataContext
 from ray.exceptions import AuthenticationError
 
 import ldm3d
 from ldm3d.config import ActorsConfig, ClusterConfig, WorkersConfig
-from pipelines.workers.warm.start import warm_workers
+from pipelines.workers.address import starts_cluster
+from pipelines.workers.warm.start import end_server, warm_workers
 
 CONNECT_S = 5.0
 INSTALLED = "_code"  # the folder that a wheel has `pipelines` in: setup.py
+STATE = "RAY_API_SERVER_ADDRESS"
 
 logger = logging.getLogger(__name__)
 
@@ -37,20 +38,22 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bo
         ValueError: no cluster answers or takes us in, or none can be started here.
     """
     if not ray.is_initialized():
-        address = config.address or os.environ.get("RAY_ADDRESS")
-        if dry_run and not address and _running_here() is None:
+        address, is_ours = config.address or os.environ.get("RAY_ADDRESS"), starts_cluster(config.address)
+        if dry_run and is_ours:
             logger.info("no cluster is running, and a dry run starts none: the plan is for this machine")
             return
         if address:
             _check_answers(address)
+        if not is_ours:
+            end_server()  # it was expected otherwise, or a cluster has been started since
         try:
-            with _same_sigterm(), nullcontext() if address else warm_workers():
+            with _same_sigterm(), _own_cluster() if is_ours else nullcontext():
                 ray.init(
                     address=config.address,
                     logging_level=logging.ERROR,
                     log_to_driver=False,
                     include_dashboard=False,  # of a cluster that starts here: a second of every run, and for one run
-                    runtime_env=code_to_send() if address else None,
+                    runtime_env=None if is_ours else code_to_send(),
                 )
         except (ConnectionError, AuthenticationError) as error:
             raise ValueError(
@@ -82,9 +85,23 @@ def code_to_send() -> dict[str, list[str]] | None:
     return {"py_modules": [str(rooms), str(Path(ldm3d.__file__).parent)]}
 
 
-def _running_here() -> str | None:
-    """Return the address of a cluster on this machine that `ray.init` would join; None where it would start one."""
-    return canonicalize_bootstrap_address(None)  # type: ignore[arg-type]  # as its docstring allows, and ray.init does
+@contextmanager
+def _own_cluster() -> Iterator[None]:
+    """Let the cluster that Ray starts inside the `with` start its workers warm, and ask nobody for its state.
+
+    Ray takes the usual address of a dashboard, 127.0.0.1:8265, for that of one that does not run, and Ray Train asks
+    there whether its controller lives. Another cluster's dashboard does not know it, and the training loses its
+    workers. Nobody is at port 1. What Ray starts inherits the variable; this process keeps its own.
+    """
+    before = os.environ.get(STATE)
+    os.environ[STATE] = "http://127.0.0.1:1"
+    try:
+        with warm_workers():
+            yield
+    finally:
+        del os.environ[STATE]
+        if before is not None:
+            os.environ[STATE] = before
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A warm worker is what a worker is: it has its own environment, and only what needs no set-up starts warm."""
 
 import atexit
+import functools
 import importlib
 import json
 import os
@@ -12,7 +13,6 @@ import tempfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import ray
@@ -184,22 +184,19 @@ def test_a_server_that_nobody_asks_ends_and_leaves_the_python_that_ray_was_told(
 @forks
 def test_a_user_who_wants_more_threads_gets_warm_workers_and_gives_them_his_environment(no_server_yet, monkeypatch):
     """OpenBLAS would start them when numpy is imported, and a process of many threads cannot be forked."""
-    ends: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(atexit, "register", lambda *call: ends.append(call))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "2")
-    python = start._start_server()
-    assert python
-    folder = Path(python).parent
+    running = start._start_server()
+    assert running
     try:
-        script = folder / "default_worker.py"
+        python, script = running.folder / "python", running.folder / "default_worker.py"
         script.write_text("import os, sys; print('torch' in sys.modules, os.environ['OMP_NUM_THREADS'])")
         done = subprocess.run([python, str(script)], capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout.split() == ["True", "2"]
     finally:
-        ((end, *arguments),) = ends
-        end(*arguments)
-    assert not folder.exists()
+        running.end()
+        atexit.unregister(running.end)
+    assert not running.folder.exists()
 
 
 def test_a_server_whose_libraries_have_started_threads_says_that_workers_start_cold(caplog):
@@ -215,16 +212,38 @@ def test_a_server_whose_libraries_have_started_threads_says_that_workers_start_c
     assert "workers start cold: a library has started threads" in caplog.text
 
 
-def test_a_run_that_joins_a_cluster_starts_no_server(monkeypatch):
+@pytest.fixture
+def no_cluster_here(tmp_path, monkeypatch) -> Path:
+    """Where `ray start` would write its address."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray").mkdir()
+    return tmp_path / "ray" / "ray_current_cluster"
+
+
+def test_a_server_that_nobody_will_ask_ends_with_its_folder(no_server_yet, monkeypatch):
+    started = functools.cache(start._start_server)
+    monkeypatch.setattr(start, "_start_server", started)
+    start.end_server()
+    assert started.cache_info().currsize == 0  # there was none, and none has been started
+    running = started()
+    start.end_server()
+    assert running.process.poll() is not None
+    assert not running.folder.exists()
+    assert started.cache_info().currsize == 0
+
+
+def test_a_run_that_joins_a_cluster_starts_no_server(no_cluster_here, monkeypatch):
     started = []
     monkeypatch.setattr(start, "can_start_warm", lambda: True)
     monkeypatch.setattr(start, "_start_server", lambda: started.append(True))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     start.expect_cluster("ray://head:10001", dry_run=False)
     monkeypatch.setenv("RAY_ADDRESS", "auto")
     start.expect_cluster(None, dry_run=False)
-    assert not started
     monkeypatch.delenv("RAY_ADDRESS")
+    no_cluster_here.write_text("127.0.0.1:6379")  # of `ray start --head`
+    start.expect_cluster(None, dry_run=False)
+    no_cluster_here.unlink()
     start.expect_cluster(None, dry_run=True)  # which starts no cluster either
     assert not started
     start.expect_cluster(None, dry_run=False)

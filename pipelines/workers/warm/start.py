@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.workers.address import starts_cluster
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ def expect_cluster(address: str | None, *, dry_run: bool) -> None:
         address: of the settings.
         dry_run: whether the run is one, which starts no cluster.
     """
-    if not dry_run and not address and not os.environ.get("RAY_ADDRESS") and can_start_warm():
+    if not dry_run and starts_cluster(address) and can_start_warm():
         _start_server()
 
 
@@ -45,32 +48,51 @@ def warm_workers() -> Iterator[None]:
 
     Where a worker cannot be forked, for whatever reason, Ray starts it as usual.
     """
-    python = _start_server() if can_start_warm() else None
+    server = _start_server() if can_start_warm() else None
     before = sys.executable
     try:
-        sys.executable = python or before  # Ray has no setting for it
+        sys.executable = str(server.folder / "python") if server else before  # Ray has no setting for it
         yield
     finally:
         sys.executable = before
 
 
+def end_server() -> None:
+    """End the server if there is one: nobody will ask it."""
+    if _start_server.cache_info().currsize and (server := _start_server()):
+        server.end()
+        atexit.unregister(server.end)
+        _start_server.cache_clear()
+
+
+class _Server(NamedTuple):
+    """The process from which workers are forked, and the folder of its socket and of the `python` that asks it."""
+
+    process: "subprocess.Popen[bytes]"
+    folder: Path
+
+    def end(self) -> None:
+        self.process.kill()  # it may be importing, which nobody waits for
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 @cache  # one server for all clusters that this process starts, one after another
-def _start_server() -> str | None:
-    """Start the server. Returns the path of a Python whose Ray workers it forks; None where there can be none."""
+def _start_server() -> _Server | None:
+    """Start the server; None where there can be none."""
     folder = ""
     try:
         folder = tempfile.mkdtemp(prefix="ldm3d-workers-")  # nobody else may enter it
-        python = Path(folder, "python")
-        server = _server_in(folder, python)
+        server = _Server(_started_in(folder, Path(folder, "python")), Path(folder))
     except OSError as error:
         logger.debug("workers start cold: %s", error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    atexit.register(_end, server, folder)
-    return str(python)
+    atexit.register(server.end)
+    return server
 
 
-def _server_in(folder: str, python: Path) -> "subprocess.Popen[bytes]":
+def _started_in(folder: str, python: Path) -> "subprocess.Popen[bytes]":
     """Start the server with its socket in `folder`, and write the `python` that asks it.
 
     Raises:
@@ -98,9 +120,3 @@ def _server_in(folder: str, python: Path) -> "subprocess.Popen[bytes]":
             cwd=HERE.parents[2],  # where `pipelines` is
             start_new_session=True,  # Ctrl-C is for the driver; the server ends when its input does
         )
-
-
-def _end(server: "subprocess.Popen[bytes]", folder: str) -> None:
-    server.kill()  # it may be importing, which nobody waits for
-    server.wait()
-    shutil.rmtree(folder, ignore_errors=True)

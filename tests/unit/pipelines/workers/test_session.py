@@ -21,9 +21,10 @@ from tests import ROOT
 
 
 @pytest.fixture
-def joined(monkeypatch) -> list:
+def joined(tmp_path, monkeypatch) -> list:
     """The addresses that Ray was told to join; it never gets to do so."""
     addresses = []
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # no `ray start` has left its address there
     monkeypatch.setattr(session, "warm_workers", nullcontext)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
@@ -48,10 +49,10 @@ def test_a_cluster_that_does_not_answer_is_refused_before_ray_is_asked(joined, c
 
 
 def test_a_dry_run_starts_no_cluster_and_joins_one_that_runs(joined, monkeypatch):
-    monkeypatch.setattr(session, "_running_here", lambda: None)
+    monkeypatch.setattr(session, "starts_cluster", lambda _: True)
     connect(ClusterConfig(), dry_run=True)
     assert joined == []
-    monkeypatch.setattr(session, "_running_here", lambda: "127.0.0.1:6379")
+    monkeypatch.setattr(session, "starts_cluster", lambda _: False)
     connect(ClusterConfig(), dry_run=True)
     connect(ClusterConfig(address="auto"), dry_run=True)
     assert joined == [None, "auto"]
@@ -68,6 +69,33 @@ def test_workers_start_warm_in_a_cluster_that_is_started_here_alone(joined, monk
     assert joined == ["auto"]
     connect(ClusterConfig())
     assert joined == ["auto", "warm", None]
+
+
+@pytest.mark.parametrize("before", [None, "http://elsewhere.test:8265"])
+@pytest.mark.parametrize("address", [None, "local", "auto"])
+def test_only_what_ray_starts_for_a_cluster_without_a_dashboard_asks_nobody_for_its_state(
+    joined, before, address, monkeypatch
+):
+    name, seen = "RAY_API_SERVER_ADDRESS", []
+    monkeypatch.delenv(name, raising=False)
+    if before:
+        monkeypatch.setenv(name, before)
+    monkeypatch.setattr(ray, "init", lambda **_: seen.append(os.environ.get(name)))
+    connect(ClusterConfig(address=address))
+    assert seen == [before if address == "auto" else "http://127.0.0.1:1"]
+    assert os.environ.get(name) == before  # for `ray job submit`, and whatever else this process starts
+
+
+def test_a_run_that_joins_a_cluster_after_all_ends_the_server_of_warm_workers(joined, tmp_path, monkeypatch):
+    ended = []
+    monkeypatch.setattr(session, "end_server", lambda: ended.append(True))
+    connect(ClusterConfig())
+    assert not ended
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:6379")
+    monkeypatch.setattr(session, "warm_workers", None)  # not called
+    connect(ClusterConfig())
+    assert ended
 
 
 def test_a_cluster_that_answers_is_joined(joined):
