@@ -1,8 +1,9 @@
 """Sets of pictures to be measured, cut into parts: a parquet file or some picture files each."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +21,13 @@ class Part:
     """(N,)."""
     captions: NDArray[np.uint64] | None
     """(N,), hashes of the captions; None if there are none."""
-    fingerprint: str
-    """Hex digest of all bytes of the files, and of keys and numbers."""
+    digests: tuple[str, ...]
+    """Hex digest of each file."""
 
-    @classmethod
-    def of(
-        cls,
-        files: tuple[str, ...],
-        keys: NDArray[np.int64],
-        numbers: NDArray[np.int32],
-        captions: NDArray[np.uint64] | None,
-        digests: list[str],
-    ) -> Self:
-        """Make a part, given the digest of each of its files."""
-        digest = hashlib.sha256("".join(digests).encode() + keys.tobytes() + numbers.tobytes())
-        return cls(files, keys, numbers, captions, digest.hexdigest())
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of all bytes of the files, and of keys and numbers."""
+        return _fingerprint([self])
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +53,20 @@ class PictureSet:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digest of the content of its files."""
-        return hashlib.sha256("".join(part.fingerprint for part in self.parts).encode()).hexdigest()
+        """Hex digest of all bytes of its files, and of keys and numbers, however the files are cut into parts."""
+        return _fingerprint(self.parts)
 
     def names(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return keys and numbers of all pictures, in the order of the parts."""
         keys, numbers = [part.keys for part in self.parts], [part.numbers for part in self.parts]
         return np.concatenate(keys), np.concatenate(numbers)
+
+
+def _fingerprint(parts: Sequence[Part]) -> str:
+    """Return the hex digest of the files, then the keys, then the numbers of all parts."""
+    digest = hashlib.sha256("".join(file for part in parts for file in part.digests).encode())
+    for part in parts:
+        digest.update(part.keys.tobytes())
+    for part in parts:
+        digest.update(part.numbers.tobytes())
+    return digest.hexdigest()

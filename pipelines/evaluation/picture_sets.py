@@ -110,7 +110,7 @@ def _of_files(name: str, folder: Folder, shard_pictures: int, setting: str) -> P
     parts = []
     for some in cuts:
         keys = np.array([make_key(file) for file in some], np.int64)
-        parts.append(Part.of(some, keys, np.zeros(len(some), np.int32), None, [digests[file] for file in some]))
+        parts.append(Part(some, keys, np.zeros(len(some), np.int32), None, tuple(digests[file] for file in some)))
     return PictureSet(name, folder.url, parts, {"image": "file"})
 
 
@@ -166,7 +166,7 @@ def _part(folder: Folder, file: str) -> tuple[Part, dict[str, str]]:
     numbers = read["number"].to_numpy() if "number" in given else np.zeros(rows)
     texts = [make_key(str(text)) for text in read[captions[0]].to_pylist()] if captions else None
     hashes = None if texts is None else np.array(texts, np.int64).view(np.uint64)
-    part = Part.of((file,), keys.astype(np.int64), numbers.astype(np.int32), hashes, [_digest(folder, file)])
+    part = Part((file,), keys.astype(np.int64), numbers.astype(np.int32), hashes, (_digest(folder, file),))
     return part, columns
 
 

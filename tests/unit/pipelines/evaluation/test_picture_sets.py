@@ -114,6 +114,19 @@ def test_a_set_is_known_by_its_content_wherever_it_lies(tmp_path):
     assert only(samples(tmp_path / "third", rows=4)).fingerprint != one.fingerprint
 
 
+def test_a_set_is_the_same_however_it_is_cut_and_a_part_keeps_its_name(tmp_path):
+    """Numbers of the same pictures are comparable, and features of a part are found again."""
+    for value in range(5):
+        (tmp_path / f"{value}.png").write_bytes(picture(value))
+    whole, cut, single = (only(tmp_path, shard_pictures=each) for each in (5, 2, 1))
+    assert [len(each.parts) for each in (whole, cut, single)] == [1, 3, 5]
+    assert whole.fingerprint == cut.fingerprint == single.fingerprint
+    assert whole.parts[0].fingerprint == whole.fingerprint
+    assert cut.parts[2].fingerprint == single.parts[4].fingerprint
+    (tmp_path / "4.png").rename(tmp_path / "a.png")  # the same pictures in the same order, with another key
+    assert only(tmp_path, shard_pictures=2).fingerprint != whole.fingerprint
+
+
 def test_a_changed_picture_changes_the_fingerprint(tmp_path):
     prints = set()
     for value in (1, 2):
