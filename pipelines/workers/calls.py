@@ -22,7 +22,7 @@ def try_on_worker(
         name: what is tried, for messages.
 
     Raises:
-        ValueError: the function failed, or no worker was free in time.
+        ValueError: the function failed, its worker died, or no worker was free in time.
     """
     if not ray.is_initialized():
         return _try_here(function, *arguments, name=name)
@@ -39,6 +39,12 @@ def try_on_worker(
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         raise (cause if type(cause) is ValueError else ValueError(f"{name} failed: {cause}")) from error
+    except ray.exceptions.RayError as error:  # no error of the function's own: nothing is left of it to tell one
+        told = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise ValueError(
+            f"{name} failed: the worker that tried it died ({type(error).__name__}: {told}): it ran out of memory, or "
+            "a library crashed; free memory on its machine, or choose a smaller network"
+        ) from error
 
 
 def _try_here(function: Callable[..., dict[str, Any]], *arguments: object, name: str) -> dict[str, Any]:

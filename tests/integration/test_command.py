@@ -1,5 +1,6 @@
 """A failure in a task ends in one line about what failed, not about how Ray hands failures over."""
 
+import os
 import time
 
 import pytest
@@ -7,6 +8,8 @@ import ray
 
 from jobs.command import run
 from ldm3d.config import CorpusConfig
+from pipelines.workers.calls import try_on_worker
+from pipelines.workers.resources import Pool
 from pipelines.workers.session import configure_data
 
 
@@ -61,6 +64,21 @@ def test_a_value_error_in_a_task_is_a_failure_and_no_refusal(monkeypatch, capsys
     code, text = ended(stage, monkeypatch, capsys)
     assert code == 1
     assert text.splitlines()[-1] == "error: a task failed: ValueError: invalid literal for int() with base 10: 'x'"
+
+
+def test_a_trial_whose_worker_dies_is_a_refusal_with_advice(monkeypatch, capsys):
+    """As where memory runs out, or a library crashes: there is no error of the function's own."""
+
+    def die() -> dict[str, object]:
+        os._exit(1)
+
+    def stage(config, *, dry_run):
+        try_on_worker(die, pool=Pool("label", 1.0, actors=1), patience_s=60, name="the depth model")
+
+    code, text = ended(stage, monkeypatch, capsys)
+    assert code == 2
+    assert "the depth model failed: the worker that tried it died (WorkerCrashedError: " in text.splitlines()[-1]
+    assert "free memory on its machine, or choose a smaller network" in text.splitlines()[-1]
 
 
 def test_a_run_that_stands_still_names_the_operator_and_the_setting(monkeypatch, capsys):
