@@ -1,5 +1,6 @@
 """How much of a GPU a training uses: model FLOPs utilisation (Chowdhery et al. 2022, section 4.1)."""
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -7,13 +8,14 @@ import torch
 
 T = TypeVar("T")
 
-# Dense half-precision tensor-core peaks from NVIDIA's data sheets, in FLOP/s, by part of the device name. The first
-# match counts.
+# Dense half-precision tensor-core peaks from NVIDIA's data sheets, in FLOP/s, by words of the device's name. The
+# first match counts. Words are whole: an L40 is no L4, and a GB200 no B200.
 PEAKS = {
     "V100": 125e12,
     "T4": 65e12,
     "A100": 312e12,
     "A10": 125e12,
+    "A10G": 125e12,
     "L40S": 362e12,
     "L4": 121e12,
     "H100 PCIe": 756e12,
@@ -28,7 +30,7 @@ def peak_flops(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    return next((peak for part, peak in PEAKS.items() if part in name), None)
+    return next((peak for words, peak in PEAKS.items() if re.search(rf"\b{words}\b", name)), None)
 
 
 def count_flops(call: Callable[[], T]) -> tuple[T, int]:

@@ -49,11 +49,13 @@ class AutoencoderTraining:
         self.state = make_state(trained, config, total_steps, device)
         self.factor = pixel_factor(reconstructor.vae)
 
+    def trains(self, step: int) -> list[str]:
+        """Return the names of the networks that a step trains: both once the discriminator takes part."""
+        return ["autoencoder", "discriminator"] if adversarial(step, self.config.loss) else ["autoencoder"]
+
     def step(self, batch: Batch[Pictures]) -> dict[str, Tensor]:
         """Take a step of both networks on one batch, in micro-batches of one size."""
-        names = ["autoencoder"]
-        if adversarial(batch.step, self.config.loss):
-            names.append("discriminator")
+        names = self.trains(batch.step)
 
         # gradients and numbers of micro-batches add up
         parts = batch.micro_batches(self.config.loop.micro_batch)

@@ -62,6 +62,10 @@ class DiffusionTraining:
         trained = Trained(self.unet, wrapped, make_optimiser(self.unet, config.optimiser), average)
         self.state = make_state({UNET: trained}, config, total_steps, device)
 
+    def trains(self, step: int) -> list[str]:
+        """Return the name of the U-Net."""
+        return [UNET]
+
     def step(self, batch: Batch[Samples]) -> dict[str, Tensor]:
         """Take a step on one batch, in micro-batches of one size."""
         trained, config = self.state.trained[UNET], self.config

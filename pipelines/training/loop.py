@@ -93,7 +93,7 @@ class Loop:
         )
         was_leaving = False
         for batch in reader:
-            losses = meter.measured(partial(self.trainee.step, batch))
+            losses = meter.measured(partial(self.trainee.step, batch), self.trainee.trains(batch.step))
             step = batch.step + 1
             if step % self.config.log_every == 0:
                 self._note(step, self._means(losses) | meter.read(step))

@@ -29,6 +29,9 @@ class Trainee(Protocol[T]):
 
     state: TrainingState
 
+    def trains(self, step: int) -> list[str]:
+        """Return the names of the networks that a step trains, counted from 0."""
+
     def step(self, batch: Batch[T]) -> dict[str, Tensor]:
         """Run forward and backward pass and optimiser. Returns this worker's losses, detached scalars."""
 
