@@ -56,7 +56,9 @@ REJECT = pa.schema(
     [
         _field("key", pa.int64()),  # 0 if the row has no URL to derive it from
         _field("url", pa.string()),  # "" for captions
-        _field("stage", pa.string()),  # select, download, decode, label, duplicates, encode; captions, generate
+        _field(
+            "stage", pa.string()
+        ),  # select, download, decode, label, duplicates, encode; captions, generate; evaluate
         _field("reason", pa.string()),
         _field("detail?", pa.string()),
     ]

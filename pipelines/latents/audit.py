@@ -11,7 +11,7 @@ from ldm3d.config import LatentsConfig
 from ldm3d.schema import LATENTS
 from pipelines.latents.encode_shards import has_flips
 from pipelines.storage.shards import Record
-from pipelines.workers.audit import Audit
+from pipelines.workers.audit import Audit, miscounted
 
 
 def audit_of(config: LatentsConfig) -> Audit:
@@ -26,9 +26,7 @@ def _fault(planned: pa.Table, kept: pa.Table, rejected: pa.Table, record: Record
         return f"{planned.num_rows} rows planned, {pictures.num_rows + rejected.num_rows} found"
     if not np.array_equal(_keys(pictures) if has_flips(record.name, config) else _keys(), _keys(mirrored)):
         return f"{mirrored.num_rows} mirror images of {pictures.num_rows} pictures"
-    if pictures.num_rows != record.kept:
-        return f"{pictures.num_rows} kept in its files, {record.kept} by its marker"
-    return ""
+    return miscounted(pictures, rejected, record)
 
 
 def _keys(*tables: pa.Table) -> NDArray[np.int64]:

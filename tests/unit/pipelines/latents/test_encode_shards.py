@@ -113,6 +113,16 @@ def test_missing_and_doubled_rows_are_found(config, places, found):
     assert fault(config) == found
 
 
+def test_a_marker_that_tells_other_rejects_than_the_files_is_found(config):
+    output = Folder(config.output)
+    file = "_state/shards/train-00001.json"
+    told = output.read_json(file)
+    assert told["rejected"] == {"decode_failed": 1, "encode_failed": 1}
+    output.write(file, json.dumps(told | {"rejected": {"decode_failed": 2}}).encode())
+    found = "68 kept and {'decode_failed': 1, 'encode_failed': 1} in its files, 68 and {'decode_failed': 2} by its"
+    assert fault(config) == f"{found} marker"
+
+
 def test_rows_that_are_neither_kept_nor_rejected_are_found(config):
     Folder(config.output).delete("rejects")
     assert fault(config) == "70 rows planned, 68 found"
