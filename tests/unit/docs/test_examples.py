@@ -16,7 +16,9 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from ldm3d.config import ModelConfig
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.reject import Reason
 from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.schema import reject_rows
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.depth_model import tiny_depth_model
 from pipelines.storage.folder import Folder
@@ -48,6 +50,8 @@ def world(toy_base, tmp_path_factory) -> Path:
     corpus = Folder(str(root / "runs/corpus"))
     for split, seeds in (("train", range(6)), ("val", range(10, 13)), ("test", range(20, 22))):
         corpus.write_tables(f"rgbd/{split}/00000.parquet", [scene_rows(seeds, split, size=16)])
+    rejects = reject_rows([1], "download", [Reason.TIMEOUT], ["10 s"], ["http://a.example/1.jpg"])
+    Folder(str(root / "runs/mine/corpus")).write_tables("rejects/train/00000.parquet", [rejects])
     return root
 
 
