@@ -86,8 +86,8 @@ def test_a_name_that_had_no_time_to_be_looked_up_is_no_broken_host(web, fetcher,
         return silent.wait(10) and [] if host == "late.test" else system(host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    one = fetcher(timeout_s=2.0, deadline_s=2.0, breaker_failures=1, retries=0)
-    (end,) = one.fetch_all([web.url("/late?s=0.8&url=http://late.test/")])
+    one = fetcher(timeout_s=2.0, deadline_s=3.0, breaker_failures=1, retries=0)
+    (end,) = one.fetch_all([web.url("/late?s=1.6&url=http://late.test/")])
     assert end.reason == Reason.TIMEOUT
     (direct,) = one.fetch_all(["http://late.test/"])
     silent.set()
