@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a row was rejected. The list is closed: a new failure needs a new line here and in docs/corpus-reference.md."""
+    """Why a row was rejected. The list is closed: a new failure needs a line here and in docs/corpus-reference.md."""
 
     INVALID_ROW = "invalid_row"  # a null, a wrong type, an empty URL, or an empty caption to draw
     NSFW = "nsfw"

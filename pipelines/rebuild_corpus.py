@@ -6,8 +6,8 @@
     clean    move duplicates to the rejects, audit every key                 (remove_duplicates, audit)
     finish   dataset card, contact sheet, success marker                     (finish)
 
-Kill it at any point and run the same command again: it resumes where it stopped. docs/promises.md says what is promised
-and how it is kept. The parts are in `pipelines/corpus/`.
+Kill it at any point and run the same command again: it resumes where it stopped. docs/promises.md says what is
+promised and how it is kept. The parts are in `pipelines/corpus/`.
 """
 
 import logging

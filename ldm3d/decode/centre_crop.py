@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ldm3d.decode import lanczos
+
 _REACH = 5  # pixels of the source beyond a place that may decide the result there: Lanczos takes 4, and 1 is spare
 
 
@@ -29,6 +31,8 @@ def centre_crop(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     # Python's rounding of this very product decides the size before the crop.
     resized = [round(side * (size / shorter)) for side in pixels.shape[:2]]
     top, left = ((side - size) // 2 for side in resized)
+    if shorter < size and lanczos.is_ready():
+        return lanczos.resize_part(pixels, resized[0], resized[1], top, left, size)
     if shorter != size:
         fy, fx = (after / before for after, before in zip(resized, pixels.shape, strict=False))
         bottom, right = math.ceil((top + size) / fy) + _REACH, math.ceil((left + size) / fx) + _REACH

@@ -13,12 +13,14 @@ import socket
 from collections.abc import Callable
 
 from ldm3d.config import DownloadConfig, SelectConfig
+from ldm3d.decode import lanczos
 from ldm3d.decode.messages import STATUS, has_hung_up, receive, send
 from ldm3d.decode.square import SquareImage, make_square
 from ldm3d.reject import Reason, Rejected
 
 Work = Callable[[bytes, DownloadConfig, SelectConfig], SquareImage]
 
+COMPILED_SIDE = 256  # pixels of a square from which compiling pays after some hundred pictures that are enlarged
 _BASE_MEMORY = 2 * 2**30  # address space in bytes, for interpreter, libraries and the fetched file ...
 _BYTES_PER_PIXEL = 32  # ... and for an image in all the forms that exist at once
 
@@ -78,6 +80,8 @@ def _warm_up(config: DownloadConfig) -> None:
     from PIL import Image
 
     cv2.setNumThreads(1)
+    if config.image_size >= COMPILED_SIDE:
+        lanczos.prepare()
     Image.init()
     tiny = io.BytesIO()
     Image.new("RGB", (8, 8)).save(tiny, "PNG")
