@@ -499,7 +499,7 @@ def test_an_unsuitable_input_is_refused_with_the_remedy(plain_world, make_config
 
     refused(tmp_path / "nothing", "does not exist")
     (tmp_path / "empty").mkdir()
-    refused(tmp_path / "empty", r"holds no \.parquet file")
+    refused(tmp_path / "empty", "holds no table, tar shard or picture")
     (tmp_path / "empty/a.parquet").write_bytes(b"not parquet")
     refused(tmp_path / "empty", "not a readable parquet file")
     pq.write_table(pa.table({"URL": pa.array([], pa.string())}), tmp_path / "empty/a.parquet")
