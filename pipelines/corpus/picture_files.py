@@ -5,7 +5,7 @@ import posixpath
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from ldm3d.config import DownloadConfig
@@ -41,9 +41,13 @@ class PictureReader:
     """Reads pictures with several threads."""
 
     def __init__(self, input_url: str, config: DownloadConfig) -> None:
-        self.folder, self.max_bytes = metadata_folder(input_url), config.max_bytes
+        self.input_url, self.max_bytes = input_url, config.max_bytes
         self.threads = ThreadPoolExecutor(config.threads)
         self.window = config.threads  # files read, and not yet taken
+
+    @cached_property
+    def folder(self) -> Folder:
+        return metadata_folder(self.input_url)
 
     def read_all(self, files: Iterable[PictureFile]) -> Iterator[Fetched]:
         """Yield what each file holds, or why it is not to be used.
