@@ -14,8 +14,7 @@ from ldm3d.data.pictures import decode_rgbd
 from ldm3d.sampling.steps import require_steps
 from pipelines.storage.folder import Folder
 from pipelines.storage.inputs import require_finished
-from pipelines.storage.models import MODEL
-from pipelines.storage.paths import with_absolute_paths
+from pipelines.storage.paths import MODEL, with_absolute_paths
 from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData

@@ -10,9 +10,10 @@ from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of
 from ldm3d.rows.columns import Columns, recognise, repeated
 from ldm3d.rows.metadata import adapt
-from ldm3d.rows.pictures import is_web
+from ldm3d.rows.pictures import is_below_the_metadata, is_web
 from pipelines.corpus.needed_settings import check_settings, refuse_columns
 from pipelines.corpus.tables.kinds import Kind, find_tables, table_of
+from pipelines.corpus.tables.pictures import PICTURES
 from pipelines.corpus.tables.table import TableFacts
 from pipelines.storage.folder import Folder, concurrently, is_damage
 from pipelines.storage.inputs import readable
@@ -84,8 +85,18 @@ def read_input(config: CorpusConfig) -> MetadataInput:
         urls = [] if kind in ("tar", "pictures") else _first_urls(found, folder)
     check_settings(facts[0].columns, columns, urls, config)
     _check_shards(found, config)
-    on_web = any(map(is_web, urls)) and not config.download.files_under
-    return replace(found, listing=listing, under=None if on_web else config.download.files_under)
+    under = config.download.files_under if _names_files(urls, config) else None
+    return replace(found, listing=listing, under=under)
+
+
+def _names_files(urls: list[str], config: CorpusConfig) -> bool:
+    """Whether a table names files: it is said to, none of its first pictures is on the web, or one is beside it.
+
+    Otherwise what is not http(s) is a broken URL, as the web's own tables have them, and nothing is read for it.
+    """
+    if config.download.files_under or not any(map(is_web, urls)):
+        return True
+    return any(is_below_the_metadata(url) and url.lower().endswith(PICTURES) for url in urls)
 
 
 def _same_columns(names: list[str], facts: list[TableFacts], config: CorpusConfig, kind: Kind) -> Columns:

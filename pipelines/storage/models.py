@@ -12,6 +12,7 @@ from ldm3d.models.trained import load_trained_autoencoder
 from ldm3d.sampling.pipeline import RgbdPipeline
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.inputs import readable
+from pipelines.storage.paths import INDEX, MODEL
 from pipelines.storage.run import SUCCESS, TRAINING_STEP
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 READ = (".json", ".safetensors", ".txt")  # configuration, weights, and the tokenizer's merges
 PARTS = ("", "vae", "unet", "text_encoder", "tokenizer", "scheduler")
 AUTOENCODER, GENERATOR = "--model.autoencoder", "--model.model"  # flags, for messages
-MODEL = "model"  # in the output of `train_diffusion`, whose success marker says the step
 
 
 @contextmanager
@@ -40,8 +40,11 @@ def local_model(model: str, parts: tuple[str, ...], setting: str) -> Iterator[st
         return
     with tempfile.TemporaryDirectory() as scratch:
         with readable(model, setting):
+            folder = Folder(model)
+            if folder.exists(f"{MODEL}/{INDEX}") and not folder.exists(INDEX):
+                folder = Folder(f"{folder.url}/{MODEL}")  # of a training's output
             for part in parts:
-                _copy(Folder(model), part, Path(scratch))
+                _copy(folder, part, Path(scratch))
         yield scratch
 
 

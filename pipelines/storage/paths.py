@@ -12,6 +12,8 @@ from pipelines.storage.working_dir import require_lasting, require_sent
 
 Config = TypeVar("Config")
 
+MODEL, INDEX = "model", "model_index.json"  # the folder of the model in a training's output, and what it holds
+
 
 def with_absolute_paths(config: Config, section: str = "") -> Config:
     """Return a config, and the configs in it, with absolute paths in the fields that `ldm3d.config.places` marks.
@@ -50,9 +52,14 @@ def _require_found(flag: str, given: Any, made: Any, require: Callable[[str, str
 
 
 def absolute(name: str) -> str:
-    """Return the absolute path of a local file or folder; a hub id, URL or keyword as it is."""
+    """Return the absolute path of a local model; a hub id, URL or keyword as it is.
+
+    The output of `train_diffusion` stands for the model in it.
+    """
     path = Path(name)
     try:
+        if (path / MODEL / INDEX).exists() and not (path / INDEX).exists():
+            path = path / MODEL
         return str(path.absolute()) if path.exists() else name
     except OSError:  # too long a name, or a folder that must not be searched: whoever opens it says so
         return name

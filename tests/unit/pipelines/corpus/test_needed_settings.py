@@ -49,6 +49,8 @@ def test_paths_below_the_table_and_urls_of_the_web_need_nothing(tmp_path):
     found = read_input(config(tmp_path, *UNRATED))
     assert found.under == ()
     (tmp_path / "own.csv").write_text("file_name,text\na/1.jpg,a dog\nhttp://a.example/1.jpg,a cat\n")
+    assert read_input(config(tmp_path, *UNRATED)).under == ()
+    (tmp_path / "own.csv").write_text("url,text\nno url,a dog\nhttp://a.example/1.jpg,a cat\n")
     assert read_input(config(tmp_path, *UNRATED)).under is None
 
 

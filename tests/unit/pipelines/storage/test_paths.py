@@ -23,7 +23,7 @@ from ldm3d.config import (
     TrainedAutoencoderConfig,
     to_json,
 )
-from pipelines.storage.paths import with_absolute_paths
+from pipelines.storage.paths import absolute, with_absolute_paths
 
 
 @pytest.fixture
@@ -81,6 +81,15 @@ def test_names_of_models_are_written_out_before_their_paths_change(here):
     assert with_absolute_paths(measured).reconstruction.models == absolute
     one = GenerateConfig(output="out", prompt="a lemon", model=GeneratorConfig(model=("other=model",)))
     assert with_absolute_paths(one).model.model == (f"{here}/model",)
+
+
+def test_the_output_of_a_training_stands_for_the_model_in_it(here):
+    for name in ("run/model/model_index.json", "whole/model_index.json", "whole/model/model_index.json"):
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        open(name, "w").close()
+    assert absolute("run") == f"{here}/run/model"
+    assert absolute("whole") == f"{here}/whole"
+    assert absolute("run/model") == f"{here}/run/model"
 
 
 def test_a_path_that_cannot_be_looked_at_is_left_to_whoever_opens_it(here):
