@@ -8,6 +8,7 @@
 Kill it at any point and run the same command again: it resumes where it stopped.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from jobs.command import run
@@ -20,10 +21,10 @@ def main(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
     if config.prompt is not None:
         from pipelines.storage.paths import with_absolute_paths
 
-        with_absolute_paths(config)  # a submitted job would lose pictures at a relative path
+        placed = with_absolute_paths(config)  # which refuses an output that a submitted job would lose
         from ldm3d.sampling.draw_prompt import draw_prompt
 
-        return draw_prompt(config, dry_run=dry_run)
+        return draw_prompt(replace(config, model=placed.model), dry_run=dry_run)  # files are named as they were typed
     expect_cluster(config.cluster.address, dry_run=dry_run)
     from pipelines.generate import generate
 
