@@ -34,6 +34,7 @@ from tyro.constructors import ConstructorRegistry, StructConstructorSpec, Struct
 
 from jobs.cli.ending import ending
 from jobs.cli.preset import DEFAULT, preset_for, with_base
+from jobs.cli.program import program
 from ldm3d.config import LABEL, CorpusConfig, LabelConfig, Preset, presets_of, stage_of, with_label_preset
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
-COMMAND = "ldm3d-on-ray"  # that a wheel installs
 logger = logging.getLogger(__name__)
 
 FAILED, REFUSED, CONTESTED, WORSE, SHORT, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 5, 130, 128 + signal.SIGTERM
@@ -93,26 +93,20 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     registry.struct_rule(_with_whole_paragraphs)
     command: Command[Config] = tyro.cli(
         command_class[config_class],
-        prog=program(config_class),
+        prog=program(stage_of(config_class)),
         args=arguments,
         default=default,
-        description=about and _as_called(about, program(config_class)),
+        description=about and _as_called(about, program(stage_of(config_class))),
         registry=registry,
     )
     return dataclasses.replace(command, config=dataclasses.replace(cast("Any", command.config), preset=preset))
 
 
-def program(config_class: Callable[..., Any]) -> str:
-    """Return how a stage is called: `python -m jobs.generate`, or by the installed command, as that names it."""
-    called = Path(sys.argv[0]).name
-    return called if called.startswith(COMMAND) else f"python -m jobs.{stage_of(config_class)}"
-
-
-def _as_called(about: str, program: str) -> str:
+def _as_called(about: str, called: str) -> str:
     """Write the examples of a stage as it was called. An installed one needs no checkout to be sent with a job."""
-    if program.startswith("python "):
+    if called.startswith("python "):
         return about
-    return re.sub(r"python -m jobs\.\w+", program, about.replace(" --working-dir .", ""))
+    return re.sub(r"python -m jobs\.\w+", called, about.replace(" --working-dir .", ""))
 
 
 def _with_whole_paragraphs(info: StructTypeInfo) -> StructConstructorSpec | None:

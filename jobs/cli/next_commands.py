@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 from jobs.cli.preset import known_origin
+from jobs.cli.program import program
 
 PROMPTS = {"toy": "a red sphere on a white floor at dusk"}
 PROMPT = "a lemon on a wooden table"
@@ -64,7 +65,7 @@ def after_samples(config: Any) -> list[str]:
 def command(stage: str, flags: dict[str, str]) -> str:
     """Write a command line."""
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-    return shlex.join(["python", "-m", f"jobs.{stage}", *words])
+    return f"{program(stage)} {shlex.join(words)}"
 
 
 def beside(output: str, name: str) -> str:

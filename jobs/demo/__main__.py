@@ -11,6 +11,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from jobs.cli.program import program
 from jobs.demo.folder import begin_afresh
 from jobs.demo.parts import PARTS, TRAIN_NETWORKS, Countdown
 from jobs.demo.to_try import to_try
@@ -68,7 +69,7 @@ def closing(root: Path, summary: dict[str, Any], times: list[str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m jobs.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("demo"), description=__doc__)
     parser.add_argument("--models", action="store_true", help="make only the networks that the preset toy begins with")
     only_models = parser.parse_args().models
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

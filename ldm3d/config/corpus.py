@@ -149,7 +149,7 @@ class DownloadConfig:
     """Folders and buckets (`/data/pictures`, `s3://bucket`) whose pictures a table may name, beside those below the
     table's own folder. They are read as files, without what guards downloads."""
     allow_addresses: tuple[str, ...] = ()
-    """Non-public IP addresses that may be contacted nevertheless; for tests and the demo only."""
+    """Non-public IP addresses that may be contacted nevertheless, such as that of a server of your own."""
 
     def __post_init__(self) -> None:
         require(1 <= self.encode_quality <= 100, "download.encode_quality", self.encode_quality, "1 to 100")

@@ -46,7 +46,10 @@ def _of_path(model: str, wanted: str) -> tuple[str, str] | None:
     if path.exists():
         return "it is a file, wanted a folder", wanted
     if model.startswith(MODELS):
-        return "there is no such folder yet", f"`make toy-models` makes {model}, and so does `make demo`"
+        return "there is no such folder yet", (
+            f"`make toy-models` makes {model}, and so does `make demo`; without a checkout, `ldm3d-on-ray demo "
+            "--models`. A submitted job needs its absolute path"
+        )
     if model.startswith(DEMO):
         return "there is no such folder yet", f"`make demo` makes {model}; or give one of your own"
     if model.startswith(("/", ".", "~")) or model.count("/") > 1 or "\\" in model:

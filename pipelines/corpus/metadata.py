@@ -1,6 +1,7 @@
 """The metadata that a corpus is made from, checked before any work: files, row counts, columns."""
 
 import logging
+import posixpath
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,7 +74,8 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     files = [(name, sizes[name], each.rows) for name, each in zip(names, facts, strict=True)]
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} {kind} files hold no rows")
-    columns = _same_columns(names, facts, config, kind)
+    shown = [name or posixpath.basename(config.input) for name in names]
+    columns = _same_columns(shown, facts, config, kind)
     if columns.url in facts[0].pictures:
         raise ValueError(
             f"--input {config.input!r}: the column {columns.url!r} holds pictures, wanted their URLs or paths: save "
@@ -128,14 +130,11 @@ def _recognise(name: str, schema: list[str], config: CorpusConfig) -> Columns:
         refuse_columns(name, schema, error, config)
     depth = config.label.column
     if depth is not None and depth not in schema:
-        raise ValueError(
-            f"--label.column {depth!r} is not a column of {name or 'the file'}, which has {schema}: name one that is"
-        )
+        raise ValueError(f"--label.column {depth!r} is not a column of {name}, which has {schema}: name one that is")
     columns = replace(columns, depth=depth)
     if again := repeated(schema, columns.names()):
         raise ValueError(
-            f"--input: {name or 'the file'}: the columns {again} occur more than once in {schema}; rename or remove "
-            "the others"
+            f"--input: {name}: the columns {again} occur more than once in {schema}; rename or remove the others"
         )
     return columns
 

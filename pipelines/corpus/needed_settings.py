@@ -47,7 +47,7 @@ def refuse_columns(name: str, names: list[str], error: ValueError, config: Corpu
     guesses = {field: (resembling(field, names) or ["COLUMN"])[0] for field in lacking}
     words = [word for field, guess in guesses.items() for word in (f"--select.{field}-column", guess)]
     nothing = Columns(url="", caption="")
-    needs = [(f"{name or 'the file'}: {error}", words), *_of_ratings(nothing, passed_over(names, nothing), config)]
+    needs = [(f"{name}: {error}", words), *_of_ratings(nothing, passed_over(names, nothing), config)]
     raise ValueError(f"--input: {_told(needs)}" if lacking else f"--input: {needs[0][0]}") from error
 
 
