@@ -505,7 +505,7 @@ def test_an_unsuitable_input_is_refused_with_the_remedy(plain_world, make_config
     pq.write_table(pa.table({"URL": pa.array([], pa.string())}), tmp_path / "empty/a.parquet")
     refused(tmp_path / "empty", "hold no rows")
     pq.write_table(pa.table({"link": ["x"]}), tmp_path / "empty/a.parquet")
-    refused(tmp_path / "empty", "no URL and caption columns")
+    refused(tmp_path / "empty", r"known to hold its caption; .*Add: --select\.caption-column COLUMN")
     pq.write_table(pa.table({"url": ["x"], "caption": ["y"]}), tmp_path / "empty/a.parquet")
     refused(tmp_path / "empty", "--select.nsfw any")
 
