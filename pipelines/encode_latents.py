@@ -66,7 +66,7 @@ class _EncodeLatents(Stage):
         arguments = self.weights, self.config.encode, self.plan.image_size
         patience_s = self.config.cluster.no_progress_timeout_s
         facts = try_on_worker(try_encoder, *arguments, pool=self.pool, patience_s=patience_s, name="the autoencoder")
-        logger.info("%s; %s", self.pool, facts)
+        logger.info("%s", self.pool.with_facts(facts))
         self.latent_shape = tuple(facts["latent_shape"])
         return {"resources": str(self.pool), **facts}
 

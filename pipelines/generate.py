@@ -63,7 +63,7 @@ class _Generate(Stage):
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         self.pool = fit_actors("generate", self.config.cluster, *cluster_size())
         facts = self._share_models()
-        logger.info("%s; %s", self.pool, facts)
+        logger.info("%s", self.pool.with_facts(facts))
         self.image_size = facts["image_size"]
         return {"resources": str(self.pool), **facts}
 

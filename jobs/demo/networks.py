@@ -1,7 +1,8 @@
 """The first part of the demo: small networks in place of real ones, trained on scenes, two at a time."""
 
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,15 @@ def train_networks(models: Path, countdown: Countdown) -> dict[str, Any]:
         labeller = pool.submit(train_depth_model, models / "depth", DEPTH_STEPS)
         metric = pool.submit(train_metric_depth_model, models / "metric_depth", METRIC_DEPTH_STEPS)
         clip = pool.submit(train_clip_model, models / "clip", CLIP_STEPS)
-        parameters, l1 = labeller.result().parameters, labeller.result().l1
-        print(f"  depth model: {parameters:,} parameters, error on held-out scenes {l1:.4f}", flush=True)
-        print(f"  metric depth model: AbsRel on held-out scenes {metric.result().abs_rel:.4f}", flush=True)
-        print(f"  CLIP finds the caption of {clip.result().recall:.0%} of 64 held-out scenes", flush=True)
-    return {"model_parameters": parameters, "model_l1_held_out": round(l1, 4)}
+        said: dict[Future[Any], Callable[[Any], str]] = {
+            labeller: lambda made: (
+                f"depth model: {made.parameters:,} parameters, error on held-out scenes {made.l1:.4f}"
+            ),
+            metric: lambda made: f"metric depth model: AbsRel on held-out scenes {made.abs_rel:.4f}",
+            clip: lambda made: f"CLIP finds the caption of {made.recall:.0%} of 64 held-out scenes",
+        }
+        print("  three networks, two at a time; a line says when one is done", flush=True)
+        for done in as_completed(said):
+            print(f"  {said[done](done.result())}", flush=True)
+        made = labeller.result()
+    return {"model_parameters": made.parameters, "model_l1_held_out": round(made.l1, 4)}

@@ -13,7 +13,6 @@ from ldm3d.config.corpus import (
     DownloadConfig,
     DuplicatesConfig,
     LabelConfig,
-    SelectConfig,
     ShardConfig,
 )
 from ldm3d.config.diffusion import (
@@ -47,6 +46,7 @@ from ldm3d.config.presets import (
     stage_of,
     with_label_preset,
 )
+from ldm3d.config.select import SelectConfig
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 __all__ = [

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
-from ldm3d.config.corpus import ClusterConfig, CorpusConfig, DownloadConfig, LabelConfig, SelectConfig, ShardConfig
+from ldm3d.config.corpus import ClusterConfig, CorpusConfig, DownloadConfig, LabelConfig, ShardConfig
 from ldm3d.config.diffusion import (
     DenoisingLossConfig,
     DiffusionConfig,
@@ -28,6 +28,7 @@ from ldm3d.config.evaluate import (
 from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import GenerateConfig, GeneratorConfig, SamplingConfig
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TrainedAutoencoderConfig
+from ldm3d.config.select import SelectConfig
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig
 
 Presets = dict[str, dict[str, Any]]

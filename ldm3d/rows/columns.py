@@ -135,4 +135,5 @@ def _only(columns: Columns, names: list[str]) -> Columns:
     """Return `columns` without the optional ones that a table lacks."""
     asked = {field.name: getattr(columns, field.name) for field in fields(columns)}
     absent = [name for name, column in asked.items() if isinstance(column, str) and column not in names]
-    return replace(columns, **dict.fromkeys(absent))  # type: ignore[arg-type]
+    nothing: dict[str, Any] = dict.fromkeys(absent)
+    return replace(columns, **nothing)

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+import torch
+
 UNKNOWN_IN_CALLS = {
     "mask_image": "give mask",
     "steps": "give num_inference_steps",
@@ -64,3 +66,14 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], instead: dict[str
         close = difflib.get_close_matches(name, right, n=1)
         advice = instead.get(name) or (f"did you mean {close[0]}?" if close else f"there are {', '.join(right)}")
         raise ValueError(f"there is no argument {name}: {advice}")
+
+
+def one_dtype(dtype: torch.dtype | None, older: torch.dtype | None) -> torch.dtype:
+    """Return the type that weights are loaded in, by either of its names; float32 if neither is given.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if dtype is not None and older is not None and dtype != older:
+        raise ValueError(f"dtype is {dtype} and torch_dtype is {older}: want one of them")
+    return dtype or older or torch.float32

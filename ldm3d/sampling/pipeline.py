@@ -1,6 +1,6 @@
 """A whole model behind one call, as in the pipelines of diffusers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, get_args
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ldm3d.config import Drawing, LabelConfig, ModelConfig
 from ldm3d.data.pictures import Pictures
@@ -17,25 +16,22 @@ from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
 from ldm3d.models.base import load_scheduler, load_text, load_unet
 from ldm3d.models.checkpoint import Components, save_pipeline
 from ldm3d.models.source import Source
-from ldm3d.models.text import EMPTY_CAPTION, fingerprint_of_text
+from ldm3d.models.text import fingerprint_of_text
 from ldm3d.models.text_embeddings import TextEmbeddings
 from ldm3d.models.trained import check_scaled, load_any_autoencoder
 from ldm3d.pil import as_depth, as_mask, as_rgb
-from ldm3d.sampling.arguments import UNKNOWN_IN_CALLS, UNKNOWN_IN_LOADING, UNKNOWN_METHODS, refuse_unknown
+from ldm3d.sampling.arguments import UNKNOWN_IN_CALLS, UNKNOWN_IN_LOADING, UNKNOWN_METHODS, one_dtype, refuse_unknown
 from ldm3d.sampling.denoise import Callback
 from ldm3d.sampling.image_to_rgbd import STRENGTH, PictureCanvas, require_depth
 from ldm3d.sampling.output import OutputType, RgbdOutput
-from ldm3d.sampling.prompts import Prompts
+from ldm3d.sampling.prompts import Prompts, each_repeated, negative_of
 from ldm3d.sampling.samples import Canvas, denoised_latents, draw_samples, require_finite
 from ldm3d.sampling.seeds import Generators, Seeds, seeds_of
+from ldm3d.sampling.step_end import StepEnd, as_callback
 from ldm3d.sampling.text_to_rgbd import latent_shape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-StepEnd = Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]
-"""Called after each step with the pipeline, the step's index from 0, its timestep and `{"latents": latents}`, which it
-may replace by returning others under the same name."""
 
 
 class RgbdPipeline:
@@ -78,7 +74,7 @@ class RgbdPipeline:
                 safetensors, or there is no such argument.
         """
         refuse_unknown(unknown, ("model", "revision", "dtype", "torch_dtype"), UNKNOWN_IN_LOADING)
-        dtype = _one_dtype(dtype, torch_dtype)
+        dtype = one_dtype(dtype, torch_dtype)
         source = Source(setting, model, revision)
         vae = load_any_autoencoder(source, dtype)
         check_scaled(source, vae.config)
@@ -243,8 +239,8 @@ class RgbdPipeline:
         given = [prompt] if isinstance(prompt, str) else list(prompt or ())
         if not given:
             raise ValueError("no prompt was given: give one or more ('' is the empty caption)")
-        captions = _each_repeated(given, num_images_per_prompt)
-        negative = _negative(negative_prompt, len(given), num_images_per_prompt)
+        captions = each_repeated(given, num_images_per_prompt)
+        negative = negative_of(negative_prompt, len(given), num_images_per_prompt)
         seeds = seeds_of(seed, generator, len(captions))
 
         # what is drawn on
@@ -285,27 +281,6 @@ class RgbdPipeline:
         return image, as_depth(depth)
 
 
-def _one_dtype(dtype: torch.dtype | None, older: torch.dtype | None) -> torch.dtype:
-    if dtype is not None and older is not None and dtype != older:
-        raise ValueError(f"dtype is {dtype} and torch_dtype is {older}: want one of them")
-    return dtype or older or torch.float32
-
-
-def _each_repeated(texts: Sequence[str], times: int) -> list[str]:
-    return [text for text in texts for _ in range(times)]
-
-
-def _negative(negative_prompt: str | Sequence[str] | None, prompts: int, per_prompt: int) -> str | list[str]:
-    """Return one negative prompt for all samples, or one for each."""
-    if negative_prompt is None or isinstance(negative_prompt, str):
-        return negative_prompt or EMPTY_CAPTION
-    if len(negative_prompt) != prompts:
-        raise ValueError(
-            f"negative_prompt has {len(negative_prompt)} texts, wanted one, or one for each prompt ({prompts})"
-        )
-    return _each_repeated(negative_prompt, per_prompt)
-
-
 def _repeated(
     image: NDArray[np.uint8],
     depth: NDArray[np.uint16],
@@ -315,26 +290,3 @@ def _repeated(
     """Repeat a picture and its mask for each of `count` samples."""
     redrawn = None if mask is None else np.stack([as_mask(mask)] * count)
     return Pictures.of([image] * count, [depth] * count), redrawn
-
-
-def as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:
-    """Turn diffusers' `callback_on_step_end` into a `Callback`.
-
-    Args:
-        inputs: diffusers' `callback_on_step_end_tensor_inputs`; None is what the callback itself asks for, or the
-            latents.
-
-    Raises:
-        ValueError: something other than `latents` is asked for.
-    """
-    if inputs is None:
-        inputs = getattr(step_end, "tensor_inputs", None) or ["latents"]
-    wanted = list(inputs)
-    if wanted not in ([], ["latents"]):
-        raise ValueError(f"callback_on_step_end asks for {', '.join(wanted)}, wanted latents alone")
-
-    def callback(step: int, timestep: Tensor, latents: Tensor) -> Tensor | None:
-        given = {"latents": latents} if wanted else {}
-        return (step_end(pipeline, step, timestep, given) or {}).get("latents")
-
-    return callback

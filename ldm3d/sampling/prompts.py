@@ -59,3 +59,26 @@ class Prompts:
         empty_text = self.empty_text if len(self.empty_text) == 1 else self.empty_text[chosen]
         captions, seeds = [self.captions[row] for row in chosen], [self.seeds[row] for row in chosen]
         return Prompts(captions, self.text[chosen], empty_text, seeds)
+
+
+def each_repeated(texts: Sequence[str], times: int) -> list[str]:
+    """Return each text `times` times, before the next one."""
+    return [text for text in texts for _ in range(times)]
+
+
+def negative_of(negative_prompt: str | Sequence[str] | None, prompts: int, per_prompt: int) -> str | list[str]:
+    """Return one negative prompt for all samples, or one for each.
+
+    Args:
+        prompts: how many prompts there are, each of which is drawn `per_prompt` times.
+
+    Raises:
+        ValueError: there are as many negative prompts as neither one nor the prompts.
+    """
+    if negative_prompt is None or isinstance(negative_prompt, str):
+        return negative_prompt or EMPTY_CAPTION
+    if len(negative_prompt) != prompts:
+        raise ValueError(
+            f"negative_prompt has {len(negative_prompt)} texts, wanted one, or one for each prompt ({prompts})"
+        )
+    return each_repeated(negative_prompt, per_prompt)

@@ -5,6 +5,7 @@ fitted to the cluster here, or refused with the numbers.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,10 @@ class Pool:
     def __str__(self) -> str:
         each = f"{self.cpus:g} CPU" + (f" + {self.gpus:g} GPU" if self.gpus else "")
         return f"{self.name}: {self.actors} x ({each})" if self.actors else f"{self.name}: tasks of {each}"
+
+    def with_facts(self, facts: Mapping[str, Any]) -> str:
+        """Return the pool, and what a trial on it found, as a line of the log."""
+        return "; ".join([str(self), *(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items())])
 
 
 def cluster_size() -> tuple[float, float]:

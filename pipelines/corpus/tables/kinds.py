@@ -4,7 +4,7 @@ from typing import Literal
 
 from pipelines.corpus.tables.json_lines import JsonTable
 from pipelines.corpus.tables.parquet import ParquetTable
-from pipelines.corpus.tables.pictures import PICTURES, PictureFolder
+from pipelines.corpus.tables.pictures import CAPTIONS, PICTURES, PictureFolder
 from pipelines.corpus.tables.table import Table
 from pipelines.corpus.tables.tar import TarTable
 from pipelines.corpus.tables.text import TextTable
@@ -18,7 +18,7 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {  # in the order in which an input is se
     "parquet": (".parquet",),
     "csv": tuple(f"{ending}{more}" for ending in (".csv", ".tsv") for more in COMPRESSED),
     "json": tuple(f"{ending}{more}" for ending in (".jsonl", ".ndjson", ".json") for more in COMPRESSED),
-    "pictures": PICTURES,
+    "pictures": (*PICTURES, CAPTIONS),
 }
 TABLES: dict[Kind, type[Table]] = {
     "tar": TarTable,

@@ -15,6 +15,7 @@ from pipelines.storage.input_files import input_files
 logger = logging.getLogger(__name__)
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+CAPTIONS = ".txt"
 COLUMNS = ["file_name", "caption"]
 
 
@@ -24,10 +25,20 @@ class PictureFolder(Table):
     def facts(self, depth: str | None) -> TableFacts:
         del depth
         pictures, captions = self._files()
+        if not pictures:
+            raise ValueError(f"--input {self.folder.url!r} holds no pictures: give a folder of pictures, or a table")
         if not captions:
             raise ValueError(
                 f"--input {self.folder.url!r} holds {len(pictures)} pictures and no captions: put a .txt file of the "
                 "same name beside each, or a table into the folder (metadata.csv with the columns file_name,caption)"
+            )
+        alone = [name for name in pictures if _caption_file(name) not in captions]
+        if alone:
+            logger.warning(
+                "--input %r: pictures without a .txt beside them are rejected (%d, %s first)",
+                self.folder.url,
+                len(alone),
+                alone[0],
             )
         return TableFacts(len(pictures), COLUMNS)
 
@@ -36,7 +47,7 @@ class PictureFolder(Table):
         pictures, captions = self._files()
 
         def caption(picture: str) -> str | None:
-            name = f"{posixpath.splitext(picture)[0]}.txt"
+            name = _caption_file(picture)
             return caption_of(name, self.folder.read(name)) if name in captions else None
 
         for some in _batched(pictures, rows):
@@ -44,9 +55,13 @@ class PictureFolder(Table):
             yield pa.RecordBatch.from_arrays([pa.array(some, pa.string()), pa.array(texts, pa.string())], COLUMNS)
 
     def _files(self) -> tuple[list[str], set[str]]:
-        found = input_files(self.folder, "--input", (*PICTURES, ".txt"))
+        found = input_files(self.folder, "--input", (*PICTURES, CAPTIONS))
         pictures = [name for name in found if name.lower().endswith(PICTURES)]
-        return pictures, {name for name in found if name.endswith(".txt")}
+        return pictures, {name for name in found if name.endswith(CAPTIONS)}
+
+
+def _caption_file(picture: str) -> str:
+    return posixpath.splitext(picture)[0] + CAPTIONS
 
 
 def caption_of(name: str, content: bytes) -> str | None:

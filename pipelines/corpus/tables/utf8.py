@@ -4,7 +4,7 @@ import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import fsspec
 
@@ -35,7 +35,7 @@ class Utf8Stream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # as RawIOBase does it
+    def readinto(self, buffer: Any, /) -> int:
         while not self._left:
             chunk = self._file.read(CHUNK_BYTES)
             self._left = self._encoded(chunk)

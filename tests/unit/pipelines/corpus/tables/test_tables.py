@@ -138,6 +138,21 @@ def test_a_folder_of_pictures_has_the_captions_beside_them(tmp_path):
     assert found == [("a.jpg", "a dog"), ("b/c.PNG", "a cat\n"), ("d.webp", None)]
 
 
+def test_a_picture_without_a_caption_is_named_before_any_work(tmp_path, caplog):
+    for name in ("a.jpg", "a.txt", "b.jpg", "c.jpg"):
+        written(tmp_path, name, b"")
+    PictureFolder(Folder(str(tmp_path)), "").facts(None)
+    assert "pictures without a .txt beside them are rejected (2, b.jpg first)" in caplog.text
+    assert "skipped" not in caplog.text  # a caption is read, not passed over
+
+
+def test_captions_without_pictures_are_refused(tmp_path):
+    written(tmp_path, "a.txt", b"a dog")
+    assert find_tables(Folder(str(tmp_path)), "auto") == ("pictures", {"a.txt": 5})
+    with pytest.raises(ValueError, match="holds no pictures"):
+        PictureFolder(Folder(str(tmp_path)), "").facts(None)
+
+
 def test_captions_are_text_or_none(tmp_path, caplog):
     texts = {"a": "ein Hund".encode("utf-16"), "b": b"caf\xe9", "c": "\ufeffchien".encode()}
     for name, content in texts.items():
@@ -200,7 +215,7 @@ def test_of_a_tar_that_was_cut_off_the_whole_samples_are_read(tmp_path, caplog):
         (["a.parquet", "b.csv", "c.jpg"], "auto", "parquet", ["a.parquet"]),
         (["0.tar", "0.parquet", "0_stats.json"], "auto", "tar", ["0.tar"]),  # as img2dataset writes them
         (["b.csv", "c.tsv.gz", "d.jsonl"], "auto", "csv", ["b.csv", "c.tsv.gz"]),
-        (["a.parquet", "p/c.jpg", "p/c.txt"], "pictures", "pictures", ["p/c.jpg"]),
+        (["a.parquet", "p/c.jpg", "p/c.txt"], "pictures", "pictures", ["p/c.jpg", "p/c.txt"]),
         (["stats.json", "d.jsonl"], "auto", "json", ["d.jsonl", "stats.json"]),
     ],
 )
