@@ -81,7 +81,7 @@ def _latents(config: Any, result: dict[str, Any]) -> Ending:
     rejected = result.get("rows_rejected", {})
     if rejected:
         made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
-    look_at = {f"{out}/latents.png": "pictures, their latents, and what is decoded from these"}
+    look_at = {f"{out}/latents.png": "pictures, each beside what its latent decodes to"}
     return Ending(made, look_at if kept else {}, after_latents(config) if kept else [])
 
 
