@@ -5,7 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.decode import lanczos
+from ldm3d.decode.area import AREA
+from ldm3d.decode.lanczos import LANCZOS
 
 _REACH = 5  # pixels of the source beyond a place that may decide the result there: Lanczos takes 4, and 1 is spare
 
@@ -27,16 +28,18 @@ def centre_crop(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     import cv2
 
     shorter = min(pixels.shape[:2])
-    interpolation = cv2.INTER_AREA if shorter > size else cv2.INTER_LANCZOS4
+    resizer = AREA if shorter > size else LANCZOS
     # Python's rounding of this very product decides the size before the crop.
     resized = [round(side * (size / shorter)) for side in pixels.shape[:2]]
     top, left = ((side - size) // 2 for side in resized)
-    if shorter < size and lanczos.is_ready():
-        return lanczos.resize_part(pixels, resized[0], resized[1], top, left, size)
+    if shorter != size and resizer.suits(pixels.shape, tuple(resized)):
+        return resizer.resize_part(pixels, resized[0], resized[1], top, left, size)
     if shorter != size:
         fy, fx = (after / before for after, before in zip(resized, pixels.shape, strict=False))
         bottom, right = math.ceil((top + size) / fy) + _REACH, math.ceil((left + size) / fx) + _REACH
         # Without a size to make, OpenCV takes the scales as they are: those of the whole picture.
-        made = cv2.resize(pixels[:bottom, :right], None, fx=fx, fy=fy, interpolation=interpolation)
+        made = cv2.resize(
+            pixels[:bottom, :right], None, fx=fx, fy=fy, interpolation=getattr(cv2, resizer.interpolation)
+        )
         pixels = np.asarray(made, np.uint8)
     return pixels[top : top + size, left : left + size]

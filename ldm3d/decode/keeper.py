@@ -13,14 +13,15 @@ import socket
 from collections.abc import Callable
 
 from ldm3d.config import DownloadConfig, SelectConfig
-from ldm3d.decode import lanczos
+from ldm3d.decode.area import AREA
+from ldm3d.decode.lanczos import LANCZOS
 from ldm3d.decode.messages import STATUS, has_hung_up, receive, send
 from ldm3d.decode.square import SquareImage, make_square
 from ldm3d.reject import Reason, Rejected
 
 Work = Callable[[bytes, DownloadConfig, SelectConfig], SquareImage]
 
-COMPILED_SIDE = 256  # pixels of a square from which compiling pays after some hundred pictures that are enlarged
+COMPILED_SIDE = 256  # pixels of a square from which compiling pays after some hundred pictures
 _BASE_MEMORY = 2 * 2**30  # address space in bytes, for interpreter, libraries and the fetched file ...
 _BYTES_PER_PIXEL = 32  # ... and for an image in all the forms that exist at once
 
@@ -81,7 +82,8 @@ def _warm_up(config: DownloadConfig) -> None:
 
     cv2.setNumThreads(1)
     if config.image_size >= COMPILED_SIDE:
-        lanczos.prepare()
+        AREA.prepare()
+        LANCZOS.prepare()
     Image.init()
     tiny = io.BytesIO()
     Image.new("RGB", (8, 8)).save(tiny, "PNG")
