@@ -52,7 +52,8 @@ def _run(stage: str, arguments: list[str]) -> None:
     here = str(code())
     sys.path.insert(0, here)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    # Its folder is one that Ray hands to workers of other clusters on this machine; its name is for messages.
+    # Its folder is one that Ray hands to workers of other clusters on this machine; its name is for messages, and for
+    # `jobs.cli.program`, which knows the command by it.
     sys.argv = [f"{here}/{PROGRAM} {stage}", *arguments]
     runpy.run_module(f"jobs.{stage}", run_name="__main__")
 

@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-COMMAND = "ldm3d-on-ray"
-
 
 def program(stage: str) -> str:
-    """Return how this process would call a stage: `python -m jobs.generate`, or `ldm3d-on-ray generate`."""
-    is_installed = Path(sys.argv[0]).name.startswith(COMMAND)
-    return f"{COMMAND} {stage}" if is_installed else f"python -m jobs.{stage}"
+    """Return how this process would call a stage: `python -m jobs.generate`, or `ldm3d-on-ray generate`.
+
+    The installed command says its name, which is written there alone, before that of its stage in `sys.argv[0]`.
+    """
+    name, _, called = Path(sys.argv[0]).name.partition(" ")
+    return f"{name} {stage}" if called.isidentifier() else f"python -m jobs.{stage}"
