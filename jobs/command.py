@@ -58,9 +58,9 @@ class Command(Generic[Config]):
     """Named settings to start from; the defaults shown here are this preset's. Without this flag, it is the preset of
     what is read, if a stage of this project made that, else `ldm3d`."""
     dry_run: bool = False
-    """Check input, output, model and cluster, print the plan and the full configuration, and stop."""
+    """Check input, output, model and cluster, print the plan and the full configuration as JSON, and stop."""
     json: bool = False
-    """Print the result as JSON, and not what to look at and what comes next."""
+    """Print the result as JSON on stdout, for programs, and not what was made, what to look at and what comes next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +142,10 @@ def _required(config_class: Any) -> dict[str, Any]:
 
 
 def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], about: str | None) -> None:
-    """Parse the command line, call the stage, and print its result as JSON.
+    """Parse the command line, call the stage, and say what was made and what comes next.
 
-    What was made and what comes next is said on stderr: stdout holds the JSON alone, so that scripts can read it.
+    That is said on stderr, after all else, so that it is what a person still sees. stdout holds nothing but JSON, so
+    that programs can read it: with --json the result, in a dry run the plan.
 
     Exits with a code from this module's list, and the reason as the last line of stderr. An unforeseen exception keeps
     its trace; Python's own exit code for it is 1.
@@ -162,9 +163,10 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
     except Exception as error:
         code, reason = _judge(error)
         _exit(code, f"error: {reason}")
+    if command.json or command.dry_run:
+        print(json.dumps(result, indent=2), flush=True)
     if not command.json:
         print(ending(command.config, result, dry_run=command.dry_run), end="", file=sys.stderr, flush=True)
-    print(json.dumps(result, indent=2))
     if result.get("finished") is False:
         _exit(TERMINATED, "stopped at a checkpoint: the same command resumes from there")
     if worse := result.get("worse"):

@@ -70,8 +70,8 @@ def evaluate(config: EvaluateConfig, *, dry_run: bool = False) -> dict[str, Any]
     logger.info("%s on %s; run %s", pool, tried["device"], run)
     if dry_run:
         sets = {each.label: {"pictures": each.pictures.rows, "role": each.role} for each in plan.subjects}
-        facts = {"resources": str(pool), "device": tried["device"], "config": to_json(config)}
-        return {"sets": sets, "left_out": plan.left_out, "run": run, **facts}
+        facts = {"config": to_json(config), "resources": str(pool), "device": tried["device"]}
+        return {**facts, "sets": sets, "left_out": plan.left_out, "run": run}
     if summary := finished_run(output, run, config):
         logger.info("%s: run %s is finished", output.url, run)
         return summary

@@ -1,7 +1,7 @@
 """How a job ends for a person: what it made, what to look at, and the next commands, with their paths filled in."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.cli.next_commands import (
@@ -16,6 +16,7 @@ from ldm3d.config import stage_of
 
 SHOWN = 12  # of files that were written
 REASONS = 4
+RESULT = "_SUCCESS.json"  # which stages write last
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Ending:
 
 
 def ending(config: Any, result: dict[str, Any], *, dry_run: bool) -> str:
-    """Return the words for a stage's result, ending with a line break; "" where there is nothing to add.
+    """Return the words for a stage's result, ending with a line break; "" where a training was stopped.
 
     Args:
         config: as it was given: paths are shown as they were typed.
@@ -44,10 +45,12 @@ def ending(config: Any, result: dict[str, Any], *, dry_run: bool) -> str:
     """
     if dry_run:
         return "\nNothing was written: the same command without --dry-run does the work.\n"
-    stage = stage_of(type(config))
-    if result.get("finished") is False or not result.keys() & KNOWN_BY[stage]:
+    if result.get("finished") is False:
         return ""
-    return f"{ENDINGS[stage](config, result)}\n"
+    stage = stage_of(type(config))
+    is_known = bool(result.keys() & KNOWN_BY[stage])
+    found = ENDINGS[stage](config, result) if is_known else Ending(f"{config.output} is finished.", {}, [])
+    return f"{replace(found, look_at={**found.look_at, **_marker(config, stage)})}\n"
 
 
 def _corpus(config: Any, result: dict[str, Any]) -> Ending:
@@ -81,17 +84,16 @@ def _latents(config: Any, result: dict[str, Any]) -> Ending:
     rejected = result.get("rows_rejected", {})
     if rejected:
         made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
-    look_at = {f"{out}/latents.png": "pictures, each beside what its latent decodes to"}
-    return Ending(made, look_at if kept else {}, after_latents(config) if kept else [])
+    sheet = {f"{out}/latents.png": "pictures, each beside what its latent decodes to"} if kept else {}
+    return Ending(made, sheet, after_latents(config) if kept else [])
 
 
 def _diffusion(config: Any, result: dict[str, Any]) -> Ending:
     out = config.output.rstrip("/")
     made = f"{out}/model is the whole model after {result['steps']:,} steps of its U-Net.{_numbers(result)}"
     pictures = {f"{out}/pictures": "samples of the same captions, by epoch"}
-    return Ending(
-        made, pictures | _losses(out), after_diffusion(config, has_validation=bool(result.get("validation")))
-    )
+    then = after_diffusion(config, has_validation=bool(result.get("validation")))
+    return Ending(made, pictures | _losses(out), then)
 
 
 def _export(config: Any, result: dict[str, Any]) -> Ending:
@@ -156,6 +158,12 @@ def _most(rejected: Mapping[str, int]) -> str:
     """Name the commonest reasons."""
     first = dict(sorted(rejected.items(), key=lambda item: -item[1])[:REASONS])
     return _by_name(first) if len(first) == len(rejected) else f"{_by_name(first)[:-1]} ...)"
+
+
+def _marker(config: Any, stage: str) -> dict[str, str]:
+    """Name the file of the result, which is printed only where --json asks for it."""
+    has_none = stage == "export" or getattr(config, "prompt", None) is not None
+    return {} if has_none else {f"{config.output.rstrip('/')}/{RESULT}": "the result in full, which --json prints"}
 
 
 def _losses(out: str) -> dict[str, str]:

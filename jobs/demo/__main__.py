@@ -32,6 +32,7 @@ look at  {root}/samples.png                  captions, generated images, generat
          {root}/evaluation/report.html       all metrics with their errors, figures, protocol
          {root}/scenes/corpus/contact_sheet.png, {root}/photographs/corpus/contact_sheet.png
          {root}/autoencoder/pictures/, {root}/latents/latents.png, {root}/diffusion/losses.png
+         {root}/summary.json                 all figures of this demo
 (the photographs went the same way, but their labels mean nothing: the depth model only knows cubes and spheres)
 
 how long it took, of {minutes:.1f} min in all:
@@ -81,7 +82,6 @@ def main() -> None:
     print(f"The demo runs every stage for real and downloads nothing. Results go to {ROOT}/.", flush=True)
     countdown = Countdown()
     summary = demo(ROOT, countdown)
-    print(json.dumps(summary, indent=2))
     print(closing(ROOT, summary, countdown.times()))
 
 

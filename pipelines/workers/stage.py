@@ -82,5 +82,5 @@ def run_stage(stage: Stage, *, dry_run: bool) -> dict[str, Any]:
     connect(stage.cluster, dry_run=dry_run)
     facts = stage.prepare(begun=begun)
     if dry_run:
-        return stage.extent() | facts | {"config": to_json(stage.config)}
+        return {"config": to_json(stage.config)} | facts | stage.extent()  # the plan last, where it is still seen
     return stage.work(begin(output, stage.identity, to_json(stage.config), stage.notes()))

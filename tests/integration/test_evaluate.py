@@ -276,7 +276,7 @@ def test_actors_and_batches_change_no_number(config, made, tmp_path):
 def test_a_model_that_got_worse_ends_with_a_code_of_its_own(config, made, tmp_path, monkeypatch, capsys):
     """The same name and protocol, other pictures: what a nightly evaluation sees."""
     real = Path(config.input[0]).parent / "real"
-    line = f"--input nightly --reference {real} --output out --metrics fid kid --cluster.gpus 0"
+    line = f"--input nightly --reference {real} --output out --metrics fid kid --cluster.gpus 0 --json"
     network = "--inception.network efficientnet-lite0 --inception.kid-subset-size 10 --inception.kid-subsets 5"
     monkeypatch.setattr("sys.argv", ["evaluate", *line.split(), *network.split()])
     monkeypatch.chdir(tmp_path)

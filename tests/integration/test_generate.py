@@ -337,7 +337,7 @@ def test_a_prompt_is_drawn_to_files_without_a_cluster(config, tmp_path):
         "--captions.seed": 7,
         "--sampling.num-inference-steps": 2,
     }
-    command = [sys.executable, "-c", code, *(str(word) for pair in settings.items() for word in pair)]
+    command = [sys.executable, "-c", code, "--json", *(str(word) for pair in settings.items() for word in pair)]
     said = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
     assert [(sample["number"], sample["seed"]) for sample in said["samples"]] == [(0, 7), (1, 8)]
     names = [f"00{number}{kind}.png" for number in range(2) for kind in ("", "-both", "-depth")]

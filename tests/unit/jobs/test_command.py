@@ -1,5 +1,6 @@
 """A scheduler sees in the exit code whether to try again, a person in the last line what went wrong."""
 
+import io
 import json
 import os
 import signal
@@ -105,7 +106,7 @@ def test_a_stage_that_takes_sigterm_itself_goes_on(monkeypatch, capsys):
         signal.signal(signal.SIGTERM, before)
         return {"seen": seen}
 
-    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out"])
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", "--json"])
     run(stage, CorpusConfig, None)
     assert json.loads(capsys.readouterr().out) == {"seen": ["checkpoint"]}
 
@@ -149,10 +150,25 @@ def test_a_training_that_was_asked_to_stop_is_no_success(monkeypatch, capsys):
     assert (code, text) == (143, "stopped at a checkpoint: the same command resumes from there\n")
 
 
-def test_a_result_is_printed_as_json(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", "--dry-run"])
+@pytest.mark.parametrize(("flags", "dry_run"), [(["--dry-run"], "true"), (["--json"], "false")])
+def test_a_plan_and_a_result_for_programs_are_printed_as_json(flags, dry_run, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", *flags])
     run(lambda config, dry_run: {"input": config.input, "dry_run": dry_run}, CorpusConfig, None)
-    assert capsys.readouterr().out == '{\n  "input": "in",\n  "dry_run": true\n}\n'
+    assert capsys.readouterr().out == f'{{\n  "input": "in",\n  "dry_run": {dry_run}\n}}\n'
+
+
+@pytest.mark.parametrize(
+    ("flags", "last"), [([], "--model.autoencoder autoencoder"), (["--dry-run"], "without --dry-run does the work.")]
+)
+def test_the_ending_is_the_last_thing_that_a_person_sees(flags, last, monkeypatch):
+    """At a terminal both streams are one."""
+    seen = io.StringIO()
+    monkeypatch.setattr("sys.stdout", seen)
+    monkeypatch.setattr("sys.stderr", seen)
+    monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", *flags])
+    results = [{"n": number} for number in range(400)]
+    run(lambda config, dry_run: {"rows_read": 7, "rows_kept": 7, "results": results}, CorpusConfig, None)
+    assert seen.getvalue().rstrip().endswith(last)
 
 
 def test_help_and_a_refused_flag_load_neither_ray_nor_torch():

@@ -154,13 +154,28 @@ def test_the_next_output_of_this_folder_is_not_in_it(tmp_path, monkeypatch):
     assert beside(".", "latents") == str(tmp_path / "latents")
 
 
-def test_stdout_holds_the_json_alone_and_json_holds_the_tongue(monkeypatch, capsys):
+def test_a_person_gets_words_and_a_program_json_alone(monkeypatch, capsys):
     for flags, words in (([], True), (["--json"], False)):
         monkeypatch.setattr("sys.argv", ["job", "--input", "in", "--output", "out", *flags])
         run(lambda config, *, dry_run: CORPUS, CorpusConfig, None)
         said = capsys.readouterr()
-        assert json.loads(said.out) == CORPUS
+        assert (json.loads(said.out) if said.out else None) == (None if words else CORPUS)
         assert ("python -m jobs.train_autoencoder" in said.err) is words
+
+
+def test_the_file_of_the_result_is_named_where_there_is_one():
+    corpus = CorpusConfig(input="in", output="runs/corpus/")
+    assert "runs/corpus/_SUCCESS.json " in ending(corpus, CORPUS, dry_run=False)
+    export = ExportConfig(input="in", output="out")
+    assert "_SUCCESS" not in ending(export, {"step": 7, "output": "out"}, dry_run=False)
+    prompt = GenerateConfig(output="out", prompt="a cube")
+    assert "_SUCCESS" not in ending(prompt, {"samples": []}, dry_run=False)
+
+
+def test_a_result_of_an_older_version_is_no_silence():
+    said = ending(EvaluateConfig(input="in", output="out"), {"run": "0123"}, dry_run=False)
+    assert "out is finished." in said
+    assert "out/_SUCCESS.json " in said
 
 
 @pytest.mark.parametrize("stage", CLASS_OF)

@@ -26,6 +26,6 @@ def test_a_script_with_a_space_in_its_name_is_no_installed_command(monkeypatch):
 
 def test_the_name_of_the_installed_command_is_written_once():
     """The command tells the stages its name, so that they need no copy of it."""
-    assert PROGRAM == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"]
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == PROGRAM
     copies = [file for file in (ROOT / "jobs").rglob("*.py") if f'"{PROGRAM}"' in file.read_text()]
     assert copies == []
