@@ -1,4 +1,7 @@
-"""The commands that read what a job made, with their paths filled in, as a person would type them."""
+"""The commands that read what a job made, with their paths filled in, as a person would type them.
+
+After a submitted job they are typed where that was submitted, so they are submitted, too.
+"""
 
 import os
 import shlex
@@ -6,6 +9,7 @@ from typing import Any
 
 from jobs.cli.preset import known_origin
 from jobs.cli.program import program
+from pipelines.storage.submission import submitting
 
 PROMPTS = {"toy": "a red sphere on a white floor at dusk"}
 PROMPT = "a lemon on a wooden table"
@@ -62,10 +66,14 @@ def after_samples(config: Any) -> list[str]:
     return [command("evaluate", flags | _address(config, "cluster")) + hint]
 
 
-def command(stage: str, flags: dict[str, str]) -> str:
-    """Write a command line."""
+def command(stage: str, flags: dict[str, str], *, is_local: bool = False) -> str:
+    """Write a command line.
+
+    Args:
+        is_local: it is run where it is typed, also after a submitted job.
+    """
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-    return f"{program(stage)} {shlex.join(words)}"
+    return f"{'' if is_local else submitting()}{program(stage)} {shlex.join(words)}"
 
 
 def beside(output: str, name: str) -> str:
@@ -89,11 +97,13 @@ def _encodes(config: Any, corpus: str, autoencoder: str) -> str:
 
 
 def _draws_prompt(config: Any, output: str, inside: str = "/model") -> str:
-    """Write the command for one prompt, whose files can only be local."""
+    """Write the command for one prompt, whose files can only be local: a model in a store is drawn with right here."""
     prompt = PROMPTS.get(config.preset or "", PROMPT)
-    pictures = "pictures" if "://" in output else beside(output, "pictures")
+    is_stored = "://" in output
+    pictures = "pictures" if is_stored else beside(output, "pictures")
     model = f"{output.rstrip('/')}{inside}"
-    return command("generate", {"prompt": prompt, "output": pictures, "model.model": model})
+    flags = {"prompt": prompt, "output": pictures, "model.model": model}
+    return command("generate", flags, is_local=is_stored)
 
 
 def _pictures_of(captions: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.storage.folder import Folder
 from pipelines.storage.run import CONFIG, TRAINING_STEP
+from pipelines.storage.submission import as_sent
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class Origin:
     preset: str | None
     """None where its settings were written out in Python, or by an older version."""
     settings: dict[str, Any]
-    """As JSON values; those of an exported model are not known."""
+    """As JSON values; those of an exported model are not known. Of a submitted job, what was sent with it is relative
+    to its working directory."""
 
     @property
     def base(self) -> tuple[str, str | None] | None:
@@ -59,10 +61,19 @@ def origin_of(place: str) -> Origin | None:
 def _noted_in(place: str) -> Origin | None:
     folder = Folder(place)
     if folder.is_file(CONFIG) and (found := folder.read_json(CONFIG)).keys() >= {"identity", "config"}:
-        stage, settings = found["identity"].get("stage", ""), found["config"]
+        stage, settings = found["identity"].get("stage", ""), _as_sent(found["config"])
         return Origin(stage, settings.get("preset"), settings)
     if folder.is_file(TRAINING_STEP):
         noted = folder.read_json(TRAINING_STEP)
         return Origin(noted.get("stage", ""), noted.get("preset"), {})
     above, _, name = folder.url.rpartition("/")
     return _noted_in(above) if name in INSIDE and above else None
+
+
+def _as_sent(settings: Any) -> Any:
+    """Name the places in settings as they were typed. A text that is no place, such as a caption, is not touched."""
+    if isinstance(settings, dict):
+        return {name: _as_sent(value) for name, value in settings.items()}
+    if isinstance(settings, list):
+        return [_as_sent(value) for value in settings]
+    return as_sent(settings) if isinstance(settings, str) else settings

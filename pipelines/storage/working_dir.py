@@ -1,13 +1,10 @@
 """The working directory of a submitted job: a temporary copy on the head node, whose files nobody finds afterwards."""
 
-import json
-import os
 from pathlib import Path
 
 from pipelines.storage.folder import Folder
+from pipelines.storage.submission import COPIES, sent_directory
 
-JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # Ray sets it for the command of a submitted job
-COPIES = "working_dir_files"  # Ray's folder of the copies
 WHERE = "an absolute path on storage that all nodes share, or s3://"
 
 
@@ -52,8 +49,7 @@ def _is_in_copy(url: str) -> bool:
 
 def _copy() -> Path | None:
     """Return the folder of the copies; None where this is no submitted job, or one that was sent no folder."""
-    runtime = json.loads(os.environ.get(JOB_CONFIG) or "{}").get("runtime_env") or {}
-    sent = runtime.get("working_dir") or ""
+    sent = sent_directory()
     if not sent or sent.startswith("local://"):  # a folder that is on every node already
         return None
     here = Path.cwd()

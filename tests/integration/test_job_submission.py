@@ -98,6 +98,10 @@ def test_a_submitted_job_rebuilds_a_corpus(dashboard, web, depth_model, tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads((tmp_path / "corpus/_SUCCESS.json").read_text())["rows_kept"] == len(world.rows)
     assert {row["url"] for row in rows_of(tmp_path / "corpus")["rgbd"]} == set(world.expected)
+    following = (
+        f"ray job submit --working-dir . -- python -m jobs.train_autoencoder --input {tmp_path}/corpus --output"
+    )
+    assert following in done.stdout + done.stderr
 
 
 def test_a_relative_output_of_a_submitted_job_is_refused(dashboard, tmp_path):

@@ -32,11 +32,12 @@ PARTS_OF = {
     "generate": "samples",
     "evaluate": "evaluation",
 }
-# What entry points need of the rooms below the stages: a head start for workers, how an input was made, and the errors
-# that have exit codes.
+# What entry points need of the rooms below the stages: a head start for workers, how an input was made, how a job was
+# submitted, and the errors that have exit codes.
 BELOW_STAGES = {
     "pipelines.storage.preset.Origin",
     "pipelines.storage.preset.origin_of",
+    "pipelines.storage.submission.submitting",
     "pipelines.workers.warm.start.expect_cluster",
     "pipelines.storage.paths.with_absolute_paths",
     "pipelines.storage.shards.LostRowsError",
