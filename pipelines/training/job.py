@@ -46,6 +46,17 @@ class TrainingJob(Generic[T]):
         loop, every = self.config.loop, self.config.loop.epochs * self.steps_per_epoch
         return every if loop.max_steps is None else min(every, loop.max_steps)
 
+    def note_on_steps(self) -> str | None:
+        """Say that a limit on steps limits nothing, if that is so: it cannot make a training longer."""
+        loop, every = self.config.loop, self.config.loop.epochs * self.steps_per_epoch
+        if loop.max_steps is None or loop.max_steps <= every:
+            return None
+        epochs = f"{loop.epochs} epoch{'s' if loop.epochs > 1 else ''}"
+        return (
+            f"--loop.max-steps {loop.max_steps} is more than the {every:,} steps of {epochs}, and has no effect: "
+            "raise --loop.epochs"
+        )
+
     def open_trainee(self, worker: Worker) -> Trainee[T]:
         """Load the networks on a worker. Every worker has to call it."""
         loop = self.config.loop

@@ -88,13 +88,16 @@ class TrainingRun(Stage):
         logger.info(
             "steps: %d, samples in each: %d, workers: %d", self.job.total_steps, config.loop.batch_size, self.workers
         )
+        if note := self.job.note_on_steps():
+            logger.warning("%s", note)
         return {"workers": self.workers}
 
     def extent(self) -> dict[str, Any]:
         loop, workers, rows = self.config.loop, self.config.workers, sum(self.job.data.train.rows)
         suggested = suggestion(self.job.stage, int(rows), loop, workers, self.workers, self.count_weights())
         steps = {"steps": self.job.total_steps, "steps_per_epoch": self.job.steps_per_epoch}
-        return steps | {"suggestion": suggested}
+        note = self.job.note_on_steps()
+        return {"suggestion": suggested} | steps | ({"note": note} if note else {})
 
     def work(self, owner: str) -> dict[str, Any]:
         """Train, then write the model. A training that was told to stop returns `steps` and `finished`, False.
