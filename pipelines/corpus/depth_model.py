@@ -1,5 +1,6 @@
 """Checks of the depth model: it runs on a worker, and is the one that the output was begun with."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from ldm3d.config import CorpusConfig, LabelConfig
 from ldm3d.fingerprint import fingerprint_of_folder
 from pipelines.storage.folder import Folder
-from pipelines.storage.run import CONFIG, changes
+from pipelines.storage.run import CONFIG
 from pipelines.workers.calls import try_on_worker
 from pipelines.workers.resources import Pool, prepare_process
 
@@ -23,13 +24,15 @@ def check_same_model(output: Folder, labels: dict[str, Any]) -> None:
         ValueError: it is another one.
     """
     before = output.read_json(CONFIG)["labels"]
-    names = before.keys() - {"depth_model"}  # a path, which may change; earlier versions stated less than this one
-    if changed := changes(
-        {name: before[name] for name in names}, {name: labels.get(name) for name in names}, "labels"
-    ):
+    names = sorted(before.keys() - {"depth_model"})  # a path, which may change; earlier versions stated less
+    if changed := [
+        f"{name} was {json.dumps(before[name])}, is {json.dumps(labels.get(name))}"
+        for name in names
+        if before[name] != labels.get(name)
+    ]:
         raise ValueError(
             f"--output {output.url!r} was begun with another depth model: {'; '.join(changed)}. "
-            "Give that model (--label.revision for one on a hub), or another output."
+            "Give that model (--label.revision for one on a hub), or another --output."
         )
 
 

@@ -1,7 +1,6 @@
 """A run and its output: whether the output is ours to write, what it was begun with, and whether it is whole."""
 
 import hashlib
-import json
 import logging
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ldm3d
+from pipelines.storage.changes import changes, shortened
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.shards import RUN, Shard, check_owner, claim, finished
 
@@ -45,15 +45,15 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
         identity: all that decides what comes out. An output begun with another identity is refused.
 
     Raises:
-        ValueError: it cannot be read or written, holds something else, or was begun with another configuration.
+        ValueError: it cannot be read or written, holds something else, or was begun with other settings.
     """
     before = _begun_with(output, identity.get("stage"))
     if before is None:
         return False
-    if changed := list(changes(before, identity)):
+    if changed := changes(before, identity):
         raise ValueError(
-            f"--output {output.url!r} was begun with another configuration: {'; '.join(changed)}. "
-            "Run with the old configuration to finish it, or give another output."
+            f"--output {output.url!r} was begun with other settings: {shortened(changed, f'{output.url}/{CONFIG}')}. "
+            "Give the old values back to go on with it, or give another --output."
         )
     return True
 
@@ -117,7 +117,7 @@ def begin(
         The run's name, as `check_owner` takes it.
 
     Raises:
-        ValueError: meanwhile another run has begun here, with another configuration.
+        ValueError: meanwhile another run has begun here, with other settings.
         TakenOverError: the output already belongs to another run.
     """
     owner = uuid.uuid4().hex
@@ -179,19 +179,3 @@ def code_version() -> str:
             for file in sorted(room.rglob("*.py")):
                 digest.update(file.read_bytes())
         return f"sources:{digest.hexdigest()[:16]}"
-
-
-def changes(before: Any, now: Any, name: str = "") -> list[str]:
-    """List the differences between two JSON values, one line each."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        return [
-            line
-            for key in sorted(before.keys() | now.keys())
-            for line in changes(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
-        ]
-    return [] if before == now else [f"{name} was {_short(before)}, is {_short(now)}"]
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -53,7 +53,14 @@ def test_a_dry_run_suggests_what_the_paper_would_do_with_this_many_pictures(conf
     found = planned["suggestion"]
     assert (found["rows"], found["--loop.epochs"], found["--loop.batch-size"]) == (STEPS, 83, 8)
     assert found["steps"] == 83 * STEPS // 8
+    assert "note" not in planned
     assert not (tmp_path / "dry").exists()
+
+
+def test_a_dry_run_says_that_a_limit_beyond_the_last_epoch_has_no_effect(config, tmp_path):
+    long = dataclasses.replace(config.loop, max_steps=100_000)
+    planned = train_autoencoder(dataclasses.replace(config, output=str(tmp_path / "dry"), loop=long), dry_run=True)
+    assert planned["note"].startswith(f"--loop.max-steps 100000 is more than the {planned['steps']:,} steps of ")
 
 
 def test_it_ends_with_a_model_that_diffusers_loads_and_pictures_to_look_at(config, two):
@@ -77,7 +84,7 @@ def test_a_finished_run_says_so_and_does_nothing(config, two):
 
 def test_other_settings_under_the_same_name_are_refused(config, two):
     other = dataclasses.replace(config, optimiser=OptimiserConfig(learning_rate=2e-3))
-    with pytest.raises(ValueError, match=r"optimiser\.learning_rate was 0\.001, is 0\.002"):
+    with pytest.raises(ValueError, match=r"--optimiser\.learning-rate was 0\.001, is 0\.002"):
         train_autoencoder(other)
 
 
