@@ -13,6 +13,8 @@ from ldm3d.figures.picture_grid import INK, Heading, PictureRow, picture_grid
 from ldm3d.rgbd import DEPTH_MAX
 
 VOID = (150, 156, 163)  # grey where there is no depth, not a colour of the scale
+KINDS = ("own", "peer", "reference")  # of depth, as a row has them
+SCALED = "scaled to the reference"  # by the scale and shift that fit it best: such depth has no unit of its own
 BAR, TICKS = 14, 5  # height in pixels; numbers below it
 
 
@@ -45,15 +47,29 @@ def depth_figure(
     Raises:
         ValueError: there are no rows.
     """
-    names = {"own": f"{own}, aligned", "peer": f"{peer}, aligned", "reference": reference}
-    kinds = [kind for kind in names if any(getattr(row, kind) is not None for row in rows)]
+    titles = headings(own, peer, reference)
+    kinds = [kind for kind in KINDS if any(getattr(row, kind) is not None for row in rows)]
     near, far = _range([row.reference for row in rows])
     pictures = [
         PictureRow(row.caption, [row.image, *(_coloured(getattr(row, kind), near, far) for kind in kinds)])
         for row in rows
     ]
-    headings = [Heading("image"), *(Heading(names[kind]) for kind in kinds)]
-    return picture_grid([headings], pictures, _bar(near, far, (len(kinds) + 1) * (TILE + GAP) - GAP))
+    lines = [[titles[kind][line] for kind in ("image", *kinds)] for line in (0, 1)]
+    return picture_grid(
+        [[Heading(text) for text in line] for line in lines],
+        pictures,
+        _bar(near, far, (len(kinds) + 1) * (TILE + GAP) - GAP),
+    )
+
+
+def headings(own: str, peer: str, reference: str) -> dict[str, tuple[str, str]]:
+    """Return the heading above each kind of picture, and what is said of it below."""
+    return {
+        "image": ("image", ""),
+        "own": (f"depth of the {own}", SCALED),
+        "peer": (f"depth model {peer}", SCALED),
+        "reference": (f"reference {reference}", "in metres"),
+    }
 
 
 def colour_metres(depth_m: NDArray[Any], near: float, far: float) -> NDArray[np.uint8]:

@@ -18,7 +18,8 @@ from ldm3d.results.verdict import Verdict
 PUBLISHED = {metric for row in (*IMAGES, *DEPTH, *AUTOENCODERS) for metric in row.values}
 CAPTIONS = {
     "samples": "Samples and their depth, like figure 3 of the paper: near is bright, each map over its own range.",
-    "depth": "Depth in metres after alignment, like figure 8 of the paper.",
+    "depth": "Depth in metres, like figure 8 of the paper: near is bright. That of the sample, and that of a depth "
+    "model which sees its picture, have no unit: each is scaled and shifted to fit the reference.",
 }
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ldm3d.figures.contact_sheet import GAP, TILE, colour_depth
-from ldm3d.figures.depth_figure import VOID, DepthRow, colour_metres, depth_figure
+from ldm3d.figures.contact_sheet import GAP, LINE, TILE, colour_depth, typeface
+from ldm3d.figures.depth_figure import VOID, DepthRow, colour_metres, depth_figure, headings
 from ldm3d.figures.samples_figure import SamplesRow, Shown, samples_figure, stretched
 
 RED = np.full((64, 64, 3), (200, 30, 40), np.uint8)
@@ -96,6 +96,16 @@ def test_depth_stands_beside_its_reference_on_the_references_scale():
     np.testing.assert_array_equal(own, reference)
     np.testing.assert_array_equal(reference[[5, -5]], [NEAR, FAR])
     assert tuple(peer[5]) == tuple(colour_metres(np.array([[2.0]]), 1.0, 3.0)[0, 0])
+
+
+def test_headings_say_whose_depth_it_is_and_that_it_was_scaled_in_the_room_that_there_is():
+    found = headings("sample", "dpt-large", "zoedepth-nyu")
+    assert found["own"] == ("depth of the sample", "scaled to the reference")
+    assert found["peer"] == ("depth model dpt-large", "scaled to the reference")
+    assert found["reference"] == ("reference zoedepth-nyu", "in metres")
+    for above, below in found.values():
+        assert typeface(LINE - 2).getlength(above) <= TILE
+        assert typeface(LINE - 4).getlength(below) <= TILE
 
 
 def test_the_scale_is_common_to_all_rows():
