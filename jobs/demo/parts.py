@@ -44,9 +44,9 @@ class Countdown:
 
     def announce(self) -> None:
         """Show the whole plan."""
-        self.show(f"{len(self.parts)} parts, about {_minutes(sum(self.parts.values()))} on two idle cores:")
+        self.show(f"{len(self.parts)} parts, about {minutes(sum(self.parts.values()))} on two idle cores:")
         for number, (name, seconds) in enumerate(self.parts.items(), start=1):
-            self.show(f"  {number}. {name} ({_minutes(seconds)})")
+            self.show(f"  {number}. {name} ({minutes(seconds)})")
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -54,17 +54,17 @@ class Countdown:
         number = list(self.parts).index(name) + 1
         stage = f"{STAGES[name]}: " if name in STAGES else ""
         heading = f"[{number}/{len(self.parts)}] {stage}{name}"
-        self.show(f"\n{heading}\n{'=' * len(heading)}\nabout {_minutes(self.left_s())} left in all")
+        self.show(f"\n{heading}\n{'=' * len(heading)}\nabout {minutes(self.left_s())} left in all")
         began = self.clock()
         yield
         self.taken[name] = self.clock() - began
-        self.show(f"[{number}/{len(self.parts)}] done in {_minutes(self.taken[name])}")
+        self.show(f"[{number}/{len(self.parts)}] done in {minutes(self.taken[name])}")
 
     def times(self) -> list[str]:
         """Return a line for each part that is done: its stage, its name, how long it took."""
         names = {name: f"{STAGES[name]}: {name}" if name in STAGES else name for name in self.taken}
         width = max(map(len, names.values()), default=0)
-        return [f"{names[name]:{width}}  {_minutes(seconds)}" for name, seconds in self.taken.items()]
+        return [f"{names[name]:{width}}  {minutes(seconds)}" for name, seconds in self.taken.items()]
 
     def left_s(self) -> float:
         """Seconds until the end, as estimated now."""
@@ -73,6 +73,6 @@ class Countdown:
         return pace * sum(seconds for name, seconds in self.parts.items() if name not in self.taken)
 
 
-def _minutes(seconds: float) -> str:
-    """`45 s`, or whole minutes."""
+def minutes(seconds: float) -> str:
+    """Write a time: `45 s`, or whole minutes."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from jobs.demo.folder import claim
-from jobs.demo.parts import Countdown
+from jobs.demo.parts import Countdown, minutes
 
 NAMES = ("base", "clip", "depth", "metric_depth")
 
@@ -26,12 +26,15 @@ def make_models(root: Path, countdown: Countdown) -> list[str]:
     missing = [name for name in NAMES if not (models / name).is_dir()]
     if not missing:
         return []
+    takes = "seconds" if missing == ["base"] else f"about {minutes(countdown.left_s())} on two idle cores"
+    countdown.show(f"{models}: making {', '.join(missing)}, which takes {takes}; nothing is downloaded")
     from jobs.demo.networks import train_networks  # seconds of imports
     from ldm3d.toy.diffusion_model import make_base_model
 
     shutil.rmtree(draft, ignore_errors=True)
     if missing != ["base"]:
         train_networks(draft, countdown)
+    countdown.show("base: a small Stable Diffusion with untrained weights")
     make_base_model(draft / "base")
     models.mkdir(exist_ok=True)
     for name in missing:  # complete or absent

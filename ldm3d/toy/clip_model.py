@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ldm3d.models.quiet import quiet
-from ldm3d.toy.depth_model import descend, seeded
+from ldm3d.toy.depth_model import ShowStep, descend, seeded, unseen
 from ldm3d.toy.diffusion_model import TEXT_LENGTH, make_tokenizer, scene_words
 from ldm3d.toy.scenes import Scene, render
 
@@ -41,13 +41,14 @@ class ClipModelReport:
     parameters: int
 
 
-def train_clip_model(folder: str | Path, steps: int = 300, seed: int = 0) -> ClipModelReport:
+def train_clip_model(folder: str | Path, steps: int = 300, seed: int = 0, show: ShowStep = unseen) -> ClipModelReport:
     """Train the model on one thread and save it to `folder`, with its image processor and tokenizer.
 
     On one machine the same arguments give the same weights.
 
     Args:
         steps: number of batches of 64 scenes, none of which is seen twice.
+        show: called after each step.
     """
     tokenizer, processor = make_tokenizer(scene_words()), _processor()
     with seeded(seed):
@@ -58,7 +59,7 @@ def train_clip_model(folder: str | Path, steps: int = 300, seed: int = 0) -> Cli
             first = TRAIN_SEEDS + (seed * steps + step) * BATCH_SIZE
             return _loss(_scores(model, range(first, first + BATCH_SIZE), processor, tokenizer))
 
-        losses = descend(optimizer, loss_at, steps, WARMUP_STEPS)
+        losses = descend(optimizer, loss_at, steps, WARMUP_STEPS, show=show)
         recall, matched, shuffled = _validate(model.eval(), processor, tokenizer)
     for part in (model, processor, tokenizer):
         with quiet():

@@ -31,6 +31,8 @@ Target = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(B, S, S) inverse depth, 1/metre, 0 in the sky -> what the model should predict."""
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(B, S, S) predictions and targets -> a scalar."""
+ShowStep = Callable[[int, int], None]
+"""Steps that are done, and in all."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,29 @@ class DepthModelReport:
     parameters: int
 
 
-def train_depth_model(folder: str | Path, steps: int = 1_000, seed: int = 0) -> DepthModelReport:
+def unseen(done: int, steps: int) -> None:
+    """Show nothing of a training."""
+
+
+def train_depth_model(
+    folder: str | Path, steps: int = 1_000, seed: int = 0, show: ShowStep = unseen
+) -> DepthModelReport:
     """Train the model on one thread and save it to `folder`, with its image processor.
 
     On one machine the same arguments give the same weights.
 
     Args:
         steps: number of batches of 8 scenes, none of which is seen twice; most are 32 pixels wide, as in the corpus.
+        show: called after each step.
     """
     with seeded(seed):
-        model, processor, losses = fit(exact_depth, _loss, steps, seed)
+        model, processor, losses = fit(exact_depth, _loss, steps, seed, show)
         l1 = _validate(model, processor)
     save(model, processor, folder)
     return DepthModelReport(l1, losses, model.num_parameters())
 
 
-def fit(target: Target, loss_of: Loss, steps: int, seed: int) -> tuple[Any, Any, list[float]]:
+def fit(target: Target, loss_of: Loss, steps: int, seed: int, show: ShowStep = unseen) -> tuple[Any, Any, list[float]]:
     """Train a DPT, as `train_depth_model` says, and return it with its image processor and the losses of its steps.
 
     Uses torch's global generator.
@@ -72,7 +81,7 @@ def fit(target: Target, loss_of: Loss, steps: int, seed: int) -> tuple[Any, Any,
         return loss_of(predict(model, pixels, INPUT_SIZE), depth)
 
     optimizer = torch.optim.AdamW(model.train().parameters(), LEARNING_RATE)
-    losses = descend(optimizer, loss_at, steps, WARMUP_STEPS, max_norm=1.0)
+    losses = descend(optimizer, loss_at, steps, WARMUP_STEPS, max_norm=1.0, show=show)
     return model.eval(), processor, losses
 
 
@@ -82,12 +91,14 @@ def descend(
     steps: int,
     warmup_steps: int,
     max_norm: float | None = None,
+    show: ShowStep = unseen,
 ) -> list[float]:
     """Take steps of an optimizer: a short warm-up to its learning rate, then a linear decay to 0. Returns the losses.
 
     Args:
         loss_at: number of a step, from 0 -> its loss.
         max_norm: gradients with a larger norm are scaled down to it; None clips nothing.
+        show: called after each step.
     """
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / warmup_steps) * (1 - step / steps)
@@ -102,6 +113,7 @@ def descend(
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
+        show(step + 1, steps)
     return losses
 
 

@@ -15,11 +15,13 @@ from torch import Tensor
 from ldm3d.toy.depth_model import (
     LABEL_SIZE,
     VAL_SEEDS,
+    ShowStep,
     as_pixels,
     fit,
     predict,
     save,
     seeded,
+    unseen,
 )
 from ldm3d.toy.scenes import Scene, render
 
@@ -39,13 +41,15 @@ class MetricDepthReport:
     """Of each step."""
 
 
-def train_metric_depth_model(folder: str | Path, steps: int = 1_000, seed: int = 0) -> MetricDepthReport:
+def train_metric_depth_model(
+    folder: str | Path, steps: int = 1_000, seed: int = 0, show: ShowStep = unseen
+) -> MetricDepthReport:
     """Train the model and save it to `folder`, with its image processor.
 
     The arguments are those of `ldm3d.toy.depth_model.train_depth_model`.
     """
     with seeded(seed):
-        model, processor, losses = fit(_tenths, _loss, steps, seed)
+        model, processor, losses = fit(_tenths, _loss, steps, seed, show)
         to_metres(model)
         abs_rel, rmse_m = _validate(model, processor)
     save(model, processor, folder)

@@ -20,8 +20,8 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr("jobs.demo.networks.train_networks", trained)
 
 
-def made(root: Path) -> list[str]:
-    return make_models(root, Countdown({TRAIN_NETWORKS: PARTS[TRAIN_NETWORKS]}, lambda line: None))
+def made(root: Path, show=lambda line: None) -> list[str]:
+    return make_models(root, Countdown({TRAIN_NETWORKS: PARTS[TRAIN_NETWORKS]}, show))
 
 
 def test_what_is_missing_is_made_and_the_rest_of_a_demo_stays(tmp_path):
@@ -33,6 +33,15 @@ def test_what_is_missing_is_made_and_the_rest_of_a_demo_stays(tmp_path):
     (root / "models/clip").rmdir()
     assert made(root) == ["clip"]
     assert sorted(file.name for file in root.iterdir()) == ["_DEMO.txt", "models", "scenes"]
+
+
+def test_it_says_at_once_what_it_makes_and_how_long_that_takes(tmp_path):
+    lines = []
+    made(tmp_path, lines.append)
+    assert lines[0].startswith(f"{tmp_path}/models: making base, clip, depth, metric_depth, which takes about 80 s")
+    lines.clear()
+    assert made(tmp_path, lines.append) == []
+    assert lines == []
 
 
 def test_a_folder_that_is_not_of_a_demo_is_refused(tmp_path):

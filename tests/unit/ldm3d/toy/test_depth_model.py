@@ -58,6 +58,12 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(tmp_path)
     assert not all(torch.equal(a[name], c[name]) for name in a)
 
 
+def test_each_step_is_told(tmp_path):
+    told = []
+    train_depth_model(tmp_path, steps=3, show=lambda done, steps: told.append((done, steps)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_training_leaves_torchs_random_state_and_threads_alone(tmp_path):
     torch.set_num_threads(2)
     state = torch.get_rng_state()
