@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from ldm3d.depth.processing import check_processor
+from ldm3d.models.hub import require_hub
 from ldm3d.models.quiet import quiet
 from ldm3d.models.unreadable import why_unreadable
 
@@ -32,6 +33,7 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
 
     name = f"{setting} {model!r} (revision {revision!r})"
     try:
+        require_hub(model, revision)
         processor = AutoImageProcessor.from_pretrained(model, revision=revision)
         with quiet():
             network, found = AutoModelForDepthEstimation.from_pretrained(

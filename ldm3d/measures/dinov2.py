@@ -13,6 +13,7 @@ from torch.nn import functional
 from ldm3d.config import Dinov2Config
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
 from ldm3d.measures.batch import Batch, lists
+from ldm3d.models.hub import require_hub
 from ldm3d.models.precision import full_float32
 from ldm3d.models.quiet import quiet
 from ldm3d.models.unreadable import why_unreadable
@@ -48,6 +49,7 @@ class Dinov2:
         name = f"--dinov2.model {config.model!r} (revision {config.revision!r})"
         options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, "revision": config.revision}
         try:
+            require_hub(config.model, config.revision)
             with quiet():
                 loaded: Any = Dinov2Model.from_pretrained(config.model, dtype=torch.float32, **options)
         except Exception as error:  # broken files make the library raise nearly anything

@@ -13,6 +13,7 @@ from torch.nn import functional
 from ldm3d.config import ClipConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_of
 from ldm3d.measures.batch import CLIP_COLUMNS, Batch, clip_table
+from ldm3d.models.hub import require_hub
 from ldm3d.models.quiet import quiet
 from ldm3d.models.unreadable import why_unreadable
 
@@ -59,6 +60,7 @@ class ClipSimilarity:
         known: dict[str, Any] = {"revision": config.revision}
         name = f"--clip.model {config.model!r} (revision {config.revision!r})"
         try:
+            require_hub(config.model, config.revision)
             options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, **known}
             with quiet():
                 loaded: Any = CLIPModel.from_pretrained(config.model, dtype=torch.float32, **options)

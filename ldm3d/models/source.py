@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from ldm3d.models.hub import require_hub
 from ldm3d.models.quiet import quiet
 from ldm3d.models.unreadable import why_unreadable
 
@@ -44,6 +45,7 @@ class Source:
         try:
             with quiet(), warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*local_dir_use_symlinks", UserWarning)  # diffusers still passes it
+                require_hub(self.model, self.revision)
                 yield
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             why = why_unreadable(self.model, self.revision, error, WANTED)
