@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -59,3 +59,15 @@ class RgbdOutput:
         if not depths:
             return cls(colour, None, *about)
         return cls(colour, torch.from_numpy(np.stack(depths).astype(np.float32))[:, None] / DEPTH_MAX, *about)
+
+
+def require_answer(output_type: str, *, return_dict: bool) -> None:
+    """Check that the form that is asked for is one that there is.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if output_type not in get_args(OutputType):
+        raise ValueError(f"output_type is {output_type!r}, wanted one of {', '.join(get_args(OutputType))}")
+    if not return_dict:
+        raise ValueError("return_dict is False, wanted True: read images and depths of what is returned")

@@ -2,39 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ldm3d.config import Drawing, LabelConfig, ModelConfig
-from ldm3d.data.pictures import Pictures
+from ldm3d.config import Drawing, LabelConfig
 from ldm3d.depth.relative import DepthEstimator
-from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
-from ldm3d.models.base import load_scheduler, load_text, load_unet
-from ldm3d.models.checkpoint import Components, save_pipeline
-from ldm3d.models.source import Source
-from ldm3d.models.text import fingerprint_of_text
-from ldm3d.models.text_embeddings import TextEmbeddings
-from ldm3d.models.trained import check_scaled, load_any_autoencoder
-from ldm3d.pil import as_depth, as_mask, as_rgb
-from ldm3d.sampling.arguments import UNKNOWN_IN_CALLS, UNKNOWN_IN_LOADING, UNKNOWN_METHODS, one_dtype, refuse_unknown
+from ldm3d.models.checkpoint import Components
+from ldm3d.sampling.arguments import UNKNOWN_IN_CALLS, refuse_unknown
 from ldm3d.sampling.denoise import Callback
-from ldm3d.sampling.image_to_rgbd import STRENGTH, PictureCanvas, require_depth
-from ldm3d.sampling.output import OutputType, RgbdOutput
-from ldm3d.sampling.prompts import Prompts, each_repeated, negative_of
+from ldm3d.sampling.given_picture import GivenPicture
+from ldm3d.sampling.image_to_rgbd import STRENGTH, PictureCanvas
+from ldm3d.sampling.networks import Networks
+from ldm3d.sampling.output import OutputType, RgbdOutput, require_answer
+from ldm3d.sampling.prompts import Prompts
+from ldm3d.sampling.request import Request
 from ldm3d.sampling.samples import Canvas, denoised_latents, draw_samples, require_finite
-from ldm3d.sampling.seeds import Generators, Seeds, seeds_of
-from ldm3d.sampling.step_end import StepEnd, as_callback
+from ldm3d.sampling.seeds import Generators, Seeds
+from ldm3d.sampling.step_end import StepEnd, one_callback
 from ldm3d.sampling.text_to_rgbd import latent_shape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class RgbdPipeline:
+class RgbdPipeline(Networks):
     """Draws pictures with depth, from captions or from pictures and captions.
 
         pipeline = RgbdPipeline.from_pretrained("Intel/ldm3d-4c").to("cuda")
@@ -47,105 +40,8 @@ class RgbdPipeline:
     """
 
     def __init__(self, components: Components) -> None:
-        self.vae, self.unet, self.scheduler = components.vae, components.unet, components.scheduler
-        self.text_encoder, self.tokenizer = components.text_encoder, components.tokenizer
-        self.embeddings = TextEmbeddings(self.text_encoder, self.tokenizer)
+        super().__init__(components)
         self.depth_estimator: DepthEstimator | None = None
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        model: str,
-        revision: str | None = None,
-        dtype: torch.dtype | None = None,
-        *,
-        torch_dtype: torch.dtype | None = None,
-        setting: str = "model",
-        **unknown: object,
-    ) -> Self:
-        """Load a model of `train_diffusion` or `export`, LDM3D of 6 or 4 channels, or Stable Diffusion v1.x or 2.x, by
-        path or hub id; messages call it by its `setting`.
-
-        Args:
-            dtype: of the weights, float32 if None; `torch_dtype` is its older name.
-
-        Raises:
-            ValueError: it cannot be read, is neither LDM3D nor Stable Diffusion, weights are missing or not stored as
-                safetensors, or there is no such argument.
-        """
-        refuse_unknown(unknown, ("model", "revision", "dtype", "torch_dtype"), UNKNOWN_IN_LOADING)
-        dtype = one_dtype(dtype, torch_dtype)
-        source = Source(setting, model, revision)
-        vae = load_any_autoencoder(source, dtype)
-        check_scaled(source, vae.config)
-        channels = vae.config["in_channels"]
-        # only checked against the base, and a base of three channels passes with either
-        config = ModelConfig(base=model, revision=revision, channels=6 if channels == 3 else channels)
-        unet, scheduler = load_unet(config, dtype, setting), load_scheduler(config, setting)
-        return cls(Components(vae, unet, *load_text(config, dtype, setting), scheduler))
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model to a new or empty folder, as `train_diffusion` does: `from_pretrained` opens it, and so do
-        diffusers' pipelines.
-
-        Raises:
-            ValueError: the folder holds something, or what a folder cannot hold would be lost: another scheduler than
-                DDIM, or low-rank updates that are not merged.
-        """
-        if (kind := type(self.scheduler).__name__) != "DDIMScheduler":
-            raise ValueError(
-                f"scheduler is {kind}, but a saved model opens with DDIMScheduler: save it with that, "
-                "DDIMScheduler.from_config(pipeline.scheduler.config), and set yours after loading"
-            )
-        if getattr(self.unet, "peft_config", None) or getattr(self.text_encoder, "peft_config", None):
-            raise ValueError("low-rank updates are loaded: call ldm3d.models.lora.merge_lora(pipeline.unet) first")
-        save_pipeline(folder, Components(self.vae, self.unet, self.text_encoder, self.tokenizer, self.scheduler))
-
-    def to(self, *target: torch.device | str | int | torch.dtype, **named: Any) -> Self:
-        """Move the networks, and convert them: `to("cuda")`, `to(torch.float16)`, `to("cuda", torch.float16)`, or by
-        the names `device` and `dtype`.
-
-        Raises:
-            ValueError: there is no such argument.
-        """
-        refuse_unknown(named, ("device", "dtype", "torch_dtype"), {})
-        dtypes = [each for each in target if isinstance(each, torch.dtype)]
-        devices = [each for each in target if not isinstance(each, torch.dtype)]
-        dtype = named.get("dtype") or named.get("torch_dtype") or next(iter(dtypes), None)
-        device = named.get("device", next(iter(devices), None))
-        for network in (self.vae, self.unet, self.text_encoder):
-            # diffusers' own warns about any dtype
-            torch.nn.Module.to(network, None if device is None else torch.device(device), dtype)
-        self.embeddings.forget()
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        found: torch.device = self.unet.device
-        return found
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the U-Net computes in."""
-        found: torch.dtype = self.unet.dtype
-        return found
-
-    def __getattr__(self, name: str) -> NoReturn:
-        advice = f": {UNKNOWN_METHODS[name]}" if name in UNKNOWN_METHODS else ""
-        raise AttributeError(f"{type(self).__name__} has no {name}{advice}")
-
-    def fingerprint(self) -> str:
-        """Return the SHA-256, in hex, of all that turns a caption and a seed into a picture: weights, vocabulary,
-        noise schedule, size."""
-        return fingerprint_of(
-            fingerprint_of_network(self.vae),
-            self.vae.config["scaling_factor"],
-            fingerprint_of_network(self.unet),
-            self.unet.config["sample_size"],
-            fingerprint_of_text(self.text_encoder, self.tokenizer),
-            {name: value for name, value in self.scheduler.config.items() if not name.startswith("_")},
-        )
 
     def load_depth_model(self, model: str = "Intel/dpt-large", revision: str | None = None) -> DepthEstimator:
         """Load any depth model of transformers, to estimate the depth of pictures that are given without. Returns it:
@@ -156,23 +52,6 @@ class RgbdPipeline:
         """
         self.depth_estimator = DepthEstimator.from_pretrained(LabelConfig(depth_model=model, revision=revision))
         return self.depth_estimator
-
-    def load_lora_weights(self, weights: str, **options: Any) -> None:
-        """Load low-rank updates by the method of the same name of diffusers' Stable Diffusion pipelines."""
-        from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-
-        parts: dict[str, Any] = {
-            "vae": self.vae,
-            "text_encoder": self.text_encoder,
-            "tokenizer": self.tokenizer,
-            "unet": self.unet,
-            "scheduler": self.scheduler,
-            "safety_checker": None,
-            "feature_extractor": None,
-            "requires_safety_checker": False,
-        }
-        StableDiffusionPipeline(**parts).load_lora_weights(weights, **options)
-        self.embeddings.forget()
 
     def __call__(
         self,
@@ -222,71 +101,29 @@ class RgbdPipeline:
             ValueError: a setting is out of range, or pictures, seeds, prompts and model do not go together.
             NotFiniteError: the networks gave NaN or infinity for every sample.
         """
-        # the request, refused before any network is called
-        if num_images_per_prompt < 1:
-            raise ValueError(f"num_images_per_prompt is {num_images_per_prompt}, wanted 1 or more")
-        if output_type not in get_args(OutputType):
-            raise ValueError(f"output_type is {output_type!r}, wanted one of {', '.join(get_args(OutputType))}")
-        if not return_dict:
-            raise ValueError("return_dict is False, wanted True: read images and depths of what is returned")
+        require_answer(output_type, return_dict=return_dict)
         known = {field.name for field in fields(Drawing)}
         refuse_unknown(settings, known | set(self.__call__.__annotations__) - {"return", "settings"}, UNKNOWN_IN_CALLS)
         drawing = Drawing(**settings)
-        if callback_on_step_end is not None:
-            if callback is not None:
-                raise ValueError("callback and callback_on_step_end are both given: want one of them")
-            callback = as_callback(self, callback_on_step_end, callback_on_step_end_tensor_inputs)
-        given = [prompt] if isinstance(prompt, str) else list(prompt or ())
-        if not given:
-            raise ValueError("no prompt was given: give one or more ('' is the empty caption)")
-        captions = each_repeated(given, num_images_per_prompt)
-        negative = negative_of(negative_prompt, len(given), num_images_per_prompt)
-        seeds = seeds_of(seed, generator, len(captions))
+        callback = one_callback(self, callback, callback_on_step_end, callback_on_step_end_tensor_inputs)
+        request = Request.of(prompt, negative_prompt, num_images_per_prompt, seed, generator)
+        count = len(request.captions)
 
-        # what is drawn on
         canvas: Canvas
         if image is None and depth is None and mask is None:
             canvas = Canvas(latent_shape(self, height, width))
+        elif height is not None or width is not None:
+            raise ValueError(
+                f"height {height} and width {width} are given with a picture, which has its own: leave them out"
+            )
         else:
-            if height is not None or width is not None:
-                raise ValueError(
-                    f"height {height} and width {width} are given with a picture, which has its own: leave them out"
-                )
-            pictures, redrawn = _repeated(*self._picture(image, depth), mask, len(captions))
-            canvas = PictureCanvas.of(self, pictures, len(captions), strength, redrawn)
+            pictures, redrawn = GivenPicture.of(self, self.depth_estimator, image, depth, mask).repeated(count)
+            canvas = PictureCanvas.of(self, pictures, count, strength, redrawn)
 
-        # what is drawn on it
-        prompts = Prompts.of(captions, seeds, self.embeddings, negative)
+        prompts = Prompts.of(request.captions, request.seeds, self.embeddings, request.negative)
         if output_type == "latent":
             latents = denoised_latents(self, prompts, canvas, drawing, callback)
-            return RgbdOutput(latents, None, seeds, latents.isfinite().flatten(1).all(1).tolist())
+            return RgbdOutput(latents, None, request.seeds, latents.isfinite().flatten(1).all(1).tolist())
         samples = draw_samples(self, prompts, canvas, drawing, callback)
         require_finite(samples)
         return RgbdOutput.of(samples, output_type)
-
-    def _picture(
-        self, image: "Image | NDArray[np.uint8] | None", depth: "Image | NDArray[np.uint16] | None"
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-        """Return the image and depth to start from; depth is estimated if only the image is given."""
-        if image is not None:
-            require_depth(self)
-            image = as_rgb(image)
-            if depth is None and self.depth_estimator is not None:
-                depth = self.depth_estimator(image[None]).depth[0]
-        if image is None or depth is None:
-            raise ValueError(
-                "image and depth go together, and a mask with both: the model knows them as one; give both, or an "
-                "image alone after load_depth_model"
-            )
-        return image, as_depth(depth)
-
-
-def _repeated(
-    image: NDArray[np.uint8],
-    depth: NDArray[np.uint16],
-    mask: "Image | NDArray[np.bool_ | np.uint8] | None",
-    count: int,
-) -> tuple[Pictures, NDArray[np.bool_] | None]:
-    """Repeat a picture and its mask for each of `count` samples."""
-    redrawn = None if mask is None else np.stack([as_mask(mask)] * count)
-    return Pictures.of([image] * count, [depth] * count), redrawn

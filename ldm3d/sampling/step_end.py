@@ -12,7 +12,22 @@ StepEnd = Callable[[Any, int, Tensor, dict[str, Any]], dict[str, Any] | None]
 may replace by returning others under the same name."""
 
 
-def as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:
+def one_callback(
+    pipeline: Any, callback: Callback | None, step_end: StepEnd | None, inputs: Sequence[str] | None
+) -> Callback | None:
+    """Return what is called after each step, by either of its names; None if neither is given.
+
+    Raises:
+        ValueError: both are given, or something other than `latents` is asked for.
+    """
+    if step_end is None:
+        return callback
+    if callback is not None:
+        raise ValueError("callback and callback_on_step_end are both given: want one of them")
+    return _as_callback(pipeline, step_end, inputs)
+
+
+def _as_callback(pipeline: Any, step_end: StepEnd, inputs: Sequence[str] | None = None) -> Callback:
     """Turn diffusers' `callback_on_step_end` into a `Callback`.
 
     Args:
