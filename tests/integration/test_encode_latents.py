@@ -161,11 +161,11 @@ def test_without_its_card_or_picture_it_is_not_finished(config, made, tmp_path, 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"flips": False}, "flips was true, is false"),
-        ({"text": TextConfig()}, "text was .*, is null"),
-        ({"encode": EncodeConfig(batch_size=4, precision="fp32")}, "encode.batch_size was 8, is 4"),
-        ({"model": "other"}, "autoencoder was"),
-        ({"input": "another"}, "data.val was"),
+        ({"flips": False}, r"--flips was on, is off \(--no-flips\)"),
+        ({"text": TextConfig()}, "--text.base was given, is None"),
+        ({"encode": EncodeConfig(batch_size=4, precision="fp32")}, "--encode.batch-size was 8, is 4"),
+        ({"model": "other"}, "--model.autoencoder is another model than then"),
+        ({"input": "another"}, "--input holds something else than then"),
     ],
 )
 def test_other_settings_another_autoencoder_or_corpus_are_refused(config, made, tmp_path, change, named):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from ldm3d.toy.world import build_world
 from pipelines import rebuild_corpus as stage
 from pipelines.corpus import candidates
 from pipelines.corpus.audit import audit_of
+from pipelines.corpus.input import check_input
 from pipelines.corpus.metadata import read_input
 from pipelines.corpus.plan import FOLDERS, load_plan
 from pipelines.rebuild_corpus import rebuild_corpus
@@ -180,15 +182,16 @@ def test_a_run_that_is_taken_over_stops_and_what_it_has_done_is_kept(world, make
 
 def test_of_two_runs_begun_at_once_with_other_settings_the_later_is_refused(world, make_config, tmp_path, monkeypatch):
     config, output = make_config(world, tmp_path / "corpus", shards=SHARDS), Folder(str(tmp_path / "corpus"))
+    first = check_input(replace(config, select=replace(config.select, seed=7))).identity
 
     def tried_meanwhile(*_):
-        save_config(output, {"select": "other"}, {})
+        save_config(output, first, {})
         return {}
 
     monkeypatch.setattr(stage, "try_model", tried_meanwhile)
-    with pytest.raises(ValueError, match=r"--output .*select"):
+    with pytest.raises(ValueError, match=r"--output .* other settings: --select\.seed was 7, is 0\."):
         rebuild_corpus(config)
-    assert json.loads(output.read("config.json"))["identity"] == {"select": "other"}
+    assert json.loads(output.read("config.json"))["identity"] == first
     assert load_plan(output) is None
 
 

@@ -174,10 +174,10 @@ def test_without_its_card_or_a_picture_it_is_not_finished(config, made, tmp_path
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"captions": CaptionsConfig(per_caption=3, seed=6)}, "captions.seed was 5, is 6"),
-        ({"shard_samples": 5}, "shard_samples was 4, is 5"),
-        ({"model": "other"}, "model was"),
-        ({"input": "another"}, "input.fingerprint was"),
+        ({"captions": CaptionsConfig(per_caption=3, seed=6)}, "--captions.seed was 5, is 6"),
+        ({"shard_samples": 5}, "--shard-samples was 4, is 5"),
+        ({"model": "other"}, "--model.model is another model than then"),
+        ({"input": "another"}, "--input holds something else than then"),
     ],
 )
 def test_other_settings_another_model_or_captions_are_refused(config, made, tmp_path, change, named):
