@@ -7,7 +7,7 @@ import torch
 from ldm3d.depth.processing import check_processor
 from ldm3d.models.hub import require_hub
 from ldm3d.models.quiet import quiet
-from ldm3d.models.unreadable import why_unreadable
+from ldm3d.models.unreadable import named, why_unreadable
 
 WANTED = (
     "give a model of transformers that estimates depth: a folder written by save_pretrained, or a hub id that every "
@@ -31,7 +31,7 @@ def load_depth_model(setting: str, model: str, revision: str | None, dtype: torc
     """
     from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
-    name = f"{setting} {model!r} (revision {revision!r})"
+    name = named(setting, model, revision)
     try:
         require_hub(model, revision)
         processor = AutoImageProcessor.from_pretrained(model, revision=revision)

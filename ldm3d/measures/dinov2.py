@@ -16,7 +16,7 @@ from ldm3d.measures.batch import Batch, lists
 from ldm3d.models.hub import require_hub
 from ldm3d.models.precision import full_float32
 from ldm3d.models.quiet import quiet
-from ldm3d.models.unreadable import why_unreadable
+from ldm3d.models.unreadable import named, why_unreadable
 
 SIDE = 224  # pixels, input of the network
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
@@ -46,7 +46,7 @@ class Dinov2:
         """
         from transformers import Dinov2Model
 
-        name = f"--dinov2.model {config.model!r} (revision {config.revision!r})"
+        name = named("--dinov2.model", config.model, config.revision)
         options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, "revision": config.revision}
         try:
             require_hub(config.model, config.revision)

@@ -15,7 +15,7 @@ from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network, settings_o
 from ldm3d.measures.batch import CLIP_COLUMNS, Batch, clip_table
 from ldm3d.models.hub import require_hub
 from ldm3d.models.quiet import quiet
-from ldm3d.models.unreadable import why_unreadable
+from ldm3d.models.unreadable import named, why_unreadable
 
 CACHED = 100_000  # captions, 300 MB with ViT-L/14
 LONGEST = 16  # times the short side: a longer picture, resized whole, might not fit into memory
@@ -58,7 +58,7 @@ class ClipSimilarity:
         from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
         known: dict[str, Any] = {"revision": config.revision}
-        name = f"--clip.model {config.model!r} (revision {config.revision!r})"
+        name = named("--clip.model", config.model, config.revision)
         try:
             require_hub(config.model, config.revision)
             options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, **known}

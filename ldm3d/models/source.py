@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from ldm3d.models.hub import require_hub
 from ldm3d.models.quiet import quiet
-from ldm3d.models.unreadable import why_unreadable
+from ldm3d.models.unreadable import named, why_unreadable
 
 WANTED = "give a folder in diffusers layout with safetensors, or a hub id that every node can reach or has cached"
 HALF = "fp16"  # as diffusers and transformers call this variant in names of files
@@ -49,7 +49,9 @@ class Source:
                 yield
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             why = why_unreadable(self.model, self.revision, error, WANTED)
-            raise ValueError(f"{self.name} (revision {self.revision!r}): its {part} did not load {why}") from error
+            raise ValueError(
+                f"{named(self.setting, self.model, self.revision)}: its {part} did not load {why}"
+            ) from error
 
     def load(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
         """Load a part with `kind.from_pretrained`, and check what it found.

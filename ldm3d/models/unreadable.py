@@ -10,6 +10,11 @@ DEMO, MODELS = "runs/demo/", "runs/demo/models/"  # where the preset `toy` looks
 OF_ANOTHER_KIND = ("Unrecognized ", "does not recognize this architecture")  # in messages of transformers
 
 
+def named(setting: str, model: str, revision: str | None) -> str:
+    """Return the flag of a model and its value, to begin messages with; its revision only where one was asked for."""
+    return f"{setting} {model!r}" + (f" (revision {revision!r})" if revision else "")
+
+
 def why_unreadable(model: str, revision: str | None, error: BaseException, wanted: str) -> str:
     """Say why a model did not load and what to do, as the end of a message that began with its name.
 

@@ -106,7 +106,7 @@ def test_a_model_whose_configuration_says_metric_is_taken_at_its_word(tmp_path):
 
 
 def test_what_does_not_load_is_refused_by_the_name_of_its_setting(tmp_path):
-    with pytest.raises(ValueError, match=r"depth\.reference '.*' \(revision None\) did not load.*save_pretrained"):
+    with pytest.raises(ValueError, match=r"depth\.reference '.*' did not load.*save_pretrained"):
         opened(str(tmp_path))
 
 

@@ -113,6 +113,18 @@ def test_what_the_hub_answered_is_told_with_what_to_do(load, name, told, hub):
 
 
 @KINDS
+def test_a_revision_is_named_where_one_was_asked_for(load, hub):
+    with pytest.raises(ValueError, match="did not load") as error:
+        load("a/none")
+    assert "revision" not in str(error.value)
+
+
+def test_the_revision_that_was_asked_for_is_named(hub):
+    with pytest.raises(ValueError, match=r"^--label\.depth-model 'a/none' \(revision 'v2'\) did not load"):
+        load_depth_model("--label.depth-model", "a/none", "v2", torch.float32)
+
+
+@KINDS
 def test_a_network_without_a_way_to_the_hub(load, monkeypatch, tmp_path):
     use_hub("http://127.0.0.1:9", monkeypatch, tmp_path)
     with pytest.raises(ValueError, match=r"the hub could not be reached: .*refused\): check the network and proxies"):
