@@ -20,6 +20,7 @@ class Columns:
     file: str | None = None  # the file that holds the picture; this and the next are of tables that we make
     offset: str | None = None  # of the picture in it, in bytes
     length: str | None = None
+    fault: str | None = None  # why a row has no caption
 
     def names(self) -> list[str]:
         """Return the columns to read."""

@@ -10,13 +10,18 @@ from ldm3d.rows.columns import Columns
 
 
 def adapt(table: pa.Table, columns: Columns) -> pa.Table:
-    """Convert foreign rows to url, caption, nsfw: string; width, height, similarity: float64. One row in, one row out.
+    """Convert foreign rows, one row in, one row out.
+
+    Returns:
+        url, caption, nsfw, fault (why there is no caption, where that is known): string; width, height, similarity:
+            float64.
 
     A value of the wrong type, or that is not a number, becomes null, to be judged like any other bad row. So does a
     URL that is not UTF-8, as nobody knows which one was meant; in a caption U+FFFD replaces such bytes. Control
     characters in captions become spaces. A score becomes a word: UNLIKELY below 0.1, NSFW above 0.9, UNSURE between.
     """
     texts = {"url": _texts(table, columns.url), "caption": clean_captions(table, columns.caption)}
+    texts["fault"] = _texts(table, columns.fault)
     numbers = {name: _numbers(table, getattr(columns, name)) for name in ("width", "height", "similarity")}
     return pa.table({**texts, **numbers, "nsfw": _words(table, columns)})
 

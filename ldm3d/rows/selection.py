@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from ldm3d.config import SelectConfig
 from ldm3d.fetch.urls import redact
 from ldm3d.keys import make_key, rank
-from ldm3d.reject import Reason
 from ldm3d.rows.columns import Columns
 from ldm3d.rows.metadata import adapt, depth_cells, places
 from ldm3d.rows.pictures import files_of
+from ldm3d.rows.rules import judge
 
 EXTRAS = ("given_depth", "file", "offset", "length")
 """Columns of candidates that only some inputs have."""
@@ -28,7 +28,7 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig, under: tuple
         key: 0 without a URL, otherwise that of the URL as given.
         url: "" without a URL; passwords are removed.
         caption, similarity, nsfw, rank.
-        reason: "" for a row that passes.
+        reason, detail: "" for a row that passes.
         given_depth: large_binary, as `depth_cells` reads it; only where `columns` has depth.
         file: where the picture is read, as `allowed_file` returns it, null for one on the web; unless `under` is None.
         offset, length: int64, of the picture in its file; only where `columns` has them.
@@ -51,35 +51,10 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig, under: tuple
             "similarity": rows["similarity"].cast(pa.float32()),
             "nsfw": rows["nsfw"],
             "rank": rank(keys, config.seed),
-            "reason": judge(rows, config),
+            **judge(rows, columns, config),
             **extras,
         }
     )
-
-
-def judge(rows: pa.Table, config: SelectConfig) -> pa.ChunkedArray:
-    """Return the first rule that each row breaks, "" if it breaks none: (N,) strings. NSFW words may be in any case.
-
-    A null size passes (the image itself is measured later). A null similarity fails if `min_similarity` is above 0,
-    and a null NSFW value fails unless the policy is `any`.
-    """
-    shorter = pc.min_element_wise(rows["width"], rows["height"])
-    longer = pc.max_element_wise(rows["width"], rows["height"])
-    characters = pc.utf8_length(rows["caption"])
-    rules = [
-        (Reason.INVALID_ROW, pc.equal(pc.coalesce(rows["url"], pa.scalar("")), "")),
-        (Reason.INVALID_ROW, pc.is_null(rows["caption"])),
-        (Reason.NSFW, _none_of(rows["nsfw"], config.nsfw)),
-        (Reason.LOW_SIMILARITY, _below(rows["similarity"], config.min_similarity)),
-        (Reason.TOO_SMALL, pc.less(shorter, max(1, config.min_size))),
-        (Reason.BAD_ASPECT_RATIO, pc.greater(longer, pc.multiply(shorter, config.max_aspect_ratio))),
-        (Reason.CAPTION_TOO_SHORT, pc.less(characters, config.min_caption_chars)),
-        (Reason.CAPTION_TOO_LONG, pc.greater(characters, config.max_caption_chars)),
-    ]
-    reasons = pa.chunked_array([pa.array([""] * rows.num_rows, pa.string())])
-    for reason, broken in reversed(rules):  # the first rule is applied last, and wins
-        reasons = pc.if_else(pc.fill_null(broken, False), str(reason), reasons)
-    return reasons
 
 
 def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -97,16 +72,3 @@ def drop_url_duplicates(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     keys = rows["key"].to_numpy()
     first = np.concatenate([[True], keys[1:] != keys[:-1]])
     return rows.filter(pa.array(first)), rows.filter(pa.array(~first))
-
-
-def _none_of(values: pa.ChunkedArray, allowed: tuple[str, ...]) -> pa.ChunkedArray:
-    words = [word.lower() for word in allowed]
-    if "any" in words:
-        return pa.chunked_array([pa.array([False] * len(values))])
-    return pc.invert(pc.is_in(pc.utf8_lower(values), pa.array(words, pa.string())))  # null is not in any set
-
-
-def _below(values: pa.ChunkedArray, least: float) -> pa.ChunkedArray:
-    if least <= 0:
-        return pc.less(values, least)
-    return pc.fill_null(pc.less(values, least), True)

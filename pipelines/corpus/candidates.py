@@ -58,6 +58,7 @@ JUDGED = {  # the column that a rule reads
     Reason.CAPTION_TOO_LONG: "caption",
 }
 SEEN = 5
+AGAIN = "another row with this URL was taken"
 
 
 def most_shards(metadata: MetadataInput, config: CorpusConfig) -> int:
@@ -161,13 +162,14 @@ def write_bucket(rows: pa.Table, output_url: str, config: SelectConfig) -> pa.Ta
         return _counts(bucket, 0, {}, damaged=damaged)
     passed = pc.equal(rows["reason"], "")
     unique, again = drop_url_duplicates(rows.filter(passed))
-    rejects = pa.concat_tables([rows.filter(pc.invert(passed)), _with(again, "reason", str(Reason.DUPLICATE_URL))])
+    again = _with(_with(again, "reason", str(Reason.DUPLICATE_URL)), "detail", AGAIN)
+    rejects = pa.concat_tables([rows.filter(pc.invert(passed)), again])
     split = split_of(unique["key"].to_numpy(), config)
     output.write_tables(f"_state/buckets/{bucket:05d}.parquet", [_with(unique, "split", split)])
     seen = [] if unique.num_rows else _seen(rejects)
     if rejects.num_rows:
-        rejects = _with(_with(rejects, "stage", "select"), "detail", None).sort_by(
-            [("rank", "ascending"), ("url", "ascending"), ("reason", "ascending"), ("caption", "ascending")]
+        rejects = _with(rejects, "stage", "select").sort_by(
+            [(name, "ascending") for name in ("rank", "url", "reason", "caption", "detail")]
         )
         output.write_tables(f"rejects/select/{bucket:05d}.parquet", [conform(rejects, "reject/v1")])
     return _counts(bucket, unique.num_rows, Counter(rejects["reason"].to_pylist()), seen=seen)

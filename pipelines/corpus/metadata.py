@@ -108,7 +108,7 @@ def _same_columns(names: list[str], facts: list[TableFacts], config: CorpusConfi
         ValueError: they are not known, or differ.
     """
     if kind == "tar":
-        return Columns(url="url", caption="caption", offset="offset", length="length", file="file")
+        return Columns(url="url", caption="caption", offset="offset", length="length", file="file", fault="fault")
     if kind == "json":  # an object that lacks a value may be all that a file has
         every = list(dict.fromkeys(name for each in facts for name in each.columns))
         return _recognise(names[0], every, config)
@@ -120,7 +120,7 @@ def _same_columns(names: list[str], facts: list[TableFacts], config: CorpusConfi
                 f"--input: {name} provides {other.names()}, but {names[0]} provides {columns.names()}; give tables of "
                 "one publisher per run"
             )
-    return columns
+    return replace(columns, fault="fault") if kind == "pictures" else columns
 
 
 def _recognise(name: str, schema: list[str], config: CorpusConfig) -> Columns:

@@ -3,7 +3,7 @@
 import logging
 import posixpath
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -16,7 +16,14 @@ logger = logging.getLogger(__name__)
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 CAPTIONS = ".txt"
-COLUMNS = ["file_name", "caption"]
+COLUMNS = ["file_name", "caption", "fault"]
+
+
+class Caption(NamedTuple):
+    """The text of a picture, or why there is none."""
+
+    text: str | None
+    fault: str | None = None
 
 
 class PictureFolder(Table):
@@ -46,13 +53,16 @@ class PictureFolder(Table):
         del columns, reading
         pictures, captions = self._files()
 
-        def caption(picture: str) -> str | None:
+        def caption(picture: str) -> Caption:
             name = _caption_file(picture)
-            return caption_of(name, self.folder.read(name)) if name in captions else None
+            if name not in captions:
+                return Caption(None, f"there is no {CAPTIONS} of its name beside it")
+            return caption_of(name, self.folder.read(name))
 
         for some in _batched(pictures, rows):
-            texts = concurrently(caption, some)
-            yield pa.RecordBatch.from_arrays([pa.array(some, pa.string()), pa.array(texts, pa.string())], COLUMNS)
+            found = concurrently(caption, some)
+            columns = [some, [each.text for each in found], [each.fault for each in found]]
+            yield pa.RecordBatch.from_arrays([pa.array(values, pa.string()) for values in columns], COLUMNS)
 
     def _files(self) -> tuple[list[str], set[str]]:
         found = input_files(self.folder, "--input", (*PICTURES, CAPTIONS))
@@ -64,13 +74,13 @@ def _caption_file(picture: str) -> str:
     return posixpath.splitext(picture)[0] + CAPTIONS
 
 
-def caption_of(name: str, content: bytes) -> str | None:
-    """Return the text of a `.txt` file; None, with a warning, if it is not text."""
+def caption_of(name: str, content: bytes) -> Caption:
+    """Return the text of a `.txt` file; none, with a warning, if it is not text."""
     try:
-        return decode_text(name, content)
+        return Caption(decode_text(name, content))
     except ValueError as error:
         logger.warning("--input: no caption: %s", error)
-        return None
+        return Caption(None, f"its {CAPTIONS} is not UTF-8")
 
 
 def _batched(names: list[str], rows: int) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.corpus.tables.pictures import PICTURES, caption_of
+from pipelines.corpus.tables.pictures import PICTURES, Caption, caption_of
 from pipelines.corpus.tables.table import Table, TableFacts
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
     [
         ("url", pa.string()),
         ("caption", pa.string()),
+        ("fault", pa.string()),
         ("file", pa.string()),
         ("offset", pa.int64()),
         ("length", pa.int64()),
@@ -95,12 +96,16 @@ class TarTable(Table):
         record = record if isinstance(record, dict) else {}
         url, caption = record.get("url"), record.get("caption")
         file = self.name or posixpath.basename(self.folder.url)  # relative to the folder of the metadata
-        text = caption.encode("utf-8", "replace").decode() if isinstance(caption, str) else None
         if sample.text is not None:
-            text = caption_of(f"{file}/{sample.member}", sample.text)
+            found = caption_of(f"{file}/{sample.member}", sample.text)
+        elif isinstance(caption, str):
+            found = Caption(caption.encode("utf-8", "replace").decode())
+        else:
+            found = Caption(None, "there is no .txt of its name, nor a .json with a caption, in the tar")
         return {
             "url": url if isinstance(url, str) and url else f"{file}/{sample.member}",
-            "caption": text,
+            "caption": found.text,
+            "fault": found.fault,
             "file": file,
             "offset": sample.offset,
             "length": sample.length,

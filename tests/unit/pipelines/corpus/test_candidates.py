@@ -77,6 +77,18 @@ def test_values_that_a_rule_rejected_every_row_for_are_told(metadata, tmp_path, 
     assert "'UNLIKELY'" in caplog.text
 
 
+def test_every_reject_of_the_selection_says_why(metadata, tmp_path):
+    table = pq.read_table(tmp_path / "m.parquet")
+    rated = table.set_column(2, "NSFW", pa.array(["NSFW"] + ["UNLIKELY"] * (ROWS - 1)))
+    pq.write_table(pa.concat_tables([rated, rated.slice(ROWS - 1)]), tmp_path / "m.parquet")
+    write_bucket(pa.concat_tables(select_piece(PIECE, metadata, SELECT, 1)), str(tmp_path / "out"), SELECT)
+    (file,) = (tmp_path / "out/rejects/select").iterdir()
+    assert {(row["reason"], row["detail"]) for row in pq.ParquetFile(file).read().to_pylist()} == {
+        ("nsfw", "nsfw is NSFW, wanted UNLIKELY"),
+        ("duplicate_url", "another row with this URL was taken"),
+    }
+
+
 def test_of_rules_that_reject_all_together_nothing_is_said(metadata, tmp_path, caplog):
     two = replace(SELECT, nsfw=("SAFE",))
     rows = pa.concat_tables(select_piece(PIECE, metadata, two, 1))

@@ -134,8 +134,12 @@ def test_a_folder_of_pictures_has_the_captions_beside_them(tmp_path):
     (tmp_path / "b").mkdir()
     for name, content in {"a.jpg": "", "a.txt": "a dog", "b/c.PNG": "", "b/c.txt": "a cat\n", "d.webp": ""}.items():
         written(tmp_path, name, content)
-    found = rows_of(PictureFolder(Folder(str(tmp_path)), ""), ("file_name", "caption"))
-    assert found == [("a.jpg", "a dog"), ("b/c.PNG", "a cat\n"), ("d.webp", None)]
+    found = rows_of(PictureFolder(Folder(str(tmp_path)), ""), ("file_name", "caption", "fault"))
+    assert found == [
+        ("a.jpg", "a dog", None),
+        ("b/c.PNG", "a cat\n", None),
+        ("d.webp", None, "there is no .txt of its name beside it"),
+    ]
 
 
 def test_a_picture_without_a_caption_is_named_before_any_work(tmp_path, caplog):
@@ -158,8 +162,8 @@ def test_captions_are_text_or_none(tmp_path, caplog):
     for name, content in texts.items():
         written(tmp_path, f"{name}.jpg", b"")
         written(tmp_path, f"{name}.txt", content)
-    found = rows_of(PictureFolder(Folder(str(tmp_path)), ""), ("file_name", "caption"))
-    assert found == [("a.jpg", "ein Hund"), ("b.jpg", None), ("c.jpg", "chien")]
+    found = rows_of(PictureFolder(Folder(str(tmp_path)), ""), ("file_name", "caption", "fault"))
+    assert found == [("a.jpg", "ein Hund", None), ("b.jpg", None, "its .txt is not UTF-8"), ("c.jpg", "chien", None)]
     assert "'b.txt' is not UTF-8 in line 1" in caplog.text
 
 
@@ -197,6 +201,8 @@ def test_samples_of_a_tar_shard_are_found_with_the_places_of_their_pictures(tmp_
         ("00000.tar/x/4.png", "a cat", "00000.tar"),
         ("00000.tar/x/5.jpeg", None, "00000.tar"),
     ]
+    faults = [fault for (fault,) in rows_of(TarTable(folder, name), ("fault",))]
+    assert faults == [None, None, "there is no .txt of its name, nor a .json with a caption, in the tar"]
     contents = [folder.read_range(name, offset, offset + length) for *_, offset, length in found]
     assert contents == [b"first picture", b"second picture", b"third picture" * 100]
 
