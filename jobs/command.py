@@ -7,7 +7,7 @@
 3    something else wrote to the output: another run, or what the audit found. Look into it, then run the same command
 4    done, but a metric got worse than in the previous evaluation or the baseline, beyond its error
 5    done, but the corpus holds no row, or fewer than 1 % of 100 rows or more that were tried. The last line names the
-     most common reason and its remedy. The same command says the same: the remedy is another command
+     most common reasons and their remedies. The same command says the same: the remedy is another command
 130  interrupted. The same command resumes where it stopped
 143  terminated by SIGTERM. The same command resumes where it stopped (training writes a checkpoint first)
 """

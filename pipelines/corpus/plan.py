@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 
 PLAN, SHARDS = "_state/plan.json", "_state/plan.parquet"
 FOLDERS = ("rgbd", "rejects")  # folders of a corpus: of its kept and its rejected rows
-FILES = ("_state/candidates", "rejects/select")  # folders of the files that planning writes
+SELECTED_OUT = "rejects/select"  # folder of the rows that the selection rejects
+FILES = ("_state/candidates", SELECTED_OUT)  # folders of the files that planning writes
 
 
 @dataclass(frozen=True)

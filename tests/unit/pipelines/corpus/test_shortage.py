@@ -18,16 +18,16 @@ from pipelines.storage.shards import Record, Shard
 NOT_OF_A_CORPUS = {Reason.NOT_SAMPLED, Reason.ENCODE_FAILED, Reason.GENERATE_FAILED}
 
 
-def said(folder, kept: int, details: list[str], selected_out: dict[str, int] | None = None) -> str | None:
-    """What is said of a corpus of one shard, whose rejected rows have these details."""
+def said(
+    folder, kept: int, details: list[str], selected_out: dict[str, int] | None = None, reasons: list[str] | None = None
+) -> str | None:
+    """What is said of a corpus of one shard, whose rejected rows have these details and reasons."""
     output, rejected = Folder(str(folder)), selected_out or {}
-    rows = kept + len(details)
+    rows, reasons = kept + len(details), reasons or ["refused_address"] * len(details)
     if details:
         keys = pa.array(range(len(details)), pa.int64())
-        rejects = reject_rows(keys, "download", ["refused_address"] * len(details), details)
-        output.write_tables("rejects/train/00000.parquet", [rejects])
-    counts = {"refused_address": len(details)} if details else {}
-    records = [Record("train-00000", rows, kept, counts, {})] if rows else []
+        output.write_tables("rejects/train/00000.parquet", [reject_rows(keys, "download", reasons, details)])
+    records = [Record.of("train-00000", rows, kept, reasons)] if rows else []
     shards = [Shard(record.name, "", 0, record.rows) for record in records]
     return shortage(output, Plan(shards, rows + sum(rejected.values()), rejected), records)
 
@@ -59,6 +59,37 @@ def test_where_the_selection_leaves_out_every_row_its_rule_is_named(tmp_path):
         "no row passes --select; 7 were rejected as nsfw. --select.nsfw names the words that pass, and "
         "`--select.nsfw any` takes every row"
     )
+
+
+def test_the_detail_of_a_rule_is_told_and_rows_of_earlier_versions_have_none(tmp_path):
+    output = Folder(str(tmp_path))
+    details = [*["nsfw is NSFW, wanted UNLIKELY"] * 2, "nsfw is unknown, wanted UNLIKELY", None, None, None, "other"]
+    rows = reject_rows(pa.array(range(7), pa.int64()), "select", ["nsfw"] * 6 + ["too_small"], details)
+    output.write_tables("rejects/select/00000.parquet", [rows])
+    line = said(tmp_path, 0, [], {"nsfw": 6, "too_small": 1})
+    assert line is not None
+    assert line.startswith("no row passes --select; 6 were rejected as nsfw: nsfw is NSFW, wanted UNLIKELY. --select")
+
+
+@pytest.mark.parametrize(
+    ("counts", "named"),
+    [
+        ({"timeout": 3, "not_an_image": 3}, ["not_an_image", "timeout"]),
+        ({"timeout": 2, "not_an_image": 4, "file_not_found": 1}, ["not_an_image"]),
+        ({"timeout": 2, "not_an_image": 3, "file_not_found": 1}, ["not_an_image", "timeout"]),
+        ({"timeout": 1, "not_an_image": 1, "file_not_found": 1}, ["file_not_found", "not_an_image", "timeout"]),
+        ({"timeout": 1, "not_an_image": 1, "file_not_found": 1, "dns_failed": 1}, ["dns_failed"]),
+    ],
+)
+def test_every_reason_of_a_third_of_the_rejects_is_named_with_detail_and_remedy(tmp_path, counts, named):
+    reasons = [reason for reason, count in counts.items() for _ in range(count)]
+    line = said(tmp_path, 0, [f"the detail of {reason}" for reason in reasons], reasons=reasons)
+    assert line is not None
+    told = re.findall(r"(\d) were rejected as (\w+): the detail of (\w+)\. ", line)
+    assert told == [(str(counts[reason]), reason, reason) for reason in named]
+    for reason in named:
+        assert REMEDIES[Reason(reason)][1:] in line
+    assert "\n" not in line
 
 
 def test_every_reason_has_a_remedy_and_every_flag_in_one_exists(capsys):
