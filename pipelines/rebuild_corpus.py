@@ -22,6 +22,7 @@ from pipelines.corpus.finish import finish, has_lost_files
 from pipelines.corpus.given_depth import about_column
 from pipelines.corpus.graph import Actors, CorpusGraph
 from pipelines.corpus.input import CorpusInput, check_input
+from pipelines.corpus.metadata import MetadataInput
 from pipelines.corpus.plan import FOLDERS, Plan, is_whole, load_plan, save_plan
 from pipelines.corpus.relabel import relabel_plan
 from pipelines.corpus.remove_duplicates import remove_duplicates
@@ -91,13 +92,14 @@ class _RebuildCorpus(Stage):
         rows, metadata = self.config.shards.rows, self.given.metadata
         plan = load_plan(self.output) if metadata else relabel_plan(Folder(self.config.input))
         if plan:
-            known = {"rows_read": plan.rows_read, "shards": len(plan.shards), "rows_a_shard": rows}
+            known = {"rows_read": plan.rows_read, "shards": len(plan.shards), "rows_a_shard": rows, **_named(metadata)}
             if self.config.retry_rejects:
                 records = finished(self.output, plan.shards, FOLDERS).values()
                 known["rows_to_retry"] = sum(rows_to_retry(record) for record in records)
             return known
         assert metadata
-        known = {"rows_read": metadata.rows, **_about_sample(self.config.select.sample, metadata.rows)}
+        known = {"rows_read": metadata.rows, **_named(metadata)}
+        known |= _about_sample(self.config.select.sample, metadata.rows)
         return known | {"shards_at_most": most_shards(metadata, self.config), "rows_a_shard": rows}
 
     def notes(self) -> dict[str, Any]:
@@ -132,6 +134,14 @@ class _RebuildCorpus(Stage):
         check_owner(self.output, owner)
         save_plan(plan, self.output)
         return plan
+
+
+def _named(metadata: MetadataInput | None) -> dict[str, Any]:
+    """Say which columns are read, where tables have any of the user's, and how many bytes of pictures are in them."""
+    if metadata is None or not metadata.named:
+        return {}
+    held = {"bytes_copied_at_most": metadata.picture_bytes} if metadata.columns.image else {}
+    return {"columns": metadata.named, **held}
 
 
 def _about_sample(sample: int | None, rows: int) -> dict[str, Any]:

@@ -193,8 +193,9 @@ class CorpusConfig:
     """Rebuild the RGBD corpus: metadata -> images -> depth labels -> packed parquet."""
 
     input: FolderUrl
-    """A table of pictures and captions (parquet, CSV, TSV, JSON or JSON lines; a file or a folder of them), tar shards
-    of img2dataset or webdataset, a folder of pictures, or an existing corpus to relabel; local or s3://."""
+    """A table of pictures and captions (parquet, CSV, TSV, JSON or JSON lines; a file or a folder of them), of which
+    parquet may hold the pictures; tar shards of img2dataset or webdataset, a folder of pictures, or an existing corpus
+    to relabel; local or s3://."""
     output: OutputUrl
     """Folder that the corpus is written to; local or s3://."""
     select: SelectConfig = field(default_factory=SelectConfig)

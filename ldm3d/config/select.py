@@ -5,7 +5,15 @@ from typing import Literal
 
 from ldm3d.config.checks import require
 
-OWN_COLUMNS = ("url_column", "caption_column", "width_column", "height_column", "similarity_column", "nsfw_column")
+OWN_COLUMNS = (
+    "url_column",
+    "caption_column",
+    "image_column",
+    "width_column",
+    "height_column",
+    "similarity_column",
+    "nsfw_column",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +29,9 @@ class SelectConfig:
     """Column with the URL of a picture, or its path relative to the metadata; None takes the publisher's."""
     caption_column: str | None = None
     """Column with its caption; None takes the publisher's, as do the other columns below."""
+    image_column: str | None = None
+    """Column of parquet files that holds the picture itself, as a file (binary) or as datasets stores it; None finds
+    one of a usual name, such as `image`. URLs are not needed then, and nothing is downloaded."""
     width_column: str | None = None
     """Column with its width in pixels."""
     height_column: str | None = None

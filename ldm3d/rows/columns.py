@@ -1,5 +1,6 @@
 """Whose columns a metadata table has: one `Columns` per publisher, and those of a user's own table."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -9,22 +10,27 @@ from typing import Any
 class Columns:
     """The names that one publisher gives to the columns we read; None if it has no such column."""
 
-    url: str
+    url: str | None  # None only where there is `image`
     caption: str
     width: str | None = None
     height: str | None = None
     similarity: str | None = None
     nsfw: str | None = None  # a word (UNLIKELY, UNSURE, NSFW), or if `nsfw_is_score`, a probability in [0, 1]
     nsfw_is_score: bool | None = False  # None: each value may be either
-    depth: str | None = None  # a file, or its path; named in the settings, by no publisher
+    image: str | None = None  # the picture itself; this and the next are no publisher's
+    depth: str | None = None  # a file, or its path; named in the settings
     file: str | None = None  # the file that holds the picture; this and the next are of tables that we make
     offset: str | None = None  # of the picture in it, in bytes
     length: str | None = None
     fault: str | None = None  # why a row has no caption
 
+    def named(self) -> dict[str, str]:
+        """Return the columns to read, by field."""
+        return {each.name: value for each in fields(self) if isinstance(value := getattr(self, each.name), str)}
+
     def names(self) -> list[str]:
         """Return the columns to read."""
-        return [value for field in fields(self) if isinstance(value := getattr(self, field.name), str)]
+        return list(self.named().values())
 
 
 LAION = Columns(url="URL", caption="TEXT", width="WIDTH", height="HEIGHT", similarity="similarity", nsfw="NSFW")
@@ -62,13 +68,14 @@ _HINTS = {
     "width": ("width",),
     "height": ("height",),
 }
+ADDRESS = ("url", "image_url", "img_url")
+"""What people call a column of addresses, in any case, that identify pictures that a table holds itself."""
 
-
-# What people call these columns in tables of their own, in any case; the first that is there is taken.
-_COMMON = {
-    "url": ("url", "image_url", "img_url", "link", "file_name", "filename", "image_path", "path", "image", "file"),
+COMMON = {
+    "url": (*ADDRESS, "link", "file_name", "filename", "image_path", "path", "image", "file"),
     "caption": ("caption", "text", "description", "prompt", "title", "alt"),
 }
+"""What people call these columns in tables of their own, in any case; the first that is there is taken."""
 
 
 def recognise(names: list[str], publisher: str = "auto", own: Mapping[str, str] | None = None) -> Columns:
@@ -78,7 +85,7 @@ def recognise(names: list[str], publisher: str = "auto", own: Mapping[str, str] 
     and a caption.
 
     Args:
-        own: columns that the user names, by field of `Columns`; they take precedence.
+        own: columns that are named, by field of `Columns`; they take precedence. With `image` no URL is needed.
 
     Raises:
         ValueError: a named column is absent, the named publisher does not fit, or there is no URL or caption.
@@ -87,26 +94,42 @@ def recognise(names: list[str], publisher: str = "auto", own: Mapping[str, str] 
     if absent := {field: name for field, name in given.items() if name not in names}:
         flags = ", ".join(f"--select.{field}-column {name}" for field, name in absent.items())
         raise ValueError(f"{flags}: no such column; it has {names}")
+    image = given.pop("image", None)
+    names = [name for name in names if name != image]
+    needed = [field for field in COMMON if field != "url" or image is None]
     if "nsfw" in given:
         given["nsfw_is_score"] = None
     if publisher != "auto":
         columns = replace(PUBLISHERS[publisher], **given)
-        if missing := [name for name in (columns.url, columns.caption) if name not in names]:
+        if missing := [name for field in needed if (name := getattr(columns, field)) not in names]:
             raise ValueError(f"--select.columns is {publisher!r}, which needs {missing}; it has {names}")
-        return _only(columns, names)
+        return replace(_only(columns, names), image=image)
     known = [replace(columns, **given) for columns in PUBLISHERS.values()]
-    fitting = [_only(columns, names) for columns in known if {columns.url, columns.caption} <= set(names)]
+    fitting = [
+        _only(columns, names) for columns in known if {getattr(columns, field) for field in needed} <= set(names)
+    ]
     if fitting:
-        return max(fitting, key=lambda columns: len(columns.names()))  # among equals, the first
-    if lacking := unknown(names, given):
+        most = max(fitting, key=lambda columns: len(columns.names()))  # among equals, the first
+        return replace(most, image=image)
+    if lacking := [field for field in unknown(names, given) if field in needed]:
         wanted = {"url": "the URL or path of a picture", "caption": "its caption"}
         raise ValueError(f"no column of {names} is known to hold {' or '.join(wanted[field] for field in lacking)}")
-    return Columns(**{field: _common(field, names) for field in _COMMON} | given)
+    usual: dict[str, Any] = {field: _common(COMMON[field], names) for field in needed}
+    usual.setdefault("url", _common(ADDRESS, names))
+    return Columns(**usual | given | {"image": image})
 
 
 def unknown(names: list[str], own: Mapping[str, str]) -> list[str]:
-    """Return which of `url` and `caption` no column is known to hold."""
-    return [field for field in _COMMON if field not in own and _common(field, names) is None]
+    """Return which of `url` and `caption` no column is known to hold. With `image` no URL is needed."""
+    known = own.keys() | ({"url"} if "image" in own else set())
+    return [field for field in COMMON if field not in known and _common(COMMON[field], names) is None]
+
+
+def closest(name: str, names: list[str], least: float = 0.6) -> str | None:
+    """Return the column whose name is most like a given one; None where none is, by difflib's ratio of 0 to 1."""
+    lower = {each.lower(): each for each in reversed(names)}
+    found = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=least)
+    return lower[found[0]] if found else None
 
 
 def resembling(field: str, names: list[str]) -> list[str]:
@@ -114,10 +137,10 @@ def resembling(field: str, names: list[str]) -> list[str]:
     return [name for name in names if any(hint in name.lower() for hint in _HINTS[field])]
 
 
-def _common(field: str, names: list[str]) -> str | None:
-    """Return the column that has the most common name of a field, in any case."""
+def _common(wanted: tuple[str, ...], names: list[str]) -> str | None:
+    """Return the column that has the first of some names that there is, in any case."""
     lower = {name.lower(): name for name in reversed(names)}
-    return next((lower[name] for name in _COMMON[field] if name in lower), None)
+    return next((lower[name] for name in wanted if name in lower), None)
 
 
 def repeated(names: list[str], wanted: list[str]) -> list[str]:
@@ -128,7 +151,8 @@ def repeated(names: list[str], wanted: list[str]) -> list[str]:
 def passed_over(names: list[str], columns: Columns) -> dict[str, list[str]]:
     """Return, for each field that `columns` lacks, the columns of the table that look like it nevertheless."""
     unread = [name for name in names if name not in columns.names()]
-    found = {field: resembling(field, unread) for field in _HINTS if getattr(columns, field) is None}
+    lacking = [field for field in _HINTS if getattr(columns, field) is None and (field != "url" or not columns.image)]
+    found = {field: resembling(field, unread) for field in lacking}
     return {field: similar for field, similar in found.items() if similar}
 
 

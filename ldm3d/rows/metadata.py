@@ -20,10 +20,10 @@ def adapt(table: pa.Table, columns: Columns) -> pa.Table:
     URL that is not UTF-8, as nobody knows which one was meant; in a caption U+FFFD replaces such bytes. Control
     characters in captions become spaces. A score becomes a word: UNLIKELY below 0.1, NSFW above 0.9, UNSURE between.
     """
-    texts = {"url": _texts(table, columns.url), "caption": clean_captions(table, columns.caption)}
-    texts["fault"] = _texts(table, columns.fault)
+    strings = {"url": texts(table, columns.url), "caption": clean_captions(table, columns.caption)}
+    strings["fault"] = texts(table, columns.fault)
     numbers = {name: _numbers(table, getattr(columns, name)) for name in ("width", "height", "similarity")}
-    return pa.table({**texts, **numbers, "nsfw": _words(table, columns)})
+    return pa.table({**strings, **numbers, "nsfw": _words(table, columns)})
 
 
 def places(table: pa.Table, columns: Columns) -> dict[str, pa.ChunkedArray]:
@@ -37,11 +37,11 @@ def depth_cells(table: pa.Table, name: str) -> pa.ChunkedArray:
 
     Pictures in the form of Hugging Face `datasets`, struct<bytes, path>, count as their bytes, or else as their path.
     """
-    values = _values(table, name)
+    values = values_of(table, name)
     if pa.types.is_struct(values.type):
         parts = [pc.struct_field(values, part).cast(pa.large_binary()) for part in ("bytes", "path")]
         return pc.coalesce(*parts)
-    return values.cast(pa.large_binary()) if _is_text(values.type) else _nulls(table, pa.large_binary())
+    return values.cast(pa.large_binary()) if is_text(values.type) else _nulls(table, pa.large_binary())
 
 
 def holds_depth(kind: pa.DataType) -> bool:
@@ -50,35 +50,35 @@ def holds_depth(kind: pa.DataType) -> bool:
         kind = kind.value_type
     if pa.types.is_struct(kind):
         names = [field.name for field in kind]
-        return all(part in names and _is_text(kind.field(part).type) for part in ("bytes", "path"))
-    return _is_text(kind)
+        return all(part in names and is_text(kind.field(part).type) for part in ("bytes", "path"))
+    return is_text(kind)
 
 
 def clean_captions(table: pa.Table, name: str) -> pa.ChunkedArray:
     """Return a column of captions, trimmed and without control characters, null where there is no text."""
-    captions = _texts(table, name, replaces=True)
+    captions = texts(table, name, replaces=True)
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(captions, r"[\p{Cc}\p{Zl}\p{Zp}]+", " "))
 
 
 def _words(table: pa.Table, columns: Columns) -> pa.ChunkedArray:
     """Return NSFW values as words, null where there is none."""
-    texts = _texts(table, columns.nsfw)
+    words = texts(table, columns.nsfw)
     if columns.nsfw_is_score is False:
-        return texts
+        return words
     score = _numbers(table, columns.nsfw)
     word = pc.if_else(pc.greater(score, 0.9), "NSFW", "UNSURE")
     word = pc.if_else(pc.less(score, 0.1), "UNLIKELY", word)
-    other = pa.scalar(None, pa.string()) if columns.nsfw_is_score else texts
+    other = pa.scalar(None, pa.string()) if columns.nsfw_is_score else words
     return pc.if_else(pc.is_valid(score), word, other)
 
 
-def _texts(table: pa.Table, name: str | None, *, replaces: bool = False) -> pa.ChunkedArray:
+def texts(table: pa.Table, name: str | None, *, replaces: bool = False) -> pa.ChunkedArray:
     """Return a column as strings, null where a value is not text, or not UTF-8 unless `replaces` is set.
 
     Parquet readers trust a file that its strings are UTF-8, so they are checked here.
     """
-    values = _values(table, name)
-    if not _is_text(values.type):
+    values = values_of(table, name)
+    if not is_text(values.type):
         return _nulls(table, pa.string())
     raw = values.cast(pa.large_binary())
     with suppress(pa.ArrowInvalid):
@@ -95,10 +95,10 @@ def _texts(table: pa.Table, name: str | None, *, replaces: bool = False) -> pa.C
 
 def _numbers(table: pa.Table, name: str | None) -> pa.ChunkedArray:
     """Return a column as float64, null where a value is not a finite number."""
-    values = _values(table, name)
+    values = values_of(table, name)
     kind = values.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        if _is_text(kind):
+        if is_text(kind):
             values = values.cast(pa.large_binary())
         elif not (pa.types.is_boolean(kind) or pa.types.is_decimal(kind)):
             return _nulls(table, pa.float64())
@@ -114,7 +114,7 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _values(table: pa.Table, name: str | None) -> pa.ChunkedArray:
+def values_of(table: pa.Table, name: str | None) -> pa.ChunkedArray:
     """Return a column, not dictionary-encoded, or nulls if there is none."""
     if name is None:
         return _nulls(table, pa.null())
@@ -122,7 +122,8 @@ def _values(table: pa.Table, name: str | None) -> pa.ChunkedArray:
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds strings, or bytes that may be some."""
     tests = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "fixed_size_binary")
     return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
 

@@ -10,19 +10,27 @@ from ldm3d.config import SelectConfig
 from ldm3d.fetch.urls import redact
 from ldm3d.keys import make_key, rank
 from ldm3d.rows.columns import Columns
+from ldm3d.rows.embedded import Place
 from ldm3d.rows.metadata import adapt, depth_cells, places
 from ldm3d.rows.pictures import files_of
 from ldm3d.rows.rules import judge
 
-EXTRAS = ("given_depth", "file", "offset", "length")
+EXTRAS = ("given_depth", "file", "offset", "length", "table", "row")
 """Columns of candidates that only some inputs have."""
 
 
-def select(table: pa.Table, columns: Columns, config: SelectConfig, under: tuple[str, ...] | None = None) -> pa.Table:
+def select(
+    table: pa.Table,
+    columns: Columns,
+    config: SelectConfig,
+    under: tuple[str, ...] | None = None,
+    place: Place | None = None,
+) -> pa.Table:
     """Judge foreign metadata rows. Fan-out 1:1.
 
     Args:
         under: places whose files may be read beside those below the metadata; None where all pictures are on the web.
+        place: of these rows, where their table holds the pictures. A row without a URL is called by its place then.
 
     Returns:
         key: 0 without a URL, otherwise that of the URL as given.
@@ -32,17 +40,25 @@ def select(table: pa.Table, columns: Columns, config: SelectConfig, under: tuple
         given_depth: large_binary, as `depth_cells` reads it; only where `columns` has depth.
         file: where the picture is read, as `allowed_file` returns it, null for one on the web; unless `under` is None.
         offset, length: int64, of the picture in its file; only where `columns` has them.
+        table, row: the place of the row; only where its table holds the pictures.
     """
     rows = adapt(table, columns)
-    urls = pc.fill_null(rows["url"], "").to_pylist()
+    given = urls = pc.fill_null(rows["url"], "").to_pylist()
+    if place:
+        urls = [url or name for url, name in zip(given, place.names(len(given)), strict=True)]
+        rows = rows.set_column(rows.column_names.index("url"), "url", pa.array(urls, pa.string()))
     keys = np.array([make_key(url) if url else 0 for url in urls], np.int64)
     extras: dict[str, Any] = {"given_depth": depth_cells(table, columns.depth)} if columns.depth else {}
     if columns.file:
         extras |= {"file": table[columns.file].cast(pa.string()), **places(table, columns)}
+    elif place:
+        numbers = np.arange(place.first, place.first + len(urls))
+        extras |= {"table": pa.array([place.table] * len(urls), pa.string()), "row": numbers}
     elif under is not None:
         extras["file"] = files_of(urls, under)
     files = extras["file"].to_pylist() if "file" in extras else [None] * len(urls)
-    shown = [redact(url) if file is None else url for url, file in zip(urls, files, strict=True)]
+    foreign = [bool(url) and file is None for url, file in zip(given, files, strict=True)]
+    shown = [redact(url) if is_foreign else url for url, is_foreign in zip(urls, foreign, strict=True)]
     return pa.table(
         {
             "key": keys,

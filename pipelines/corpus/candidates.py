@@ -6,6 +6,7 @@ nor a worker ever holds more than a bucket.
 
     _state/buckets/00003.parquet      the unique candidates of a bucket, by rank
     _state/candidates/00003.parquet   the sampled ones, one row group a shard
+    _state/pictures/                  the pictures of these that were in the tables (pipelines.corpus.unpack)
     rejects/select/00003.parquet      the rows that a rule rejected
     _state/plan.json, plan.parquet    the plan (pipelines.corpus.plan); written last
 """
@@ -15,6 +16,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,8 +32,9 @@ from ldm3d.reject import Reason
 from ldm3d.rows.selection import EXTRAS, drop_url_duplicates, select
 from ldm3d.schema import conform
 from pipelines.corpus.metadata import MetadataInput
-from pipelines.corpus.plan import FILES, Plan, planned_files, save_plan
+from pipelines.corpus.plan import FILES, PICTURES, Plan, planned_files, save_plan
 from pipelines.corpus.tables.kinds import table_of
+from pipelines.corpus.unpack import unpack, with_places
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.storage.parquet import with_columns
 from pipelines.storage.shards import Shard, check_owner
@@ -81,7 +84,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
         TakenOverError: the output belongs to another run, whose plan was left alone.
     """
     check_owner(output, owner)
-    for stale in ("_state/buckets", *FILES):
+    for stale in ("_state/buckets", PICTURES, *FILES):
         output.delete(stale)
     buckets = _buckets(metadata)
     files = _pieces(metadata)
@@ -91,11 +94,7 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
     write = partial(write_bucket, output_url=output.url, config=config.select)
     patience_s = config.cluster.no_progress_timeout_s
     found = sorted(_each_bucket(judged, buckets, write, patience_s), key=lambda row: row["bucket"])
-    if damaged := sorted(line for row in found for line in row["damaged"]):
-        raise ValueError(
-            f"--input: {'; '.join(damaged)}: damaged. Download these files again; to do without them, remove them and "
-            "give an empty --output"
-        )
+    _refuse_damaged(sorted(line for row in found for line in row["damaged"]))
     rejected: Counter[str] = Counter()
     for row in found:
         rejected.update(json.loads(row["rejected"]))
@@ -104,12 +103,28 @@ def make_plan(metadata: MetadataInput, config: CorpusConfig, output: Folder, own
     if unsampled := sum(row["selected"] for row in found) - sum(cuts):
         rejected[str(Reason.NOT_SAMPLED)] = unsampled
     used = [(row["bucket"], cut) for row, cut in zip(found, cuts, strict=True) if cut]
+    if metadata.columns.image and used:
+        _refuse_damaged(unpack(metadata, config.select, output, _last_rank(used, output)))
     shards = _cut_into_shards(used, config, output)
     plan = Plan(shards, metadata.rows, dict(sorted(rejected.items())), planned_files(output))
     check_owner(output, owner)
     output.delete("_state/buckets")
     save_plan(plan, output)
     return plan
+
+
+def _refuse_damaged(lines: list[str]) -> None:
+    if lines:
+        raise ValueError(
+            f"--input: {'; '.join(lines)}: damaged. Download these files again; to do without them, remove them and "
+            "give an empty --output"
+        )
+
+
+def _last_rank(used: list[tuple[int, int]], output: Folder) -> int:
+    """Return the rank of the last sampled row."""
+    bucket, cut = used[-1]
+    return int(output.read_table(f"_state/buckets/{bucket:05d}.parquet", columns=["rank"])["rank"][cut - 1].as_py())
 
 
 def _each_bucket(
@@ -131,13 +146,14 @@ def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig,
     Ray Data keeps only its trace, which does not tell a damaged input from a failing store.
     """
 
-    def judged(table: pa.Table, damage: str | None = None) -> pa.Table:
-        rows = select(table, metadata.columns, config, metadata.under)
+    def judged(table: pa.Table, first: int, damage: str | None = None) -> pa.Table:
+        rows = select(table, metadata.columns, config, metadata.under, metadata.place(name, first))
         bucket = ((rows["rank"].to_numpy() >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)
         rows = rows.append_column("bucket", pa.array(bucket.astype(np.int32)))
         return _with(rows, "damaged", damage)
 
-    folder, name, names = Folder(metadata.url), piece["file"][0].as_py(), metadata.columns.names()
+    folder, name, first = Folder(metadata.url), piece["file"][0].as_py(), 0
+    names = replace(metadata.columns, image=None).names()
     a_row = metadata.depth_bytes // max(1, metadata.rows) + 1
     table = table_of(metadata.kind, folder, name)
     batches = table.batches(names, min(READ_ROWS, max(1, READ_BYTES // a_row)), metadata.readings.get(name, {}))
@@ -148,11 +164,12 @@ def select_piece(piece: pa.Table, metadata: MetadataInput, config: SelectConfig,
             if not is_damage(error):
                 raise
             nothing = pa.table({column: pa.nulls(1) for column in names})
-            yield judged(nothing, f"{folder.path(name)} ({' '.join(str(error).split())})")
+            yield judged(nothing, first, f"{folder.path(name)} ({' '.join(str(error).split())})")
             return
         if batch is None:
             return
-        yield judged(pa.Table.from_batches([batch]))
+        yield judged(pa.Table.from_batches([batch]), first)
+        first += batch.num_rows
 
 
 def write_bucket(rows: pa.Table, output_url: str, config: SelectConfig) -> pa.Table:
@@ -224,6 +241,7 @@ def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
     """Write the candidates file of a bucket: the sampled rows, one row group a shard, each shard of one split."""
     output, bucket, cut = Folder(output_url), item["bucket"][0].as_py(), item["cut"][0].as_py()
     rows = output.read_table(f"_state/buckets/{bucket:05d}.parquet").slice(0, cut)
+    rows = with_places(rows, output) if "table" in rows.column_names else rows
     groups, splits = [], []
     for split in SPLITS:
         part = rows.filter(pc.equal(rows["split"], split))
@@ -239,7 +257,7 @@ def cut_bucket(item: pa.Table, output_url: str, shard_rows: int) -> pa.Table:
 
 def _candidates(rows: pa.Table) -> pa.Table:
     """Return the rows as candidates, with the depth and the places of pictures that came with them, if any did."""
-    extras = {name: rows[name] for name in EXTRAS if name in rows.column_names}
+    extras = {name: rows[name] for name in (*EXTRAS, "part") if name in rows.column_names}
     return with_columns(conform(rows, "candidate/v1"), **extras)
 
 

@@ -19,6 +19,7 @@ from ldm3d.fetch.outcome import Outcome
 from ldm3d.reject import Reason, Rejected
 from ldm3d.rows.pictures import is_web
 from pipelines.corpus.picture_files import PictureFile, PictureReader
+from pipelines.corpus.plan import PICTURES
 from pipelines.corpus.retry import left_of
 from pipelines.storage.folder import Folder
 from pipelines.storage.parquet import binaries, with_columns
@@ -34,9 +35,13 @@ COLUMNS: dict[str, tuple[pa.DataType, Any]] = {  # type, and value where there i
     "reason": (pa.string(), ""),
     "detail": (pa.string(), ""),
 }
-PLACE = ("file", "offset", "length")  # where a picture lies that is not on the web
+PLACE = ("file", "offset", "length", "part")  # where a picture lies that is not on the web
 OUTSIDE = Outcome(
     Reason.REFUSED_URL, "neither http(s) nor a file below the metadata or a folder of --download.files-under"
+)
+NAMED_OUTSIDE = Outcome(
+    Reason.REFUSED_URL,
+    "its cell names a picture that is neither below the metadata nor in a folder of --download.files-under",
 )
 SCHEMA = pa.schema({name: kind for name, (kind, _) in COLUMNS.items()})
 NOTHING = {name: value for name, (_, value) in COLUMNS.items()}
@@ -62,7 +67,7 @@ class Downloader:
         """
         self.retries = retries
         self.candidates = Folder(config.output)
-        self.files = PictureReader(config.input, config.download)
+        self.files = PictureReader(config.input, config.download, f"{self.candidates.url}/{PICTURES}")
         self.fetcher = Fetcher(config.download, share_of_host=actors, calls=calls)
         self.decoder = IsolatedDecoder(config.download, config.select, processes=max(1, int(cpus)))
         self.waiting = max(1, WAITING // calls)
@@ -91,12 +96,11 @@ class Downloader:
         nothing = [None] * len(urls)
         places = [rows[name].to_pylist() if name in rows.column_names else nothing for name in PLACE]
         files = [PictureFile(index, *place) for index, place in enumerate(zip(*places, strict=True))]
-        yield from self.files.read_all(file for file in files if file.file is not None)
-        others = [file.place for file in files if file.file is None]
-        for index in others:
-            if not is_web(urls[index]):
-                yield Fetched.of(index, OUTSIDE, 0)
-        of_web = [index for index in others if is_web(urls[index])]
+        yield from self.files.read_all(file for file in files if file.is_there)
+        others, in_tables = [file.place for file in files if not file.is_there], "part" in rows.column_names
+        of_web = [index for index in others if is_web(urls[index]) and not in_tables]
+        for index in sorted(set(others) - set(of_web)):
+            yield Fetched.of(index, NAMED_OUTSIDE if in_tables else OUTSIDE, 0)
         for fetched in self.fetcher.fetch_all([urls[index] for index in of_web]):
             yield replace(fetched, index=of_web[fetched.index])
 

@@ -9,19 +9,21 @@ import pyarrow as pa
 
 from ldm3d.config import CorpusConfig
 from ldm3d.fingerprint import fingerprint_of
-from ldm3d.rows.columns import Columns, recognise, repeated
-from ldm3d.rows.metadata import adapt
+from ldm3d.rows.columns import Columns
+from ldm3d.rows.embedded import Place
+from ldm3d.rows.metadata import texts
 from ldm3d.rows.pictures import is_below_the_metadata, is_web
-from pipelines.corpus.needed_settings import check_settings, refuse_columns
+from pipelines.corpus.needed_settings import check_settings, warn_of_places
+from pipelines.corpus.table_columns import columns_of
 from pipelines.corpus.tables.kinds import Kind, find_tables, table_of
 from pipelines.corpus.tables.pictures import PICTURES
-from pipelines.corpus.tables.table import TableFacts
 from pipelines.storage.folder import Folder, concurrently, is_damage
 from pipelines.storage.inputs import readable
 
 logger = logging.getLogger(__name__)
 
 SHARD_BYTES = 2**30  # of depth that the metadata holds: of several shards at a time, on several actors
+MADE = ("tar", "pictures")  # kinds whose tables we make, with columns of our own
 URLS_SEEN = 1_000  # of which it is judged whether pictures are on the web
 
 
@@ -42,6 +44,8 @@ class MetadataInput:
     """Places whose files the metadata may name, beside those below it; None where pictures are on the web."""
     listing: str = ""
     """Fingerprint of the names and sizes of pictures, where they are the metadata."""
+    picture_bytes: int = 0
+    """Of the column with pictures, in memory; 0 where there is none."""
 
     @property
     def rows(self) -> int:
@@ -51,7 +55,17 @@ class MetadataInput:
     def content(self) -> dict[str, Any]:
         """Return what decides which rows come out, beside the settings."""
         files: dict[str, Any] = {"files": [list(file) for file in self.files]}
+        files |= {"image_column": self.columns.image} if self.columns.image else {}
         return files | ({"pictures": self.listing} if self.listing else {})
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return the user's columns that are read, by field of `Columns`."""
+        return {} if self.kind in MADE else self.columns.named()
+
+    def place(self, name: str, first: int) -> Place | None:
+        """Return where rows of a file are, from row `first` on, if the tables hold the pictures."""
+        return Place(name or posixpath.basename(self.url), first) if self.columns.image else None
 
 
 def read_input(config: CorpusConfig) -> MetadataInput:
@@ -75,20 +89,43 @@ def read_input(config: CorpusConfig) -> MetadataInput:
     if not any(rows for _, _, rows in files):
         raise ValueError(f"--input {config.input!r}: its {len(files)} {kind} files hold no rows")
     shown = [name or posixpath.basename(config.input) for name in names]
-    columns = _same_columns(shown, facts, config, kind)
-    if columns.url in facts[0].pictures:
-        raise ValueError(
-            f"--input {config.input!r}: the column {columns.url!r} holds pictures, wanted their URLs or paths: save "
-            "them as files, and give a table of their paths, or a folder with a .txt file beside each"
-        )
-    readings = {name: each.reading for name, each in zip(names, facts, strict=True) if each.reading}
-    found = MetadataInput(config.input, files, columns, sum(each.depth_bytes for each in facts), kind, readings)
     with readable(config.input):
-        urls = [] if kind in ("tar", "pictures") else _first_urls(found, folder)
-    check_settings(facts[0].columns, columns, urls, config)
+        columns, pictures = columns_of([table_of(kind, folder, name) for name in names], shown, facts, config, kind)
+    found = MetadataInput(
+        config.input,
+        files,
+        columns,
+        sum(each.depth_bytes for each in facts),
+        kind,
+        {name: each.reading for name, each in zip(names, facts, strict=True) if each.reading},
+        listing=listing,
+        picture_bytes=sum(each.pictures.get(columns.image or "", 0) for each in facts),
+    )
+    with readable(config.input):
+        urls = pictures.paths if columns.image or kind in MADE else _first_urls(found, folder)
+    check_settings(facts[0].columns, columns, urls, config, pictures)
     _check_shards(found, config)
-    under = config.download.files_under if _names_files(urls, config) else None
-    return replace(found, listing=listing, under=under)
+    _tell(found)
+    if not (columns.image or _names_files(urls, config)):
+        return found
+    warn_of_places(urls, config)
+    return replace(found, under=config.download.files_under)
+
+
+def _tell(found: MetadataInput) -> None:
+    """Log which columns are read: most are recognised, and not named."""
+    if found.named:
+        logger.info(
+            "--input: columns that are read: %s",
+            ", ".join(f"{column} (for {field})" for field, column in found.named.items()),
+        )
+    if found.columns.image:
+        logger.info(
+            "--input: the column %s holds the pictures: those that are selected are first copied into the output, at "
+            "most %s bytes",
+            found.columns.image,
+            f"{found.picture_bytes:,}",
+        )
 
 
 def _names_files(urls: list[str], config: CorpusConfig) -> bool:
@@ -101,57 +138,18 @@ def _names_files(urls: list[str], config: CorpusConfig) -> bool:
     return any(is_below_the_metadata(url) and url.lower().endswith(PICTURES) for url in urls)
 
 
-def _same_columns(names: list[str], facts: list[TableFacts], config: CorpusConfig, kind: Kind) -> Columns:
-    """Return the columns of all files.
-
-    Raises:
-        ValueError: they are not known, or differ.
-    """
-    if kind == "tar":
-        return Columns(url="url", caption="caption", offset="offset", length="length", file="file", fault="fault")
-    if kind == "json":  # an object that lacks a value may be all that a file has
-        every = list(dict.fromkeys(name for each in facts for name in each.columns))
-        return _recognise(names[0], every, config)
-    tables = [(name, each.columns) for name, each in zip(names, facts, strict=True)]
-    columns = _recognise(*tables[0], config)
-    for name, schema in tables:
-        if (other := _recognise(name, schema, config)) != columns:
-            raise ValueError(
-                f"--input: {name} provides {other.names()}, but {names[0]} provides {columns.names()}; give tables of "
-                "one publisher per run"
-            )
-    return replace(columns, fault="fault") if kind == "pictures" else columns
-
-
-def _recognise(name: str, schema: list[str], config: CorpusConfig) -> Columns:
-    try:
-        columns = recognise(schema, config.select.columns, config.select.own_columns())
-    except ValueError as error:
-        refuse_columns(name, schema, error, config)
-    depth = config.label.column
-    if depth is not None and depth not in schema:
-        raise ValueError(f"--label.column {depth!r} is not a column of {name}, which has {schema}: name one that is")
-    columns = replace(columns, depth=depth)
-    if again := repeated(schema, columns.names()):
-        raise ValueError(
-            f"--input: {name}: the columns {again} occur more than once in {schema}; rename or remove the others"
-        )
-    return columns
-
-
 def _first_urls(found: MetadataInput, folder: Folder) -> list[str]:
     """Return the URLs of the first rows that have one."""
     name = next(name for name, _, rows in found.files if rows)
     table, reading = table_of(found.kind, folder, name), found.readings.get(name, {})
-    wanted = [found.columns.url, found.columns.caption]
+    wanted = [column for column in (found.columns.url, found.columns.caption) if column]
     try:
         batch = next(table.batches(wanted, URLS_SEEN, reading))
     except (OSError, pa.ArrowException) as error:
         if not is_damage(error):
             raise
         return []  # planning reads all files, and names those that are damaged
-    urls = adapt(pa.Table.from_batches([batch]), Columns(url=wanted[0], caption=wanted[1]))["url"]
-    return [url for url in urls.to_pylist() if url]
+    return [url for url in texts(pa.Table.from_batches([batch]), found.columns.url).to_pylist() if url]
 
 
 def _check_shards(found: MetadataInput, config: CorpusConfig) -> None:

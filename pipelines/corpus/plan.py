@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 PLAN, SHARDS = "_state/plan.json", "_state/plan.parquet"
 FOLDERS = ("rgbd", "rejects")  # folders of a corpus: of its kept and its rejected rows
 SELECTED_OUT = "rejects/select"  # folder of the rows that the selection rejects
-FILES = ("_state/candidates", SELECTED_OUT)  # folders of the files that planning writes
+PICTURES = "_state/pictures"  # folder of the pictures that were in tables
+FILES = ("_state/candidates", SELECTED_OUT)  # folders of the parquet files that planning writes
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Plan:
     rejected: dict[str, int]
     """Counts by reason."""
     files: dict[str, int] = field(default_factory=dict)
-    """Bytes by file: the candidates, and the rejects of the selection."""
+    """Bytes by file: the candidates, the rejects of the selection, and the pictures that were in tables."""
 
     def __post_init__(self) -> None:
         planned = sum(shard.rows for shard in self.shards) + sum(self.rejected.values())
@@ -82,4 +83,5 @@ def is_whole(plan: Plan, output: Folder) -> bool:
 
 
 def planned_files(output: Folder) -> dict[str, int]:
-    return {name: size for folder in FILES for name, size in output.sizes(folder, ".parquet").items()}
+    tables = {name: size for folder in FILES for name, size in output.sizes(folder, ".parquet").items()}
+    return tables | output.sizes(PICTURES)

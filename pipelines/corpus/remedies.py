@@ -3,7 +3,10 @@
 from ldm3d.reject import Reason
 
 _AGAIN = "when the cause is gone, run the same command with --retry-rejects transport"
-_NOT_PICTURES = "open some of the URLs in rejects/ in a browser: they should lead to the picture files themselves"
+_NOT_PICTURES = (
+    "open some of the URLs in rejects/ in a browser: they should lead to the picture files themselves. Where a table "
+    "holds the pictures, --select.image-column says in which column"
+)
 _DECODER = "look at some of the pictures: --download.decode-timeout-s and --download.max-pixels limit the decoder"
 
 REMEDIES = {

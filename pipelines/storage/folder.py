@@ -198,10 +198,13 @@ class Folder:
         with self._named(name):
             return pq.ParquetFile(self.fs.open(self.path(name), "rb"), page_checksum_verification=True, **options)
 
-    def read_batches(self, name: str, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Read a parquet file in batches of at most `rows` rows, holding little of it in memory."""
+    def read_batches(
+        self, name: str, columns: list[str], rows: int, groups: list[int] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Read a parquet file, or some of its row groups, in batches of at most `rows` rows, holding little of it in
+        memory."""
         with self.parquet_file(name, pre_buffer=False, buffer_size=STREAM_BYTES) as file, self._named(name):
-            yield from file.iter_batches(batch_size=rows, columns=columns)
+            yield from file.iter_batches(batch_size=rows, columns=columns, row_groups=groups)
 
     def read_table(self, name: str, columns: list[str] | None = None, row_group: int | None = None) -> pa.Table:
         """Read a parquet file, or one of its row groups, with its schema metadata."""

@@ -37,9 +37,9 @@ TEXTS = (
 TEXTS += ("-1", " 300 ", "nan", "300x200", "12" * 200)
 NUMBERS = (0, 1, -1, 300, 512, 2**31, 2**53 + 1)
 FLOATS = (0.0, -0.0, 0.05, 0.31, 0.95, 300.0, -1.0, 1e308, float("nan"), float("inf"))
-BYTES = (b"http://a.example/1.jpg", b"", b"\xff\xfe", b"a dog", b"\xc3", b"300")
+BYTES = (b"http://a.example/1.jpg", b"", b"\xff\xfe", b"a dog", b"\xc3", b"300", b"\x89PNG\r\n\x1a\n")
 NAMES = sorted({name for columns in PUBLISHERS.values() for name in columns.names()})
-DEPTH = "own"
+DEPTH, HELD = "own", "image"
 PICTURES = pa.struct([("bytes", pa.binary()), ("path", pa.string())])  # as `datasets` has them
 EXTRA = (
     DEPTH,
@@ -56,7 +56,7 @@ EXTRA = (
     "",
     "a.b",
 )
-EXTRA += ("URL.x", "Url", "url ", "größe", "nsfw_prediction", "file", "rank", "TEXT")
+EXTRA += (HELD, HELD, "URL.x", "Url", "url ", "größe", "nsfw_prediction", "file", "rank", "TEXT")
 
 
 @st.composite
@@ -144,7 +144,7 @@ def _kind(draw: st.DrawFn, name: str) -> tuple[pa.DataType, st.SearchStrategy]:
     """Most often what a publisher would take."""
     if draw(st.integers(0, 3)) == 0:
         return draw(st.sampled_from(TYPES))
-    if name == DEPTH:
+    if name in (DEPTH, HELD):
         return draw(st.sampled_from([each for each in TYPES if each[0] in (PICTURES, pa.string(), pa.binary())]))
     if any(part in name.lower() for part in ("url", "text", "caption", "nsfw", "safe")) and "score" not in name:
         return pa.string(), _TEXTS

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +14,11 @@ from hypothesis import strategies as st
 from ldm3d.config import CorpusConfig, LabelConfig, SelectConfig
 from ldm3d.reject import Reason
 from ldm3d.rows.columns import PUBLISHERS
-from pipelines.corpus.candidates import select_piece, write_bucket
-from pipelines.corpus.metadata import read_input
+from pipelines.corpus.candidates import cut_bucket, select_piece, write_bucket
+from pipelines.corpus.metadata import MetadataInput, read_input
+from pipelines.corpus.tables.parquet import ParquetTable
+from pipelines.corpus.unpack import unpack_span
+from pipelines.storage.folder import Folder
 from tests.fuzz import examples
 from tests.fuzz.tables import DEPTH, tables, write, writers
 
@@ -87,3 +91,21 @@ def test_rows_read_are_rows_selected_and_rejected(scratch, found, options, empty
         assert set(rejected) <= REASONS
         read = sum(table.num_rows for table in found)
         assert counts["selected"] + sum(rejected.values()) == judged.num_rows == metadata.rows == read
+        if metadata.columns.image and counts["selected"]:
+            places = held_by_tables(metadata, config, counts["selected"])
+            assert places.num_rows == counts["selected"]
+
+
+def held_by_tables(metadata: MetadataInput, config: CorpusConfig, selected: int) -> pa.Table:
+    """The candidates, once the pictures in the tables are copied out of them. Each has a place, or may not be read."""
+    folder = Folder(metadata.url)
+    for name, _, _ in metadata.files:
+        for number, span in enumerate(ParquetTable(folder, name).spans(metadata.columns.image or "", 50)):
+            item = pa.Table.from_pylist([{"name": name, "number": number, **span._asdict()}])
+            assert unpack_span(item, metadata, config.select, config.output, 2**64 - 1).to_pylist() == [
+                {"damaged": ""}
+            ]
+    cut_bucket(pa.table({"bucket": [0], "cut": [selected]}), config.output, shard_rows=8)
+    rows = pq.read_table(f"{config.output}/_state/candidates/00000.parquet")
+    assert all((row["part"] is None) == (row["length"] is None) for row in rows.to_pylist())
+    return rows

@@ -1,4 +1,5 @@
-"""Own data: a folder of pictures, a table of paths, store URLs and web URLs, and tar shards give the same pictures."""
+"""Own data: a folder of pictures, a table of paths, store URLs and web URLs, tar shards, and tables that hold pictures
+give the same pictures."""
 
 import csv
 import io
@@ -6,14 +7,18 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from ldm3d.config import CorpusConfig
+from ldm3d.schema import IMAGE
 from ldm3d.toy.faults import Content
 from ldm3d.toy.scenes import Scene, render
 from ldm3d.toy.web import ToyWeb
+from pipelines.corpus import candidates
 from pipelines.rebuild_corpus import rebuild_corpus
 from pipelines.storage.folder import Folder
 from tests.integration.flaky_s3 import FlakyS3
@@ -73,6 +78,8 @@ def of_folder(folder, make_config, tmp_path_factory) -> dict[str, bytes]:
     summary = rebuild_corpus(make_config(folder, output, select=ALL))
     assert (summary["rows_read"], summary["rows_kept"]) == (COUNT + 2, COUNT)
     assert summary["rows_rejected"] == {"invalid_row": 1, "not_an_image": 1}
+    (reject,) = pq.ParquetFile(output / "rejects/select/00000.parquet").read().to_pylist()
+    assert (reject["url"], reject["detail"]) == ("no caption.png", "there is no .txt of its name beside it")
     rows = [row for file in (output / "rgbd").rglob("*.parquet") for row in pq.ParquetFile(file).read().to_pylist()]
     assert {row["url"] for row in rows} == {f"{seed:02d}/a@b.png" for seed in range(COUNT)}
     return {row["caption"]: row["image"]["bytes"] for row in rows}
@@ -142,3 +149,62 @@ def test_tar_shards_are_read_in_place(pictures, of_folder, make, tmp_path):
     assert kept.keys() == {f"{number % 2:05d}.tar/{name}.png" for number, name in enumerate(pictures)}
     assert not rejects
     assert same(kept, of_folder)
+
+
+def test_pictures_that_datasets_wrote_into_parquet_are_read_from_it(pictures, of_folder, make, tmp_path, monkeypatch):
+    """In buckets of a few rows, as of tables of many millions."""
+    monkeypatch.setattr(candidates, "BUCKET_ROWS", 3)
+    (tmp_path / "hf").mkdir()
+    names, contents = list(pictures), [png for png, _ in pictures.values()]
+    for shard in range(2):
+        rows = {
+            "image": [{"bytes": png, "path": "image.png"} for png in contents[shard::2]],
+            "text": [pictures[name][1] for name in names[shard::2]],
+            "label": list(range(len(names[shard::2]))),
+        }
+        features = datasets.Features(
+            {"image": datasets.Image(), "text": datasets.Value("string"), "label": datasets.Value("int64")}
+        )
+        file = tmp_path / f"hf/train-{shard:05d}-of-00002.parquet"
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(file, batch_size=2)
+    _, kept, rejects = make(tmp_path / "hf")
+    assert kept.keys() == {f"train-{number % 2:05d}-of-00002.parquet/{number // 2}" for number in range(COUNT)}
+    assert not rejects
+    assert same(kept, of_folder)
+
+
+def test_a_column_of_bytes_or_of_names_is_read_and_a_bad_cell_costs_its_row_alone(pictures, of_folder, make, tmp_path):
+    tables = tmp_path / "tables"
+    (tables / "p").mkdir(parents=True)
+    contents, texts = [png for png, _ in pictures.values()], [text for _, text in pictures.values()]
+    useless = {
+        "none": None,
+        "empty": b"",
+        "broken": b"no picture",
+        "cut off": contents[0][:100],
+        "large": bytes(10_001),
+    }
+    cells = [*contents[:3], *useless.values()]
+    table = pa.table({"photo": pa.array(cells, pa.binary()), "note": [*texts[:3], *useless]})
+    pq.write_table(table, tables / "bytes.parquet", row_group_size=2)
+    for name, png in zip("abc", contents[3:], strict=True):
+        (tables / f"p/{name}.png").write_bytes(png)
+    paths = ["p/a.png", "p/b.png", "./p/c.png", "p/none.png", "../other.png", "http://a.example/1.png"]
+    named = pa.array([{"bytes": None, "path": path} for path in paths], IMAGE)
+    table = pa.table({"photo": named, "note": [*texts[3:], "gone", "outside", "on the web"]})
+    pq.write_table(table, tables / "named.parquet")
+    columns = {"caption_column": "note", "image_column": "photo"}
+    _, kept, rejects = make(tables, select=ALL | columns, download={"max_bytes": 10_000})
+    assert same(kept, of_folder)
+    assert {url: row["reason"] for url, row in rejects.items()} == {
+        "bytes.parquet/3": "not_an_image",
+        "bytes.parquet/4": "not_an_image",
+        "bytes.parquet/5": "not_an_image",
+        "bytes.parquet/6": "decode_failed",
+        "bytes.parquet/7": "too_many_bytes",
+        "named.parquet/3": "file_not_found",
+        "named.parquet/4": "refused_url",
+        "named.parquet/5": "refused_url",
+    }
+    assert all(row["detail"] for row in rejects.values())
+    assert rejects["bytes.parquet/3"]["detail"] == "there is nothing: it is empty"

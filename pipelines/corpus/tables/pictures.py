@@ -61,8 +61,8 @@ class PictureFolder(Table):
 
         for some in _batched(pictures, rows):
             found = concurrently(caption, some)
-            columns = [some, [each.text for each in found], [each.fault for each in found]]
-            yield pa.RecordBatch.from_arrays([pa.array(values, pa.string()) for values in columns], COLUMNS)
+            texts, faults = ([getattr(each, name) for each in found] for name in Caption._fields)
+            yield pa.RecordBatch.from_arrays([pa.array(each, pa.string()) for each in (some, texts, faults)], COLUMNS)
 
     def _files(self) -> tuple[list[str], set[str]]:
         found = input_files(self.folder, "--input", (*PICTURES, CAPTIONS))

@@ -20,8 +20,8 @@ class TableFacts:
     """Of the column with depth, in memory; 0 where there is none."""
     reading: dict[str, Any] = field(default_factory=dict)
     """How the file is to be read, as it turned out: for `batches`."""
-    pictures: tuple[str, ...] = ()
-    """Columns that hold pictures, as Hugging Face `datasets` stores them."""
+    pictures: dict[str, int] = field(default_factory=dict)
+    """Columns whose type is one that may hold pictures, and their bytes in memory."""
 
 
 class Table(ABC):

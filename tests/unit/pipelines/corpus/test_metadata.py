@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ldm3d.config import CorpusConfig, LabelConfig, ShardConfig
+from ldm3d.config import CorpusConfig, LabelConfig, SelectConfig, ShardConfig
 from ldm3d.schema import IMAGE
 from pipelines.corpus.metadata import read_input
 from pipelines.storage.folder import Folder
@@ -124,11 +124,12 @@ def test_a_column_that_nobody_reads_may_be_in_some_files_only(folder):
     assert len(read_input(config(folder)).files) == FILES
 
 
-def test_a_column_of_pictures_is_not_taken_for_one_of_urls(tmp_path):
-    pictures = pa.array([{"bytes": b"png", "path": "1.png"}], IMAGE)
-    pq.write_table(pa.table({"image": pictures, "text": ["a dog"]}), tmp_path / "m.parquet")
-    with pytest.raises(ValueError, match=r"column 'image' holds pictures, .*save them as files"):
-        read_input(config(tmp_path))
+def test_the_columns_that_are_read_are_told(tmp_path, caplog):
+    write(tmp_path, Link="u", Description="c")
+    caplog.set_level("INFO")
+    found = read_input(replace(config(tmp_path), select=SelectConfig(nsfw=("any",))))
+    assert found.named == {"url": "Link", "caption": "Description"}
+    assert "columns that are read: Link (for url), Description (for caption)" in caplog.text
 
 
 def test_re_laion_is_rated_by_its_score(tmp_path):
