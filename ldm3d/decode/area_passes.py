@@ -5,11 +5,12 @@ A term whose weight is 0 changes no sum, so all outputs of an axis may have as m
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from ldm3d.compiling import compiled
 
 SLIVER = 1e-3  # of a pixel: what OpenCV does not count
 FEW = 3  # terms of an output that is at most twice the size of an input
@@ -126,13 +127,5 @@ def _sum_many(
         line[at], line[at + GREEN], line[at + BLUE] = red, green, blue
 
 
-def _compiled(function: Any) -> Any:
-    """Compile a function when it is first called, once for all processes if there is a folder to keep it in."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # neither this folder nor the user's cache can be written
-        return njit(nogil=True)(function)
-
-
 sum_few, sum_many = (njit(inline="always")(each) for each in (_sum_few, _sum_many))
-weigh_axis, resize = _compiled(_weigh), _compiled(_resize)
+weigh_axis, resize = compiled(_weigh), compiled(_resize)

@@ -6,11 +6,12 @@ columns are of vectors, too.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from ldm3d.compiling import compiled
 
 TAPS = 8
 ROWS = 16  # of a block: a vector of int32
@@ -132,13 +133,5 @@ def _sum_columns(
         made[n] = np.uint8(min(max(level, np.int32(0)), np.int32(255)))
 
 
-def _compiled(function: Any) -> Any:
-    """Compile a function when it is first called, once for all processes if there is a folder to keep it in."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # neither this folder nor the user's cache can be written
-        return njit(nogil=True)(function)
-
-
 sum_rows, sum_columns = (njit(inline="always")(each) for each in (_sum_rows, _sum_columns))
-weigh_axis, resize = _compiled(_weigh), _compiled(_resize)
+weigh_axis, resize = compiled(_weigh), compiled(_resize)

@@ -13,11 +13,23 @@ from tests import ROOT
 
 # Each floor imports from those below it, and within a folder.
 FLOORS = (
-    ("config", "schema", "reject", "rgbd", "pil", "duplicates", "metrics", "fingerprint", "memory", "prompt_files"),
+    (
+        "config",
+        "schema",
+        "reject",
+        "rgbd",
+        "pil",
+        "duplicates",
+        "metrics",
+        "fingerprint",
+        "memory",
+        "prompt_files",
+        "compiling",
+    ),
     ("card", "keys", "fetch", "decode", "models", "training", "results"),
     ("images", "depth", "rows", "figures"),
     ("data", "measures", "report"),
-    ("encoding", "sampling"),
+    ("encoding", "sampling", "immersive"),
     ("toy",),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
