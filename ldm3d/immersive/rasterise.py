@@ -87,7 +87,7 @@ def _is_in_sight(ball: Any, camera: Any, size: Any) -> bool:
     for half, beside in ((size[1] / 2 / camera[13], across), (size[0] / 2 / camera[13], up)):
         if beside - half * ahead > radius * math.sqrt(1 + half * half):
             return False
-    return ahead + radius > camera[14]
+    return bool(ahead + radius > camera[14])
 
 
 def _project(ray: Any, inverse: float, camera: Any, size: Any, seen: Any) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.immersive import rasterise
-from ldm3d.immersive.camera import Camera, SphericalCamera
+from ldm3d.immersive.camera import PERSPECTIVE, Camera, SphericalCamera
 from ldm3d.immersive.surface import Surface
 
 NOTHING = 255
@@ -36,7 +36,7 @@ def render(surfaces: Sequence[Surface], camera: Camera, samples: int = 1) -> Vie
     if samples < 1:
         raise ValueError(f"samples is {samples}, wanted 1 (none between pixels) or more along each side of a pixel")
     numbers = camera.numbers()
-    if numbers[0] == rasterise.PERSPECTIVE:
+    if numbers[0] == PERSPECTIVE:
         numbers[13] *= samples
     height, width = camera.height * samples, camera.width * samples
     nearness, places = np.zeros((height, width), np.float32), np.zeros((height, width, 2), np.float32)

@@ -39,7 +39,8 @@ class Ball:
         normal = (points - np.array(self.centre)) / self.radius
         light = np.clip(normal @ TO_LIGHT, 0, 1) * 0.7 + 0.3
         around, up = np.arctan2(normal[..., 0], normal[..., 2]), normal[..., 1]
-        return np.array(self.colour) * (light * (0.75 + 0.25 * _is_odd(around * 4, up * 5)))[..., None]
+        colours: Array = np.array(self.colour) * (light * (0.75 + 0.25 * _is_odd(around * 4, up * 5)))[..., None]
+        return colours
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Pillar:
 
     def shade(self, points: Array) -> Array:
         """Return the colours of points on it, (..., 3), 0 to 255."""
-        return np.array([180.0, 90.0, 200.0]) * (0.7 + 0.3 * _is_odd(points[..., 1] * 4))[..., None]
+        colours: Array = np.array([180.0, 90.0, 200.0]) * (0.7 + 0.3 * _is_odd(points[..., 1] * 4))[..., None]
+        return colours
 
 
 THINGS: tuple[Ball | Pillar, ...] = (
@@ -84,13 +86,13 @@ def look(origins: NDArray[np.floating], rays: NDArray[np.floating]) -> tuple[NDA
     Returns:
         The picture, (..., 3) uint8, and the distances along the rays in metres, (...).
     """
-    rays = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-    origins = np.broadcast_to(origins, rays.shape).astype(np.float64)
-    picture, distance = _walls(origins, rays)
+    unit = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float64)
+    starts = np.broadcast_to(origins, unit.shape).astype(np.float64)
+    picture, distance = _walls(starts, unit)
     for thing in THINGS:
-        found = thing.meet(origins, rays)
+        found = thing.meet(starts, unit)
         is_nearer = found < distance
-        points = origins + np.where(is_nearer, found, 0)[..., None] * rays
+        points = starts + np.where(is_nearer, found, 0)[..., None] * unit
         picture = np.where(is_nearer[..., None], thing.shade(points), picture)
         distance = np.where(is_nearer, found, distance)
     return np.clip(picture, 0, 255).astype(np.uint8), distance
@@ -115,7 +117,8 @@ def _walls(origins: Array, rays: Array) -> tuple[Array, Array]:
 
 def _is_odd(*numbers: Array) -> NDArray[np.int64]:
     """Return 1 in every second field of a pattern."""
-    return np.sum([np.floor(each) for each in numbers], axis=0).astype(np.int64) & 1
+    fields: NDArray[np.int64] = np.sum([np.floor(each) for each in numbers], axis=0).astype(np.int64)
+    return fields & 1
 
 
 def _in_front(distance: Array, inside: Array) -> Array:
