@@ -76,11 +76,9 @@ class Parts:
 
     def accessor(self, values: NDArray[Any], kind: int, shape: str, target: int = ARRAY, **facts: Any) -> int:
         """Append numbers of a component type, and return the number of their accessor."""
-        if target == ARRAY:
-            facts_of_view = {"target": target, "byteStride": values[0].nbytes}
-        else:
-            facts_of_view = {"target": target}
-        view = self.view(values.astype(values.dtype.newbyteorder("<")).tobytes(), **facts_of_view)
+        stride = {"byteStride": values[0].nbytes} if target == ARRAY else {}
+        content = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+        view = self.view(content, target=target, **stride)
         self.accessors.append(
             {"bufferView": view, "componentType": kind, "count": len(values), "type": shape, **facts}
         )

@@ -1,7 +1,7 @@
 """A picture with distances as Gaussian splats, one for each pixel, without any training.
 
-Each is a disc on its surface, as large as its pixel and opaque. Two files hold them: the PLY of the authors of Gaussian
-splatting (INRIA), which all viewers of splats open, and GLB with KHR_gaussian_splatting.
+Each is a disc on its surface, as large as its pixel and opaque. Two files hold them: the PLY of the authors of
+Gaussian splatting (INRIA), which all viewers of splats open, and GLB with KHR_gaussian_splatting.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,6 @@ class Splats:
 
 def splats_of(surface: Surface) -> Splats:
     """Return a splat for each pixel of a surface."""
-    height, width = surface.corners.shape[:2]
     there = surface.corners[..., 0] > 0
     row, column = np.nonzero(there)
     points = [
@@ -123,7 +122,8 @@ def _quaternions(axes: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the unit quaternions of rotation matrices, (N, 3, 3)."""
     from scipy.spatial.transform import Rotation
 
-    return Rotation.from_matrix(axes).as_quat().astype(np.float32)
+    quaternions: NDArray[np.float32] = Rotation.from_matrix(axes).as_quat().astype(np.float32)
+    return quaternions
 
 
 def _linear(colours: NDArray[np.float32]) -> NDArray[np.float32]:
