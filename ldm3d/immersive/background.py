@@ -6,8 +6,10 @@ every view the same, while a fill in each view's own pixels would flicker.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ldm3d.compiling import compiled
@@ -78,6 +80,7 @@ def _grow(
 ) -> None:
     """Fill `hidden`, (H, W, 4): inverse distance and colours, and `ring`, (H, W): when; 0 is never."""
     height, width = ring.shape
+    total = np.empty(4)
     for i in range(height):
         for j in range(width):
             for side in range(4):
@@ -87,21 +90,37 @@ def _grow(
                     if values[row, column, 0] > values[i, j, 0] * (1 + limit):
                         ring[i, j] = SEED
                         hidden[i, j] = values[i, j]
+    front = np.argwhere(ring == SEED)
+    tried = np.zeros(ring.shape, np.int64)
     for now in range(SEED + 1, last + 1):
-        for i in range(height):
-            for j in range(width):
-                if ring[i, j] != 0:
+        grown = np.empty((4 * len(front), 2), np.int64)
+        count = 0
+        for n in range(len(front)):
+            for side in range(4):
+                i, j = front[n, 0] + (side == 1) - (side == 3), (front[n, 1] + (side == 0) - (side == 2)) % width
+                if not 0 <= i < height or ring[i, j] != 0 or tried[i, j] == now:
                     continue
-                total = np.zeros(4)
-                count = 0
-                for side in range(4):
-                    row, column = i + (side == 1) - (side == 3), (j + (side == 0) - (side == 2)) % width
-                    if 0 <= row < height and 0 < ring[row, column] < now:
-                        total += hidden[row, column]
-                        count += 1
-                if count and total[0] / count * CLEARLY < values[i, j, 0]:  # behind what is seen there
+                tried[i, j] = now
+                if mean_before(hidden, ring, i, j, now, total) * CLEARLY < values[i, j, 0]:  # behind what is seen
                     ring[i, j] = now
-                    hidden[i, j] = total / count
+                    hidden[i, j] = total
+                    grown[count, 0], grown[count, 1] = i, j
+                    count += 1
+        front = grown[:count]
+
+
+def _mean_before(hidden: Any, ring: Any, i: int, j: int, now: int, total: Any) -> float:
+    """Put the mean of the neighbours that grew earlier into `total`, (4,), and return its inverse distance."""
+    height, width = ring.shape
+    total[:] = 0
+    count = 0
+    for side in range(4):
+        row, column = i + (side == 1) - (side == 3), (j + (side == 0) - (side == 2)) % width
+        if 0 <= row < height and 0 < ring[row, column] < now:
+            total += hidden[row, column]
+            count += 1
+    total /= count
+    return float(total[0])
 
 
 def _smooth(
@@ -153,4 +172,5 @@ def _sew(
                     corners[row, column, 3 - place] = seam if seam < np.inf else total / count
 
 
+mean_before = njit(inline="always")(_mean_before)
 grow, smooth, sew = compiled(_grow), compiled(_smooth), compiled(_sew)
