@@ -17,8 +17,7 @@ def check_panorama(height: int, width: int) -> None:
     """
     if width != 2 * height or height < 2:
         raise ValueError(
-            f"the picture is {width} x {height}, wanted a panorama of 360 by 180 degrees, twice as wide as high; "
-            "a flat picture goes in as one (--projection flat)"
+            f"the picture is {width} x {height}, wanted a panorama of 360 by 180 degrees, twice as wide as high"
         )
 
 
