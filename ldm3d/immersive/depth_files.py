@@ -81,12 +81,12 @@ def read_numbers(file: Path) -> NDArray[np.float64]:
         ValueError: it cannot be read, or does not hold a map of one channel.
     """
     readers: dict[str, Callable[[Path], NDArray[Any]]] = {".exr": _read_exr, ".npy": _read_npy, ".pfm": _read_pfm}
+    if not file.is_file():
+        raise ValueError(f"{str(file)!r} is not a file: give the map of distances")
     try:
         values = readers.get(file.suffix.lower(), _read_picture)(file)
-    except ValueError:
-        raise
     except Exception as error:  # a malformed file makes each library raise its own
-        raise ValueError(f"{str(file)!r} does not decode: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{str(file)!r} cannot be read: {type(error).__name__}: {error}") from error
     if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "uif":
         raise ValueError(f"{str(file)!r} holds {values.shape} {values.dtype}, wanted a map of one number a pixel")
     return values.astype(np.float64)
@@ -98,7 +98,7 @@ def _read_exr(file: Path) -> NDArray[Any]:
         names = [name for name in _LAYERS if name in channels] or (list(channels) if len(channels) == 1 else [])
         if not names:
             raise ValueError(
-                f"{str(file)!r} has the channels {', '.join(sorted(channels))}, and none that is known to be depth: "
+                f"its channels are {', '.join(sorted(channels))}, and none of them is known to be depth: "
                 f"wanted {' or '.join(_LAYERS)}, or one channel only"
             )
         return np.array(channels[names[0]].pixels)
@@ -113,11 +113,11 @@ def _read_pfm(file: Path) -> NDArray[Any]:
     content = file.read_bytes()
     kind, size, scale, values = content.split(b"\n", 3)
     if kind.strip() != b"Pf":
-        raise ValueError(f"{str(file)!r} is a PFM of {kind[:4]!r}, wanted Pf, of one channel")
+        raise ValueError(f"it begins with {kind[:4]!r}, wanted Pf, a PFM of one channel")
     width, height = map(int, size.split())
     order = "<" if float(scale) < 0 else ">"
     if len(values) < width * height * 4 or width < 1 or height < 1:
-        raise ValueError(f"{str(file)!r} declares {width} x {height} pixels and holds {len(values) // 4}")
+        raise ValueError(f"it declares {width} x {height} pixels and holds {len(values) // 4}")
     return np.flipud(np.frombuffer(values, f"{order}f4", width * height).reshape(height, width))
 
 
@@ -126,7 +126,7 @@ def _read_picture(file: Path) -> NDArray[Any]:
 
     values = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:
-        raise ValueError(f"{str(file)!r} does not decode: wanted EXR, NPY, PFM, PNG or TIFF")
+        raise ValueError("it does not decode: wanted EXR, NPY, PFM, PNG or TIFF")
     return values
 
 

@@ -1,7 +1,8 @@
 """Meshes as GLB, the binary form of glTF 2.0, which browsers, engines and Blender open.
 
 The picture is unlit (KHR_materials_unlit): it has its light in it. Positions are 16-bit integers and places in the
-picture as well (KHR_mesh_quantization): half the bytes, and readers need no decoder.
+picture as well (KHR_mesh_quantization): half the bytes, and readers need no decoder. The integers of positions are not
+normalised, as not all readers divide those; the node's scale makes metres of them.
 """
 
 import io
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ldm3d.immersive.mesh import Mesh
 
 FLOAT, SHORT, UNSIGNED_SHORT, UNSIGNED_INT = 5126, 5122, 5123, 5125
+SHORT_MAX = 32_767
 ARRAY, ELEMENTS = 34962, 34963
 LINEAR, MIPMAPS, REPEAT, CLAMP = 9729, 9987, 10497, 33071
 
@@ -28,10 +30,10 @@ def mesh_glb(meshes: list[Mesh], facts: dict[str, Any] | None = None, quality: i
         quality: of the pictures' JPEGs, 1 to 100.
     """
     parts = Parts()
-    reach = max(float(np.abs(mesh.positions).max()) for mesh in meshes)
+    step = max(float(np.abs(mesh.positions).max()) for mesh in meshes) / SHORT_MAX
     primitives, materials, textures, images = [], [], [], []
     for place, mesh in enumerate(meshes):
-        attributes = {"POSITION": _positions(parts, mesh.positions / reach), "TEXCOORD_0": _uv(parts, mesh.uv)}
+        attributes = {"POSITION": _positions(parts, mesh.positions / step), "TEXCOORD_0": _uv(parts, mesh.uv)}
         indices = parts.accessor(mesh.triangles.ravel(), UNSIGNED_INT, "SCALAR", ELEMENTS)
         primitives.append({"attributes": attributes, "indices": indices, "material": place})
         images.append({"bufferView": parts.view(_jpeg(mesh.picture, quality)), "mimeType": "image/jpeg"})
@@ -47,7 +49,7 @@ def mesh_glb(meshes: list[Mesh], facts: dict[str, Any] | None = None, quality: i
         {
             "extensionsUsed": ["KHR_materials_unlit", "KHR_mesh_quantization"],
             "extensionsRequired": ["KHR_mesh_quantization"],
-            "nodes": [{"mesh": 0, "scale": [reach] * 3, "name": "panorama"}],
+            "nodes": [{"mesh": 0, "scale": [step] * 3, "name": "panorama"}],
             "meshes": [{"primitives": primitives}],
             "materials": materials,
             "textures": textures,
@@ -113,12 +115,12 @@ def glb(document: dict[str, Any], parts: Parts, facts: dict[str, Any] | None) ->
     )
 
 
-def _positions(parts: Parts, shares: NDArray[np.float32]) -> int:
-    """Append positions from -1 to 1 as 16-bit integers, in four to keep their distance of 4 bytes."""
-    whole = np.zeros((len(shares), 4), np.int16)
-    whole[:, :3] = np.round(shares * 32_767)
+def _positions(parts: Parts, steps: NDArray[np.float32]) -> int:
+    """Append positions in steps as 16-bit integers, with a fourth that fills up 8 bytes."""
+    whole = np.zeros((len(steps), 4), np.int16)
+    whole[:, :3] = np.round(steps)
     bounds = {"min": whole[:, :3].min(axis=0).tolist(), "max": whole[:, :3].max(axis=0).tolist()}
-    return parts.accessor(whole, SHORT, "VEC3", normalized=True, **bounds)
+    return parts.accessor(whole, SHORT, "VEC3", **bounds)
 
 
 def _uv(parts: Parts, uv: NDArray[np.float32]) -> int:

@@ -4,13 +4,13 @@ import io
 
 import cv2
 import numpy as np
+import OpenEXR
 import pytest
 from PIL import Image
 
 from ldm3d.immersive import depth_files
 from ldm3d.toy import room
 
-OpenEXR = pytest.importorskip("OpenEXR")
 PICTURE, DISTANCE = room.panorama(16)
 
 
@@ -28,8 +28,8 @@ def test_exr_has_colour_and_metres_for_openexrs_own_reader(tmp_path):
         np.testing.assert_array_equal(channels["Z"].pixels, DISTANCE.astype(np.float32))
         white = depth_files._linear(PICTURE / 255)
         np.testing.assert_allclose(channels["G"].pixels, white[..., 1], atol=1e-3)
-    assert header["depthMeaning"] == "metres along the ray"
-    assert header["model"] == "a model"
+        assert header["depthMeaning"] == "metres along the ray"
+        assert header["model"] == "a model"
 
 
 @pytest.mark.parametrize("suffix", [".exr", ".npy", ".pfm"])
@@ -69,16 +69,16 @@ def test_an_exr_of_a_renderer_is_read_by_the_name_of_its_channel(tmp_path):
     del channels["depth.Z"]
     with OpenEXR.File(header, channels) as made:
         made.write(str(tmp_path / "colour.exr"))
-    with pytest.raises(ValueError, match="none that is known to be depth"):
+    with pytest.raises(ValueError, match="none of them is known to be depth"):
         depth_files.read_numbers(tmp_path / "colour.exr")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("a.png", b"no picture", "does not decode"),
-        ("a.exr", b"no picture", "does not decode"),
-        ("a.npy", b"no picture", "does not decode"),
+        ("a.png", b"no picture", "cannot be read"),
+        ("a.exr", b"no picture", "cannot be read"),
+        ("a.npy", b"no picture", "cannot be read"),
         ("a.pfm", b"PF\n4 4\n-1.0\n" + bytes(192), "wanted Pf"),
         ("a.pfm", b"Pf\n400 400\n-1.0\n" + bytes(16), "declares 400 x 400 pixels and holds 4"),
         ("a.npy", depth_files.npy(np.zeros((2, 2, 3))), "wanted a map of one number a pixel"),

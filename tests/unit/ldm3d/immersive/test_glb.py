@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
 from ldm3d.immersive.glb import mesh_glb
@@ -13,8 +14,6 @@ from ldm3d.immersive.mesh import mesh_of
 from ldm3d.immersive.splats import splat_glb, splats_of
 from ldm3d.immersive.surface import panorama_surface
 from ldm3d.toy import room
-
-trimesh = pytest.importorskip("trimesh")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import plyfile
 import pytest
 from scipy.spatial.transform import Rotation
 
@@ -11,7 +12,6 @@ from ldm3d.immersive.splats import HARMONIC_0, Splats, splat_ply, splats_of
 from ldm3d.immersive.surface import panorama_surface
 from ldm3d.toy import room
 
-plyfile = pytest.importorskip("plyfile")
 HEIGHT = 64
 
 
