@@ -1,0 +1,146 @@
+"""Films as MP4, which browsers, players and headsets open.
+
+Colours are BT.709 at every size: pixels are converted to it, and the file says so. Where a file says nothing, players
+guess by the height; where it says so of pixels that are BT.601, which FFmpeg makes by default, colours are shifted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldm3d.pil import as_rgb
+
+Codec = Literal["h264", "hevc"]
+CRF = 18
+"""Quality that looks like the original in both codecs; 0 to 51, lower is better."""
+
+
+def write_video(
+    target: str | Path,
+    frames: Iterable[NDArray[np.uint8]],
+    fps: float | Fraction = 30,
+    codec: Codec = "h264",
+    crf: int = CRF,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write a film, and return its number of frames.
+
+    It starts before it is loaded (its index comes first), and every second of it can be decoded by itself. The file
+    appears when it is whole.
+
+    Args:
+        target: an .mp4, which may be there.
+        frames: (H, W, 3) uint8, sRGB, with even H and W, all of one size. One is in memory at a time.
+        fps: frames in a second.
+        codec: h264 plays everywhere; hevc is smaller, and Apple's headset plays it at larger sizes.
+        crf: quality, from 0 (the best) to 51.
+        progress: called with the number of frames that are done.
+
+    Raises:
+        ValueError: there is no frame, a size is odd or changes, or a setting is out of its range.
+        ModuleNotFoundError: PyAV is not installed.
+    """
+    _check(fps, codec, crf)
+    film = iter(frames)
+    first = next(film, None)
+    if first is None:
+        raise ValueError("there are no frames, wanted one or more")
+    height, width = as_rgb(first).shape[:2]
+    _check_size(width, height)
+    target = Path(target)
+    part = target.with_name(target.name + ".part")
+    try:
+        count = _encode(
+            part, chain([first], film), (width, height), Fraction(fps).limit_denominator(1_001), codec, crf, progress
+        )
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _encode(
+    part: Path,
+    frames: Iterator[NDArray[np.uint8]],
+    size: tuple[int, int],
+    fps: Fraction,
+    codec: Codec,
+    crf: int,
+    progress: Callable[[int], None] | None,
+) -> int:
+    av = _pyav()
+    count = 0
+    with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as file:
+        stream = file.add_stream(
+            {"h264": "libx264", "hevc": "libx265"}[codec], rate=fps, options=_options(codec, fps, crf)
+        )
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        context = stream.codec_context
+        context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
+        context.color_range = av.video.reformatter.ColorRange.MPEG
+        if codec == "hevc":
+            context.codec_tag = "hvc1"  # the name by which Apple's players know it
+        for count, picture in enumerate(frames, 1):
+            if picture.shape != (size[1], size[0], 3):
+                raise ValueError(
+                    f"frame {count} is {picture.shape}, the first one {(size[1], size[0], 3)}: wanted one size"
+                )
+            file.mux(stream.encode(_frame(av, as_rgb(picture), count - 1, fps)))
+            if progress is not None:
+                progress(count)
+        file.mux(stream.encode(None))
+    return count
+
+
+def _frame(av: Any, picture: NDArray[np.uint8], number: int, fps: Fraction) -> Any:
+    """Return a frame in BT.709, limited range."""
+    names = av.video.reformatter
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(
+        format="yuv420p",
+        dst_colorspace=names.Colorspace.ITU709,
+        dst_color_range=names.ColorRange.MPEG,
+        dst_color_trc=names.ColorTrc.BT709,
+        dst_color_primaries=names.ColorPrimaries.BT709,
+        interpolation=names.Interpolation.BICUBIC
+        | names.Interpolation.ACCURATE_RND
+        | names.Interpolation.FULL_CHR_H_INP,
+    )
+    frame.pts, frame.time_base = number, 1 / fps
+    return frame
+
+
+def _options(codec: Codec, fps: Fraction, crf: int) -> dict[str, str]:
+    second = max(1, int(fps))  # frames between those that stand by themselves
+    if codec == "h264":
+        return {"crf": str(crf), "g": str(second), "x264-params": "open-gop=0"}
+    return {"crf": str(crf), "x265-params": f"keyint={second}:open-gop=0:log-level=error"}
+
+
+def _check(fps: float | Fraction, codec: str, crf: int) -> None:
+    if codec not in ("h264", "hevc"):
+        raise ValueError(f"codec is {codec!r}, wanted 'h264' or 'hevc'")
+    if not 1 <= fps <= 240:
+        raise ValueError(f"fps is {fps}, wanted 1 to 240 frames in a second")
+    if not 0 <= crf <= 51:
+        raise ValueError(f"crf is {crf}, wanted 0 (the best) to 51")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width % 2 or height % 2:
+        raise ValueError(
+            f"frames are {width} x {height}, wanted even sizes, as colours have half the resolution: render "
+            f"{width + width % 2} x {height + height % 2}"
+        )
+
+
+def _pyav() -> Any:
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("videos need PyAV: pip install 'ldm3d-on-ray[immersive]'") from error
+    return av
