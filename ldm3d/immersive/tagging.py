@@ -120,7 +120,7 @@ def _mover(letter: str, start: int, shift: int) -> Callable[[bytes], bytes]:
     size = struct.calcsize(">" + letter)
 
     def move(content: bytes) -> bytes:  # version, flags and count before the places
-        count = (len(content) - 8) // size
+        count = max(0, (len(content) - 8) // size)
         places = struct.unpack_from(f">{count}{letter}", content, 8)
         moved = [place + shift if place > start else place for place in places]
         if moved and max(moved) >= 2 ** (8 * size):
