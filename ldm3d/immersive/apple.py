@@ -27,14 +27,14 @@ def entry_boxes(layout: Layout, ipd: float = IPD) -> list[bytes]:
     if not 0 <= ipd < 2**32 / 1e6:
         raise ValueError(f"ipd is {ipd}, wanted metres from 0 to 4,294")
     parts = []
-    if layout.packing != "mono":
+    if layout.is_packed:
         baseline = full_box(b"blin", struct.pack(">I", round(ipd * 1e6)))  # micrometres
         views = full_box(b"stri", bytes([LEFT | RIGHT]))
         parts.append(box(b"eyes", views, full_box(b"hero", bytes([NO_HERO])), box(b"cams", baseline)))
     if layout.projection != "flat":
         kind = {"360": b"equi", "180": b"hequ"}[layout.projection]
         parts.append(box(b"proj", full_box(b"prji", kind)))
-    if layout.packing != "mono":
+    if layout.is_packed:
         kind = {"side-by-side": b"side", "top-bottom": b"over"}[layout.packing]
         parts.append(box(b"pack", full_box(b"pkin", kind)))
     return [box(b"vexu", *parts)] if parts else []

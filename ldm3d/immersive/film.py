@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ldm3d.immersive.camera import IPD, Camera, SphericalCamera, stereo
 from ldm3d.immersive.layout import Layout
-from ldm3d.immersive.packing import front, side_by_side, top_bottom
+from ldm3d.immersive.packing import anaglyph, front, side_by_side, top_bottom
 from ldm3d.immersive.surface import Surface
 from ldm3d.immersive.view import render
 
@@ -45,4 +45,4 @@ def frame(
         views = [front(view) for view in views]
     if layout.packing == "mono":
         return views[0]
-    return (side_by_side if layout.packing == "side-by-side" else top_bottom)(*views)
+    return {"side-by-side": side_by_side, "top-bottom": top_bottom, "anaglyph": anaglyph}[layout.packing](*views)

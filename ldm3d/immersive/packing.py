@@ -66,7 +66,8 @@ def anaglyph(left: Picture, right: Picture) -> Picture:
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
     light = np.clip(linear[both] @ DUBOIS.T, 0, 1)
     shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return (shown * 255 + 0.5).astype(np.uint8)
+    mixed: Picture = (shown * 255 + 0.5).astype(np.uint8)
+    return mixed
 
 
 def rgbd(picture: Picture, depth: NDArray[np.uint16], side: DepthSide = "right") -> Picture:

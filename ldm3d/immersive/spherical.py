@@ -21,7 +21,7 @@ def entry_boxes(layout: Layout) -> list[bytes]:
     """Return V2's boxes for the sample entry: `st3d`, and `sv3d` where the film is no flat one."""
     if layout.is_plain:
         return []
-    stereo = {"mono": 0, "top-bottom": 1, "side-by-side": 2}[layout.packing]
+    stereo = {"top-bottom": 1, "side-by-side": 2}.get(layout.packing, 0)
     found = [full_box(b"st3d", bytes([stereo]))]
     if layout.projection != "flat":
         sides = QUARTER if layout.projection == "180" else 0
@@ -47,7 +47,7 @@ def track_boxes(layout: Layout) -> list[bytes]:
         "StitchingSoftware": SOFTWARE,
         "ProjectionType": "equirectangular",
     }
-    if layout.packing != "mono":
+    if layout.is_packed:
         facts["StereoMode"] = {"side-by-side": "left-right", "top-bottom": "top-bottom"}[layout.packing]
     lines = "".join(f"<GSpherical:{name}>{escape(value)}</GSpherical:{name}>" for name, value in facts.items())
     text = (

@@ -71,7 +71,7 @@ def jpeg(picture: NDArray[np.uint8], layout: Layout, provenance: Provenance, qua
         raise ValueError(f"quality is {quality}, wanted 1 to 100")
     file = io.BytesIO()
     Image.fromarray(picture).save(
-        file, "JPEG", quality=quality, subsampling=0, xmp=xmp(picture.shape[:2], layout, provenance)
+        file, "JPEG", quality=quality, subsampling=0, xmp=xmp(picture.shape[0], picture.shape[1], layout, provenance)
     )
     return file.getvalue()
 
@@ -86,7 +86,7 @@ def png(picture: NDArray[np.uint8], layout: Layout, provenance: Provenance) -> b
     picture = as_rgb(picture)
     texts = PngImagePlugin.PngInfo()
     # Pillow's argument xmp= writes nothing into a PNG.
-    texts.add_itxt("XML:com.adobe.xmp", xmp(picture.shape[:2], layout, provenance).decode())
+    texts.add_itxt("XML:com.adobe.xmp", xmp(picture.shape[0], picture.shape[1], layout, provenance).decode())
     for name, value in ({"Software": SOFTWARE} | provenance.texts()).items():
         texts.add_itxt(name, value)
     file = io.BytesIO()
@@ -94,15 +94,16 @@ def png(picture: NDArray[np.uint8], layout: Layout, provenance: Provenance) -> b
     return file.getvalue()
 
 
-def xmp(size: tuple[int, ...], layout: Layout, provenance: Provenance) -> bytes:
+def xmp(height: int, width: int, layout: Layout, provenance: Provenance) -> bytes:
     """Return an XMP packet, UTF-8.
 
-    Only a mono panorama is described as one (GPano): there is no metadata for packed stereo stills, and a viewer that
+    Packed pairs are not described as panoramas (GPano): there is no metadata for stereo stills, and a viewer that
     took both eyes' pictures for one panorama would show each squeezed into half of the sphere. Players of those go by
     the name of the file: `Layout.suffix`.
 
     Args:
-        size: height and width of the picture.
+        height: of the picture, in pixels.
+        width: of it.
         layout: of the picture.
         provenance: how it was made.
 
@@ -113,9 +114,10 @@ def xmp(size: tuple[int, ...], layout: Layout, provenance: Provenance) -> bytes:
         "xmp:CreatorTool": SOFTWARE,
         "Iptc4xmpExt:DigitalSourceType": f"http://cv.iptc.org/newscodes/digitalsourcetype/{provenance.source}",
     }
-    facts |= {f"ldm3d:{name}": value for name, value in provenance.texts().items()}
-    if layout.projection != "flat" and layout.packing == "mono":
-        facts |= _panorama(*size, layout)
+    names = {"model": "Iptc4xmpExt:AISystemUsed", "seed": "ldm3d:seed"}
+    facts |= {names[name]: value for name, value in provenance.texts().items()}
+    if layout.projection != "flat" and not layout.is_packed:
+        facts |= _panorama(height, width, layout)
     used = {name.partition(":")[0] for name in facts}
     spaces = " ".join(f'xmlns:{name}="{NAMESPACES[name]}"' for name in sorted(used))
     lines = "\n  ".join(f"{name}={quoteattr(value)}" for name, value in facts.items())

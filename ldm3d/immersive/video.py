@@ -75,7 +75,7 @@ def _encode(
 ) -> int:
     av = _pyav()
     count = 0
-    with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as file:
+    with av.open(str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as file:
         stream = file.add_stream(
             {"h264": "libx264", "hevc": "libx265"}[codec], rate=fps, options=_options(codec, fps, crf)
         )
@@ -93,7 +93,11 @@ def _encode(
             file.mux(stream.encode(_frame(av, as_rgb(picture), count - 1, fps)))
             if progress is not None:
                 progress(count)
-        file.mux(stream.encode(None))
+        last = stream.encode(None)
+        if codec == "hevc" and count < 3:
+            for packet in last:
+                packet.dts = packet.pts  # x265 leaves it unset, at any number, where a film is shorter than its delay
+        file.mux(last)
     return count
 
 

@@ -101,6 +101,7 @@ def test_a_frame_holds_the_views_of_both_eyes(surface):
     np.testing.assert_array_equal(found, np.concatenate([left, right]))
     found = frame([surface], camera, Layout("180", "side-by-side"), 0.2)
     np.testing.assert_array_equal(found, np.concatenate([left[:, 16:48], right[:, 16:48]], axis=1))
+    np.testing.assert_array_equal(frame([surface], camera, Layout("360", "anaglyph"), 0.2), anaglyph(left, right))
     np.testing.assert_array_equal(frame([surface], camera, Layout()), surface.picture)
 
 

@@ -47,7 +47,7 @@ def test_a_panorama_says_that_it_is_one_and_how_it_was_made(write, picture):
         "GPano:CroppedAreaTopPixels": "0",
     }
     assert found["Iptc4xmpExt:DigitalSourceType"].endswith("/digitalsourcetype/trainedAlgorithmicMedia")
-    assert found["ldm3d:model"] == "a/model & <more>"
+    assert found["Iptc4xmpExt:AISystemUsed"] == "a/model & <more>"
     assert found["ldm3d:seed"] == "7"
 
 

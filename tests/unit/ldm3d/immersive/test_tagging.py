@@ -18,16 +18,13 @@ from ldm3d.immersive.video import write_video
 
 av = pytest.importorskip("av")
 
-LAYOUTS = [
-    Layout(projection, packing)
-    for projection in ("360", "180", "flat")
-    for packing in ("mono", "side-by-side", "top-bottom")
-]
+PACKINGS = ("mono", "side-by-side", "top-bottom", "anaglyph")
+LAYOUTS = [Layout(projection, packing) for projection in ("360", "180", "flat") for packing in PACKINGS]
 SAMPLES = (b"mdia", b"minf", b"stbl")
 CONTAINERS = (b"sv3d", b"proj", b"vexu", b"eyes", b"cams", b"pack")
 # of FFmpeg's libavutil: enum AVSphericalProjection and enum AVStereo3DType
 EQUIRECTANGULAR, HALF_EQUIRECTANGULAR = 0, 3
-STEREO = {"mono": 0, "side-by-side": 1, "top-bottom": 2}
+STEREO = {"side-by-side": 1, "top-bottom": 2}
 
 
 def write(file: Path, flags: str = "", codec: str = "libx264") -> Path:
@@ -102,7 +99,7 @@ def test_ffmpeg_reads_what_is_meant_and_nothing_else_has_changed(tmp_path, film,
     assert (sphere and sphere[0]) == {"360": EQUIRECTANGULAR, "180": HALF_EQUIRECTANGULAR, "flat": None}[
         layout.projection
     ]
-    if layout.packing != "mono":
+    if layout.is_packed:
         assert stereo[0] == STEREO[layout.packing]
         assert stereo[4] == 70_000  # micrometres
     assert packets(tmp_path / "a.mp4") == packets(film)
@@ -115,7 +112,7 @@ def test_google_and_apple_are_told_in_their_own_boxes(tmp_path, film, layout):
     found, zeros = entry(tmp_path / "a.mp4"), bytes(4)
     google = {}
     if not layout.is_plain:
-        google["st3d"] = zeros + bytes([{"mono": 0, "top-bottom": 1, "side-by-side": 2}[layout.packing]])
+        google["st3d"] = zeros + bytes([{"top-bottom": 1, "side-by-side": 2}.get(layout.packing, 0)])
     if layout.projection != "flat":
         cut = b"\x3f\xff\xff\xff" if layout.projection == "180" else zeros
         google["sv3d"] = [
@@ -128,11 +125,11 @@ def test_google_and_apple_are_told_in_their_own_boxes(tmp_path, film, layout):
         ("cams", [("blin", zeros + struct.pack(">I", 64_000))]),
     ]
     apple = []
-    if layout.packing != "mono":
+    if layout.is_packed:
         apple.append(("eyes", eyes))
     if layout.projection != "flat":
         apple.append(("proj", [("prji", zeros + {"360": b"equi", "180": b"hequ"}[layout.projection])]))
-    if layout.packing != "mono":
+    if layout.is_packed:
         apple.append(("pack", [("pkin", zeros + {"side-by-side": b"side", "top-bottom": b"over"}[layout.packing])]))
     assert found == google | ({"vexu": apple} if apple else {})
 
@@ -148,10 +145,7 @@ def test_readers_of_the_first_version_find_their_xml_if_it_is_a_whole_sphere(tmp
     facts = {element.tag.split("}")[1]: element.text for element in ElementTree.fromstring(found[0])}
     assert facts["Spherical"] == facts["Stitched"] == "true"
     assert facts["ProjectionType"] == "equirectangular"
-    assert (
-        facts.get("StereoMode")
-        == {"mono": None, "side-by-side": "left-right", "top-bottom": "top-bottom"}[layout.packing]
-    )
+    assert facts.get("StereoMode") == {"side-by-side": "left-right", "top-bottom": "top-bottom"}.get(layout.packing)
     assert file_box(tmp_path / "a.mp4", b"moov").count(V1_UUID) == 1  # of the video, not of the sound
 
 

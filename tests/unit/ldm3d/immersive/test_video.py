@@ -59,6 +59,17 @@ def test_frames_come_in_order_each_in_its_time(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_films_of_a_few_frames_begin_at_0_and_have_them_all(tmp_path, codec, count):
+    for _ in range(5):
+        write_video(tmp_path / "a.mp4", [np.zeros((32, 64, 3), np.uint8)] * count, fps=10, codec=codec)
+        with av.open(str(tmp_path / "a.mp4")) as file:
+            times = [frame.time for frame in file.decode(video=0)]
+            assert times == pytest.approx([number / 10 for number in range(count)])
+            assert file.duration == pytest.approx(count / 10 * 1e6, abs=1_000)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_every_second_stands_by_itself_and_the_index_is_first(tmp_path, codec):
     noise = np.random.default_rng(0).integers(0, 255, (25, 32, 64, 3), np.uint8)
     write_video(tmp_path / "a.mp4", noise, fps=8, codec=codec)
@@ -85,6 +96,12 @@ def test_a_frame_is_asked_for_when_the_one_before_it_is_done(tmp_path):
     write_video(tmp_path / "a.mp4", frames(), progress=done.append)
     assert asked == [(number, list(range(1, number + 1))) for number in range(5)]
     assert done == [1, 2, 3, 4, 5]
+
+
+def test_a_name_with_a_colon_is_a_file_not_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video("pipe:a.mp4", [np.zeros((32, 64, 3), np.uint8)])
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe:a.mp4"]
 
 
 @pytest.mark.parametrize(
