@@ -1,7 +1,7 @@
 """Apple's metadata for stereo and immersive films, which visionOS 26 and QuickTime read.
 
-Boxes are those of Apple's "Stereo Video ISOBMFF Extensions" (2023), to which "QuickTime and ISO Base Media File Formats
-and Spatial and Immersive Media" (2025) adds projections and packing. FFmpeg from 7.1 on reads them.
+Boxes are those of Apple's "Stereo Video ISOBMFF Extensions" (2023), to which "QuickTime and ISO Base Media File
+Formats and Spatial and Immersive Media" (2025) adds projections and packing. FFmpeg from 7.1 on reads them.
 https://developer.apple.com/av-foundation/Stereo-Video-ISOBMFF-Extensions.pdf
 """
 

@@ -51,7 +51,7 @@ def write_video(
     if first is None:
         raise ValueError("there are no frames, wanted one or more")
     height, width = as_rgb(first).shape[:2]
-    _check_size(width, height)
+    _check_size(width, height, codec)
     target = Path(target)
     part = target.with_name(target.name + ".part")
     try:
@@ -85,12 +85,12 @@ def _encode(
         context.color_range = av.video.reformatter.ColorRange.MPEG
         if codec == "hevc":
             context.codec_tag = "hvc1"  # the name by which Apple's players know it
-        for count, picture in enumerate(frames, 1):
+        for count, picture in enumerate(map(as_rgb, frames), 1):
             if picture.shape != (size[1], size[0], 3):
                 raise ValueError(
                     f"frame {count} is {picture.shape}, the first one {(size[1], size[0], 3)}: wanted one size"
                 )
-            file.mux(stream.encode(_frame(av, as_rgb(picture), count - 1, fps)))
+            file.mux(stream.encode(_frame(av, picture, count - 1, fps)))
             if progress is not None:
                 progress(count)
         last = stream.encode(None)
@@ -134,12 +134,14 @@ def _check(fps: float | Fraction, codec: str, crf: int) -> None:
         raise ValueError(f"crf is {crf}, wanted 0 (the best) to 51")
 
 
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, codec: str) -> None:
     if width % 2 or height % 2:
         raise ValueError(
             f"frames are {width} x {height}, wanted even sizes, as colours have half the resolution: render "
             f"{width + width % 2} x {height + height % 2}"
         )
+    if codec == "hevc" and min(width, height) < 16:
+        raise ValueError(f"frames are {width} x {height}, wanted 16 or more pixels a side for hevc; h264 takes less")
 
 
 def _pyav() -> Any:

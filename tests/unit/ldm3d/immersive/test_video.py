@@ -109,6 +109,7 @@ def test_a_name_with_a_colon_is_a_file_not_an_address(tmp_path, monkeypatch):
     [
         ((31, 64, 3), {}, "64 x 31, wanted even sizes.*render 64 x 32"),
         ((32, 63, 3), {}, "render 64 x 32"),
+        ((8, 16, 3), {"codec": "hevc"}, "wanted 16 or more"),
         ((32, 64, 3), {"codec": "vp9"}, "codec is 'vp9'"),
         ((32, 64, 3), {"fps": 0}, "fps is 0"),
         ((32, 64, 3), {"crf": 52}, "crf is 52"),
