@@ -17,7 +17,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export NO_ALBUMENTATIONS_UPDATE := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo toy-models test fuzz check format setup activate lock freeze clean
+.PHONY: demo toy-models test fuzz check format viewer setup activate lock freeze clean
 
 demo: $(READY)  ## the main job, toy preset: about ten minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
@@ -44,6 +44,9 @@ check: $(READY)  ## format, lint, types
 format: $(READY)  ## fix what can be fixed automatically
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+viewer:  ## the script of the page that shows panoramas, after changes to ldm3d/immersive/viewer/src; needs npm
+	cd ldm3d/immersive/viewer && npm ci && npm run build
 
 setup: $(READY)  ## only the environment
 

@@ -13,9 +13,17 @@ from typing import Any
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
-    "--headless --no-sandbox --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars --disable-extensions --remote-debugging-pipe"
-).split()
+    "--headless",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
 DRAWS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu")  # in software, as CI has no GPU
 PATIENCE = 60.0  # seconds
 
@@ -118,7 +126,9 @@ class Browser:
                     self.requests.append(url)
             case {"method": "Page.loadEventFired"}:
                 self._loads += 1
-            case {"method": "Runtime.exceptionThrown" | "Log.entryAdded", "params": what}:
+            case {"method": "Runtime.exceptionThrown", "params": what}:
+                self.complaints.append(json.dumps(what)[:500])
+            case {"method": "Log.entryAdded", "params": {"entry": {"level": "error"} as what}}:
                 self.complaints.append(json.dumps(what)[:500])
             case {"method": "Runtime.consoleAPICalled", "params": {"type": "error" | "warning"} as what}:
                 self.complaints.append(json.dumps(what)[:500])

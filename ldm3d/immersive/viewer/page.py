@@ -52,8 +52,8 @@ def viewer_html(
         ValueError: picture and distance are not those of a panorama, or of another size than the background; quality
             or grid is out of range; facts are not JSON.
     """
-    height, width = distance.shape[:2]
     check_pictures(picture, distance)
+    height, width = distance.shape
     sphere.check_panorama(height, width)
     _check_settings(width, quality, grid)
     known = distance[~np.isnan(distance)]
@@ -87,7 +87,9 @@ def viewer_html(
 
 def _check_settings(width: int, quality: int, grid: int) -> None:
     if width > LARGEST:
-        raise ValueError(f"the panorama is {width} pixels wide, wanted at most {LARGEST:,}, as a JPEG holds: resize it")
+        raise ValueError(
+            f"the panorama is {width} pixels wide, wanted at most {LARGEST:,}, as a JPEG holds: resize it"
+        )
     if not 1 <= quality <= 100:
         raise ValueError(f"quality is {quality}, wanted 1 (coarse) to 100 (fine)")
     if grid < 4 or grid % 2:

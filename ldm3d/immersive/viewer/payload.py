@@ -29,11 +29,14 @@ def pack_distances(distance: NDArray[np.floating], near: float, far: float) -> s
 
 
 def picture_uri(picture: NDArray[np.uint8], quality: int) -> str:
-    """Return a picture, (H, W, 3) uint8 sRGB, as the data URI of a JPEG."""
+    """Return a picture, (H, W, 3) uint8 sRGB, as the data URI of a JPEG.
+
+    Colours have all pixels: with half of them, those of near things bleed over their edges, onto what is far behind.
+    """
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality, optimize=True)
+    Image.fromarray(picture).save(file, "JPEG", quality=quality, optimize=True, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
@@ -43,7 +46,7 @@ def only_around(picture: NDArray[np.uint8], is_used: NDArray[np.bool_], block: i
     Args:
         picture: (H, W, 3).
         is_used: (H, W).
-        block: pixels on each side; a JPEG's blocks with halved colours have 16.
+        block: pixels on each side; those of JPEGs have 8 or 16.
     """
     height, width = is_used.shape
     padded = np.pad(is_used, ((0, -height % block), (0, -width % block)))

@@ -1,9 +1,12 @@
 // From pixels to the cells of the grid that is drawn: fewer, so that a phone keeps up.
 
+import { limitsOf } from './corners.js';
+
 /** A grid of inverse distances, row by row; NaN where there is no surface. */
 export function cellsOf(inverses, { width, height, grid }, join) {
   const columns = Math.min(grid, width);
   const rows = Math.min(columns / 2, height);
+  const limit = 1 + limitsOf({ rows, columns }).down;
   const values = new Float32Array(rows * columns);
   const block = [];
   for (let i = 0; i < rows; i++) {
@@ -17,16 +20,17 @@ export function cellsOf(inverses, { width, height, grid }, join) {
           if (value > 0) block.push(value); // not so if NaN
         }
       }
-      values[i * columns + j] = block.length ? join(block) : NaN;
+      values[i * columns + j] = block.length ? join(block, limit) : NaN;
     }
   }
   return { rows, columns, values };
 }
 
 /** The nearest, where a block holds two things: a mean would float between them, and thin things would vanish. */
-export function nearestOrMean(block) {
-  const nearest = Math.max(...block);
-  return nearest > Math.min(...block) * 1.1 ? nearest : mean(block);
+export function nearestOrMean(block, limit) {
+  const nearest = block.reduce((one, other) => Math.max(one, other));
+  const farthest = block.reduce((one, other) => Math.min(one, other));
+  return nearest > farthest * limit ? nearest : mean(block);
 }
 
 export function mean(block) {

@@ -1,6 +1,7 @@
 // A headset (WebXR). The head is free, the panorama is not: it is right near its own eye only.
 
 import { inBox, lightAt } from './eye.js';
+import { IPD } from './stage.js';
 
 /** Whether there is one to enter. */
 export async function hasHeadset() {
@@ -16,7 +17,10 @@ export class Headset {
   constructor(renderer, ended) {
     this.xr = renderer.xr;
     this.xr.setReferenceSpaceType('local'); // the origin is at the head, not at the feet
-    this.ended = ended;
+    this.xr.addEventListener('sessionend', () => {
+      this.xr.enabled = false;
+      ended();
+    });
   }
 
   get isOn() {
@@ -26,10 +30,6 @@ export class Headset {
   async toggle() {
     if (this.isOn) return this.xr.getSession().end();
     const session = await navigator.xr.requestSession('immersive-vr');
-    session.addEventListener('end', () => {
-      this.xr.enabled = false;
-      this.ended();
-    });
     this.xr.enabled = true;
     return this.xr.setSession(session);
   }
@@ -40,7 +40,7 @@ export class Headset {
     if (!pose) return;
     const { x, y, z } = pose.transform.position;
     const head = [x, y, z];
-    const inside = inBox(head, world.reach);
+    const inside = inBox(head, Math.max(0, world.reach - IPD / 2)); // both eyes stay in the box
     world.group.position.set(...head.map((along, axis) => along - inside[axis]));
     world.light = lightAt(head, world.reach);
   }

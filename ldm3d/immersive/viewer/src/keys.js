@@ -13,7 +13,7 @@ export class Keys {
 
   constructor(home) {
     window.addEventListener('keydown', (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, button, summary')) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.('input, select, button, summary')) return;
       if (event.key === '0' || event.key === 'Home') home();
       else if (!(event.code in LOOK || event.code in GO || event.key in ZOOM)) return;
       event.preventDefault();

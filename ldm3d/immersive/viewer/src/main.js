@@ -85,6 +85,7 @@ function run(viewer, stage, world, canvas) {
   document.getElementById('picture').hidden = true;
   canvas.hidden = false;
   window.addEventListener('resize', resize);
+  canvas.addEventListener('webglcontextrestored', changed);
   resize();
   frame(performance.now());
   stage.renderer.setAnimationLoop(frame);
@@ -125,7 +126,7 @@ function controlsOf({ eye, motion, stage, world, home, changed, update }) {
     setPose: setter(({ position = eye.wanted, yaw = eye.yaw, pitch = eye.pitch, fov = eye.fov }) => {
       motion.kind = 'still';
       eye.sway = [0, 0, 0];
-      Object.assign(eye, { fov });
+      eye.zoom(fov / eye.fov);
       eye.look(yaw - eye.yaw, pitch - eye.pitch);
       eye.place(position);
     }),

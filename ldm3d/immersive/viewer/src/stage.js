@@ -1,9 +1,10 @@
 // Draws what the eye, or each of two eyes, sees.
 
 import { PerspectiveCamera, Scene, WebGLRenderer } from 'three';
+import { inBox } from './eye.js';
 
 export const MODES = ['mono', 'side-by-side', 'anaglyph'];
-const IPD = 0.064; // metres between the pupils of most adults
+export const IPD = 0.064; // metres between the pupils of most adults
 
 export class Stage {
   mode = 'mono';
@@ -20,6 +21,7 @@ export class Stage {
 
   /** Take the size of the window. */
   resize() {
+    if (this.renderer.xr.isPresenting) return; // the size is the headset's
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2)); // more is slow, and not seen
     this.renderer.setSize(window.innerWidth, window.innerHeight);
   }
@@ -27,7 +29,7 @@ export class Stage {
   draw(eye, world) {
     [this.camera.near, this.camera.far] = world.clip;
     const { width, height } = this.#size();
-    const apart = Math.min(IPD / 2, eye.reach / 2); // both eyes stay in the box
+    const apart = Math.min(IPD / 2, eye.reach / 2);
     this.#clear();
     if (this.mode === 'mono') {
       this.#render(eye, 0, [0, 0, width, height]);
@@ -73,16 +75,16 @@ export class Stage {
     gl.colorMask(true, true, true, true);
   }
 
-  /** @param right metres of this eye beside the middle; the eyes look in parallel. */
-  #render(eye, right, [x, y, width, height]) {
+  /** @param right metres of this eye beside the middle; the eyes look in parallel, and both stay in the box. */
+  #render(eye, right, window) {
     const yaw = (eye.yaw / 180) * Math.PI;
-    const [ex, ey, ez] = eye.position;
-    this.camera.position.set(ex + right * Math.cos(yaw), ey, ez + right * Math.sin(yaw));
+    const [x, y, z] = eye.position;
+    this.camera.position.set(...inBox([x + right * Math.cos(yaw), y, z + right * Math.sin(yaw)], eye.reach));
     this.camera.rotation.set((eye.pitch / 180) * Math.PI, -yaw, 0);
     this.camera.fov = eye.fov;
-    this.camera.aspect = width / height;
+    this.camera.aspect = window[2] / window[3];
     this.camera.updateProjectionMatrix();
-    this.renderer.setViewport(x, y, width, height);
+    this.renderer.setViewport(...window);
     this.renderer.render(this.scene, this.camera);
   }
 
