@@ -24,7 +24,8 @@ HEIGHT, VIEW = 256, (320, 240)
 SIDE = (0.08, 0.02, -0.06)  # 0.1 m from the middle
 HEADSET = ROOT / "ldm3d/immersive/viewer/node_modules/iwer/build/iwer.min.js"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH")
+if CHROMIUM is None:
+    pytest.skip("no chromium, chromium-browser or google-chrome on PATH", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
