@@ -114,15 +114,15 @@ def recognise(names: list[str], publisher: str = "auto", own: Mapping[str, str] 
     if lacking := [field for field in unknown(names, given) if field in needed]:
         wanted = {"url": "the URL or path of a picture", "caption": "its caption"}
         raise ValueError(f"no column of {names} is known to hold {' or '.join(wanted[field] for field in lacking)}")
-    usual: dict[str, Any] = {field: _common(COMMON[field], names) for field in needed}
-    usual.setdefault("url", _common(ADDRESS, names))
+    usual: dict[str, Any] = {field: first_of(COMMON[field], names) for field in needed}
+    usual.setdefault("url", first_of(ADDRESS, names))
     return Columns(**usual | given | {"image": image})
 
 
 def unknown(names: list[str], own: Mapping[str, str]) -> list[str]:
     """Return which of `url` and `caption` no column is known to hold. With `image` no URL is needed."""
     known = own.keys() | ({"url"} if "image" in own else set())
-    return [field for field in COMMON if field not in known and _common(COMMON[field], names) is None]
+    return [field for field in COMMON if field not in known and first_of(COMMON[field], names) is None]
 
 
 def closest(name: str, names: list[str], least: float = 0.6) -> str | None:
@@ -137,7 +137,7 @@ def resembling(field: str, names: list[str]) -> list[str]:
     return [name for name in names if any(hint in name.lower() for hint in _HINTS[field])]
 
 
-def _common(wanted: tuple[str, ...], names: list[str]) -> str | None:
+def first_of(wanted: tuple[str, ...], names: list[str]) -> str | None:
     """Return the column that has the first of some names that there is, in any case."""
     lower = {name.lower(): name for name in reversed(names)}
     return next((lower[name] for name in wanted if name in lower), None)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ldm3d.rows.columns import closest, unknown
+from ldm3d.rows.columns import COMMON, closest, first_of, unknown
 from ldm3d.rows.likely import likely
 
 UNKNOWN = "COLUMN"  # stands for the name of a column where none is likely
@@ -31,7 +31,8 @@ class UnknownColumns:
     def proposed(self) -> dict[str, str]:
         """Propose columns, by field: in place of absent ones those of the nearest name, and likely ones where none is
         known."""
-        free = [name for name in self.names if name not in {*self.right.values(), *self.pictures}]
+        usual = {first_of(COMMON[field], self.names) for field in COMMON if field not in self.own}
+        free = [name for name in self.names if name not in {*self.right.values(), *self.pictures, *usual}]
         absent = {field: name for field, name in self.own.items() if field not in self.right}
         choices = {"image": list(self.pictures)}
         near = {field: found for field, name in absent.items() if (found := closest(name, choices.get(field, free)))}

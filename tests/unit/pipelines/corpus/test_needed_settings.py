@@ -67,6 +67,12 @@ def test_where_no_column_can_be_guessed_its_place_is_left_open_and_the_rest_is_s
     ]
 
 
+def test_a_column_that_is_known_to_hold_the_one_is_not_proposed_for_the_other(tmp_path):
+    assert refused(tmp_path, "link,n\na dog,1\n", *UNRATED) == ["--select.caption-column", "COLUMN"]
+    flags = refused(tmp_path, "caption,n,remark\na long caption of a dog,1,a dog\n", *UNRATED)
+    assert flags == ["--select.url-column", "COLUMN"]
+
+
 def test_a_column_that_is_not_there_is_replaced_by_the_nearest(tmp_path):
     text = "photos,remark,score\n/data/1.jpg,a dog,0.4\n"
     given = ("--select.url-column", "photo", "--select.caption-column", "remarks", *UNRATED)
