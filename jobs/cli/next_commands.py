@@ -53,7 +53,7 @@ def after_export(config: Any) -> list[str]:
         case "train_diffusion":
             return [_draws_prompt(config, config.output, inside="")]
         case "train_autoencoder" if origin and (corpus := origin.settings.get("input")):
-            return [_encodes(config, corpus, config.output)]
+            return [_encodes(config, _like(config.input, corpus), config.output)]
     return []
 
 
@@ -112,8 +112,14 @@ def _pictures_of(captions: str) -> str | None:
     if origin and origin.stage == "rebuild_corpus":
         return captions
     if origin and origin.stage == "encode_latents" and split in ("train", "val", "test"):
-        return f"{str(origin.settings['input']).rstrip('/')}/rgbd/{split}"
+        return _like(captions, f"{str(origin.settings['input']).rstrip('/')}/rgbd/{split}")
     return None
+
+
+def _like(typed: str, place: str) -> str:
+    """Write a place, which settings keep as an absolute path, relative to this folder if the other was typed so."""
+    is_relative = "://" not in typed and not os.path.isabs(typed)
+    return place.removeprefix(f"{os.getcwd()}/") if is_relative else place
 
 
 def _address(config: Any, section: str) -> dict[str, str]:

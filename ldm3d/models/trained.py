@@ -42,6 +42,11 @@ def _config(source: Source, channels: tuple[int, ...], wanted: str) -> Mapping[s
             source.model, subfolder="vae", revision=source.revision or "main"
         )
     kind = config.get("_class_name")
+    if kind is None:  # where there is no vae/, diffusers reads the config.json beside it, here that of a stage
+        raise ValueError(
+            f"{source.name}: there is no vae/ in it, which a training writes when it is done, wanted LDM3D or Stable "
+            "Diffusion: give another model, or run that training's command again, which resumes it"
+        )
     if kind != "AutoencoderKL":
         raise ValueError(f"{source.name}: its vae is {kind}, wanted AutoencoderKL: give an LDM3D model")
     into, out = config["in_channels"], config["out_channels"]

@@ -1,7 +1,8 @@
 """The commands of cluster/README.md and of RayJobs: our jobs take them, and the clusters have room for them."""
 
 import math
-import re
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from ldm3d.config import (
 from tests import ROOT
 from tests.builders.cluster_files import AWS, CLUSTER, KUBERAY, RAY_JOBS, groups_of
 from tests.builders.commands import config_of
+from tests.builders.pages import commands_of, in_one_line
 
 Nodes = list[tuple[float, float]]
 
@@ -42,9 +44,8 @@ def aws_nodes() -> Nodes:
 
 def readme_commands() -> list[str]:
     """Every `python -m jobs...` of cluster/README.md's code blocks."""
-    blocks = re.findall(r"```sh\n(.*?)```", (CLUSTER / "README.md").read_text(), re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.startswith("python -m jobs.")]
+    commands = map(in_one_line, commands_of(CLUSTER / "README.md"))
+    return [command for command in commands if command.startswith("python -m jobs.")]
 
 
 def check_room(config: Any, nodes: Nodes) -> None:
@@ -114,6 +115,16 @@ def test_a_command_that_no_job_takes_is_seen(was, now, monkeypatch):
     config_of(command, monkeypatch)
     with pytest.raises((SystemExit, ImportError)):
         config_of(command.replace(was, now), monkeypatch)
+
+
+def test_the_first_line_puts_in_registry_and_bucket(tmp_path):
+    shutil.copytree(CLUSTER, tmp_path / "cluster")
+    subprocess.run(["bash", "-c", commands_of(CLUSTER / "README.md")[0]], cwd=tmp_path, check=True)
+    changed = "".join(file.read_text() for file in (tmp_path / "cluster").rglob("*.*"))
+    assert "registry.example.com" not in changed
+    assert "example-bucket" not in changed
+    assert "image: REGISTRY/ldm3d-on-ray:" in changed
+    assert "--output s3://BUCKET/corpus" in changed
 
 
 def test_a_cluster_that_is_too_small_is_seen(monkeypatch):

@@ -11,6 +11,7 @@ from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE, get_runtime_en
 from ray._private.runtime_env.packaging import create_package
 
 from tests import ROOT
+from tests.builders.pages import commands_of, in_one_line
 
 CODE = {"benchmarks", "jobs", "ldm3d", "pipelines"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,8 +25,8 @@ def packed(checkout: Path, package: Path) -> set[str]:
 
 def local_outputs() -> set[str]:
     """Every local `--output` of the commands in README.md and docs/."""
-    blocks = [block for page in PAGES for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)]
-    outputs = re.findall(r"--output\s+([^\s\\]+)", "".join(blocks))
+    commands = [in_one_line(command) for page in PAGES for command in commands_of(page)]
+    outputs = re.findall(r"--output (\S+)", "\n".join(commands))
     return {output for output in outputs if "://" not in output}
 
 

@@ -1,17 +1,18 @@
-"""The examples of README.md and docs/: Python runs on the toy's models, commands are ones that their stages take.
+"""The examples of README.md and docs/: Python runs on the toy's models, and stages take their commands.
+
+What runs the commands is said in `test_commands.py`.
 
 Each page is one reader, who types its examples one after another in a folder. The hub ids that they name are folders
 there, so nothing is patched but the GPU.
 """
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from sybil import Sybil
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.parsers.markdown import PythonCodeBlockParser
 
 from ldm3d.config import ModelConfig
 from ldm3d.models.base import load_base
@@ -24,21 +25,19 @@ from ldm3d.toy.depth_model import tiny_depth_model
 from pipelines.storage.folder import Folder
 from tests import ROOT
 from tests.builders.commands import config_of
+from tests.builders.pages import commands_of, in_one_line
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PYTHON = [page for page in PAGES if "```python" in page.read_text()]
 
 
-def commands_of(page: Path) -> list[str]:
-    """Every stage that the shell blocks of a page start, but for those that leave something out."""
-    parse = Sybil([CodeBlockParser(language="sh", evaluator=lambda example: None)]).parse
-    blocks = "\n".join(str(example.parsed) for example in parse(page))
-    lines = blocks.replace("\\\n", " ").splitlines()
-    started = [found[0] for line in lines if (found := re.search(r"python -m jobs\.\w+ .*", line))]
-    return [command for command in started if " ..." not in command]
-
-
-COMMANDS = [(page.name, command) for page in PAGES for command in commands_of(page)]
+STAGE = "python -m jobs."
+COMMANDS = [
+    (page.name, STAGE + in_one_line(command).partition(STAGE)[2])
+    for page in PAGES
+    for command in commands_of(page)
+    if STAGE in command
+]
 
 
 @pytest.fixture(scope="module")

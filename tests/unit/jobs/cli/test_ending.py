@@ -25,6 +25,7 @@ from ldm3d.config import (
     to_json,
 )
 from pipelines.storage.folder import Folder
+from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import save_config
 from tests import ROOT
 
@@ -59,7 +60,8 @@ def configs_in(said: str) -> list:
 
 
 def begun(config) -> None:
-    """An output, and the folder in it that later jobs read."""
+    """An output, with its settings as stages keep them, and the folder in it that later jobs read."""
+    config = with_absolute_paths(config)
     identity = getattr(config, "identity", dict)() | {"stage": stage_of(type(config))}
     save_config(Folder(config.output), identity, to_json(config))
     inside = {CorpusConfig: "rgbd/val", LatentsConfig: "latents/val", DiffusionConfig: "model"}.get(type(config), ".")
@@ -123,6 +125,15 @@ def test_an_export_is_used_for_what_it_is(stage, inside, tmp_path):
     (words,) = commands_in(ending(config, {"step": 7, "output": config.output}, dry_run=False))
     assert words[2] == f"jobs.{inside}"
     assert config.output in words
+
+
+def test_paths_are_shown_as_they_were_typed_where_only_settings_know_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begun(AutoencoderConfig(input="runs/corpus", output="runs/autoencoder"))
+    for folder, shown in (("runs", "runs/corpus"), (f"{tmp_path}/runs", f"{tmp_path}/runs/corpus")):
+        config = ExportConfig(input=f"{folder}/autoencoder", output=f"{folder}/export")
+        (encode,) = configs_in(ending(config, {"step": 7, "output": config.output}, dry_run=False))
+        assert encode.input == shown
 
 
 def test_a_dry_run_and_a_stop_promise_nothing():

@@ -11,6 +11,8 @@ from ldm3d.config import ModelConfig
 from ldm3d.fingerprint import fingerprint_of_network
 from ldm3d.models.base import load_autoencoder, load_base
 from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.models.source import Source
+from ldm3d.models.trained import load_any_autoencoder, load_trained_autoencoder
 from pipelines.storage.models import open_autoencoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -60,6 +62,13 @@ def test_an_autoencoder_of_rgb_is_refused_with_what_to_give(toy_base):
 def test_a_folder_without_an_autoencoder_is_refused_by_name(tmp_path, prefix):
     with pytest.raises(ValueError, match=f"model.autoencoder '{prefix}{tmp_path}"):
         open_autoencoder(f"{prefix}{tmp_path}")
+
+
+@pytest.mark.parametrize("load", [load_trained_autoencoder, load_any_autoencoder])
+def test_a_training_that_is_not_done_is_named(tmp_path, load):
+    (tmp_path / "config.json").write_text('{"stage": "train_autoencoder"}')
+    with pytest.raises(ValueError, match=r"no vae/ in it, .* run that training's command again"):
+        load(Source("--model.autoencoder", str(tmp_path)))
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
