@@ -107,6 +107,8 @@ class TrainingRun(Stage):
             TakenOverError: another run was started on the same output.
         """
         total = self.job.total_steps
+        if done := max(Checkpoints.of(self.output).steps(), default=0):
+            logger.info("resuming after step %d of %d, from the last checkpoint", done, total)
         with TrainingProgress(total) as progress:
             steps = fit(self.job, owner, self.workers, self.use_gpus, progress.show)
         if steps < total:

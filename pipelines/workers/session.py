@@ -36,6 +36,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bo
 
     Raises:
         ValueError: no cluster answers or takes us in, or none can be started here.
+        TimeoutError: one that was started here was not ready in time.
     """
     if not ray.is_initialized():
         address, is_ours = config.address or os.environ.get("RAY_ADDRESS"), starts_cluster(config.address)
@@ -67,6 +68,14 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bo
             raise ValueError(
                 f"Ray keeps the token of a cluster on this machine in ~/.ray, which cannot be written ({error}): "
                 "set HOME to a folder that can"
+            ) from error
+        except Exception as error:  # Ray has no class for it
+            if "timed out during startup" not in str(error):
+                raise
+            raise TimeoutError(
+                "Ray did not start on this machine within 30 s, which is its limit: the machine is busy. Nothing was "
+                "written: run the same command again when there is less load, or on a cluster that runs (ray start "
+                "--head waits longer)"
             ) from error
     # Ray Data leaves the actors of a failed run of this process, and their GPUs, to the garbage collector.
     gc.collect()

@@ -48,7 +48,6 @@ def written(folder, name: str = "m.parquet", **columns):
         ({"image": OTHER, "text": TEXT}, None),
         ({"image": WEB, "text": TEXT}, None),
     ],
-    ids=str,
 )
 def test_the_column_is_found_by_type_name_and_content(tmp_path, columns, image):
     found = read_input(config(written(tmp_path, **columns)))

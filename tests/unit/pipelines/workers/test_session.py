@@ -48,6 +48,16 @@ def test_a_cluster_that_does_not_answer_is_refused_before_ray_is_asked(joined, c
     assert joined == []
 
 
+def test_a_machine_too_busy_to_start_ray_is_told_as_that(joined, monkeypatch):
+    def never_ready(**_):
+        raise Exception("The current node timed out during startup. This could happen because ...")
+
+    monkeypatch.setattr(session, "starts_cluster", lambda _: True)
+    monkeypatch.setattr(ray, "init", never_ready)
+    with pytest.raises(TimeoutError, match=r"the machine is busy\. Nothing was written: run the same command again"):
+        connect(ClusterConfig())
+
+
 def test_a_dry_run_starts_no_cluster_and_joins_one_that_runs(joined, monkeypatch):
     monkeypatch.setattr(session, "starts_cluster", lambda _: True)
     connect(ClusterConfig(), dry_run=True)
