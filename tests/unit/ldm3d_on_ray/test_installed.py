@@ -90,6 +90,13 @@ def test_a_stage_tells_its_flags_under_the_name_that_was_typed(installed, tmp_pa
     assert "--working-dir" not in shown.stdout
 
 
+def test_the_demo_tells_how_to_make_the_toys_networks_alone(installed, tmp_path):
+    shown = call(installed, tmp_path, "demo", "--help")
+    assert shown.returncode == 0
+    assert "usage: ldm3d-on-ray demo [-h] [--models]" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
