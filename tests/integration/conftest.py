@@ -40,6 +40,7 @@ from tests.integration.flaky_s3 import FlakyS3
 # Minutes each: begun last, one of these would leave the other process with nothing to do.
 LONG = [
     "test_train_autoencoder.py",
+    "test_readme.py",
     "test_evaluate.py",
     "test_exactly_once.py",
     "test_rebuild_corpus.py",
