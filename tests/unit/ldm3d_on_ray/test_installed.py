@@ -58,7 +58,7 @@ def test_it_adds_only_names_that_are_ours_and_all_of_the_code(installed):
     assert sources(installed / "ldm3d_on_ray/_code/pipelines") == sources(ROOT / "pipelines")
     assert (installed / "ldm3d/py.typed").exists()
     (about,) = importlib.metadata.distributions(path=[str(installed)])
-    assert {"datasets", "dev", "mlflow", "toy"} == set(about.metadata.get_all("Provides-Extra"))
+    assert {"datasets", "dev", "immersive", "mlflow", "toy"} == set(about.metadata.get_all("Provides-Extra"))
     assert [each.name for each in about.entry_points] == ["ldm3d-on-ray"]
 
 
