@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jobs.cli.program import COMMAND, program
+from jobs.cli.program import program
 from jobs.demo.folder import begin_afresh, claim
 from jobs.demo.packages import require_packages
 from jobs.demo.parts import PARTS, TRAIN_NETWORKS, Countdown
@@ -68,7 +68,7 @@ def demo(root: Path, countdown: Countdown) -> dict[str, Any]:
 def closing(root: Path, summary: dict[str, Any], times: list[str]) -> str:
     """Return the last words: figures, what to look at, how long each part took, and three commands to try."""
     commands = "\n".join(f"  {about}\n    {line}" for about, line in to_try(root).items())
-    first = "" if program("demo").startswith(COMMAND) else "`source $(make -s activate)` first; "
+    first = "`source $(make -s activate)` first; " if program("demo").startswith("python ") else ""
     about = {"root": root, "first": first, "minutes": summary["seconds_total"] / 60, "times": "\n  ".join(times)}
     return REPORT.format(**about, commands=commands, **summary)
 
