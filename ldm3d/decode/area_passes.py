@@ -55,7 +55,7 @@ def _resize(
     source: NDArray[np.uint8],
     rows: NDArray[np.int64],
     row_weights: NDArray[np.float32],
-    columns: NDArray[np.uint64],
+    columns: NDArray[np.int64],
     column_weights: NDArray[np.float32],
     made: NDArray[np.uint8],
 ) -> None:
@@ -64,10 +64,14 @@ def _resize(
     Args:
         source: (H, W * 3).
         rows, row_weights: of `weigh_axis`, (terms, h).
-        columns, column_weights: (terms, w); the columns times 3, as that is where their pixels begin.
+        columns, column_weights: (terms, w).
         made: (h, w * 3), to be filled.
     """
     levels = np.empty(source.shape[1], np.float32)
+    places = np.empty(columns.shape, np.uint64)  # where pixels begin
+    for term in range(len(columns)):
+        for x in range(columns.shape[1]):
+            places[term, x] = PIXEL * np.uint64(columns[term, x])
     line, total = np.empty(made.shape[1], np.float32), np.empty(made.shape[1], np.float32)
     summed = -1  # row of the source that `line` holds: the last of an output is often the first of the next
     for y in range(len(made)):
@@ -79,10 +83,10 @@ def _resize(
                 summed = rows[term, y]
                 for x in range(len(levels)):
                     levels[x] = np.float32(source[summed, x])
-                if len(columns) == FEW:
-                    sum_few(levels, columns, column_weights, line)
+                if len(places) == FEW:
+                    sum_few(levels, places, column_weights, line)
                 else:
-                    sum_many(levels, columns, column_weights, line)
+                    sum_many(levels, places, column_weights, line)
             if term == 0:
                 for x in range(len(total)):
                     total[x] = line[x] * weight

@@ -1,6 +1,9 @@
 """A resizing of bytes that OpenCV does, compiled here: to the bit, in a fraction of its time."""
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +44,9 @@ class CompiledResizer(ABC):
         return self.is_ready
 
     @abstractmethod
+    def passes(self) -> ModuleType:
+        """Import the arithmetic: `weigh_axis` and `resize`."""
+
     def resize_part(
         self, pixels: NDArray[np.uint8], height: int, width: int, top: int, left: int, size: int
     ) -> NDArray[np.uint8]:
@@ -53,6 +59,14 @@ class CompiledResizer(ABC):
         Returns:
             (size, size, 3) uint8: that part of `cv2.resize(pixels, (width, height))` with this interpolation.
         """
+        passes = self.passes()
+        rows, row_weights = _axis(passes, pixels.shape[0], height, top, size)
+        columns, column_weights = _axis(passes, pixels.shape[1], width, left, size)
+        first = columns.min()
+        source = pixels[:, first : columns.max() + 1].copy().reshape(len(pixels), -1)  # one type: compiled once
+        made = np.empty((size, size * 3), np.uint8)
+        passes.resize(source, rows, row_weights, columns - first, column_weights, made)
+        return made.reshape(size, size, 3)
 
     def _is_like_opencv(self) -> bool:
         import cv2
@@ -68,3 +82,9 @@ class CompiledResizer(ABC):
         except Exception:  # a compiler has its own ways to fail, and OpenCV does as well
             return False
         return True
+
+
+@lru_cache(maxsize=128)  # hosts make pictures of a few sizes
+def _axis(passes: ModuleType, before: int, after: int, first: int, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    places, weights = passes.weigh_axis(before, after, first, count)
+    return places, weights
