@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ldm3d.immersive.srgb import light_of
+
 KITTI = 256  # levels a metre
 KITTI_FAR = 65_535 / KITTI  # metres, which is as far as such a file reaches
 _LAYERS = ("Z", "depth.Z", "distance.Z", "depth.V", "Y", "V")  # what renderers and networks call it
@@ -30,8 +32,8 @@ def exr(
         ValueError: OpenEXR is not installed.
     """
     openexr = _openexr()
-    linear = _linear(picture / 255).astype(np.float16)
-    channels = {name: np.ascontiguousarray(linear[..., place]) for place, name in enumerate("RGB")}
+    light = light_of(picture).astype(np.float16)
+    channels = {name: np.ascontiguousarray(light[..., place]) for place, name in enumerate("RGB")}
     channels["Z"] = np.ascontiguousarray(distance, np.float32)
     header = {
         "compression": openexr.ZIP_COMPRESSION,
@@ -110,6 +112,7 @@ def _read_npy(file: Path) -> NDArray[Any]:
 
 
 def _read_pfm(file: Path) -> NDArray[Any]:
+    """Read the values as they are. OpenCV, which reads the format too, divides them by the scale in its header."""
     content = file.read_bytes()
     kind, size, scale, values = content.split(b"\n", 3)
     if kind.strip() != b"Pf":
@@ -136,8 +139,3 @@ def _openexr() -> Any:
     except ImportError as error:
         raise ValueError("OpenEXR is not installed: pip install 'ldm3d-on-ray[immersive]'") from error
     return OpenEXR
-
-
-def _linear(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the linear values of sRGB ones (IEC 61966-2-1)."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.immersive import sphere
+from ldm3d.immersive.srgb import levels_of, light_of
 from ldm3d.pil import as_depth, as_rgb
 
 Picture = NDArray[np.uint8]
@@ -62,12 +63,7 @@ def anaglyph(left: Picture, right: Picture) -> Picture:
     The least-squares projection of Dubois: colours are as near to the true ones as such glasses let them be.
     """
     both = np.concatenate(_pair(left, right), axis=2)
-    values = np.arange(256) / 255
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    light = np.clip(linear[both] @ DUBOIS.T, 0, 1)
-    shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    mixed: Picture = (shown * 255 + 0.5).astype(np.uint8)
-    return mixed
+    return levels_of(np.clip(light_of(both) @ DUBOIS.T, 0, 1))
 
 
 def rgbd(picture: Picture, depth: NDArray[np.uint16], side: DepthSide = "right") -> Picture:

@@ -38,20 +38,6 @@ def corner_directions(height: int, width: int) -> NDArray[np.float64]:
     return corners
 
 
-def places(vectors: NDArray[np.floating], height: int, width: int) -> NDArray[np.float64]:
-    """Return where in a panorama one sees along vectors: the inverse of `directions`.
-
-    Args:
-        vectors: (..., 3), of any length but 0.
-
-    Returns:
-        (..., 2): x from 0 to `width` and y from 0 to `height`; the centre of the first pixel is at (0.5, 0.5).
-    """
-    x, y, z = (vectors[..., axis].astype(np.float64) for axis in range(3))
-    longitude, latitude = np.arctan2(x, -z), np.arctan2(y, np.hypot(x, z))
-    return np.stack([(longitude / (2 * np.pi) + 0.5) * width, (0.5 - latitude / np.pi) * height], axis=-1)
-
-
 def _at(down: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the unit vectors at shares of the height and of the width."""
     longitude, latitude = (across - 0.5) * 2 * np.pi, (0.5 - down)[:, None] * np.pi

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.immersive.glb import FLOAT, Parts, glb
+from ldm3d.immersive.srgb import light_of
 from ldm3d.immersive.surface import Surface
 
 HARMONIC_0 = 0.28209479177387814  # 1 / (2 sqrt(pi)), the constant spherical harmonic
@@ -29,8 +30,8 @@ class Splats:
     """(N, 3), metres: standard deviations along their own axes; the third is the normal."""
     rotations: NDArray[np.float32]
     """(N, 4): unit quaternions x, y, z, w, from their own axes to those of space."""
-    colours: NDArray[np.float32]
-    """(N, 3): sRGB, 0 to 1."""
+    colours: NDArray[np.uint8]
+    """(N, 3) uint8: sRGB."""
 
 
 def splats_of(surface: Surface) -> Splats:
@@ -55,7 +56,7 @@ def splats_of(surface: Surface) -> Splats:
         ((upper + lower) / 2).astype(np.float32),
         scales.astype(np.float32),
         _quaternions(np.stack([first, second, normal], axis=-1)),
-        (surface.picture[row, column] / 255).astype(np.float32),
+        surface.picture[row, column],
     )
 
 
@@ -74,7 +75,7 @@ def splat_ply(splats: Splats) -> bytes:
         [
             splats.positions * np.array([1, -1, -1]),
             np.zeros((count, 3)),
-            (splats.colours - 0.5) / HARMONIC_0,
+            _harmonics(splats),
             np.full((count, 1), np.log(OPACITY / (1 - OPACITY))),
             np.log(splats.scales),
             turned,
@@ -94,14 +95,13 @@ def splat_glb(splats: Splats, facts: dict[str, Any] | None = None) -> bytes:
     parts, prefix = Parts(), "KHR_gaussian_splatting:"
     low, high = splats.positions.min(axis=0).tolist(), splats.positions.max(axis=0).tolist()
     opacities = np.full((len(splats.positions), 1), OPACITY, np.float32)
-    harmonics = (splats.colours - 0.5) / HARMONIC_0
     attributes = {
         "POSITION": parts.accessor(splats.positions, FLOAT, "VEC3", min=low, max=high),
-        "COLOR_0": parts.accessor(_linear(splats.colours), FLOAT, "VEC3"),
+        "COLOR_0": parts.accessor(light_of(splats.colours), FLOAT, "VEC3"),
         f"{prefix}ROTATION": parts.accessor(splats.rotations, FLOAT, "VEC4"),
         f"{prefix}SCALE": parts.accessor(splats.scales, FLOAT, "VEC3"),
         f"{prefix}OPACITY": parts.accessor(opacities, FLOAT, "SCALAR"),
-        f"{prefix}SH_DEGREE_0_COEF_0": parts.accessor(harmonics.astype(np.float32), FLOAT, "VEC3"),
+        f"{prefix}SH_DEGREE_0_COEF_0": parts.accessor(_harmonics(splats), FLOAT, "VEC3"),
     }
     extension = {"KHR_gaussian_splatting": {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}}
     document = {
@@ -126,6 +126,7 @@ def _quaternions(axes: NDArray[np.floating]) -> NDArray[np.float32]:
     return quaternions
 
 
-def _linear(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the linear values of sRGB ones (IEC 61966-2-1)."""
-    return np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4).astype(np.float32)
+def _harmonics(splats: Splats) -> NDArray[np.float32]:
+    """Return the coefficients of the constant spherical harmonic: half a unit of it is added when it is drawn."""
+    coefficients: NDArray[np.float32] = ((splats.colours / 255 - 0.5) / HARMONIC_0).astype(np.float32)
+    return coefficients

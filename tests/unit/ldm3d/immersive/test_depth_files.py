@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ldm3d.immersive import depth_files
+from ldm3d.immersive.srgb import light_of
 from ldm3d.toy import room
 
 PICTURE, DISTANCE = room.panorama(16)
@@ -26,8 +27,8 @@ def test_exr_has_colour_and_metres_for_openexrs_own_reader(tmp_path):
     with OpenEXR.File(str(tmp_path / "room.exr"), separate_channels=True) as opened:
         channels, header = opened.channels(), opened.header()
         np.testing.assert_array_equal(channels["Z"].pixels, DISTANCE.astype(np.float32))
-        white = depth_files._linear(PICTURE / 255)
-        np.testing.assert_allclose(channels["G"].pixels, white[..., 1], atol=1e-3)
+        light = light_of(PICTURE)
+        np.testing.assert_allclose(channels["G"].pixels, light[..., 1], atol=1e-3)
         assert header["depthMeaning"] == "metres along the ray"
         assert header["model"] == "a model"
 
@@ -46,6 +47,12 @@ def test_opencv_reads_the_same_pfm(tmp_path):
     (tmp_path / "room.pfm").write_bytes(depth_files.pfm(DISTANCE))
     found = cv2.imread(str(tmp_path / "room.pfm"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(found, DISTANCE.astype(np.float32))
+
+
+def test_the_scale_of_a_pfm_is_not_applied(tmp_path):
+    content = depth_files.pfm(DISTANCE).replace(b"-1.0", b"-0.003922", 1)
+    (tmp_path / "room.pfm").write_bytes(content)
+    np.testing.assert_array_equal(depth_files.read_numbers(tmp_path / "room.pfm"), DISTANCE.astype(np.float32))
 
 
 def test_kittis_png_is_256_levels_a_metre_and_0_where_unknown(tmp_path, holed):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ldm3d.immersive.sphere import check_panorama, corner_directions, directions, places
+from ldm3d.immersive.sphere import check_panorama, corner_directions, directions
 
 
 def test_the_middle_of_a_panorama_is_ahead_and_a_quarter_turn_is_to_the_right():
@@ -14,10 +14,11 @@ def test_the_middle_of_a_panorama_is_ahead_and_a_quarter_turn_is_to_the_right():
     assert np.linalg.norm(rays, axis=-1) == pytest.approx(1)
 
 
-def test_places_are_the_inverse_of_directions():
-    rays = directions(32, 64) * 3.7
-    x, y = np.meshgrid(np.arange(64) + 0.5, np.arange(32) + 0.5)
-    np.testing.assert_allclose(places(rays, 32, 64), np.stack([x, y], axis=-1), atol=1e-9)
+def test_longitude_and_latitude_are_those_of_the_pixels_centres():
+    x, y, z = np.moveaxis(directions(32, 64) * 3.7, -1, 0)
+    across, down = np.meshgrid((np.arange(64) + 0.5) / 64, (np.arange(32) + 0.5) / 32)
+    np.testing.assert_allclose(np.arctan2(x, -z) / (2 * np.pi) + 0.5, across, atol=1e-9)
+    np.testing.assert_allclose(0.5 - np.arctan2(y, np.hypot(x, z)) / np.pi, down, atol=1e-9)
 
 
 def test_pixels_are_centred_between_their_corners():

@@ -40,7 +40,7 @@ def test_a_ply_read_by_another_library_is_the_scene_turned_upside_down(splats):
     back = np.stack([rows["x"], -rows["y"], -rows["z"]], axis=1)
     np.testing.assert_array_equal(back, splats.positions)
     colours = np.stack([rows[f"f_dc_{k}"] for k in range(3)], axis=1) * HARMONIC_0 + 0.5
-    np.testing.assert_allclose(colours, splats.colours, atol=1e-6)
+    np.testing.assert_allclose(colours, splats.colours / 255, atol=1e-6)
     np.testing.assert_allclose(np.exp(rows["scale_0"]), splats.scales[:, 0], rtol=1e-5)
     wxyz = np.stack([rows[f"rot_{k}"] for k in range(4)], axis=1)
     turned = Rotation.from_quat(wxyz[:, [1, 2, 3, 0]]).as_matrix()
@@ -77,6 +77,6 @@ def drawn(splats: Splats, camera: PerspectiveCamera) -> np.ndarray:
         at = np.array([camera.width / 2 + camera.focal * right / depth, camera.height / 2 - camera.focal * up / depth])
         offset = np.stack([x - at[0], y - at[1]], axis=-1)
         alpha = 0.999 * np.exp(-0.5 * np.einsum("hwi,ij,hwj->hw", offset, np.linalg.inv(covariance), offset))
-        image += (left * alpha)[..., None] * splats.colours[n] * 255
+        image += (left * alpha)[..., None] * splats.colours[n]
         left *= 1 - alpha
     return image
