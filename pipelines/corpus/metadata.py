@@ -117,7 +117,7 @@ def _tell(found: MetadataInput) -> None:
     if found.named:
         logger.info(
             "--input: columns that are read: %s",
-            ", ".join(f"{column} (for {field})" for field, column in found.named.items()),
+            ", ".join(f"{column} as {field}" for field, column in found.named.items()),
         )
     if found.columns.image:
         logger.info(

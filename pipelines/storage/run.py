@@ -53,7 +53,7 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     if changed := changes(before, identity):
         raise ValueError(
             f"--output {output.url!r} was begun with other settings: {shortened(changed, f'{output.url}/{CONFIG}')}. "
-            "Give the old values back to go on with it, or give another --output."
+            "Give the same settings as then to resume it, or another --output."
         )
     return True
 

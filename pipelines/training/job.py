@@ -57,6 +57,16 @@ class TrainingJob(Generic[T]):
             "raise --loop.epochs"
         )
 
+    def note_on_warmup(self) -> str | None:
+        """Say that a training ends before its learning rate is reached, if that is so: few pictures make few steps."""
+        steps, warmup = self.total_steps, self.config.optimiser.warmup_steps
+        if steps > warmup:
+            return None
+        return (
+            f"all {steps:,} steps are within the warm-up of {warmup:,}, so the learning rate stays below its value: "
+            "raise --loop.epochs, or lower --optimiser.warmup-steps"
+        )
+
     def open_trainee(self, worker: Worker) -> Trainee[T]:
         """Load the networks on a worker. Every worker has to call it."""
         loop = self.config.loop

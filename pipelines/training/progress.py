@@ -11,7 +11,7 @@ SHOWN = {  # by name, with units
     "validation/loss": "validation loss {:.4g}",
     "validation/psnr_db": "PSNR {:.4g} dB",
     "validation/depth_l1": "depth L1 {:.4g} of 1",
-    "validation/depth_l1_aligned": "depth L1 once scaled to the label {:.4g} of 1",
+    "validation/depth_l1_aligned": "depth L1 {:.4g} of 1 after scaling to the label",
     "speed/samples_per_s": "{:.4g} samples/s",
     "speed/data_wait_share": "{:.0%} waiting for data",
 }

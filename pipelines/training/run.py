@@ -88,7 +88,7 @@ class TrainingRun(Stage):
         logger.info(
             "steps: %d, samples in each: %d, workers: %d", self.job.total_steps, config.loop.batch_size, self.workers
         )
-        if note := self.job.note_on_steps():
+        for note in filter(None, (self.job.note_on_steps(), self.job.note_on_warmup())):
             logger.warning("%s", note)
         return {"workers": self.workers}
 
@@ -96,8 +96,8 @@ class TrainingRun(Stage):
         loop, workers, rows = self.config.loop, self.config.workers, sum(self.job.data.train.rows)
         suggested = suggestion(self.job.stage, int(rows), loop, workers, self.workers, self.count_weights())
         steps = {"steps": self.job.total_steps, "steps_per_epoch": self.job.steps_per_epoch}
-        note = self.job.note_on_steps()
-        return {"suggestion": suggested} | steps | ({"note": note} if note else {})
+        notes = {"note": self.job.note_on_steps(), "note_on_warmup": self.job.note_on_warmup()}
+        return {"suggestion": suggested} | steps | {name: note for name, note in notes.items() if note}
 
     def work(self, owner: str) -> dict[str, Any]:
         """Train, then write the model. A training that was told to stop returns `steps` and `finished`, False.

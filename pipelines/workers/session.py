@@ -73,9 +73,8 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bo
             if "timed out during startup" not in str(error):
                 raise
             raise TimeoutError(
-                "Ray did not start on this machine within 30 s, which is its limit: the machine is busy. Nothing was "
-                "written: run the same command again when there is less load, or on a cluster that runs (ray start "
-                "--head waits longer)"
+                "Ray did not start on this machine within 30 s, which is its limit: the machine is busy. This run has "
+                "written nothing: run the same command again when there is less load"
             ) from error
     # Ray Data leaves the actors of a failed run of this process, and their GPUs, to the garbage collector.
     gc.collect()

@@ -129,7 +129,7 @@ def test_the_columns_that_are_read_are_told(tmp_path, caplog):
     caplog.set_level("INFO")
     found = read_input(replace(config(tmp_path), select=SelectConfig(nsfw=("any",))))
     assert found.named == {"url": "Link", "caption": "Description"}
-    assert "columns that are read: Link (for url), Description (for caption)" in caplog.text
+    assert "columns that are read: Link as url, Description as caption" in caplog.text
 
 
 def test_re_laion_is_rated_by_its_score(tmp_path):

@@ -60,7 +60,7 @@ def test_the_column_is_found_by_type_name_and_content(tmp_path, columns, image):
 def test_what_is_found_and_what_is_passed_over_is_told(tmp_path, caplog):
     caplog.set_level("INFO")
     read_input(config(written(tmp_path, image=HELD, mask=HELD, text=TEXT)))
-    assert "columns that are read: text (for caption), image (for image)" in caplog.text
+    assert "columns that are read: text as caption, image as image" in caplog.text
     assert (
         "the column image holds the pictures: those that are selected are first copied into the output" in caplog.text
     )

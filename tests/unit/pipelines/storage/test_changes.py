@@ -125,4 +125,4 @@ def test_many_changes_are_cut_with_a_count_and_the_refusal_ends_with_what_to_do(
     said = str(refused.value)
     assert said.count(" was ") == 7  # and the beginning
     assert f"; and {every - 6} more (the old values are in {tmp_path}/config.json). " in said
-    assert said.endswith("Give the old values back to go on with it, or give another --output.")
+    assert said.endswith("Give the same settings as then to resume it, or another --output.")

@@ -54,7 +54,7 @@ def test_a_machine_too_busy_to_start_ray_is_told_as_that(joined, monkeypatch):
 
     monkeypatch.setattr(session, "starts_cluster", lambda _: True)
     monkeypatch.setattr(ray, "init", never_ready)
-    with pytest.raises(TimeoutError, match=r"the machine is busy\. Nothing was written: run the same command again"):
+    with pytest.raises(TimeoutError, match=r"the machine is busy\. This run has written nothing: run the same"):
         connect(ClusterConfig())
 
 
