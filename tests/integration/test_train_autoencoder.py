@@ -143,7 +143,7 @@ def kill_a_worker() -> None:
     raise AssertionError("no training worker runs")
 
 
-def test_stopped_then_started_then_robbed_of_a_worker_it_ends_as_if_nothing_had_been(config, two, tmp_path):
+def test_stopped_then_started_then_robbed_of_a_worker_it_ends_as_if_nothing_had_been(config, two, tmp_path, caplog):
     output = tmp_path / "disturbed"
     driver = start(config, output)
     wait_until(lambda: newest_checkpoint(output), driver)
@@ -159,10 +159,11 @@ def test_stopped_then_started_then_robbed_of_a_worker_it_ends_as_if_nothing_had_
         wait_for(lambda: newest_checkpoint(output, after=stopped_at) > 0)
         kill_a_worker()
 
-    with ThreadPoolExecutor(1) as other:
+    with ThreadPoolExecutor(1) as other, caplog.at_level("INFO"):
         robbed = other.submit(rob)
         assert train_autoencoder(dataclasses.replace(config, output=str(output)))["finished"]
         robbed.result()
+    assert f"resuming after step {stopped_at} of " in caplog.text
     assert losses(str(output)) == losses(config.output)
     expected = weights(config.output)
     assert all(torch.equal(value, expected[name]) for name, value in weights(str(output)).items())
