@@ -62,11 +62,21 @@ def _of_content(flag: str, before: Any, now: Any) -> list[str]:
     """Say that what is in a place has changed. Fingerprints tell a person nothing; the commit of a hub id does."""
     if before == now:
         return []
+    if flag in GENERATE.values() and isinstance(before, dict) and isinstance(now, dict):
+        return _of_named_models(flag, before, now)
     named = [isinstance(value, str) and "@" in value for value in (before, now)]
     if all(named) or None in (before, now):
         old, new = ("given" if value is not None and not all(named) else value for value in (before, now))
         return [f"{flag} was {_typed(flag, old)}, is {_typed(flag, new)}"]
     return [f"{flag} holds something else than then" if flag == "--input" else f"{flag} is another model than then"]
+
+
+def _of_named_models(flag: str, before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """Say which of several models differ, by the name that each has in a grid: `--model.model end=runs/a`."""
+    gone = [f"{flag} named {name}= then" for name in before if name not in now]
+    new = [f"{flag} did not name {name}= then" for name in now if name not in before]
+    others = [f"{flag} {name}= is another model than then" for name in now if before.get(name, now[name]) != now[name]]
+    return gone + new + others
 
 
 def _is_fingerprint(value: Any) -> bool:

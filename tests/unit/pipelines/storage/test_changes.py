@@ -108,6 +108,16 @@ def test_of_models_and_inputs_no_fingerprint_is_shown():
     ]
 
 
+def test_of_several_models_the_one_that_differs_is_named():
+    before = {"stage": "generate", "model": {"a": "01", "b": "02", "c": "03"}}
+    now = {"stage": "generate", "model": {"a": "01", "b": "04", "d": "03"}}
+    assert changes(before, now) == [
+        "--model.model named c= then",
+        "--model.model did not name d= then",
+        "--model.model b= is another model than then",
+    ]
+
+
 def test_no_difference_is_overlooked():
     assert changes({"a": {}}, {"a": None}) != []
     assert changes({"a": {"b": [1]}}, {"a": {"b": [1, 2]}}) != []
