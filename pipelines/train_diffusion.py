@@ -39,9 +39,9 @@ def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[s
         dry_run: check everything and return the plan, write nothing.
 
     Returns:
-        What is in `_SUCCESS.json`: steps, finished (True), validation (the last numbers by name) and files (of the
-        model, bytes by name). A training that was told to stop returns steps and finished (False), a dry run what is
-        known so far.
+        What is in `_SUCCESS.json`: steps, finished (True), validation (the last numbers by name), files (of the model,
+        bytes by name) and captions (that samples were drawn of). A training that was told to stop returns steps and
+        finished (False), a dry run what is known so far.
 
     Raises:
         ValueError: invalid configuration, input, base model, autoencoder, output or cluster. Raised before any work
@@ -79,6 +79,7 @@ def training_of(config: DiffusionConfig) -> TrainingRun:
         MODEL,
         partial(_write_model, config, start),
         partial(weights_of_diffusion, config, start),
+        {"captions": list(start.captions)},
     )
 
 

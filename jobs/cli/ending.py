@@ -13,6 +13,7 @@ from jobs.cli.next_commands import (
     after_samples,
 )
 from ldm3d.config import stage_of
+from ldm3d.results.notation import validated
 
 SHOWN = 12  # of files that were written
 REASONS = 4
@@ -61,6 +62,8 @@ def _corpus(config: Any, result: dict[str, Any]) -> Ending:
     )
     if rejected:
         made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
+    if config.preset == "toy" and config.label.column is None:
+        made += " The toy's depth model has seen drawn scenes only: of photographs its depth says little."
     look_at = {f"{out}/rejects": "the rows that were left out, each with its reason"} if rejected else {}
     if result.get("shortage") or not kept:
         return Ending(
@@ -91,8 +94,9 @@ def _latents(config: Any, result: dict[str, Any]) -> Ending:
 def _diffusion(config: Any, result: dict[str, Any]) -> Ending:
     out = config.output.rstrip("/")
     made = f"{out}/model is the whole model after {result['steps']:,} steps of its U-Net.{_numbers(result)}"
-    pictures = {f"{out}/pictures": "samples of the same captions, by epoch"}
-    then = after_diffusion(config, has_validation=bool(result.get("validation")))
+    drawn = f", {config.samples.num_inference_steps} steps each at guidance {config.samples.guidance_scale:g}"
+    pictures = {f"{out}/pictures": f"samples of the same captions, by epoch{drawn}"}
+    then = after_diffusion(config, result.get("captions", ()), has_validation=bool(result.get("validation")))
     return Ending(made, pictures | _losses(out), then)
 
 
@@ -172,7 +176,7 @@ def _losses(out: str) -> dict[str, str]:
 
 def _numbers(result: dict[str, Any]) -> str:
     """Name the numbers of the last validation."""
-    found = ", ".join(f"{name} {value:.4g}" for name, value in result.get("validation", {}).items())
+    found = ", ".join(validated(name, value) for name, value in result.get("validation", {}).items())
     return f" Validation: {found}." if found else ""
 
 

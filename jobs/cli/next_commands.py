@@ -5,21 +5,24 @@ After a submitted job they are typed where that was submitted, so they are submi
 
 import os
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from jobs.cli.preset import known_origin
 from jobs.cli.program import program
 from pipelines.storage.submission import submitting
 
-PROMPTS = {"toy": "a red sphere on a white floor at dusk"}
-PROMPT = "a lemon on a wooden table"
+PROMPT = "a lemon on a wooden table"  # where no caption of the data is known
+LETTERS = 120  # of a caption that is easily typed
 
 
 def after_corpus(config: Any) -> list[str]:
     """Return the commands that train an autoencoder on a corpus and encode it."""
     corpus, autoencoder = config.output, beside(config.output, "autoencoder")
+    is_sent = config.preset == "toy" and bool(submitting())
+    base = "    # and --model.base with the whole path of runs/demo/models/base, which is not sent" if is_sent else ""
     return [
-        _trains("train_autoencoder", config, input=corpus, output=autoencoder),
+        _trains("train_autoencoder", config, input=corpus, output=autoencoder) + base,
         _encodes(config, corpus, autoencoder),
     ]
 
@@ -34,14 +37,18 @@ def after_latents(config: Any) -> list[str]:
     return [_trains("train_diffusion", config, input=config.output, output=beside(config.output, "diffusion"))]
 
 
-def after_diffusion(config: Any, *, has_validation: bool) -> list[str]:
-    """Return the commands that draw one prompt, and the captions that training has not seen, if there are any."""
-    model, commands = f"{config.output.rstrip('/')}/model", [_draws_prompt(config, config.output)]
+def after_diffusion(config: Any, captions: Sequence[str], *, has_validation: bool) -> list[str]:
+    """Return the commands that draw one prompt, and the captions that training has not seen, if there are any.
+
+    Args:
+        captions: like those of the data, of which one is proposed as the prompt.
+    """
+    model, commands = f"{config.output.rstrip('/')}/model", [_draws_prompt(config, config.output, captions)]
     origin = known_origin(config.input)
     kind = {"encode_latents": "latents", "rebuild_corpus": "rgbd"}.get(origin.stage if origin else "")
     if kind and has_validation:
-        captions, samples = f"{config.input.rstrip('/')}/{kind}/val", beside(config.output, "samples")
-        flags = {"input": captions, "output": samples, "model.model": model}
+        unseen, samples = f"{config.input.rstrip('/')}/{kind}/val", beside(config.output, "samples")
+        flags = {"input": unseen, "output": samples, "model.model": model}
         commands.append(command("generate", flags | _address(config, "cluster")))
     return commands
 
@@ -96,9 +103,9 @@ def _encodes(config: Any, corpus: str, autoencoder: str) -> str:
     return command("encode_latents", flags | _address(config, "cluster"))
 
 
-def _draws_prompt(config: Any, output: str, inside: str = "/model") -> str:
+def _draws_prompt(config: Any, output: str, captions: Sequence[str] = (), inside: str = "/model") -> str:
     """Write the command for one prompt, whose files can only be local: a model in a store is drawn with right here."""
-    prompt = PROMPTS.get(config.preset or "", PROMPT)
+    prompt = next((caption for caption in captions if len(caption) <= LETTERS and caption.isprintable()), PROMPT)
     is_stored = "://" in output
     pictures = "pictures" if is_stored else beside(output, "pictures")
     model = f"{output.rstrip('/')}{inside}"

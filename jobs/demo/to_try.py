@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from jobs.cli.next_commands import PROMPTS, command
+from jobs.cli.next_commands import command
+
+PROMPT = "a red sphere on a white floor at dusk"
 
 
 def to_try(root: Path) -> dict[str, str]:
@@ -11,7 +13,7 @@ def to_try(root: Path) -> dict[str, str]:
     return {
         "draw a prompt with the trained model": command(
             "generate",
-            {"prompt": PROMPTS["toy"], "model.model": f"{root}/diffusion/model", "output": f"{runs}/pictures"},
+            {"prompt": PROMPT, "model.model": f"{root}/diffusion/model", "output": f"{runs}/pictures"},
         ),
         "train an autoencoder of your own on the corpus, briefly": command(
             "train_autoencoder",

@@ -84,7 +84,7 @@ class LoopConfig:
     keep_checkpoints: int = 2
     """Number of newest checkpoints to keep, besides the best."""
     log_every: int = 20
-    """Number of optimiser steps between log lines."""
+    """Number of optimiser steps between log lines, and points of the curves; fewer where the training is short."""
     max_skipped: int = 10
     """Steps in a row that may be skipped for a non-finite loss or gradient before the run stops."""
 

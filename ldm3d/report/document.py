@@ -121,10 +121,14 @@ def _at(track: Track, run: str) -> Cell:
 
 
 def _about(evaluation: Evaluation) -> Iterator[Block]:
-    """Tabulate the facts about each set."""
+    """Tabulate the facts about each set; those that all share are said once, above the table."""
     facts = list(dict.fromkeys(fact for about in evaluation.about.values() for fact in about))
-    if facts:
-        rows = [row(name, *(plain(about.get(fact)) for fact in facts)) for name, about in evaluation.about.items()]
+    written = {fact: [plain(about.get(fact)) for about in evaluation.about.values()] for fact in facts}
+    common = {fact: values[0] for fact, values in written.items() if len(values) > 1 and len({*values}) == 1}
+    if common:
+        yield Paragraph(f"All sets: {'; '.join(f'{name} {value}' for name, value in common.items())}.")
+    if facts := [fact for fact in facts if fact not in common]:
+        rows = [row(name, *(written[fact][at] for fact in facts)) for at, name in enumerate(evaluation.about)]
         yield Table(("Set", *facts), tuple(rows), labels=len(facts) + 1)
     elif evaluation.about:
         yield Paragraph(", ".join(evaluation.about))

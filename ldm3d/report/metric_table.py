@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from ldm3d.report.blocks import Cell, Row, Table, row
 from ldm3d.results.evaluation import Result
 from ldm3d.results.metrics import METRICS
-from ldm3d.results.notation import number, short, span, title, with_error
+from ldm3d.results.notation import DISTANCES, number, short, span, title, with_error
 from ldm3d.results.paper import Published
 
 SPREAD = ("inception_score", "clip")  # their ± in the paper is a standard deviation, over splits and over pictures
+FEW = 2_048  # pictures: with fewer, the covariance of as many features has no inverse
 SURROGATE = (
     "Surrogate: measured with a network that stands in for the published one. Such numbers can be compared with each "
     "other, never with the paper's."
@@ -67,7 +68,7 @@ def metric_table(
         for metric, results in found.items()
     )
     rows = [_ours(line, found) for line in lines if line.results]
-    notes = (*notes, _plus_minus(found), *([SURROGATE] if stand_in else []))
+    notes = (*notes, _plus_minus(found), *_of_few(found), *([SURROGATE] if stand_in else []))
     # the paper's rows that share a metric with ours
     caveats: tuple[str, ...] = ()
     if paper:
@@ -106,6 +107,17 @@ def _published(given: Published, labels: tuple[str, ...], found: Iterable[str], 
         for metric in found
     )
     return row(Cell(labels[0], "paper"), *labels[1:], *cells, f"{given.count:,}", Cell(), published=True)
+
+
+def _of_few(found: dict[str, list[Result]]) -> Iterable[str]:
+    """Warn of distances between distributions that too few pictures stand for."""
+    few = {metric: min(each.num_samples for each in found[metric]) for metric in DISTANCES if metric in found}
+    few = {metric: count for metric, count in few.items() if count < FEW}
+    if few:
+        yield (
+            f"{' and '.join(METRICS[metric].title for metric in few)} of {min(few.values()):,} pictures says little: "
+            f"its bias is large below {FEW:,}, and it can be compared at equal numbers only."
+        )
 
 
 def _digits(value: float) -> int:

@@ -12,6 +12,15 @@ ARROWS = {"lower": "↓", "higher": "↑"}
 FEW = 10_000  # with fewer pictures a Fréchet distance has their number in its title, for its bias goes with 1/N
 DISTANCES = ("fid", "rfid", "fd_dinov2")
 NONE = "\N{EN DASH}"
+VALIDATED = {  # numbers of a training's validation, with units
+    "loss": "loss {:.4g}",
+    "reconstruction": "reconstruction loss {:.4g}",
+    "psnr_db": "PSNR {:.4g} dB",
+    "ssim": "SSIM {:.4g} of 1",
+    "lpips": "LPIPS {:.4g}",
+    "depth_l1": "depth L1 {:.4g} of 1",
+    "depth_l1_aligned": "depth L1 {:.4g} of 1 after scaling to the label",
+}
 
 
 def title(metric: str, counts: Iterable[int] = (), *, surrogate: bool = False, arrow: bool = False) -> str:
@@ -52,6 +61,11 @@ def with_error(value: float, error: float | None, digits: int) -> str:
     if error is None or math.isnan(error):
         return number(value, digits)
     return f"{number(value, digits)} ± {number(error, digits)}"
+
+
+def validated(name: str, value: float) -> str:
+    """Write a number of a training's validation, saying what it is."""
+    return VALIDATED.get(name, f"{name} {{:.4g}}").format(value)
 
 
 def signed(change: float, digits: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from ldm3d.rows.columns import COMMON, closest, resembling
-from ldm3d.rows.metadata import texts
+from ldm3d.rows.metadata import as_texts, first_of_lists, is_list
 
 NEARLY = 0.8  # `captoin` is 0.86 like `caption`; `title` is 0.67 like `file`
 _PLACE = re.compile(r"[a-z][a-z0-9+.-]*://\S|.*\S\.(jpe?g|png|webp|bmp|gif|tiff?|avif)(\?\S*)?$", re.IGNORECASE)
@@ -23,17 +23,23 @@ def likely(lacking: list[str], names: list[str], sample: pa.Table) -> dict[str, 
         names: of the columns that are not taken.
         sample: some rows, with the columns that could be read; without any, names alone decide.
     """
-    values = {name: [text for text in texts(sample, name).to_pylist() if text] for name in _once(sample.column_names)}
-    places = [name for name in values if name in names and _mostly(_is_place, values[name])]
+    values = {name: _texts(sample, name) for name in _once(sample.column_names)}
+    lists = [name for name in values if is_list(sample.schema.field(name).type)]  # of these only captions are read
+    places = [name for name in values if name in names and name not in lists and _mostly(_is_place, values[name])]
     words = [name for name in names if name not in places and not _mostly(_is_number, values.get(name, []))]
     words = [name for name in words if values.get(name) or not values]
     found = {}
-    if "url" in lacking and (url := _named("url", places) or next(iter(places), None) or _named("url", words)):
+    single = [name for name in words if name not in lists]
+    if "url" in lacking and (url := _named("url", places) or next(iter(places), None) or _named("url", single)):
         found["url"] = url
     words = [name for name in words if name != found.get("url")]
     if "caption" in lacking and (caption := _named("caption", words) or _longest(words, values)):
         found["caption"] = caption
     return found
+
+
+def _texts(sample: pa.Table, name: str) -> list[str]:
+    return [text for text in as_texts(first_of_lists(sample, name)).to_pylist() if text]
 
 
 def _named(field: str, names: list[str]) -> str | None:

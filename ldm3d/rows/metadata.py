@@ -55,8 +55,11 @@ def holds_depth(kind: pa.DataType) -> bool:
 
 
 def clean_captions(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """Return a column of captions, trimmed and without control characters, null where there is no text."""
-    captions = texts(table, name, replaces=True)
+    """Return a column of captions, trimmed and without control characters, null where there is no text.
+
+    Of several captions in a list, as of COCO or Flickr30k, it is the first that is text.
+    """
+    captions = as_texts(first_of_lists(table, name), replaces=True)
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(captions, r"[\p{Cc}\p{Zl}\p{Zp}]+", " "))
 
 
@@ -72,14 +75,18 @@ def _words(table: pa.Table, columns: Columns) -> pa.ChunkedArray:
     return pc.if_else(pc.is_valid(score), word, other)
 
 
-def texts(table: pa.Table, name: str | None, *, replaces: bool = False) -> pa.ChunkedArray:
-    """Return a column as strings, null where a value is not text, or not UTF-8 unless `replaces` is set.
+def texts(table: pa.Table, name: str | None) -> pa.ChunkedArray:
+    """Return a column as strings, null where a value is not text, or not UTF-8."""
+    return as_texts(values_of(table, name))
+
+
+def as_texts(values: pa.ChunkedArray, *, replaces: bool = False) -> pa.ChunkedArray:
+    """Return values as strings, null where one is not text, or not UTF-8 unless `replaces` is set.
 
     Parquet readers trust a file that its strings are UTF-8, so they are checked here.
     """
-    values = values_of(table, name)
     if not is_text(values.type):
-        return _nulls(table, pa.string())
+        return pa.chunked_array([pa.nulls(len(values), pa.string())])
     raw = values.cast(pa.large_binary())
     with suppress(pa.ArrowInvalid):
         return raw.cast(pa.string())
@@ -91,6 +98,20 @@ def texts(table: pa.Table, name: str | None, *, replaces: bool = False) -> pa.Ch
             return None
 
     return pa.chunked_array([pa.array([text(value) for value in raw.to_pylist()], pa.string())])
+
+
+def first_of_lists(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column with the first value that is not null in place of each list; other columns as they are."""
+    values = values_of(table, name)
+    if not is_list(values.type):
+        return values
+    firsts = [next((each for each in row or () if each is not None), None) for row in values.to_pylist()]
+    return pa.chunked_array([pa.array(firsts, values.type.value_type)])
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds lists."""
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in ("list", "large_list", "fixed_size_list"))
 
 
 def _numbers(table: pa.Table, name: str | None) -> pa.ChunkedArray:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ldm3d.config import GenerateConfig, SamplingPoint, to_json
@@ -14,6 +15,8 @@ from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler
 from ldm3d.sampling.samples import Sample, require_finite
+
+LEAST = 256  # pixels of height of a picture that is only to look at
 
 
 def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, Any]:
@@ -59,15 +62,22 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
 
 def write_pictures(stem: Path, sample: Sample) -> dict[str, str]:
     """Write `<stem>.png`, RGB, and if there is depth `<stem>-depth.png`, 16 bits, and `<stem>-both.png`, the image
-    beside its depth in colours. Returns the files: `image`, `depth`, `both`."""
+    beside its depth in colours, enlarged pixel by pixel where they are small. Returns the files: `image`, `depth`,
+    `both`."""
     pictures: dict[str, Any] = {"image": sample.image}
     if sample.depth is not None:
         both = np.hstack([sample.image, colour_depth(sample.depth)])
-        pictures |= {"depth": sample.depth, "both": both}
+        pictures |= {"depth": sample.depth, "both": _enlarged(both)}
     files = {kind: file_name(str(stem), kind) for kind in pictures}
     for name, file in files.items():
         Image.fromarray(pictures[name]).save(file)
     return files
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Repeat pixels so that a picture to look at is not a stamp."""
+    times = max(1, LEAST // pixels.shape[0])
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _first_free(folder: Path) -> int:

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 SHARD_BYTES = 2**30  # of depth that the metadata holds: of several shards at a time, on several actors
 MADE = ("tar", "pictures")  # kinds whose tables we make, with columns of our own
+SHOWN = 8  # columns that are left out, by name
 URLS_SEEN = 1_000  # of which it is judged whether pictures are on the web
 
 
@@ -105,19 +106,21 @@ def read_input(config: CorpusConfig) -> MetadataInput:
         urls = pictures.paths if columns.image or kind in MADE else _first_urls(found, folder)
     check_settings(facts[0].columns, columns, urls, config, pictures)
     _check_shards(found, config)
-    _tell(found)
+    _tell(found, facts[0].columns)
     if not (columns.image or _names_files(urls, config)):
         return found
     warn_of_places(urls, config)
     return replace(found, under=config.download.files_under)
 
 
-def _tell(found: MetadataInput) -> None:
-    """Log which columns are read: most are recognised, and not named."""
+def _tell(found: MetadataInput, names: list[str]) -> None:
+    """Log which columns are read: most are recognised, and not named. A corpus has no place for the others."""
     if found.named:
+        left = [name for name in names if name not in found.named.values()]
         logger.info(
-            "--input: columns that are read: %s",
+            "--input: columns that are read: %s%s",
             ", ".join(f"{column} as {field}" for field, column in found.named.items()),
+            f"; left out: {', '.join(left[:SHOWN])}{' ...' if len(left) > SHOWN else ''}" if left else "",
         )
     if found.columns.image:
         logger.info(

@@ -22,7 +22,8 @@ DEPTH_SHOWN = 3  # samples in the figure of depth
 
 
 def figures(plan: EvaluatePlan, pool: Pool) -> dict[str, bytes]:
-    """Draw PNGs: `samples` of all sets of the input, and `depth` of the first that has depth."""
+    """Draw PNGs: `samples` of all sets of the input, beside the real pictures of their captions where the reference
+    has them, and `depth` of the first set that has depth."""
     subjects, config = plan.role("input"), plan.config.report
     if not subjects:
         return {}
@@ -30,10 +31,23 @@ def figures(plan: EvaluatePlan, pool: Pool) -> dict[str, bytes]:
     shown = {each.pictures.name: read_named(plan, each, names) for each in subjects}
     found = {}
     if any(shown.values()):
-        found["samples"] = samples_figure(_rows(names, shown))
+        found["samples"] = samples_figure(_rows(names, shown | _real(plan, names)))
     with_depth = [each for each in subjects if DEPTH in each.networks and "depth" in each.pictures.columns]
     if with_depth and (batches := list(shown[with_depth[0].pictures.name].values())[:DEPTH_SHOWN]):
         found["depth"] = _depth(batches, plan.config, pool)
+    return found
+
+
+def _real(plan: EvaluatePlan, names: Sequence[Name]) -> dict[str, dict[Name, Batch]]:
+    """Read the real pictures that have the keys of samples, which are those of the captions that were drawn."""
+    found = {}
+    for subject in plan.role("reference"):
+        keys, own = (each.tolist() for each in subject.pictures.names())
+        numbers: dict[int, int] = dict(zip(keys, own, strict=True))
+        wanted = {name: (name[0], numbers[name[0]]) for name in names if name[0] in numbers}
+        read = read_named(plan, subject, list(wanted.values()))
+        if read:
+            found[subject.label] = {name: read[real] for name, real in wanted.items() if real in read}
     return found
 
 

@@ -115,7 +115,7 @@ def _about(subject: Subject) -> dict[str, Any]:
     """Return what readers of the numbers need to know about a subject."""
     known = {name: value for name, value in subject.pictures.about.items() if value is not None}
     size = {"size": list(subject.size)} if subject.size else {}
-    return {"role": subject.role, "url": subject.pictures.url, "pictures": subject.pictures.rows} | size | known
+    return {"role": subject.role, "place": subject.pictures.url, "pictures": subject.pictures.rows} | size | known
 
 
 def _surrogates(plan: EvaluatePlan) -> list[str]:

@@ -25,6 +25,8 @@ from pipelines.training.worker import Worker
 
 logger = logging.getLogger(__name__)
 
+POINTS = 20  # of a curve, at least, however short the training is
+
 
 class Loop:
     """The loop on one worker. All workers decide the same at the same step, so that none waits for one that has left.
@@ -91,11 +93,12 @@ class Loop:
             reader,
             peak_flops=None if self.job.config.workers.compile else peak_flops(self.worker.device),
         )
+        log_every = min(self.config.log_every, max(1, self.job.total_steps // POINTS))
         was_leaving = False
         for batch in reader:
             losses = meter.measured(partial(self.trainee.step, batch), self.trainee.trains(batch.step))
             step = batch.step + 1
-            if step % self.config.log_every == 0:
+            if step % log_every == 0:
                 self._note(step, self._means(losses) | meter.read(step))
             stopping, leaving = self._asked()
 

@@ -5,17 +5,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TextIO
 
+from ldm3d.results.notation import validated
 from pipelines.workers.status_line import StatusLine
 
 SHOWN = {  # by name, with units
-    "validation/loss": "validation loss {:.4g}",
-    "validation/psnr_db": "PSNR {:.4g} dB",
-    "validation/depth_l1": "depth L1 {:.4g} of 1",
-    "validation/depth_l1_aligned": "depth L1 {:.4g} of 1 after scaling to the label",
     "speed/samples_per_s": "{:.4g} samples/s",
     "speed/data_wait_share": "{:.0%} waiting for data",
 }
-LOSS = "loss/"  # begins the names of losses
+LOSS, VALIDATION = "loss/", "validation/"  # begin names
+OF_VALIDATION = ("loss", "psnr_db", "depth_l1", "depth_l1_aligned")  # that the line has room for
 
 
 class TrainingProgress(StatusLine):
@@ -30,7 +28,7 @@ class TrainingProgress(StatusLine):
         now = self.clock()
         if self.first is None or step < self.first[0]:
             self.first = step, now
-        is_validation = any(name.startswith("validation/") for name in numbers)
+        is_validation = any(name.startswith(VALIDATION) for name in numbers)
         self.put(step, self.line(step, numbers, now), always=is_validation)
 
     def line(self, step: int, numbers: dict[str, float], now: float) -> str:
@@ -46,4 +44,7 @@ def _shown(name: str, value: float) -> str:
     """Write a number for the line, saying what it is; "" for one that is not shown."""
     if name.startswith(LOSS):
         return f"{name.removeprefix(LOSS)} loss {value:.4g}"
+    of_validation = name.removeprefix(VALIDATION)
+    if name.startswith(VALIDATION) and of_validation in OF_VALIDATION:
+        return ("validation " if of_validation == "loss" else "") + validated(of_validation, value)
     return SHOWN[name].format(value) if name in SHOWN else ""

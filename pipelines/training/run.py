@@ -8,7 +8,8 @@ Kill it at any point and run the same command again: it resumes from the last ch
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ldm3d.config import AutoencoderConfig, DiffusionConfig, WorkersConfig
@@ -47,6 +48,7 @@ class TrainingRun(Stage):
         model: the folder of the output that the model is written to.
         write_model: writes it, from the last checkpoint.
         count_weights: of the networks, for a dry run.
+        about: JSON values that the success marker has beside those of every training.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class TrainingRun(Stage):
         model: str,
         write_model: Callable[[Checkpoint], None],
         count_weights: Callable[[], Weights],
+        about: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.job, self.config, self.model, self.write_model = job, job.config, model, write_model
-        self.count_weights = count_weights
+        self.count_weights, self.about = count_weights, about
         self.identity = {"stage": job.stage, "data": job.data.fingerprint, **identity}
 
     @property
@@ -94,10 +97,13 @@ class TrainingRun(Stage):
 
     def extent(self) -> dict[str, Any]:
         loop, workers, rows = self.config.loop, self.config.workers, sum(self.job.data.train.rows)
-        suggested = suggestion(self.job.stage, int(rows), loop, workers, self.workers, self.count_weights())
+        suggested = {}
+        if self.config.preset != "toy":  # whose networks have not learned from millions of pictures before
+            weights = self.count_weights()
+            suggested["suggestion"] = suggestion(self.job.stage, int(rows), loop, workers, self.workers, weights)
         steps = {"steps": self.job.total_steps, "steps_per_epoch": self.job.steps_per_epoch}
         notes = {"note": self.job.note_on_steps(), "note_on_warmup": self.job.note_on_warmup()}
-        return {"suggestion": suggested} | steps | {name: note for name, note in notes.items() if note}
+        return suggested | steps | {name: note for name, note in notes.items() if note}
 
     def work(self, owner: str) -> dict[str, Any]:
         """Train, then write the model. A training that was told to stop returns `steps` and `finished`, False.
@@ -127,6 +133,7 @@ class TrainingRun(Stage):
             "finished": True,
             "validation": next(filter(None, reversed(found)), {}),
             "files": self.output.sizes(self.model),
+            **self.about,
         }
         self.output.write_json(SUCCESS, summary)
         return summary

@@ -45,6 +45,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bo
             return
         if address:
             _check_answers(address)
+        logger.info("%s", "starting Ray on this machine, for this run" if is_ours else "joining the Ray cluster")
         if not is_ours:
             end_server()  # it was expected otherwise, or a cluster has been started since
         try:

@@ -349,4 +349,4 @@ def test_a_prompt_is_drawn_to_files_without_a_cluster(config, tmp_path):
     assert (depth.dtype, depth.shape) == (np.uint16, (32, 32))
     assert np.array_equal(depth, wanted.depths[1])
     assert np.array_equal(cv2.imread(str(tmp_path / "001.png"))[..., ::-1], wanted.images[1])
-    assert cv2.imread(str(tmp_path / "001-both.png")).shape == (32, 64, 3)
+    assert cv2.imread(str(tmp_path / "001-both.png")).shape == (256, 512, 3)

@@ -100,6 +100,13 @@ INSTEAD = {
             f"{DIFFUSION}::test_low_rank_updates_are_all_that_is_stored_and_fit_diffusers"
         ),
     },
+    "docs/quickstart.md": {
+        "ray job submit --working-dir . -- python -m jobs.rebuild_corpus --preset toy": SUBMITTED,
+        "ray job submit --working-dir . -- python -m jobs.train_autoencoder": (
+            "integration/test_train_autoencoder.py"
+            "::test_it_ends_with_a_model_that_diffusers_loads_and_pictures_to_look_at"
+        ),
+    },
     "docs/training.md": {
         "python -m jobs.train_autoencoder": (
             "integration/test_train_autoencoder.py"

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from ldm3d.config import (
     EvaluateConfig,
     ExportConfig,
     GenerateConfig,
+    LabelConfig,
     LatentsConfig,
     stage_of,
     to_json,
@@ -93,6 +95,28 @@ def test_a_corpus_says_what_it_holds_and_what_to_look_at():
     assert "runs/corpus holds 812 pictures with depth, of 1,024 rows (train 650, val 162)." in said
     assert "Rejected: 212 (not_found 212)." in said
     assert "runs/corpus/contact_sheet.png" in said
+
+
+def test_a_prompt_is_proposed_that_is_like_the_captions_of_the_training():
+    config = DiffusionConfig(input="in", output="out", preset="toy")
+    long, odd, short = "word " * 40, "two\nlines", "a lighthouse at the end of a pier"
+    (first, *_) = configs_in(ending(config, TRAINED | {"captions": [long, odd, short, "a boat"]}, dry_run=False))
+    assert first.prompt == short
+    (first, *_) = configs_in(ending(config, TRAINED, dry_run=False))  # of an output that does not say them
+    assert first.prompt == "a lemon on a wooden table"
+
+
+def test_the_numbers_of_a_validation_have_units():
+    measured = {"reconstruction": 4_234.4, "psnr_db": 32.914, "depth_l1": 0.017}
+    said = ending(AutoencoderConfig(input="in", output="out"), TRAINED | {"validation": measured}, dry_run=False)
+    assert "Validation: reconstruction loss 4234, PSNR 32.91 dB, depth L1 0.017 of 1." in said
+
+
+def test_of_the_toys_depth_it_is_said_that_it_knows_drawn_scenes_only():
+    toy, real = (CorpusConfig(input="in", output="out", preset=preset) for preset in ("toy", "ldm3d"))
+    own = replace(toy, label=LabelConfig(column="depth"))
+    said = [ending(config, CORPUS, dry_run=False) for config in (toy, real, own)]
+    assert ["drawn scenes only" in each for each in said] == [True, False, False]
 
 
 def test_a_corpus_without_pictures_names_nothing_that_would_fail():

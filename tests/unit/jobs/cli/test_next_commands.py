@@ -79,6 +79,7 @@ def test_after_a_submitted_job_the_next_ones_are_submitted_with_the_same_paths(s
         words = shlex.split(line)
         assert words[words.index("--input") + 1] == corpus.output
         assert str(submitted) not in line
+    assert commands[0].endswith("# and --model.base with the whole path of runs/demo/models/base, which is not sent")
 
 
 def test_what_was_sent_with_the_job_is_named_as_it_was_typed(submitted, tmp_path):

@@ -68,6 +68,13 @@ def test_a_distance_of_few_pictures_has_their_number_in_its_name():
     assert title("kid", [2_000]) == "KID"
 
 
+def test_a_distance_of_too_few_pictures_says_so_below_the_table():
+    few = images_table(evaluation([result("fid", 200.0, num_samples=13)]))
+    assert any("FID of 13 pictures says little" in note for note in few.notes)
+    enough = images_table(evaluation([result("fid", 20.0, num_samples=2_048), result("clip", 26.0, num_samples=13)]))
+    assert not any("says little" in note for note in enough.notes)
+
+
 def test_of_several_counts_each_value_has_its_own_name():
     results = [result("fid", 20.0, pictures="a", num_samples=500), result("fid", 21.0, pictures="b")]
     table = images_table(evaluation(results))

@@ -85,6 +85,16 @@ def test_control_characters_leave_the_caption():
     assert judged(TEXT="a\x00 red\r\n\x1b[31m sphere\u2028")[1]["caption"] == "a  red [31m sphere"
 
 
+def test_of_several_captions_in_a_list_the_first_is_taken():
+    lists = pa.array([["one", "two"], [None, "second"], [], None], pa.list_(pa.string()))
+    place = list(GOOD).index("TEXT")
+    for kind in (pa.list_(pa.string()), pa.large_list(pa.large_string())):
+        table = pa.Table.from_pylist([GOOD] * 4).set_column(place, "TEXT", lists.cast(kind))
+        rows = select(table, LAION, SelectConfig()).to_pylist()
+        assert [row["caption"] for row in rows] == ["one", "second", "", ""]
+        assert [row["reason"] for row in rows] == ["", "", Reason.INVALID_ROW, Reason.INVALID_ROW]
+
+
 def unchecked(*values: bytes) -> pa.Array:
     """Strings that nobody has checked to be UTF-8, as parquet readers return them."""
     return pa.array(values, pa.binary()).view(pa.string())

@@ -42,7 +42,9 @@ def test_each_sample_is_a_picture_its_depth_and_both_side_by_side(model, tmp_pat
     assert (image.mode, depth.mode, both.mode) == ("RGB", "I;16", "RGB")
     values = np.asarray(depth)
     assert values.dtype == np.uint16
-    assert np.array_equal(np.asarray(both), np.hstack([np.asarray(image), colour_depth(values)]))
+    assert both.size == (512, 256)  # a picture of 16 pixels, each seen as 16 x 16
+    assert np.array_equal(np.asarray(both)[::16, ::16], np.hstack([np.asarray(image), colour_depth(values)]))
+    assert np.array_equal(np.asarray(both)[::16, ::16], np.asarray(both)[15::16, 15::16])
 
 
 def test_of_a_model_without_depth_there_is_only_the_picture(toy_base, tmp_path):

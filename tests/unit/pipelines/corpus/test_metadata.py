@@ -125,11 +125,11 @@ def test_a_column_that_nobody_reads_may_be_in_some_files_only(folder):
 
 
 def test_the_columns_that_are_read_are_told(tmp_path, caplog):
-    write(tmp_path, Link="u", Description="c")
+    write(tmp_path, Link="u", Description="c", licence="CC0", author="a")
     caplog.set_level("INFO")
     found = read_input(replace(config(tmp_path), select=SelectConfig(nsfw=("any",))))
     assert found.named == {"url": "Link", "caption": "Description"}
-    assert "columns that are read: Link as url, Description as caption" in caplog.text
+    assert "columns that are read: Link as url, Description as caption; left out: licence, author" in caplog.text
 
 
 def test_re_laion_is_rated_by_its_score(tmp_path):
