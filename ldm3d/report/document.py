@@ -128,7 +128,12 @@ def _about(evaluation: Evaluation) -> Iterator[Block]:
     if common:
         yield Paragraph(f"All sets: {'; '.join(f'{name} {value}' for name, value in common.items())}.")
     if facts := [fact for fact in facts if fact not in common]:
-        rows = [row(name, *(written[fact][at] for fact in facts)) for at, name in enumerate(evaluation.about)]
-        yield Table(("Set", *facts), tuple(rows), labels=len(facts) + 1)
+        names, columns = list(evaluation.about), [written[fact] for fact in facts]
+        if len(facts) > len(names):  # lying down it would be wider than a page
+            rows = [row(fact, *values) for fact, values in zip(facts, columns, strict=True)]
+            yield Table(("", *names), tuple(rows), labels=len(names) + 1)
+        else:
+            rows = [row(name, *values) for name, *values in zip(names, *columns, strict=True)]
+            yield Table(("Set", *facts), tuple(rows), labels=len(facts) + 1)
     elif evaluation.about:
         yield Paragraph(", ".join(evaluation.about))

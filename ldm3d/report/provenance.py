@@ -10,6 +10,8 @@ from ldm3d.results.grouped import grouped
 from ldm3d.results.notation import plain, title
 from ldm3d.results.protocol import protocol_of
 
+MOST = 5  # metrics that a heading names
+
 
 def protocols(evaluation: Evaluation) -> Iterator[Block]:
     """Yield a fold per metric of the settings: what its protocols share, then where they differ."""
@@ -17,8 +19,14 @@ def protocols(evaluation: Evaluation) -> Iterator[Block]:
     for some in by_metric.values():
         found = grouped(some, lambda each: each.protocol)
         in_order = (each for results in found.values() for each in results)
-        names = dict.fromkeys(title(each.metric, surrogate=each.metric in evaluation.surrogate) for each in in_order)
-        yield Fold(", ".join(names), tuple(_of_metric(found)))
+        titles = (title(each.metric, surrogate=each.metric in evaluation.surrogate) for each in in_order)
+        yield Fold(_listed(list(dict.fromkeys(titles))), tuple(_of_metric(found)))
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > MOST:
+        names = [*names[: MOST - 1], f"{len(names) - MOST + 1} more"]
+    return ", ".join(names)
 
 
 def _of_metric(found: dict[str, list[Result]]) -> Iterator[Block]:
