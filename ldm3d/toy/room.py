@@ -4,6 +4,7 @@ Axes are those of `ldm3d.immersive.sphere`, lengths are in metres. The room is a
 of squares on each side, four balls and three pillars.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,12 +77,15 @@ THINGS: tuple[Ball | Pillar, ...] = (
 )
 
 
-def look(origins: NDArray[np.floating], rays: NDArray[np.floating]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def look(
+    origins: NDArray[np.floating], rays: NDArray[np.floating], things: Sequence[Ball | Pillar] = THINGS
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return what is seen along rays.
 
     Args:
         origins: (..., 3) inside the room, of the rays' shape or one for all.
         rays: (..., 3) of any length but 0.
+        things: that stand in the room.
 
     Returns:
         The picture, (..., 3) uint8, and the distances along the rays in metres, (...).
@@ -89,7 +93,7 @@ def look(origins: NDArray[np.floating], rays: NDArray[np.floating]) -> tuple[NDA
     unit = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float64)
     starts = np.broadcast_to(origins, unit.shape).astype(np.float64)
     picture, distance = _walls(starts, unit)
-    for thing in THINGS:
+    for thing in things:
         found = thing.meet(starts, unit)
         is_nearer = found < distance
         points = starts + np.where(is_nearer, found, 0)[..., None] * unit
@@ -98,9 +102,9 @@ def look(origins: NDArray[np.floating], rays: NDArray[np.floating]) -> tuple[NDA
     return np.clip(picture, 0, 255).astype(np.uint8), distance
 
 
-def panorama(height: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def panorama(height: int, things: Sequence[Ball | Pillar] = THINGS) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return the room as seen from the origin: picture (H, 2 H, 3) uint8 and distances (H, 2 H) in metres."""
-    return look(np.zeros(3), directions(height, 2 * height))
+    return look(np.zeros(3), directions(height, 2 * height), things)
 
 
 def _walls(origins: Array, rays: Array) -> tuple[Array, Array]:
