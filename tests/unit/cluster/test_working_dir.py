@@ -24,10 +24,10 @@ def packed(checkout: Path, package: Path) -> set[str]:
 
 
 def local_outputs() -> set[str]:
-    """Every local `--output` of the commands in README.md and docs/."""
+    """Every local `--output` of the commands in README.md and docs/, relative to the checkout."""
     commands = [in_one_line(command) for page in PAGES for command in commands_of(page)]
     outputs = re.findall(r"--output (\S+)", "\n".join(commands))
-    return {output for output in outputs if "://" not in output}
+    return {output.removeprefix("$PWD/") for output in outputs if "://" not in output}
 
 
 def test_the_code_is_sent_and_stays_far_below_the_limit(tmp_path):
