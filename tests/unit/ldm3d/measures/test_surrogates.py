@@ -31,6 +31,12 @@ def seen(surrogate, images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(table[name].to_pylist(), np.float32) for name in ("pool", "logits"))
 
 
+@pytest.fixture(scope="module")
+def own(surrogate, real) -> tuple[np.ndarray, np.ndarray]:
+    """What the network sees in the photographs."""
+    return seen(surrogate, real)
+
+
 def spoilt(images: list[np.ndarray], blur: float = 0, noise: float = 0) -> list[np.ndarray]:
     random = np.random.default_rng(0)
     blurred = [cv2.GaussianBlur(image, (0, 0), blur) if blur else image for image in images]
@@ -38,9 +44,9 @@ def spoilt(images: list[np.ndarray], blur: float = 0, noise: float = 0) -> list[
 
 
 @pytest.mark.parametrize("kind", ["blur", "noise"])
-def test_the_more_pictures_are_spoilt_the_further_they_are(surrogate, real, kind):
+def test_the_more_pictures_are_spoilt_the_further_they_are(surrogate, real, own, kind):
     strengths = (0.5, 1.5, 4.0) if kind == "blur" else (5.0, 20.0, 60.0)
-    own, _ = seen(surrogate, real)
+    own = own[0]
     others = [seen(surrogate, spoilt(real, **{kind: strength}))[0] for strength in strengths]
     frechet = [frechet_distance(GaussianSums.of(own), GaussianSums.of(other)) for other in others]
     kernel = [kernel_distance(own, other, subsets=10, subset_size=len(own) // 2)[0] for other in others]
@@ -48,12 +54,12 @@ def test_the_more_pictures_are_spoilt_the_further_they_are(surrogate, real, kind
     assert kernel[0] < kernel[1] < kernel[2]
 
 
-def test_photographs_score_higher_than_noise(surrogate, real):
+def test_photographs_score_higher_than_noise(surrogate, real, own):
     random = np.random.default_rng(0)
     noise = [random.integers(0, 256, image.shape, np.uint8) for image in real]
     split = np.zeros(len(real), np.int64)
     photographs_score, noise_score = (
-        InceptionScoreSums.of(seen(surrogate, images)[1], split, 1).score()[0] for images in (real, noise)
+        InceptionScoreSums.of(logits, split, 1).score()[0] for logits in (own[1], seen(surrogate, noise)[1])
     )
     assert photographs_score > 2 * noise_score
 
