@@ -13,6 +13,7 @@ from ldm3d.config import DepthConfig
 from ldm3d.depth.relative import invert
 from ldm3d.fingerprint import fingerprint_of
 from ldm3d.immersive.panorama_depth import DIRECTIONS, InverseDepth, estimate_depth
+from ldm3d.immersive.sphere import is_panorama
 from ldm3d.immersive.tangent_views import TangentViews
 from ldm3d.keys import point_seeds
 from ldm3d.measures import Batch
@@ -57,7 +58,7 @@ class PanoramaDepthAgreement:
         found = {name: np.full(len(batch), np.nan) for name in self.columns.names}
         config, seeds = self.flat.config, point_seeds(batch.keys, batch.numbers)
         for place, image in enumerate(batch.images):
-            reference = self._seen(image, self._inverse_metres, metric=True) if _is_panorama(image) else None
+            reference = self._seen(image, self._inverse_metres, metric=True) if is_panorama(*image.shape[:2]) else None
             if reference is None:
                 continue
             with np.errstate(divide="ignore"):  # what is infinitely far is not compared
@@ -82,9 +83,7 @@ class PanoramaDepthAgreement:
     def _inverse_metres(self, views: NDArray[np.uint8]) -> Tensor:
         return invert(self.flat.reference(views))
 
-    def _seen(
-        self, image: NDArray[np.uint8], network: InverseDepth, *, metric: bool
-    ) -> NDArray[np.float32] | None:
+    def _seen(self, image: NDArray[np.uint8], network: InverseDepth, *, metric: bool) -> NDArray[np.float32] | None:
         """Return inverse distance; None if the network sees nothing in the panorama."""
         size = self.flat.config.batch_size
         try:
@@ -92,8 +91,3 @@ class PanoramaDepthAgreement:
                 return estimate_depth(image, network, metric=metric, views=self.views, batch_size=size)
         except Rejected:
             return None
-
-
-def _is_panorama(image: NDArray[np.uint8]) -> bool:
-    height, width = image.shape[:2]
-    return width == 2 * height and height > 1

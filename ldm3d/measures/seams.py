@@ -11,8 +11,8 @@ from ldm3d.metrics.seam import seam_ratio
 class Seams:
     """Measures `ldm3d.metrics.seam`, without any weights, in the manner of a network.
 
-        seam_ratio          of the picture
-        depth_seam_ratio    of its depth; NaN if it has none
+    seam_ratio          of the picture
+    depth_seam_ratio    of its depth; NaN if it has none
     """
 
     columns = pa.schema([("seam_ratio", pa.float64()), ("depth_seam_ratio", pa.float64())])

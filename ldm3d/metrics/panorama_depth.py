@@ -5,13 +5,16 @@ then capped. Counted by pixels, floor and ceiling would decide much: the upper a
 are a third of its pixels, and an eighth of what is around.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.metrics.aligned_depth import FEWEST, MAX_DEPTH_M, POINTS, fit_disparity
 from ldm3d.metrics.depth_edges import edge_f1
+
+NOTHING = (math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)  # cannot be compared
 
 
 class PanoramaDepth(NamedTuple):
@@ -81,7 +84,7 @@ def score_panorama(
     valid[valid] = (p[valid] >= 0) & (z[valid] > 0) & (z[valid] <= max_depth_m)
     count = int(valid.sum())
     if count < FEWEST or np.ptp(p[valid]) == 0:
-        return PanoramaDepth(*[np.nan] * 8, valid=count, far=0)
+        return PanoramaDepth(*NOTHING, valid=count, far=0)
     scale, shift = fit_disparity(p[valid], 1 / z[valid], points, seed, areas[valid])
     inverse = scale * p + shift
     aligned = 1 / np.maximum(inverse, 1 / max_depth_m)
@@ -98,7 +101,7 @@ def score_panorama(
 def _errors(
     found: NDArray[np.float64], z: NDArray[np.float64], areas: NDArray[np.float64]
 ) -> tuple[float, float, float, float, float]:
-    def mean(values: NDArray[np.generic]) -> float:
+    def mean(values: NDArray[Any]) -> float:
         return float(np.average(values, weights=areas))
 
     logs = np.abs(np.log(found / z))
