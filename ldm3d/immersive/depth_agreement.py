@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ldm3d.config import DepthConfig
 from ldm3d.depth.relative import invert
 from ldm3d.fingerprint import fingerprint_of
 from ldm3d.immersive.panorama_depth import DIRECTIONS, InverseDepth, estimate_depth
@@ -22,6 +20,7 @@ from ldm3d.metrics.panorama_depth import PanoramaDepth, score_panorama
 from ldm3d.models.precision import full_float32
 from ldm3d.reject import Rejected
 
+VERSION = 1  # of the alignment and the scores: raise it when numbers change
 OWN = "panorama_"
 Map = NDArray[np.generic]
 
@@ -43,16 +42,7 @@ class PanoramaDepthAgreement:
         prefixes = (OWN, f"{PEER}{OWN}") if flat.peer else (OWN,)
         names = [f"{prefix}{name}" for prefix in prefixes for name in PanoramaDepth._fields]
         self.columns = pa.schema([(name, pa.float64()) for name in names])
-        self.fingerprint = fingerprint_of("panorama", flat.judge, asdict(self.views), DIRECTIONS)
-
-    @classmethod
-    def from_pretrained(cls, config: DepthConfig, device: str) -> Self:
-        """Load both models.
-
-        Raises:
-            ValueError: a model cannot be loaded, or the reference does not predict metric depth.
-        """
-        return cls(DepthAgreement.from_pretrained(config, device))
+        self.fingerprint = fingerprint_of("panorama", VERSION, flat.judge, asdict(self.views), DIRECTIONS)
 
     def __call__(self, batch: Batch) -> pa.Table:
         found = {name: np.full(len(batch), np.nan) for name in self.columns.names}

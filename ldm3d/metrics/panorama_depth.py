@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ldm3d.metrics.aligned_depth import FEWEST, MAX_DEPTH_M, POINTS, fit_disparity
 from ldm3d.metrics.depth_edges import edge_f1
 
-NOTHING = (math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)  # cannot be compared
+NOTHING = (math.nan,) * 8  # of a panorama that cannot be compared
 
 
 class PanoramaDepth(NamedTuple):
