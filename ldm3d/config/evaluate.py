@@ -19,6 +19,8 @@ Metric = Literal[
     "cmmd",
     "precision_recall",
     "depth_edges",
+    "panorama_depth",
+    "seam",
 ]
 
 
@@ -195,9 +197,9 @@ class EvaluateConfig:
     reference: NamedFolderUrl | None = None
     """Real pictures for the metrics that compare with them: any set that --input takes, or a corpus."""
     metrics: tuple[Metric, ...] = ("fid", "kid", "inception_score", "clip", "depth", "autoencoder")
-    """What to compute: by default the paper's metrics; those after them came later, and have a table of their own.
-    Metrics that the input does not allow (no captions, depth, reference or autoencoders) are left out, and the report
-    says so."""
+    """What to compute: by default the paper's metrics; those after them came later, and have a table of their own, as
+    have `panorama_depth` and `seam`, for pictures that are panoramas. Metrics that the input does not allow (no
+    captions, depth, reference or autoencoders, no panoramas) are left out, and the report says so."""
     shard_pictures: int = 64
     """Number of picture files per shard, the unit that is committed; a parquet file is always one shard."""
     pictures: PicturesConfig = field(default_factory=PicturesConfig)

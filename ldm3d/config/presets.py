@@ -159,7 +159,7 @@ EVALUATE: Presets = {
         "reconstruction": ReconstructionConfig(
             perceptual=PerceptualConfig(network="squeeze", weights="random"), batch_size=32
         ),
-        "report": ReportConfig(surrogate=("clip", "depth", "autoencoder")),
+        "report": ReportConfig(surrogate=("clip", "depth", "panorama_depth", "autoencoder")),
     },
 }
 

@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def is_panorama(height: int, width: int) -> bool:
+    """Say whether a picture of this size may be a panorama: twice as wide as high, and 2 pixels high or more."""
+    return width == 2 * height and height >= 2
+
+
 def check_panorama(height: int, width: int) -> None:
     """Check that a picture may be a panorama.
 
     Raises:
         ValueError: it is not twice as wide as high, or less than 2 pixels high.
     """
-    if width != 2 * height or height < 2:
+    if not is_panorama(height, width):
         raise ValueError(
             f"the picture is {width} x {height}, wanted a panorama of 360 by 180 degrees, twice as wide as high"
         )

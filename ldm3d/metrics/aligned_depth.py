@@ -80,7 +80,7 @@ def score_aligned(
     valid = np.isfinite(p) & np.isfinite(z)
     valid[valid] = (p[valid] >= 0) & (z[valid] > 0) & (z[valid] <= max_depth_m)
     p, z = p[valid], z[valid]
-    scale, shift = _fit(p, 1 / z, points, seed) if len(p) >= FEWEST and np.ptp(p) > 0 else (np.nan, np.nan)
+    scale, shift = fit_disparity(p, 1 / z, points, seed) if len(p) >= FEWEST and np.ptp(p) > 0 else (np.nan, np.nan)
     aligned = scale * p + shift
     beyond, far = aligned <= 0, aligned < 1 / max_depth_m
     return AlignedDepth(
@@ -94,10 +94,23 @@ def score_aligned(
     )
 
 
-def _fit(p: NDArray[np.float64], t: NDArray[np.float64], points: int, seed: int) -> tuple[float, float]:
-    """Fit scale p + shift = t by least squares on random points."""
+def fit_disparity(
+    p: NDArray[np.float64],
+    t: NDArray[np.float64],
+    points: int,
+    seed: int,
+    areas: NDArray[np.float64] | None = None,
+) -> tuple[float, float]:
+    """Fit scale p + shift = t by least squares on random points.
+
+    Args:
+        p, t: (N,) disparity, and 1 / depth.
+        points: how many to draw; all if there are fewer.
+        areas: (N,) above 0, by which points are drawn; all alike if None.
+    """
     if points < len(p):
-        drawn = np.random.default_rng(seed).choice(len(p), points, replace=False)
+        odds = None if areas is None else areas / areas.sum()
+        drawn = np.random.default_rng(seed).choice(len(p), points, replace=False, p=odds)
         p, t = p[drawn], t[drawn]
     (scale, shift), *_ = np.linalg.lstsq(np.stack([p, np.ones_like(p)], axis=1), t)
     return float(scale), float(shift)

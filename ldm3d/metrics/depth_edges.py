@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 RATIOS = np.linspace(1.05, 1.25, 10)
 
 
-def edge_f1(found: NDArray[np.floating], reference: NDArray[np.floating]) -> float:
+def edge_f1(
+    found: NDArray[np.floating], reference: NDArray[np.floating], areas: NDArray[np.floating] | None = None
+) -> float:
     """Compare the edges of two depth maps.
 
     Args:
         found, reference: (H, W), depth above 0 of any scale each. Pixels at which either is not finite or not above 0
             have no edges.
+        areas: (H, W), how much each pixel counts; a pair of neighbours counts as the mean of both. None counts all
+            alike.
 
     Returns:
         0 to 1. Ratios for which neither map has an edge are left out; NaN if none is left.
@@ -31,17 +35,24 @@ def edge_f1(found: NDArray[np.floating], reference: NDArray[np.floating]) -> flo
     logs = np.stack([found, reference]).astype(np.float64)
     logs = np.log(np.where((np.isfinite(logs) & (logs > 0)).all(axis=0), logs, np.nan))
     steps = np.concatenate([np.diff(logs, axis=axis).reshape(2, -1) for axis in (1, 2)], axis=1)
-    steps = steps[:, np.isfinite(steps[0])]
+    known = np.isfinite(steps[0])
+    steps, counts = steps[:, known], _of_pairs(np.ones(found.shape) if areas is None else areas)[known]
     # a step up is an edge one way, a step down the other way: an edge is shared if both maps step the same way
     heights = np.abs(steps)
     shared = np.where(steps[0] * steps[1] > 0, heights.min(axis=0), 0)
-    common, edges = (_higher(shared), _higher(heights.ravel()))
-    known = edges > 0
-    if not known.any():
+    common, edges = _higher(shared, counts), _higher(heights[0], counts) + _higher(heights[1], counts)
+    has_edges = edges > 0
+    if not has_edges.any():
         return np.nan
-    return float(np.average(2 * common[known] / edges[known], weights=RATIOS[known]))
+    return float(np.average(2 * common[has_edges] / edges[has_edges], weights=RATIOS[has_edges]))
 
 
-def _higher(heights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Count the (M,) heights, in logarithms, above each ratio."""
-    return np.array([np.count_nonzero(heights > np.log(ratio)) for ratio in RATIOS])
+def _of_pairs(areas: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how much each pair of neighbours counts, in the order of the steps between them."""
+    across, down = areas[:, 1:] + areas[:, :-1], areas[1:] + areas[:-1]
+    return np.concatenate([across.ravel(), down.ravel()]) / 2
+
+
+def _higher(heights: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up the counts of the (M,) heights, in logarithms, above each ratio."""
+    return np.array([counts[heights > np.log(ratio)].sum() for ratio in RATIOS])

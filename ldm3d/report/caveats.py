@@ -78,6 +78,32 @@ def autoencoders_caveats(results: Sequence[Result]) -> Iterator[str]:
     yield "Latents: the paper does not say whether it decodes means or samples."
 
 
+def panoramas_caveats(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the differences from the card of LDM3D-pano, for the results that stand beside it."""
+    metrics = {each.metric for each in results}
+    yield (
+        "Source: the card of Intel/ldm3d-pano (LDM3D-VR, arXiv 2311.03226), which gives numbers and no protocol: "
+        f"not how many pictures, of which captions, against which real ones. Pictures here: {_counts(results)}."
+    )
+    if "fid" in metrics:
+        yield (
+            "FID and IS: with few pictures FID is larger; panoramas are no pictures that Inception knows, and are "
+            "seen whole, squeezed to its square."
+        )
+    if "clip" in metrics:
+        yield (
+            "CLIP: the card does not name its model; here "
+            f"{_setting(results, 'names.model', 'clip')}, which sees the middle square of a panorama."
+        )
+    if "panorama_abs_rel" in metrics:
+        yield (
+            "AbsRel: the card's is called MARE, without a reference, an alignment or an area; without its largest "
+            "tenth it is 0.79. Here it is by area, against "
+            f"{_setting(results, 'names.reference', 'panorama_abs_rel')} on tangent views, and aligned in disparity: "
+            "the two numbers are hardly comparable."
+        )
+
+
 def newer_caveats(results: Sequence[Result]) -> Iterator[str]:
     """Yield what decides the metrics that are newer than the paper, for those among the results."""
     metrics = {each.metric for each in results}

@@ -6,16 +6,23 @@ from ldm3d.figures.plots import Plot, history_plots, plots, sweep_plots
 from ldm3d.report.blocks import Block, Cell, Document, Fold, Heading, Items, Paragraph, Picture, Table, row
 from ldm3d.report.changes import beside, changes
 from ldm3d.report.provenance import protocols
-from ldm3d.report.tables import autoencoders_table, depth_table, images_table, newer_table, sweep_table
+from ldm3d.report.tables import (
+    autoencoders_table,
+    depth_table,
+    images_table,
+    newer_table,
+    panoramas_table,
+    sweep_table,
+)
 from ldm3d.results.evaluation import Evaluation
 from ldm3d.results.grouped import grouped
 from ldm3d.results.history import Track, runs_of, tracks
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import plain, title, with_error
-from ldm3d.results.paper import AUTOENCODERS, DEPTH, IMAGES
+from ldm3d.results.paper import AUTOENCODERS, DEPTH, IMAGES, PANORAMAS
 from ldm3d.results.verdict import Verdict
 
-PUBLISHED = {metric for row in (*IMAGES, *DEPTH, *AUTOENCODERS) for metric in row.values}
+PUBLISHED = {metric for row in (*IMAGES, *DEPTH, *PANORAMAS, *AUTOENCODERS) for metric in row.values}
 CAPTIONS = {
     "samples": "Samples and their depth, like figure 3 of the paper: near is bright, each map over its own range.",
     "depth": "Depth in metres, like figure 8 of the paper: near is bright. That of the sample, and that of a depth "
@@ -48,6 +55,7 @@ def document(
         ),
         *_section("Sweeps", _plots(sweep_plots(evaluation), drawn), _tables(sweep_table(evaluation))),
         *_section("Depth", _tables(depth_table(evaluation)), _images(evaluation, "depth")),
+        *_section("Panoramas", _tables(panoramas_table(evaluation))),
         *_section("Autoencoders", _tables(autoencoders_table(evaluation))),
         *_section(
             "Other pictures", _images(evaluation, *(name for name in evaluation.images if name not in CAPTIONS))

@@ -106,7 +106,8 @@ def _published(given: Published, labels: tuple[str, ...], found: Iterable[str], 
         else Cell()
         for metric in found
     )
-    return row(Cell(labels[0], "paper"), *labels[1:], *cells, f"{given.count:,}", Cell(), published=True)
+    count = f"{given.count:,}" if given.count is not None else "not stated"
+    return row(Cell(labels[0], "paper"), *labels[1:], *cells, count, Cell(), published=True)
 
 
 def _of_few(found: dict[str, list[Result]]) -> Iterable[str]:

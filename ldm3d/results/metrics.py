@@ -31,6 +31,20 @@ def _depth(prefix: str, of: str) -> dict[str, About]:
     }
 
 
+PANORAMA_DEPTH = {
+    "panorama_abs_rel": About("panoramic AbsRel", "lower", 4),
+    "panorama_rmse_m": About("panoramic RMSE [m]", "lower"),
+    "panorama_delta1": About("panoramic δ1", "higher"),
+    "panorama_delta2": About("panoramic δ2", "higher"),
+    "panorama_delta3": About("panoramic δ3", "higher"),
+    "panorama_edge_f1": About("panoramic depth-edge F1", "higher"),
+}
+SEAMS = {
+    "seam_ratio": About("seam", "lower"),
+    "depth_seam_ratio": About("depth seam", "lower"),
+}
+
+
 METRICS: dict[str, About] = {
     "fid": About("FID", "lower", 2),
     "kid": About("KID", "lower", 5),
@@ -44,6 +58,9 @@ METRICS: dict[str, About] = {
     "recall": About("recall", "higher"),
     "edge_f1": About("depth-edge F1", "higher"),
     "peer_edge_f1": About("peer depth-edge F1", "higher"),
+    **PANORAMA_DEPTH,
+    **{f"peer_{name}": replace(about, title=f"peer {about.title}") for name, about in PANORAMA_DEPTH.items()},
+    **SEAMS,
     "rfid": About("rFID", "lower", 3),
     "psnr_db": About("PSNR [dB]", "higher", 2),
     "ssim": About("SSIM", "higher"),

@@ -1,17 +1,17 @@
-"""The paper's numbers: arXiv 2305.10853, tables 1 to 3."""
+"""Published numbers: the paper's tables 1 to 3 (arXiv 2305.10853), and its authors' panoramas."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Published:
-    """A row of one of the paper's tables."""
+    """A row of one of the paper's tables, or of a model's card."""
 
     name: str
     values: dict[str, tuple[float, float | None]]
     """Value and spread by metric; None if the paper gives no spread."""
-    count: int
-    """Pictures."""
+    count: int | None
+    """Pictures; None if it is not stated."""
 
 
 IMAGES = (
@@ -26,6 +26,19 @@ DEPTH = (
 AUTOENCODERS = (
     Published("pre-trained KL-AE, RGB", {"rfid": (0.763, None)}, 31_471),
     Published("fine-tuned KL-AE, RGBD", {"rfid": (1.966, None), "depth_abs_rel": (0.179, None)}, 27_265),
+)
+# The card of Intel/ldm3d-pano, of LDM3D-VR (arXiv 2311.03226).
+PANORAMAS = (
+    Published(
+        "LDM3D-pano",
+        {
+            "fid": (118.07, None),
+            "inception_score": (4.687, None),
+            "clip": (27.21, None),
+            "panorama_abs_rel": (1.54, None),
+        },
+        None,
+    ),
 )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ldm3d.measures.depth_agreement import DepthAgreement
 
 FEATURES, SIMILARITY, DINOV2, DEPTH, RECONSTRUCTION = "inception", "clip", "dinov2", "depth", "autoencoder"
+PANORAMA_DEPTH, SEAM = "panorama_depth", "seam"
 """Names of networks. That of an autoencoder is followed by a dot and its place among the autoencoders measured."""
 AGAINST_REAL = {
     "fid": FEATURES,
@@ -58,6 +59,14 @@ def open_network(name: str, config: EvaluateConfig) -> Network:
             return Dinov2.from_pretrained(replace(config.dinov2, model=dinov2), _device())
         if kind == DEPTH:
             return open_depth(config)
+        if kind == PANORAMA_DEPTH:
+            from ldm3d.immersive.depth_agreement import PanoramaDepthAgreement
+
+            return PanoramaDepthAgreement(open_depth(config))
+        if kind == SEAM:
+            from ldm3d.measures.seams import Seams
+
+            return Seams()
         return _autoencoder(config.reconstruction.models[int(place)], config, copies)
 
 

@@ -22,14 +22,21 @@ from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.earlier_runs import numbers_of
 from pipelines.evaluation.feature_cache import FeatureCache
 from pipelines.evaluation.feature_rows import FOLDERS, FeatureRows, read_rows
-from pipelines.evaluation.networks import DEPTH, RECONSTRUCTION, SIMILARITY
+from pipelines.evaluation.networks import DEPTH, PANORAMA_DEPTH, RECONSTRUCTION, SEAM, SIMILARITY
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import metric_of
 from pipelines.evaluation.subjects import Subject
 from pipelines.storage.folder import Folder, is_damage
 from pipelines.storage.shards import Shard, finished
 
-SCORED = {"clip": SIMILARITY, "depth": DEPTH, "depth_edges": DEPTH, "autoencoder": RECONSTRUCTION}
+SCORED = {
+    "clip": SIMILARITY,
+    "depth": DEPTH,
+    "depth_edges": DEPTH,
+    "panorama_depth": PANORAMA_DEPTH,
+    "seam": SEAM,
+    "autoencoder": RECONSTRUCTION,
+}
 """Metrics that are means of columns of features, and the networks that have them."""
 MEASURED = "measured"
 """Where the metadata of a file of numbers names the features behind its means: by name of the pictures and network,

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
+from ldm3d.immersive.sphere import is_panorama
 from ldm3d.models.unreadable import require_made
 from ldm3d.results.metrics import METRICS
 from pipelines.evaluation.chosen import Chosen
-from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, SIMILARITY
+from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, PANORAMA_DEPTH, SIMILARITY
 from pipelines.evaluation.picture_rows import PartRows
 from pipelines.evaluation.picture_set import Part
 from pipelines.evaluation.picture_sets import without_pictures
@@ -23,6 +24,8 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.run import check_apart
 from pipelines.storage.shards import Shard
 
+OF_PANORAMAS = {"panorama_depth", "seam"}
+OF_DEPTH = {"depth", "depth_edges", "panorama_depth"}
 TITLES = {"precision_recall": "Precision and recall"}  # of metrics that have several results
 PRINT = 12  # hex digits of a fingerprint in folder names
 
@@ -130,7 +133,7 @@ def _require_made(config: EvaluateConfig, networks: list[str]) -> None:
     kinds = {name.partition(".")[0] for name in networks}
     if SIMILARITY in kinds:
         require_made("--clip.model", config.clip.model)
-    if DEPTH in kinds:
+    if {DEPTH, PANORAMA_DEPTH} & kinds:
         require_made("--depth.reference", config.depth.reference)
         if config.depth.peer is not None:
             require_made("--depth.peer", config.depth.peer)
@@ -151,8 +154,14 @@ def _left_out(config: EvaluateConfig, subjects: list[Subject]) -> Iterator[str]:
     for each in subjects:
         if each.role == "input" and "clip" in asked and "caption" not in each.pictures.columns:
             yield f"CLIP similarity of {each.pictures.name}: its pictures have no captions."
-        if each.role == "input" and {"depth", "depth_edges"} & asked and "depth" not in each.pictures.columns:
+        if each.role == "input" and OF_DEPTH & asked and "depth" not in each.pictures.columns:
             yield f"Depth of {each.pictures.name}: its pictures have none."
+        if each.role == "input" and OF_PANORAMAS & asked and not is_panorama(*(each.size or each.seen)):
+            height, width = each.size or each.seen
+            yield (
+                f"Panoramic depth and seams of {each.pictures.name}: its pictures are seen at {width} x {height}, and "
+                "panoramas are twice as wide as high."
+            )
 
 
 def _keys(file: str | None) -> NDArray[np.int64] | None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ldm3d.config import EvaluateConfig, to_json
+from ldm3d.results.metrics import PANORAMA_DEPTH, SEAMS
 from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.subjects import Subject
 
@@ -24,6 +25,8 @@ SETTINGS = {  # group and settings that decide a metric, beside the fingerprint 
     "cmmd": ("clip", ()),
     "precision_recall": ("inception", ("network", "resize")),
     "depth_edges": ("depth", ("flip", "points", "max_depth_m")),
+    "panorama_depth": ("depth", ("flip", "points", "max_depth_m")),
+    "seam": ("pictures", ()),
 }
 RECONSTRUCTED = ("psnr_db", "ssim", "lpips", "depth_l1", "depth_abs_rel", "depth_abs_rel_floored")  # of autoencoders
 NAMES = ("weights", "model", "revision", "reference", "reference_revision", "peer", "peer_revision")  # of networks
@@ -86,6 +89,10 @@ def metric_of(result: str) -> str:
         return "precision_recall"
     if result in ("edge_f1", "peer_edge_f1"):
         return "depth_edges"
+    if result in SEAMS:
+        return "seam"
+    if result.removeprefix("peer_") in PANORAMA_DEPTH:
+        return "panorama_depth"
     return "autoencoder" if result in ("rfid", *RECONSTRUCTED) else "depth"
 
 

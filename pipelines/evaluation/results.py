@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ldm3d.results.evaluation import Result
-from ldm3d.results.metrics import METRICS
+from ldm3d.results.metrics import METRICS, SEAMS
 from pipelines.evaluation.chosen import Chosen
 from pipelines.evaluation.feature_cache import FeatureCache
-from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, DINOV2, FEATURES, SIMILARITY
+from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, DINOV2, FEATURES, PANORAMA_DEPTH, SEAM, SIMILARITY
 from pipelines.evaluation.pair_scores import maximum_discrepancy, precision_recall
 from pipelines.evaluation.plan import EvaluatePlan
 from pipelines.evaluation.protocol import DRAWN_BY, RECONSTRUCTED, metric_of, protocol_hash, protocol_of
@@ -59,6 +59,12 @@ class Results:
             for metric in ("depth", "depth_edges"):
                 if metric in self.plan.config.metrics:
                     yield from self._of_columns(subject, DEPTH, metric, self._depth_columns(subject, metric))
+        if PANORAMA_DEPTH in subject.networks:
+            columns = self._depth_columns(subject, "panorama_depth")
+            yield from self._of_columns(subject, PANORAMA_DEPTH, "panorama_depth", columns)
+        if SEAM in subject.networks:
+            columns = [name for name in SEAMS if name == "seam_ratio" or "depth" in subject.pictures.columns]
+            yield from self._of_columns(subject, SEAM, "seam", columns)
 
     def _of_columns(self, subject: Subject, network: str, metric: str, columns: list[str]) -> Iterator[Result]:
         for name, score in means(self.cache.features(subject, network).rows, columns).items():

@@ -9,9 +9,19 @@ from typing import Any, Literal
 from ldm3d.config import EvaluateConfig
 from ldm3d.config.named import named
 from ldm3d.decode.header import read_header
+from ldm3d.immersive.sphere import is_panorama
 from ldm3d.measures.prepare import Size
 from ldm3d.reject import Rejected
-from pipelines.evaluation.networks import AGAINST_REAL, DEPTH, DINOV2, FEATURES, RECONSTRUCTION, SIMILARITY
+from pipelines.evaluation.networks import (
+    AGAINST_REAL,
+    DEPTH,
+    DINOV2,
+    FEATURES,
+    PANORAMA_DEPTH,
+    RECONSTRUCTION,
+    SEAM,
+    SIMILARITY,
+)
 from pipelines.evaluation.picture_set import PictureSet
 from pipelines.evaluation.picture_sets import open_sets
 from pipelines.storage.folder import Folder
@@ -53,7 +63,10 @@ def open_subjects(config: EvaluateConfig) -> list[Subject]:
     _require_unique([each.name for each in opened], "--input")
     _require_unique([named(model)[0] for model in config.reconstruction.models], "--reconstruction.models")
     size = (config.pictures.size,) * 2 if config.pictures.size else None
-    subjects = [Subject(each, "input", size, tuple(_networks(each, config)), _size_of(each)) for each in opened]
+    subjects = []
+    for each in opened:
+        seen = _size_of(each)
+        subjects.append(Subject(each, "input", size, tuple(_networks(each, config, size or seen)), seen))
     if config.reference is not None and AGAINST_REAL.keys() & set(config.metrics):
         subjects.append(_reference(config, list(subjects), size))
     if config.reconstruction.models and "autoencoder" in config.metrics:
@@ -66,8 +79,8 @@ def _require_unique(names: list[str], setting: str) -> None:
         raise ValueError(f"{setting} names {again[0]!r} twice; give one of them as NAME=PATH")
 
 
-def _networks(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
-    """Yield the networks that the metrics need and the set allows."""
+def _networks(pictures: PictureSet, config: EvaluateConfig, size: Size) -> Iterator[str]:
+    """Yield the networks that the metrics need and the set, whose pictures have a size, allows."""
     asked, comparing = set(config.metrics), _comparing(config)
     if "inception_score" in asked or FEATURES in comparing:
         yield FEATURES
@@ -77,6 +90,11 @@ def _networks(pictures: PictureSet, config: EvaluateConfig) -> Iterator[str]:
         yield DINOV2
     if {"depth", "depth_edges"} & asked and ("depth" in pictures.columns or config.depth.peer):
         yield DEPTH
+    if is_panorama(*size):
+        if PANORAMA_DEPTH in asked and ("depth" in pictures.columns or config.depth.peer):
+            yield PANORAMA_DEPTH
+        if SEAM in asked:
+            yield SEAM
 
 
 def _comparing(config: EvaluateConfig) -> tuple[str, ...]:

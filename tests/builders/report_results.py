@@ -15,6 +15,11 @@ NETWORKS = {
     "cmmd": ({"model": "openai/clip-vit-large-patch14"}, {}),
     "precision_recall": ({"weights": "torch-fidelity"}, {"network": "inception", "resize": "tf1"}),
     "depth_edges": ({"reference": "Intel/zoedepth-nyu", "peer": "Intel/dpt-large"}, {"points": 1000}),
+    "panorama_depth": (
+        {"reference": "Intel/zoedepth-nyu", "peer": "Intel/dpt-large"},
+        {"points": 1000, "max_depth_m": 10.0},
+    ),
+    "seam": ({}, {}),
     "autoencoder": ({}, {"perceptual": {"network": "vgg"}}),
 }
 DEPTH = ("abs_rel", "rmse_m", "delta1", "silog")
@@ -57,6 +62,10 @@ def result(metric: str, value: float, stderr: float | None = 0.5, *, pictures: s
 def _group(metric: str) -> str:
     if metric.removeprefix("peer_").removesuffix("_literal") in DEPTH:
         return "depth"
+    if metric.removeprefix("peer_").startswith("panorama_"):
+        return "panorama_depth"
+    if metric in ("seam_ratio", "depth_seam_ratio"):
+        return "seam"
     if metric in ("clip", "fd_dinov2", "cmmd"):
         return metric
     if metric in ("precision", "recall"):

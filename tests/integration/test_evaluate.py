@@ -34,9 +34,11 @@ from ldm3d.measures import Batch
 from ldm3d.measures.opened import features_of
 from ldm3d.measures.prepare import picture_of
 from ldm3d.metrics.gaussian import GaussianSums, frechet_distance
-from ldm3d.results.metrics import METRICS
+from ldm3d.metrics.seam import seam_ratio
+from ldm3d.results.metrics import METRICS, PANORAMA_DEPTH, SEAMS
 from ldm3d.results.notation import number, signed
 from ldm3d.schema import IMAGE
+from ldm3d.toy import room
 from ldm3d.toy.clip_model import train_clip_model
 from ldm3d.toy.depth_model import tiny_depth_model
 from ldm3d.toy.diffusion_model import make_base_model
@@ -227,6 +229,31 @@ def test_newer_metrics_add_their_features_and_change_no_other_number(config, mad
     report = Path(config.output, "report.md").read_text()
     assert "Newer than the paper" in report
     assert "precision (surrogate)" in report
+
+
+def test_panoramas_have_their_depth_and_seam_measured_and_a_table_beside_the_published_row(config, tmp_path):
+    picture, distance = room.panorama(16)
+    near = (65_535 * distance.min() / distance).astype(np.uint16)
+    rows = [
+        {
+            "key": place,
+            "image": {"bytes": encode_rgb(np.roll(picture, place, axis=1)), "path": f"{place}.png"},
+            "depth": {"bytes": encode_depth(np.roll(near, place, axis=1), "png"), "path": f"{place}-depth.png"},
+        }
+        for place in range(3)
+    ]
+    schema = pa.schema([("key", pa.int64()), ("image", IMAGE), ("depth", IMAGE)])
+    Folder(str(tmp_path / "around")).write_tables("0.parquet", [pa.Table.from_pylist(rows, schema)])
+    own = {"input": (str(tmp_path / "around"),), "output": str(tmp_path / "out"), "reference": None}
+    asked = {"metrics": ("panorama_depth", "seam"), "reconstruction": ReconstructionConfig()}
+    made = evaluate(replace(config, **own, **asked))
+    found = {metric: value for (_, metric), value in values(made).items()}
+    assert found["seam_ratio"] == pytest.approx(
+        np.mean([seam_ratio(np.roll(picture, place, axis=1)) for place in range(3)])
+    )
+    assert {f"{who}{name}" for who in ("", "peer_") for name in PANORAMA_DEPTH} | {*SEAMS} == found.keys()
+    assert all(row["num_samples"] + row["excluded"] == 3 for row in made["results"])
+    assert "LDM3D-pano" in Path(tmp_path, "out/report.md").read_text()
 
 
 def test_damage_is_measured_again(config, made):

@@ -66,6 +66,9 @@ INSTEAD = {
         "python -m jobs.evaluate --reconstruction.models": (
             f"{SCORES}::test_every_metric_is_there_with_its_error_and_noise_is_worse"
         ),
+        "python -m jobs.evaluate --input samples/panoramas": (
+            f"{SCORES}::test_panoramas_have_their_depth_and_seam_measured_and_a_table_beside_the_published_row"
+        ),
         "python -m jobs.evaluate --input samples/coco": (
             f"{SCORES}::test_newer_metrics_add_their_features_and_change_no_other_number"
         ),

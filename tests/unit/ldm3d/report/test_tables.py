@@ -3,7 +3,14 @@
 import pytest
 
 from ldm3d.report.blocks import Table
-from ldm3d.report.tables import autoencoders_table, depth_table, images_table, newer_table, sweep_table
+from ldm3d.report.tables import (
+    autoencoders_table,
+    depth_table,
+    images_table,
+    newer_table,
+    panoramas_table,
+    sweep_table,
+)
 from ldm3d.results.notation import NONE, number, title, with_error
 from tests.builders.report_results import DEPTH, evaluation, result, sweep
 
@@ -134,6 +141,30 @@ def test_newer_metrics_have_a_table_of_their_own_that_says_what_decides_them():
     assert column(images_table(evaluation([*images(), *results])), "FID-2k")  # which it leaves alone
     alone = newer_table(evaluation(results[:1]))
     assert "CMMD" not in "\n".join(alone.notes)
+
+
+def test_panoramas_stand_above_the_card_of_ldm3d_pano_and_not_beside_table_1():
+    results = [
+        *images(pictures="around"),
+        *images(pictures="flat"),
+        result("panorama_abs_rel", 0.21, 0.01, pictures="around"),
+        result("panorama_delta1", 0.7, 0.01, pictures="around"),
+        result("peer_panorama_abs_rel", 0.11, 0.01, pictures="around"),
+        result("seam_ratio", 1.02, 0.03, pictures="around"),
+    ]
+    table = panoramas_table(evaluation(results))
+    assert column(table, "Panoramas") == ["around", "around", "LDM3D-pano"]
+    assert column(table, "Depth of") == ["the samples", "Intel/dpt-large", "not stated"]
+    assert column(table, "FID") == ["27.82 ± 0.31", NONE, "118.07"]
+    assert column(table, "IS") == ["28.79 ± 0.49", NONE, "4.687"]
+    assert column(table, "panoramic AbsRel") == ["0.2100 ± 0.0100", "0.1100 ± 0.0100", "1.54"]
+    assert column(table, "seam") == ["1.020 ± 0.030", NONE, NONE]
+    assert column(table, "N") == ["2,000", "2,000", "not stated"]
+    told = "\n".join(table.caveats)
+    for word in ("ldm3d-pano", "no protocol", "MARE", "0.79", "zoedepth", "clip-vit-large-patch14"):
+        assert word in told
+    assert column(images_table(evaluation(results)), "Pictures") == ["flat", "SD v1.4", "SD v1.5", "LDM3D"]
+    assert panoramas_table(evaluation(images())) is None
 
 
 def test_autoencoders_above_table_3():

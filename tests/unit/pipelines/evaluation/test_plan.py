@@ -87,6 +87,25 @@ def test_without_real_pictures_what_compares_with_them_is_left_out(tmp_path):
     assert found == {"FD-DINOv2", "CMMD", "Precision and recall"}
 
 
+def panoramas(root: Path) -> str:
+    images = [{"bytes": encode_rgb(np.full((8, 16, 3), value, np.uint8)), "path": "p"} for value in range(3)]
+    root.mkdir()
+    pq.write_table(pa.table({"image": pa.array(images, IMAGE), "key": [1, 2, 3]}), root / "0.parquet")
+    return str(root)
+
+
+def test_panoramas_are_measured_as_such_and_other_pictures_are_said_to_be_none(tmp_path):
+    around, flat = panoramas(tmp_path / "around"), make(tmp_path / "flat")
+    plan = EvaluatePlan.of(config(tmp_path, around, flat, metrics=("inception_score", "panorama_depth", "seam")))
+    assert [each.networks for each in plan.role("input")] == [("inception", "panorama_depth", "seam"), ("inception",)]
+    (told,) = [line for line in plan.left_out if line.startswith("Panoramic depth and seams")]
+    assert "of flat" in told
+    assert "8 x 8" in told
+    square = PicturesConfig(size=8)
+    with pytest.raises(ValueError, match="twice as wide as high"):
+        EvaluatePlan.of(config(tmp_path, around, metrics=("seam",), pictures=square))
+
+
 def test_a_picture_is_read_once_for_all_networks_and_roles(tmp_path):
     ours = with_everything(tmp_path / "ours")
     seen = PicturesConfig(size=8)
