@@ -1,0 +1,88 @@
+"""One panorama to a folder, without a cluster."""
+
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ldm3d.config import DepthFusionConfig, to_json
+from ldm3d.fusion.exports import check_installed
+from ldm3d.fusion.panorama import Panorama
+from ldm3d.fusion.place import FACTS, INDEX, write_place
+from ldm3d.fusion.reading import read_panorama
+from ldm3d.fusion.redraw import Redrawer
+from ldm3d.sampling.pipeline import RgbdPipeline
+
+logger = logging.getLogger(__name__)
+
+
+def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
+    """Make a place of `config.input`, one picture with depth. The folder is filled when all files are whole.
+
+    Returns:
+        What is in `place.json` (`ldm3d.fusion.place`), with `index`, the page to open; for a dry run the
+        configuration, and what depth means.
+
+    Raises:
+        ValueError: a place is not local, files or settings cannot be used, or the output holds something else. Raised
+            before any work starts.
+        NotFiniteError: the model gave NaN or infinity.
+    """
+    folder = Path(config.output)
+    check_installed(config.exports.formats)
+    _check_places(config, folder)
+    panorama = read_panorama(config)
+    pipeline = None
+    if config.prompt is not None:
+        model = config.model
+        pipeline = RgbdPipeline.from_pretrained(model.model[0], model.revision, setting="--model.model")
+    if dry_run:
+        return {"config": to_json(config), "depth": panorama.meaning()}
+    if pipeline is not None:
+        logger.info("redrawing the panorama")
+        panorama = Redrawer(pipeline, config)(panorama, config.seed)
+    return _written(panorama, config, folder)
+
+
+def _written(panorama: Panorama, config: DepthFusionConfig, folder: Path) -> dict[str, Any]:
+    """Write a place beside its folder, then move its files there: a run that is stopped leaves the old ones, and one
+    that ends leaves no others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    before = {*_listed(folder), FACTS, INDEX}
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as draft:
+        facts = write_place(panorama, config, Path(draft))
+        made = sorted(Path(draft).iterdir())
+        for file in made:
+            shutil.move(file, folder / file.name)
+    for name in before - {file.name for file in made}:
+        (folder / name).unlink(missing_ok=True)
+    return facts | {"index": str(folder / INDEX)}
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the files that an earlier run wrote."""
+    try:
+        files = json.loads((folder / FACTS).read_text(encoding="utf-8"))["files"]
+        return [name for name in files if Path(name).name == name]
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def _check_places(config: DepthFusionConfig, folder: Path) -> None:
+    for flag, place in (
+        ("--input", config.input),
+        ("--output", config.output),
+        ("--depth.source", config.depth.source),
+    ):
+        if place is not None and "://" in place:
+            raise ValueError(
+                f"{flag} {place!r} is not local: one panorama is done on this machine; give a local file, or as "
+                "--input the folder it is in, for a cluster"
+            )
+    if folder.is_file():
+        raise ValueError(f"--output {config.output!r} is a file: give a folder")
+    held = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+    if held and FACTS not in held:
+        raise ValueError(f"--output {config.output!r} holds other files ({len(held)}, {held[0]} first): give another")

@@ -1,0 +1,177 @@
+"""The panoramas that a run is given, listed before any work starts: samples, tables, or picture files with maps."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from ldm3d.config import DepthFusionConfig
+from ldm3d.config.depth_fusion import PICTURES
+from ldm3d.fusion.reading import kind_of, maps_for, maps_in_another_folder, without_maps
+from ldm3d.keys import make_key, sample_seeds
+from ldm3d.prompt_files import file_name
+from pipelines.storage.folder import Folder, concurrently
+from pipelines.storage.input_files import input_files
+from pipelines.storage.inputs import readable, require_finished
+from pipelines.storage.run import CONFIG, SUCCESS
+
+PARQUET = (".parquet",)
+WANTED = (
+    "one panorama, the output of `generate`, a folder of parquet files with columns `image` and `depth`, or a folder "
+    "of pictures with maps beside them, such as room.png and room-depth.png"
+)
+GROUP = "panoramas"  # of those that are not samples of a point of a grid
+PLANNED = pa.schema(
+    [
+        ("key", pa.int64()),
+        ("number", pa.int32()),
+        ("seed", pa.int64()),  # of its redrawing
+        ("file", pa.string()),  # relative to the input
+        ("row_group", pa.int32()),  # of a parquet file; -1 for a picture
+        ("row", pa.int32()),  # in that row group
+        ("depth", pa.string()),  # the map of a picture, relative to the folder of maps; null if there is none
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Panoramas:
+    """What is known of the panoramas. They themselves are read where they are rendered."""
+
+    groups: dict[str, pa.Table]
+    """Rows of `PLANNED`, by the point of the grid that drew them."""
+    is_drawn: bool
+    """Whether `generate` made them, whose depth is relative."""
+    fingerprint: str
+    """Hex digits that change with names and sizes of the files, and with what their stage said of them."""
+
+    @classmethod
+    def of(cls, config: DepthFusionConfig) -> Self:
+        """List the panoramas.
+
+        Raises:
+            ValueError: there are none, they cannot be read, have no depth, or nobody says what it means.
+        """
+        folder, url = Folder(config.input), config.input
+        with readable(url):
+            if not folder.exists() or folder.is_file():
+                raise ValueError(f"--input {url!r} is not a folder or a picture: give {WANTED}")
+            if folder.exists(SUCCESS) or folder.exists(CONFIG):
+                return cls._of_samples(config, folder, require_finished(url, WANTED))
+            found = input_files(folder, "--input", PARQUET, PICTURES)
+            if not found:
+                raise ValueError(f"--input {url!r} holds no panorama: give {WANTED}")
+            if next(iter(found)).lower().endswith(PARQUET):
+                kind_of(config.depth, "the column `depth`", is_drawn=False)
+                return cls._of_tables(config, folder, {GROUP: found}, "", is_drawn=False)
+            return cls._of_pictures(config, folder, found)
+
+    @property
+    def count(self) -> int:
+        """Number of panoramas."""
+        return sum(table.num_rows for table in self.groups.values())
+
+    def about(self) -> dict[str, Any]:
+        """Return what identity and success marker say about them."""
+        return {
+            "fingerprint": self.fingerprint,
+            "groups": {name: table.num_rows for name, table in self.groups.items()},
+        }
+
+    @classmethod
+    def _of_samples(cls, config: DepthFusionConfig, folder: Folder, summary: dict[str, Any]) -> Self:
+        points = [name for name, about in summary.get("points", {}).items() if about["rows"]]
+        if not points:
+            raise ValueError(f"--input {config.input!r} holds no samples of `generate`: give {WANTED}")
+        files = {}
+        for point in points:
+            found = input_files(Folder(f"{folder.url}/samples/{point}"), "--input", PARQUET)
+            files[point] = {f"samples/{point}/{name}": size for name, size in found.items()}
+        return cls._of_tables(config, folder, files, json.dumps(summary, sort_keys=True), is_drawn=True)
+
+    @classmethod
+    def _of_tables(
+        cls, config: DepthFusionConfig, folder: Folder, files: dict[str, dict[str, int]], made: str, *, is_drawn: bool
+    ) -> Self:
+        if config.depth.source is not None:
+            raise ValueError(
+                f"--depth.source is {config.depth.source!r}: for parquet files depth is a column, `depth`"
+            )
+        groups = {
+            name: pa.concat_tables(concurrently(partial(_rows_of, folder, config.seed), each))
+            for name, each in files.items()
+        }
+        _require_unique(config.input, groups)
+        sizes = [list(each.items()) for each in files.values()]
+        return cls(groups, is_drawn, _digest([made, sizes]))
+
+    @classmethod
+    def _of_pictures(cls, config: DepthFusionConfig, folder: Folder, found: dict[str, int]) -> Self:
+        source = config.depth.source
+        maps = folder if source is None else Folder(source)
+        with readable(maps.url, "--depth.source"):
+            sizes = maps.sizes()
+        names = without_maps(found)
+        choices = maps_for if source is None else maps_in_another_folder
+        depths = [next((each for each in choices(name) if each in sizes), None) for name in names]
+        if not any(depths):
+            raise ValueError(
+                f"no panorama of --input {config.input!r} has a map in {maps.url!r}: wanted {choices(names[0])[0]} "
+                f"for {names[0]}, and so on, or the folder of the maps as --depth.source"
+            )
+        for name, depth in zip(names, depths, strict=True):
+            if depth is not None:
+                drawn = source is None and depth == file_name(depth.removesuffix("-depth.png"), "depth")
+                kind_of(config.depth, f"{depth}, the map of {name},", is_drawn=drawn)
+        keys = np.array([make_key(name) for name in names], np.int64)
+        table = _planned(keys, np.zeros(len(names), np.int32), config.seed, names, depths=depths)
+        about = [(name, found[name], depth, sizes.get(depth or "")) for name, depth in zip(names, depths, strict=True)]
+        return cls({GROUP: table}, True, _digest(about))
+
+
+def _rows_of(folder: Folder, seed: int, file: str) -> pa.Table:
+    with folder.parquet_file(file) as opened:
+        names, count = opened.schema_arrow.names, opened.metadata.num_rows
+        if missing := [name for name in ("image", "depth") if name not in names]:
+            raise ValueError(f"--input: {file} has no column {', '.join(missing)} (it has {', '.join(names)})")
+        given = [name for name in ("key", "number") if name in names]
+        read = opened.read(columns=given)
+        sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
+    keys = read["key"].to_numpy() if "key" in given else np.array([make_key(f"{file}:{row}") for row in range(count)])
+    numbers = read["number"].to_numpy() if "number" in given else np.zeros(count)
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    rows = np.concatenate([np.arange(size) for size in sizes] or [np.zeros(0, np.int64)])
+    return _planned(keys.astype(np.int64), numbers.astype(np.int32), seed, [file] * count, groups, rows)
+
+
+def _planned(
+    keys: Any, numbers: Any, seed: int, files: list[str], groups: Any = None, rows: Any = None, depths: Any = None
+) -> pa.Table:
+    count = len(files)
+    columns = {
+        "key": keys,
+        "number": numbers,
+        "seed": sample_seeds(keys, numbers, seed),
+        "file": files,
+        "row_group": np.full(count, -1) if groups is None else groups,
+        "row": np.full(count, -1) if rows is None else rows,
+        "depth": [None] * count if depths is None else depths,
+    }
+    return pa.table([pa.array(columns[field.name], field.type) for field in PLANNED], schema=PLANNED)
+
+
+def _require_unique(url: str, groups: dict[str, pa.Table]) -> None:
+    """Check that a key and number name one panorama of a group: they name its folder."""
+    for table in groups.values():
+        pairs = list(zip(table["key"].to_pylist(), table["number"].to_pylist(), strict=True))
+        if len(set(pairs)) < len(pairs):
+            twice = next(pair for pair in pairs if pairs.count(pair) > 1)
+            raise ValueError(f"--input {url!r} has the key {twice[0]} twice: wanted a key for each, or no such column")
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
