@@ -139,7 +139,9 @@ def _places(config: Any, result: dict[str, Any]) -> Ending:
         depth, page = result["depth"], {f"{out}/index.html": "the place, to be opened in a browser"}
         reach = f"{depth['nearest_m']:g} to {depth['farthest_m']:g} m from the eye"
         made = f"{out} is the place, {reach}: {len(result['files'])} files."
-        return Ending(made, page, ["--views.path takes another walk; --exports.formats writes fewer files, or others."])
+        return Ending(
+            made, page, ["--views.path takes another walk; --exports.formats writes fewer files, or others."]
+        )
     made = f"{out} holds {result['rows_kept']:,} places, of {result['rows_read']:,} panoramas."
     rejected = result.get("rows_rejected", {})
     if rejected:
