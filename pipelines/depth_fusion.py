@@ -10,7 +10,6 @@ promised. The parts are in `pipelines/views/`; one panorama at a keyboard needs 
 """
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 from ldm3d.config import DepthFusionConfig
@@ -19,10 +18,10 @@ from pipelines.storage.run import code_version
 from pipelines.storage.shards import check_owner, require_kept
 from pipelines.views.audit import audit_of
 from pipelines.views.finish import finish, finished_summary
-from pipelines.views.plan import FusionPlan
+from pipelines.views.plan import FusionPlan, fit_renderers
 from pipelines.views.render_shards import FOLDERS, Rendering, ShardRenderer
 from pipelines.workers.calls import shared
-from pipelines.workers.resources import cluster_size, fit_actors
+from pipelines.workers.resources import cluster_size
 from pipelines.workers.stage import Stage, run_stage
 from pipelines.workers.stream_shards import process_shards
 
@@ -59,10 +58,7 @@ class _DepthFusion(Stage):
         return summary
 
     def prepare(self, *, begun: bool) -> dict[str, Any]:
-        actors, (cpus, gpus) = self.config.cluster, cluster_size()
-        if self.plan.model is None:  # rendering takes CPUs alone
-            actors, gpus = replace(actors, actors=actors.actors or max(1, int(cpus // actors.cpus))), 0.0
-        self.pool = fit_actors("render", actors, cpus, gpus)
+        self.pool = fit_renderers(self.config, *cluster_size())
         logger.info("%s", self.pool)
         return {"resources": str(self.pool)}
 

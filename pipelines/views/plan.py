@@ -4,7 +4,7 @@ _state/panoramas/GROUP/00003.parquet    the panoramas of `FILE_SHARDS` shards, a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ldm3d.config import DepthFusionConfig
@@ -16,6 +16,7 @@ from pipelines.storage.models import open_model
 from pipelines.storage.run import check_folders
 from pipelines.storage.shards import Shard
 from pipelines.views.panoramas import Panoramas
+from pipelines.workers.resources import Pool, fit_actors
 
 FILE_SHARDS = 256  # a reader of one shard reads the footer of the whole file
 
@@ -65,6 +66,18 @@ class FusionPlan:
             cuts = [table.slice(start, size) for start in range(0, table.num_rows, size)]
             for place, first in enumerate(range(0, len(cuts), FILE_SHARDS)):
                 output.write_tables(_file(group, place), cuts[first : first + FILE_SHARDS])
+
+
+def fit_renderers(config: DepthFusionConfig, cpus: float, gpus: float) -> Pool:
+    """Fit the actors to a cluster: those that hold a model to its GPUs, others to its CPUs.
+
+    Raises:
+        ValueError: those asked for do not fit in the cluster.
+    """
+    actors = config.cluster
+    if config.prompt is None:
+        actors, gpus = replace(actors, actors=actors.actors or max(1, int(cpus // actors.cpus))), 0.0
+    return fit_actors("render", actors, cpus, gpus)
 
 
 def _shards(panoramas: Panoramas, size: int) -> Iterator[Shard]:
