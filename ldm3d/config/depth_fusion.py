@@ -18,16 +18,18 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
 class DepthFusionConfig:
     """Make a place that one can look around in of a panorama with depth, or of many on a cluster."""
 
-    input: FolderUrl
+    input: FolderUrl | None = None
     """A panorama of 360 by 180 degrees, twice as wide as high: one picture is done on this machine, without a cluster.
+    None draws one from --prompt alone.
     Or many: the output of `generate`, a folder of parquet files with columns `image` and `depth`, or a folder of
     pictures with their depth maps; local or s3://."""
     output: OutputUrl
     """Folder that the place is written to, with an `index.html` that shows it, or the places; local or s3://."""
     prompt: str | None = None
-    """Text that guides a redrawing of the panorama and its depth, by --model.model, before anything else is done."""
+    """Text that guides --model.model in redrawing the panorama and its depth before anything else is done; or in
+    drawing one, where no --input is given."""
     strength: float = 0.8
-    """How much of the panorama is redrawn, above 0, at most 1; with --prompt."""
+    """How much of the panorama is redrawn, above 0, at most 1; with --prompt and --input."""
     seed: int = 0
     """Of the redrawing; of many panoramas, each has a seed of its own, from this and its key."""
     shard_panoramas: int = 1
@@ -59,14 +61,19 @@ class DepthFusionConfig:
         models, points = self.model.model, [point.name for point in self.sampling.grid()]
         problems.require(len(models) == 1, "model.model", models, "one model")
         problems.require(len(points) == 1, "sampling.num_inference_steps", points, "one number of steps and one scale")
-        for name in ("height", "width"):
-            size = getattr(self.sampling, name)
-            problems.require(size is None, f"sampling.{name}", size, "None: the panorama has a size")
+        height, width = self.sampling.height, self.sampling.width
+        if self.input is not None:
+            problems.require(height is None, "sampling.height", height, "None: the panorama has a size")
+        else:
+            kind, source = self.depth.kind, self.depth.source
+            problems.require(kind in (None, "relative"), "depth.kind", kind, "relative, as the model draws it")
+            problems.require(source is None, "depth.source", source, "None, as the model draws depth")
+        problems.require(width is None, "sampling.width", width, "None: a panorama is twice as wide as high")
 
     @property
     def is_one(self) -> bool:
-        """Whether the input is one picture, by its name."""
-        return self.input.lower().endswith(PICTURES)
+        """Whether one place is made: the input is one picture, by its name, or there is none."""
+        return self.input is None or self.input.lower().endswith(PICTURES)
 
     @property
     def point(self) -> SamplingPoint:

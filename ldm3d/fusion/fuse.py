@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 
 def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """Make a place of `config.input`, one picture with depth. The folder is filled when all files are whole.
+    """Make a place of `config.input`, one picture with depth, or of what a model draws. The folder is filled when all
+    files are whole.
 
     Returns:
         What is in `place.json` (`ldm3d.fusion.place`), with `index`, the page to open; for a dry run the
@@ -33,17 +34,34 @@ def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
     folder = Path(config.output)
     check_installed(config.exports.formats)
     _check_places(config, folder)
-    panorama = read_panorama(config)
-    pipeline = None
-    if config.prompt is not None:
-        model = config.model
-        pipeline = RgbdPipeline.from_pretrained(model.model[0], model.revision, setting="--model.model")
+    is_drawn = config.input is None and config.prompt is not None
+    given = None if is_drawn else read_panorama(config)
+    redrawer = None if config.prompt is None else _redrawer(config)
     if dry_run:
-        return {"config": to_json(config), "depth": panorama.meaning()}
-    if pipeline is not None:
-        logger.info("redrawing the panorama")
-        panorama = Redrawer(pipeline, config)(panorama, config.seed)
-    return _written(panorama, config, folder)
+        return {"config": to_json(config)} | ({"depth": given.meaning()} if given else {})
+    return _written(_drawn(given, redrawer, config.seed), config, folder)
+
+
+def _redrawer(config: DepthFusionConfig) -> Redrawer:
+    """Open the model.
+
+    Raises:
+        ValueError: it does not open, draws no depth, or does not draw panoramas of this size.
+    """
+    model = config.model
+    opened = Redrawer(RgbdPipeline.from_pretrained(model.model[0], model.revision, setting="--model.model"), config)
+    if config.input is None:
+        opened.size()
+    return opened
+
+
+def _drawn(given: Panorama | None, redrawer: Redrawer | None, seed: int) -> Panorama:
+    """Return the panorama as it is shown: given, redrawn, or drawn."""
+    if redrawer is None:
+        assert given is not None  # the settings are refused without either
+        return given
+    logger.info("drawing the panorama")
+    return redrawer.draw(seed) if given is None else redrawer(given, seed)
 
 
 def _written(panorama: Panorama, config: DepthFusionConfig, folder: Path) -> dict[str, Any]:

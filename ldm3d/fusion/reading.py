@@ -64,6 +64,8 @@ def read_panorama(config: DepthFusionConfig) -> Panorama:
         ValueError: a file is not there or cannot be read, they do not fit each other, or it is not known what depth
             means.
     """
+    if config.input is None:
+        raise ValueError("--input is missing: give a panorama, or --prompt, from which one is drawn")
     file = Path(config.input)
     if not file.is_file():
         raise ValueError(f"--input {config.input!r} is not a file: give a panorama, or a folder of them")

@@ -56,7 +56,8 @@ class Panoramas:
         Raises:
             ValueError: there are none, they cannot be read, have no depth, or nobody says what it means.
         """
-        folder, url = Folder(config.input), config.input
+        url = config.input or ""
+        folder = Folder(url)
         with readable(url):
             if not folder.exists() or folder.is_file():
                 raise ValueError(f"--input {url!r} is not a folder or a picture: give {WANTED}")
@@ -105,7 +106,7 @@ class Panoramas:
             name: pa.concat_tables(concurrently(partial(_rows_of, folder, config.seed), each))
             for name, each in files.items()
         }
-        _require_unique(config.input, groups)
+        _require_unique(folder.url, groups)
         sizes = [list(each.items()) for each in files.values()]
         return cls(groups, is_drawn, _digest([made, sizes]))
 

@@ -39,6 +39,8 @@ class FusionPlan:
         Raises:
             ValueError: they cannot be used.
         """
+        if config.input is None:
+            raise ValueError("--input is missing: give panoramas; from a --prompt alone one is drawn, here")
         check_folders(config.input, config.output, "depth_fusion")
         check_installed(config.exports.formats)
         panoramas, model = Panoramas.of(config), None

@@ -62,9 +62,9 @@ def name_of(row: dict[str, Any]) -> str:
 def _of_files(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any, dict[str, Any]]:
     if row["depth"] is None:
         raise Rejected(Reason.INVALID_ROW, "no map of its depth")
-    picture = picture_of(_content(Folder(config.input), row["file"]), None)
+    picture = picture_of(_content(Folder(config.input or ""), row["file"]), None)
     map_file = PurePosixPath(row["depth"])
-    content = _content(Folder(config.depth.source or config.input), row["depth"])
+    content = _content(Folder(config.depth.source or config.input or ""), row["depth"])
     with tempfile.TemporaryDirectory() as scratch:  # libraries read maps from files alone
         file = Path(scratch, map_file.name)
         file.write_bytes(content)
@@ -77,7 +77,7 @@ def _of_files(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any,
 
 
 def _of_table(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any, dict[str, Any]]:
-    folder = Folder(config.input)
+    folder = Folder(config.input or "")
     with folder.parquet_file(row["file"]) as opened:
         names = ("image", "depth", "caption", "checkpoint", "seed")
         columns = [name for name in names if name in opened.schema_arrow.names]

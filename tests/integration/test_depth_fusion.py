@@ -186,6 +186,17 @@ def test_panoramas_maps_and_output_may_be_on_an_object_store(config, folder, s3)
     assert Folder(output).read(f"{place}/distance.npy") == here.read_bytes()
 
 
+def test_a_panorama_is_drawn_from_a_prompt_alone(drawing, tmp_path):
+    sampling = replace(drawing.sampling, height=16)
+    config = replace(drawing, input=None, output=str(tmp_path / "out"), depth=DepthMeaningConfig(), sampling=sampling)
+    facts = fuse(config)
+    assert (facts["title"], facts["width"], facts["height"]) == ("a <b>forest</b>", 32, 16)
+    with Image.open(tmp_path / "out/panorama.png") as opened:
+        assert "digitalsourcetype/trainedAlgorithmicMedia" in opened.text["XML:com.adobe.xmp"]
+    with pytest.raises(ValueError, match="height is 15 pixels, wanted a multiple of"):
+        fuse(replace(config, sampling=replace(sampling, height=15)))
+
+
 def test_samples_of_generate_are_places_as_they_are(drawing, tmp_path):
     """Their depth needs no words, and a sample keeps what is known of it."""
     (tmp_path / "captions.txt").write_text("a red cube\na blue sphere\n")

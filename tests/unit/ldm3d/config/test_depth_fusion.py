@@ -95,6 +95,12 @@ def test_a_redrawing_has_one_model_and_one_point():
         )
 
 
+def test_what_is_drawn_from_a_prompt_alone_has_the_depth_of_its_model():
+    assert DepthFusionConfig(output="out", prompt="a forest").is_one
+    with pytest.raises(ValueError, match=r"--depth\.kind is 'distance', wanted relative"):
+        DepthFusionConfig(output="out", prompt="a forest", depth=DepthMeaningConfig(kind="distance"))
+
+
 def test_identity_changes_with_what_decides_the_files_and_with_nothing_else():
     identity = CONFIG.identity()
     same = replace(CONFIG, output="other", cluster=replace(CONFIG.cluster, actors=3), preset="toy", seed=5)

@@ -61,6 +61,8 @@ def test_what_is_missing_or_broken_is_told(room, tmp_path):
         read_panorama(config(room))
     with pytest.raises(ValueError, match="is not a file, and holds no map of"):
         read_panorama(config(room, tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match="--input is missing: give a panorama, or --prompt"):
+        read_panorama(DepthFusionConfig(output="out"))
     with pytest.raises(ValueError, match="is not a file: give a panorama"):
         read_panorama(config(tmp_path / "none.png"))
     (tmp_path / "broken.png").write_bytes(b"no picture")
