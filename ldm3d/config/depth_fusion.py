@@ -21,8 +21,8 @@ class DepthFusionConfig:
     input: FolderUrl | None = None
     """A panorama of 360 by 180 degrees, twice as wide as high: one picture is done on this machine, without a cluster.
     None draws one from --prompt alone.
-    Or many: the output of `generate`, a folder of parquet files with columns `image` and `depth`, or a folder of
-    pictures with their depth maps; local or s3://."""
+    Or many: the output of `generate`, a folder of parquet files with columns `image` and `depth`, a folder of pictures
+    with their depth maps, or a .txt with the path of a picture, relative to it, on each line; local or s3://."""
     output: OutputUrl
     """Folder that the place is written to, with an `index.html` that shows it, or the places; local or s3://."""
     prompt: str | None = None

@@ -1,5 +1,6 @@
 """The files of a place, each with what its numbers mean inside where the format has room for it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -62,8 +63,8 @@ def write_splats(scene: Scene, folder: Path) -> dict[str, str]:
 
 def write_exr(scene: Scene, folder: Path) -> dict[str, str]:
     """Write colours and distances as EXR."""
-    facts = {name: str(value) for name, value in scene.facts().items()}
-    exr(scene.panorama.picture, scene.panorama.distance, folder / "panorama.exr", {"ldm3d": str(facts)})
+    facts = {"depthFusion": json.dumps(scene.facts())}
+    exr(scene.panorama.picture, scene.panorama.distance, folder / "panorama.exr", facts)
     return {"panorama.exr": "R, G, B linear, and Z: metres along the ray, NaN where unknown"}
 
 

@@ -12,7 +12,7 @@ STYLE = """
 :root { color-scheme: light dark; --soft: #59636e; --line: #c4ccd4; }
 @media (prefers-color-scheme: dark) { :root { --soft: #a5aeb8; --line: #3d444d; } }
 body { margin: 0 auto; padding: 16px; max-width: 76rem; font: 16px/1.5 system-ui, sans-serif;
-  overflow-wrap: break-word; }
+  overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 iframe { width: 100%; height: min(70vh, 42rem); border: 1px solid var(--line); border-radius: 8px; }
 img, video { width: 100%; height: auto; border-radius: 6px; display: block; }

@@ -13,6 +13,8 @@ from ldm3d.immersive.sphere import check_panorama
 from ldm3d.immersive.still import Provenance
 from ldm3d.immersive.surface import check_pictures
 
+LARGEST = 8_192  # columns: surfaces of larger ones would take more than 4 GB
+
 
 @dataclass(frozen=True, eq=False)
 class Panorama:
@@ -43,6 +45,11 @@ class Panorama:
         """
         height, width = picture.shape[:2]
         check_panorama(height, width)
+        if width > LARGEST:
+            raise ValueError(
+                f"the panorama is {width} x {height}, wanted at most {LARGEST:,} x {LARGEST // 2:,}: resize picture "
+                "and depth (depth by the nearest pixel)"
+            )
         if numbers.shape != (height, width):
             raise ValueError(
                 f"depth is {numbers.shape[-1]} x {numbers.shape[0]}, the panorama {width} x {height}: resize one to "

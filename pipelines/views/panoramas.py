@@ -11,31 +11,22 @@ import pyarrow as pa
 
 from ldm3d.config import DepthFusionConfig
 from ldm3d.config.depth_fusion import PICTURES
-from ldm3d.fusion.reading import kind_of, maps_for, maps_in_another_folder, without_maps
-from ldm3d.keys import make_key, sample_seeds
+from ldm3d.fusion.reading import MAPS, kind_of, maps_for, maps_in_another_folder, without_maps
+from ldm3d.keys import make_key
 from ldm3d.prompt_files import file_name
 from pipelines.storage.folder import Folder, concurrently
 from pipelines.storage.input_files import input_files
 from pipelines.storage.inputs import readable, require_finished
 from pipelines.storage.run import CONFIG, SUCCESS
+from pipelines.views.picture_list import is_list, listed_pictures, panorama_folder
+from pipelines.views.planned_rows import planned_rows, rows_of_table
 
 PARQUET = (".parquet",)
 WANTED = (
     "one panorama, the output of `generate`, a folder of parquet files with columns `image` and `depth`, or a folder "
-    "of pictures with maps beside them, such as room.png and room-depth.png"
+    "of pictures with maps beside them, such as room.png and room-depth.png, or a .txt with one picture on each line"
 )
 GROUP = "panoramas"  # of those that are not samples of a point of a grid
-PLANNED = pa.schema(
-    [
-        ("key", pa.int64()),
-        ("number", pa.int32()),
-        ("seed", pa.int64()),  # of its redrawing
-        ("file", pa.string()),  # relative to the input
-        ("row_group", pa.int32()),  # of a parquet file; -1 for a picture
-        ("row", pa.int32()),  # in that row group
-        ("depth", pa.string()),  # the map of a picture, relative to the folder of maps; null if there is none
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -57,19 +48,22 @@ class Panoramas:
             ValueError: there are none, they cannot be read, have no depth, or nobody says what it means.
         """
         url = config.input or ""
-        folder = Folder(url)
+        folder = panorama_folder(url)
         with readable(url):
+            if is_list(url):
+                return cls._of_pictures(config, folder, listed_pictures(url))
             if not folder.exists() or folder.is_file():
                 raise ValueError(f"--input {url!r} is not a folder or a picture: give {WANTED}")
             if folder.exists(SUCCESS) or folder.exists(CONFIG):
                 return cls._of_samples(config, folder, require_finished(url, WANTED))
-            found = input_files(folder, "--input", PARQUET, PICTURES)
+            found = input_files(folder, "--input", PARQUET, (*PICTURES, *MAPS))
             if not found:
                 raise ValueError(f"--input {url!r} holds no panorama: give {WANTED}")
             if next(iter(found)).lower().endswith(PARQUET):
                 kind_of(config.depth, "the column `depth`", is_drawn=False)
                 return cls._of_tables(config, folder, {GROUP: found}, "", is_drawn=False)
-            return cls._of_pictures(config, folder, found)
+            names = {name: size for name, size in found.items() if name.lower().endswith(PICTURES)}
+            return cls._of_pictures(config, folder, names)
 
     @property
     def count(self) -> int:
@@ -103,7 +97,7 @@ class Panoramas:
                 f"--depth.source is {config.depth.source!r}: for parquet files depth is a column, `depth`"
             )
         groups = {
-            name: pa.concat_tables(concurrently(partial(_rows_of, folder, config.seed), each))
+            name: pa.concat_tables(concurrently(partial(rows_of_table, folder, config.seed), each))
             for name, each in files.items()
         }
         _require_unique(folder.url, groups)
@@ -117,6 +111,8 @@ class Panoramas:
         with readable(maps.url, "--depth.source"):
             sizes = maps.sizes()
         names = without_maps(found)
+        if not names:
+            raise ValueError(f"--input {config.input!r} holds maps, and no panorama: give {WANTED}")
         choices = maps_for if source is None else maps_in_another_folder
         depths = [next((each for each in choices(name) if each in sizes), None) for name in names]
         if not any(depths):
@@ -129,40 +125,9 @@ class Panoramas:
                 drawn = source is None and depth == file_name(depth.removesuffix("-depth.png"), "depth")
                 kind_of(config.depth, f"{depth}, the map of {name},", is_drawn=drawn)
         keys = np.array([make_key(name) for name in names], np.int64)
-        table = _planned(keys, np.zeros(len(names), np.int32), config.seed, names, depths=depths)
+        table = planned_rows(keys, np.zeros(len(names), np.int32), config.seed, names, depths=depths)
         about = [(name, found[name], depth, sizes.get(depth or "")) for name, depth in zip(names, depths, strict=True)]
-        return cls({GROUP: table}, True, _digest(about))
-
-
-def _rows_of(folder: Folder, seed: int, file: str) -> pa.Table:
-    with folder.parquet_file(file) as opened:
-        names, count = opened.schema_arrow.names, opened.metadata.num_rows
-        if missing := [name for name in ("image", "depth") if name not in names]:
-            raise ValueError(f"--input: {file} has no column {', '.join(missing)} (it has {', '.join(names)})")
-        given = [name for name in ("key", "number") if name in names]
-        read = opened.read(columns=given)
-        sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
-    keys = read["key"].to_numpy() if "key" in given else np.array([make_key(f"{file}:{row}") for row in range(count)])
-    numbers = read["number"].to_numpy() if "number" in given else np.zeros(count)
-    groups = np.repeat(np.arange(len(sizes)), sizes)
-    rows = np.concatenate([np.arange(size) for size in sizes] or [np.zeros(0, np.int64)])
-    return _planned(keys.astype(np.int64), numbers.astype(np.int32), seed, [file] * count, groups, rows)
-
-
-def _planned(
-    keys: Any, numbers: Any, seed: int, files: list[str], groups: Any = None, rows: Any = None, depths: Any = None
-) -> pa.Table:
-    count = len(files)
-    columns = {
-        "key": keys,
-        "number": numbers,
-        "seed": sample_seeds(keys, numbers, seed),
-        "file": files,
-        "row_group": np.full(count, -1) if groups is None else groups,
-        "row": np.full(count, -1) if rows is None else rows,
-        "depth": [None] * count if depths is None else depths,
-    }
-    return pa.table([pa.array(columns[field.name], field.type) for field in PLANNED], schema=PLANNED)
+        return cls({GROUP: table}, False, _digest(about))
 
 
 def _require_unique(url: str, groups: dict[str, pa.Table]) -> None:

@@ -9,20 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthFusionConfig
-from ldm3d.fusion.panorama import Panorama
+from ldm3d.fusion.panorama import LARGEST, Panorama
 from ldm3d.images import decode_depth
 from ldm3d.immersive.depth_files import read_map
 from ldm3d.immersive.still import Provenance
 from ldm3d.measures.prepare import picture_of
 from ldm3d.reject import Reason, Rejected
 from pipelines.storage.folder import Folder
+from pipelines.views.picture_list import panorama_folder
 
 
 def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: bool) -> Panorama:
     """Read a row of the plan.
 
     Args:
-        row: see `pipelines.views.panoramas.PLANNED`.
+        row: see `pipelines.views.planned_rows.PLANNED`.
         config: says where the panoramas are, and what their depth means.
         is_drawn: whether `generate` made them.
 
@@ -38,6 +39,8 @@ def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: b
     if width != 2 * height or height < 2:
         wanted = "wanted a panorama of 360 by 180 degrees, twice as wide as high"
         raise Rejected(Reason.BAD_ASPECT_RATIO, f"{width} x {height}, {wanted}")
+    if width > LARGEST:
+        raise Rejected(Reason.TOO_MANY_PIXELS, f"{width} x {height}, at most {LARGEST} wide")
     if numbers.shape != (height, width):
         sizes = f"depth {numbers.shape[1]} x {numbers.shape[0]}, picture {width} x {height}"
         raise Rejected(Reason.INVALID_ROW, f"{sizes}: wanted one size")
@@ -62,9 +65,10 @@ def name_of(row: dict[str, Any]) -> str:
 def _of_files(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any, dict[str, Any]]:
     if row["depth"] is None:
         raise Rejected(Reason.INVALID_ROW, "no map of its depth")
-    picture = picture_of(_content(Folder(config.input or ""), row["file"]), None)
+    folder = panorama_folder(config.input or "")
+    picture = picture_of(_content(folder, row["file"]), None)
     map_file = PurePosixPath(row["depth"])
-    content = _content(Folder(config.depth.source or config.input or ""), row["depth"])
+    content = _content(folder if config.depth.source is None else Folder(config.depth.source), row["depth"])
     with tempfile.TemporaryDirectory() as scratch:  # libraries read maps from files alone
         file = Path(scratch, map_file.name)
         file.write_bytes(content)

@@ -122,7 +122,9 @@ def test_a_view_of_what_was_written_is_that_of_the_exact_room(config, made):
     place = Path(config.output, rows_of(config.output)["one"]["folder"])
     with OpenEXR.File(str(place / "panorama.exr")) as opened:
         distance = opened.channels()["Z"].pixels
-        assert opened.header()["depthMeaning"] == "metres along the ray"
+        header = opened.header()
+        assert header["depthMeaning"] == "metres along the ray"
+        assert json.loads(header["depthFusion"])["given_as"] == "distance"
     picture = np.asarray(Image.open(place / "panorama.png"))
     front = panorama_surface(picture, distance)
     camera = PerspectiveCamera(128, 128, position=EYE, yaw=200)

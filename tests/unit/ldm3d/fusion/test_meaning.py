@@ -91,6 +91,7 @@ def test_constant_depth_is_a_sphere():
         (np.zeros((4, 6, 3), np.uint8), np.ones((4, 6)), "6 x 4, wanted a panorama"),
         (PICTURE, np.ones((4, 7)), "depth is 7 x 4, the panorama 8 x 4"),
         (np.zeros((1, 2, 3), np.uint8), np.ones((1, 2)), "2 x 1, wanted a panorama"),
+        (np.broadcast_to(np.uint8(0), (8_192, 16_384, 3)), np.ones((1, 2)), "at most 8,192 x 4,096"),
     ],
 )
 def test_sizes_that_do_not_fit_are_told(picture, numbers, told):

@@ -83,9 +83,26 @@ def test_what_is_no_set_of_panoramas_is_told(tmp_path):
     folder.write_tables("rows.parquet", [pa.table({"image": [b"1"] * 2, "depth": [b"1"] * 2, "key": [5, 5]})])
     with pytest.raises(ValueError, match="has the key 5 twice"):
         Panoramas.of(config(tmp_path / "in"))
+    folder.write_tables("rows.parquet", [pa.table({"image": [b"1"], "depth": [b"1"], "key": ["a"]})])
+    with pytest.raises(ValueError, match="a column `key` of type string with 0 nulls, wanted whole numbers"):
+        Panoramas.of(config(tmp_path / "in"))
+    folder.write("rows.parquet", b"PAR1 cut short")
+    with pytest.raises(ValueError, match=r"rows\.parquet cannot be read as parquet"):
+        Panoramas.of(config(tmp_path / "in"))
     folder.write_json("_SUCCESS.json", {"rows_kept": 1})
     with pytest.raises(ValueError, match="holds no samples of `generate`"):
         Panoramas.of(config(tmp_path / "in"))
+
+
+def test_a_list_chooses_pictures_below_its_folder(folder):
+    (folder / "some.txt").write_text("./a/one.png\n\ngone.png\n")
+    (rows,) = Panoramas.of(config(folder / "some.txt")).groups.values()
+    assert rows["file"].to_pylist() == ["a/one.png", "gone.png"]
+    assert rows["depth"].to_pylist() == ["a/one-depth.npy", None]
+    for text, told in (("../x.png", "below its own folder"), ("two.jpg\ntwo.jpg", "names 'two.jpg' twice")):
+        (folder / "some.txt").write_text(text)
+        with pytest.raises(ValueError, match=told):
+            Panoramas.of(config(folder / "some.txt"))
 
 
 def test_a_plan_is_shards_of_rows_that_are_written_alike_each_time(folder):
