@@ -45,9 +45,9 @@ class ExportsConfig:
     distances in metres. rgbd: picture and depth side by side. stills: views for one eye and for two. film-360,
     film-180: stereo panoramas. film-flat, film-3d: films for one eye, and side by side. Films and EXR need the extra
     `immersive`."""
-    columns: int = 2_048
+    columns: int = 1_024
     """Columns of the grid of mesh and splats at most; a larger panorama is thinned for these. A mesh keeps its whole
-    picture. Each column of 2,048 is 70 kB of a PLY."""
+    picture. With 1,024 columns a mesh has 20 MB and each file of splats 36 MB; twice as many take four times that."""
     quality: int = 90
     """Of JPEGs, 1 to 100."""
 

@@ -5,15 +5,16 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldm3d.config import DepthFusionConfig, to_json
 from ldm3d.fusion.exports import check_installed
 from ldm3d.fusion.panorama import Panorama
 from ldm3d.fusion.place import FACTS, INDEX, write_place
 from ldm3d.fusion.reading import read_panorama
-from ldm3d.fusion.redraw import Redrawer
-from ldm3d.sampling.pipeline import RgbdPipeline
+
+if TYPE_CHECKING:
+    from ldm3d.fusion.redraw import Redrawer
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +43,15 @@ def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
     return _written(_drawn(given, redrawer, config.seed), config, folder)
 
 
-def _redrawer(config: DepthFusionConfig) -> Redrawer:
-    """Open the model.
+def _redrawer(config: DepthFusionConfig) -> "Redrawer":
+    """Open the model, which alone needs torch.
 
     Raises:
         ValueError: it does not open, draws no depth, or does not draw panoramas of this size.
     """
+    from ldm3d.fusion.redraw import Redrawer
+    from ldm3d.sampling.pipeline import RgbdPipeline
+
     model = config.model
     opened = Redrawer(RgbdPipeline.from_pretrained(model.model[0], model.revision, setting="--model.model"), config)
     if config.input is None:
@@ -55,7 +59,7 @@ def _redrawer(config: DepthFusionConfig) -> Redrawer:
     return opened
 
 
-def _drawn(given: Panorama | None, redrawer: Redrawer | None, seed: int) -> Panorama:
+def _drawn(given: Panorama | None, redrawer: "Redrawer | None", seed: int) -> Panorama:
     """Return the panorama as it is shown: given, redrawn, or drawn."""
     if redrawer is None:
         assert given is not None  # the settings are refused without either
