@@ -48,7 +48,9 @@ class DepthMeaningConfig:
         if self.near is not None and self.far is not None:
             problems.require(self.near <= self.far, "depth.near", self.near, f"at most --depth.far, {self.far}")
         is_metric = self.kind in ("distance", "inverse")
-        problems.require(not (is_metric and self.invert), "depth.invert", self.invert, "relative depth")
+        problems.require(
+            not (is_metric and self.invert), "depth.invert", self.invert, "False unless --depth.kind is relative"
+        )
         if not is_metric:
             together = (self.near is None) == (self.far is None)
             wanted = "--depth.near and --depth.far, or neither, for relative depth"

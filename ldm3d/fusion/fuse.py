@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DRAFT = ".making-"  # how the folder begins in which files are written before they are moved
+
 
 def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
     """Make a place of `config.input`, one picture with depth, or of what a model draws. The folder is filled when all
@@ -69,16 +71,19 @@ def _drawn(given: Panorama | None, redrawer: "Redrawer | None", seed: int) -> Pa
 
 
 def _written(panorama: Panorama, config: DepthFusionConfig, folder: Path) -> dict[str, Any]:
-    """Write a place beside its folder, then move its files there: a run that is stopped leaves the old ones, and one
-    that ends leaves no others."""
+    """Write a place within its folder, then move its files to where they belong: a run that is stopped leaves the old
+    ones, and one that ends leaves no others."""
     folder.mkdir(parents=True, exist_ok=True)
     before = {*_listed(folder), FACTS, INDEX}
-    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as draft:
+    for stale in folder.glob(f"{DRAFT}*"):  # of a run that was killed
+        shutil.rmtree(stale)
+    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=folder) as draft:
         facts = write_place(panorama, config, Path(draft))
-        made = sorted(Path(draft).iterdir())
-        for file in made:
-            shutil.move(file, folder / file.name)
-    for name in before - {file.name for file in made}:
+        made = {file.name for file in Path(draft).iterdir()}
+        # First what tells that the folder is ours, and the page when all that it shows is there.
+        for name in [FACTS, *sorted(made - {FACTS, INDEX}), INDEX]:
+            shutil.move(Path(draft, name), folder / name)
+    for name in before - made:
         (folder / name).unlink(missing_ok=True)
     return facts | {"index": str(folder / INDEX)}
 
@@ -105,6 +110,7 @@ def _check_places(config: DepthFusionConfig, folder: Path) -> None:
             )
     if folder.is_file():
         raise ValueError(f"--output {config.output!r} is a file: give a folder")
-    held = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+    files = folder.iterdir() if folder.is_dir() else ()
+    held = sorted(file.name for file in files if not file.name.startswith(DRAFT))
     if held and FACTS not in held:
         raise ValueError(f"--output {config.output!r} holds other files ({len(held)}, {held[0]} first): give another")

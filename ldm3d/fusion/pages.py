@@ -19,7 +19,8 @@ img, video { width: 100%; height: auto; border-radius: 6px; display: block; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 16px; }
 figure { margin: 0; } figcaption, .soft { color: var(--soft); font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; } td { padding: 4px 12px 4px 0; vertical-align: top;
-  border-bottom: 1px solid var(--line); } td:nth-child(2) { white-space: nowrap; text-align: right; }
+  border-bottom: 1px solid var(--line); }
+td:first-child { min-width: 9em; } td:nth-child(2) { white-space: nowrap; text-align: right; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; } dd { margin: 0; }
 """.strip()
 PICTURES, FILMS, VIEWER = (".jpg", ".png"), (".mp4",), "viewer.html"

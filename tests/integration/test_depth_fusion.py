@@ -261,7 +261,9 @@ def test_one_panorama_is_made_at_a_keyboard_without_ray(folder, tmp_path):
 
 def test_what_was_made_before_goes_and_what_others_made_stays(config, folder, tmp_path):
     one = replace(config, input=str(folder / "one.png"), output=str(tmp_path / "place"))
+    (tmp_path / "place/.making-killed").mkdir(parents=True)
     fuse(replace(one, exports=ExportsConfig(formats=("kitti", "npy"))))
+    assert not list((tmp_path / "place").glob(".*"))
     fuse(replace(one, exports=ExportsConfig(formats=("npy",))))
     held = {file.name for file in (tmp_path / "place").iterdir()}
     assert "distance.npy" in held

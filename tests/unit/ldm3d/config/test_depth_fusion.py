@@ -67,7 +67,7 @@ def test_all_that_is_wrong_is_told_at_once():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"kind": "distance", "invert": True}, "--depth.invert is True, wanted relative depth"),
+        ({"kind": "distance", "invert": True}, "--depth.invert is True, wanted False unless"),
         ({"scale": 2.0}, "--depth.scale is 2.0, wanted 1"),
         ({"kind": "inverse", "near": 3.0, "far": 2.0}, "--depth.near is 3.0, wanted at most --depth.far, 2.0"),
         ({"radius": float("inf")}, "--depth.radius is inf"),
