@@ -44,7 +44,8 @@ class Reason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
 
     ENCODE_FAILED = "encode_failed"  # the autoencoder's output is not finite, or beyond float16
-    GENERATE_FAILED = "generate_failed"  # the networks' output is not finite
+    GENERATE_FAILED = "generate_failed"  # the networks' output is not finite, or they do not take the picture
+    RENDER_FAILED = "render_failed"  # a panorama is too large for a format
 
 
 TRANSPORT = frozenset(

@@ -58,7 +58,7 @@ REJECT = pa.schema(
         _field("url", pa.string()),  # "" for captions
         _field(
             "stage", pa.string()
-        ),  # select, download, decode, label, duplicates, encode; captions, generate; evaluate
+        ),  # select, download, decode, label, duplicates, encode; captions, generate; evaluate; depth_fusion
         _field("reason", pa.string()),
         _field("detail?", pa.string()),
     ]
@@ -116,6 +116,21 @@ METRICS = pa.schema(  # long form: one number per row
     ]
 )
 
+PLACES = pa.schema(  # panoramas that became folders of files
+    [
+        _field("key", pa.int64()),  # of the panorama: its caption's, or a hash of its file's name
+        _field("number", pa.int32()),  # which of the caption's samples; 0 for files
+        _field("title", pa.string()),  # a caption, or the name of the file
+        _field("source", pa.string()),  # the panorama's file, relative to the input; with a row, FILE:ROW
+        _field("folder", pa.string()),  # of its files, relative to the output
+        _field("width", pa.int32()),  # pixels
+        _field("height", pa.int32()),
+        _field("nearest", pa.float64()),  # metres along the ray
+        _field("farthest", pa.float64()),
+        _field("files", pa.string()),  # JSON: bytes of each file, by its name
+    ]
+)
+
 CONTRACTS = {
     "rgbd/v1": RGBD,
     "reject/v1": REJECT,
@@ -123,6 +138,7 @@ CONTRACTS = {
     "latents/v1": LATENTS,
     "samples/v1": SAMPLES,
     "metrics/v1": METRICS,
+    "places/v1": PLACES,
 }
 
 NULL_IMAGES = {"samples/v1": ("depth",)}  # image columns that may be null nevertheless, by contract

@@ -17,6 +17,7 @@ STAGES = (
     "export",
     "generate",
     "evaluate",
+    "depth_fusion",
     "demo",
 )
 REFUSED = 2  # as of the stages
@@ -62,7 +63,8 @@ def _help() -> str:
     wide = max(map(len, STAGES))
     lines = "\n".join(f"  {stage:{wide}}  {_first_line(stage)}" for stage in STAGES)
     return (
-        f"usage: {PROGRAM} STAGE [FLAGS]\n\nText to image and depth, on Ray: corpus, training, generation, evaluation."
+        f"usage: {PROGRAM} STAGE [FLAGS]\n\n"
+        "Text to image and depth, on Ray: corpus, training, generation, evaluation, places."
         f"\n\n{lines}\n\n{PROGRAM} STAGE --help lists the flags of a stage."
     )
 

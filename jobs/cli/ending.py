@@ -137,6 +137,25 @@ def _evaluation(config: Any, result: dict[str, Any]) -> Ending:
     return Ending(" ".join([made, *result.get("left_out", [])]), look_at, then)
 
 
+def _places(config: Any, result: dict[str, Any]) -> Ending:
+    out = config.output.rstrip("/")
+    if config.is_one:
+        depth, page = result["depth"], {f"{out}/index.html": "the place, to be opened in a browser"}
+        reach = f"{depth['nearest_m']:g} to {depth['farthest_m']:g} m from the eye"
+        made = f"{out} is the place, {reach}: {len(result['files'])} files."
+        return Ending(
+            made, page, ["--views.path takes another walk; --exports.formats writes fewer files, or others."]
+        )
+    made = f"{out} holds {result['rows_kept']:,} places, of {result['rows_read']:,} panoramas."
+    rejected = result.get("rows_rejected", {})
+    if rejected:
+        made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
+    look_at = {f"{out}/index.html": "places to choose from, in a browser"}
+    if rejected:
+        look_at[f"{out}/rejects"] = "the panoramas that were left out, each with its reason"
+    return Ending(made, look_at, [])
+
+
 ENDINGS: dict[str, Callable[[Any, dict[str, Any]], Ending]] = {
     "rebuild_corpus": _corpus,
     "train_autoencoder": _autoencoder,
@@ -145,6 +164,7 @@ ENDINGS: dict[str, Callable[[Any, dict[str, Any]], Ending]] = {
     "export": _export,
     "generate": _samples,
     "evaluate": _evaluation,
+    "depth_fusion": _places,
 }
 KNOWN_BY: dict[str, set[str]] = {
     "rebuild_corpus": {"rows_kept"},
@@ -154,6 +174,7 @@ KNOWN_BY: dict[str, set[str]] = {
     "export": {"step"},
     "generate": {"rows_kept", "samples"},
     "evaluate": {"verdict"},
+    "depth_fusion": {"rows_kept", "files"},
 }
 """What is in the result of a stage that did its work, or had done it before."""
 
@@ -166,7 +187,8 @@ def _most(rejected: Mapping[str, int]) -> str:
 
 def _marker(config: Any, stage: str) -> dict[str, str]:
     """Name the file of the result, which is printed only where --json asks for it."""
-    has_none = stage == "export" or getattr(config, "prompt", None) is not None
+    has_none = stage == "export" or (stage == "generate" and config.prompt is not None)
+    has_none |= stage == "depth_fusion" and config.is_one
     return {} if has_none else {f"{config.output.rstrip('/')}/{RESULT}": "the result in full, which --json prints"}
 
 

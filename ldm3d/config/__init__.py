@@ -15,6 +15,8 @@ from ldm3d.config.corpus import (
     LabelConfig,
     ShardConfig,
 )
+from ldm3d.config.depth_fusion import DepthFusionConfig
+from ldm3d.config.depth_meaning import DepthMeaningConfig
 from ldm3d.config.diffusion import (
     DenoisingLossConfig,
     DiffusionConfig,
@@ -35,6 +37,7 @@ from ldm3d.config.evaluate import (
     ReportConfig,
 )
 from ldm3d.config.export import ExportConfig
+from ldm3d.config.exports import ExportsConfig, SurfaceConfig, ViewsConfig
 from ldm3d.config.generate import CaptionsConfig, GenerateConfig, GeneratorConfig, SamplingConfig, SamplingPoint
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
 from ldm3d.config.presets import (
@@ -61,6 +64,8 @@ __all__ = [
     "CorpusConfig",
     "DenoisingLossConfig",
     "DepthConfig",
+    "DepthFusionConfig",
+    "DepthMeaningConfig",
     "DiffusionConfig",
     "DiffusionModelConfig",
     "Dinov2Config",
@@ -71,6 +76,7 @@ __all__ = [
     "EncodeConfig",
     "EvaluateConfig",
     "ExportConfig",
+    "ExportsConfig",
     "GenerateConfig",
     "GeneratorConfig",
     "InceptionConfig",
@@ -90,8 +96,10 @@ __all__ = [
     "SamplingPoint",
     "SelectConfig",
     "ShardConfig",
+    "SurfaceConfig",
     "TextConfig",
     "TrainedAutoencoderConfig",
+    "ViewsConfig",
     "WatchConfig",
     "WorkersConfig",
     "flat",

@@ -12,7 +12,8 @@ class ActorsConfig:
     address: str | None = None
     """Ray cluster to connect to; None uses the one this job was submitted to, or starts one on this machine."""
     actors: int | None = None
-    """Number of actors; None takes one per GPU, or a single one on a cluster without GPUs."""
+    """Number of actors; None takes one per GPU, or a single one on a cluster without GPUs. Those that hold no network
+    are as many as the CPUs allow."""
     gpus: float = 1.0
     """Number of GPUs per actor; treated as 0 on a cluster without GPUs."""
     cpus: float = 1.0

@@ -19,6 +19,24 @@ def require_argument(fine: bool, name: str, got: object, wanted: str) -> None:
         raise ValueError(f"{name} is {got!r}, wanted {wanted}")
 
 
+class Problems:
+    """Settings that are wrong, to be told at once."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.found: list[str] = []
+
+    def require(self, fine: bool, name: str, got: object, wanted: str) -> None:
+        """Add a problem unless `fine`, in the words of the function `require`."""
+        if not fine:
+            self.found.append(f"--{name.replace('_', '-')} is {got!r}, wanted {wanted}")
+
+    def tell(self) -> None:
+        """Raise ValueError if there are problems. The message names them all."""
+        if self.found:
+            raise ValueError("; ".join(self.found))
+
+
 def require_least(config: Any, section: str, least: int, *names: str, or_none: bool = False) -> None:
     """Raise ValueError unless the named numbers of a section are `least` or more; with `or_none`, None passes too."""
     wanted = f"{least} or more, or None" if or_none else f"{least} or more"

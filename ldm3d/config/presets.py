@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ldm3d.config.autoencoder import AutoencoderConfig, AutoencoderLossConfig, PerceptualConfig
 from ldm3d.config.corpus import ClusterConfig, CorpusConfig, DownloadConfig, LabelConfig, ShardConfig
+from ldm3d.config.depth_fusion import DepthFusionConfig
 from ldm3d.config.diffusion import (
     DenoisingLossConfig,
     DiffusionConfig,
@@ -163,6 +164,17 @@ EVALUATE: Presets = {
     },
 }
 
+DEPTH_FUSION: Presets = {
+    # The model that the authors fine-tuned on panoramas, 1,024 x 512; it draws only with --prompt. No score is known.
+    "ldm3d": {},
+    # There is no such model of panoramas with 4 channels: this one draws them, with the seam closed.
+    "ldm3d-4c": {"model": GeneratorConfig(model=("Intel/ldm3d-4c",))},
+    "toy": {
+        "model": GeneratorConfig(model=("runs/demo/diffusion/model",)),  # as `make demo` trains it
+        "sampling": SamplingConfig(scheduler="dpmpp", num_inference_steps=(10,), guidance_scale=(2.0,), batch_size=1),
+    },
+}
+
 
 Preset = Literal["ldm3d", "ldm3d-4c", "toy"]
 STAGES: dict[Any, tuple[str, Presets]] = {
@@ -172,6 +184,7 @@ STAGES: dict[Any, tuple[str, Presets]] = {
     DiffusionConfig: ("train_diffusion", DIFFUSION),
     GenerateConfig: ("generate", GENERATE),
     EvaluateConfig: ("evaluate", EVALUATE),
+    DepthFusionConfig: ("depth_fusion", DEPTH_FUSION),
     ExportConfig: ("export", {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}}),  # the run says what it was made with
 }
 """Name and presets of each stage, by the class of its configuration."""

@@ -71,13 +71,18 @@ def pfm(distance: NDArray[np.floating]) -> bytes:
 
 
 def read_numbers(file: Path) -> NDArray[np.float64]:
+    """Read the numbers of a map as floats, (H, W). Of integers they are the values themselves; see `read_map`."""
+    return read_map(file).astype(np.float64)
+
+
+def read_map(file: Path) -> NDArray[Any]:
     """Read the numbers of a map, as they are: the caller knows what they mean.
 
     Args:
         file: EXR (a channel called Z, or its only one), NPY, PFM, or PNG or TIFF of one channel.
 
     Returns:
-        (H, W). Of integers the values themselves: a 16-bit PNG has 0 to 65,535.
+        (H, W), integers or floats, as the file has them: a 16-bit PNG has uint16, 0 to 65,535.
 
     Raises:
         ValueError: it cannot be read, or does not hold a map of one channel.
@@ -91,7 +96,7 @@ def read_numbers(file: Path) -> NDArray[np.float64]:
         raise ValueError(f"{str(file)!r} cannot be read: {type(error).__name__}: {error}") from error
     if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "uif":
         raise ValueError(f"{str(file)!r} holds {values.shape} {values.dtype}, wanted a map of one number a pixel")
-    return values.astype(np.float64)
+    return values
 
 
 def _read_exr(file: Path) -> NDArray[Any]:

@@ -31,16 +31,16 @@ http://cv.iptc.org/newscodes/digitalsourcetype/"""
 class Provenance:
     """How a picture was made."""
 
-    source: SourceType
-    """trainedAlgorithmicMedia: a model drew it. compositeWithTrainedAlgorithmicMedia: it has a photograph in it, such
-    as one whose depth a model estimated."""
+    source: SourceType | None
+    """None claims nothing. trainedAlgorithmicMedia: a model drew it. compositeWithTrainedAlgorithmicMedia: it has a
+    photograph in it, such as one whose depth a model estimated."""
     model: str = ""
     """Its name, and revision."""
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if self.source not in SOURCE_TYPES:
-            raise ValueError(f"source is {self.source!r}, wanted one of {', '.join(SOURCE_TYPES)}")
+        if self.source is not None and self.source not in SOURCE_TYPES:
+            raise ValueError(f"source is {self.source!r}, wanted one of {', '.join(SOURCE_TYPES)}, or None")
         if not self.model.isprintable():
             raise ValueError(f"model is {self.model!r}, wanted printable characters")
 
@@ -110,10 +110,10 @@ def xmp(height: int, width: int, layout: Layout, provenance: Provenance) -> byte
     Raises:
         ValueError: the size is not that of such a panorama.
     """
-    facts = {
-        "xmp:CreatorTool": SOFTWARE,
-        "Iptc4xmpExt:DigitalSourceType": f"http://cv.iptc.org/newscodes/digitalsourcetype/{provenance.source}",
-    }
+    facts = {"xmp:CreatorTool": SOFTWARE}
+    if provenance.source:
+        kind = f"http://cv.iptc.org/newscodes/digitalsourcetype/{provenance.source}"
+        facts["Iptc4xmpExt:DigitalSourceType"] = kind
     names = {"model": "Iptc4xmpExt:AISystemUsed", "seed": "ldm3d:seed"}
     facts |= {names[name]: value for name, value in provenance.texts().items()}
     if layout.projection != "flat" and not layout.is_packed:

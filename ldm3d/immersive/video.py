@@ -27,6 +27,7 @@ def write_video(
     codec: Codec = "h264",
     crf: int = CRF,
     progress: Callable[[int], None] | None = None,
+    threads: int = 0,
 ) -> int:
     """Write a film, and return its number of frames.
 
@@ -40,6 +41,7 @@ def write_video(
         codec: h264 plays everywhere; hevc is smaller, and Apple's headset plays it at larger sizes.
         crf: quality, from 0 (the best) to 51.
         progress: called with the number of frames that are done.
+        threads: of the encoder; 0 is as many as there are CPUs. Its bytes depend on how many there are.
 
     Raises:
         ValueError: there is no frame, a size is odd or changes, or a setting is out of its range.
@@ -56,7 +58,13 @@ def write_video(
     part = target.with_name(target.name + ".part")
     try:
         count = _encode(
-            part, chain([first], film), (width, height), Fraction(fps).limit_denominator(1_001), codec, crf, progress
+            part,
+            chain([first], film),
+            (width, height),
+            Fraction(fps).limit_denominator(1_001),
+            codec,
+            _options(codec, Fraction(fps), crf, threads),
+            progress,
         )
         part.replace(target)
     finally:
@@ -70,15 +78,13 @@ def _encode(
     size: tuple[int, int],
     fps: Fraction,
     codec: Codec,
-    crf: int,
+    options: dict[str, str],
     progress: Callable[[int], None] | None,
 ) -> int:
     av = _pyav()
     count = 0
     with av.open(str(part.absolute()), "w", format="mp4", options={"movflags": "+faststart"}) as file:
-        stream = file.add_stream(
-            {"h264": "libx264", "hevc": "libx265"}[codec], rate=fps, options=_options(codec, fps, crf)
-        )
+        stream = file.add_stream({"h264": "libx264", "hevc": "libx265"}[codec], rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = 1  # BT.709
@@ -118,11 +124,12 @@ def _frame(av: Any, picture: NDArray[np.uint8], number: int, fps: Fraction) -> A
     return frame
 
 
-def _options(codec: Codec, fps: Fraction, crf: int) -> dict[str, str]:
+def _options(codec: Codec, fps: Fraction, crf: int, threads: int) -> dict[str, str]:
     second = max(1, int(fps))  # frames between those that stand by themselves
     if codec == "h264":
-        return {"crf": str(crf), "g": str(second), "x264-params": "open-gop=0"}
-    return {"crf": str(crf), "x265-params": f"keyint={second}:open-gop=0:log-level=error"}
+        return {"crf": str(crf), "g": str(second), "x264-params": "open-gop=0", "threads": str(threads)}
+    given = f":pools={threads}:frame-threads=1" if threads else ""
+    return {"crf": str(crf), "x265-params": f"keyint={second}:open-gop=0:log-level=error{given}"}
 
 
 def _check(fps: float | Fraction, codec: str, crf: int) -> None:

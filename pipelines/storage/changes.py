@@ -22,7 +22,7 @@ ABSENT = object()
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """List the differences between two identities of a stage, one line for each flag: `--loop.epochs was 3, is 4`."""
-    content = CONTENT | (GENERATE if now.get("stage") == "generate" else {})
+    content = CONTENT | (GENERATE if now.get("stage") in ("generate", "depth_fusion") else {})
     lines = []
     for name in sorted(before.keys() | now.keys()):
         old, new = before.get(name, ABSENT), now.get(name, ABSENT)

@@ -30,6 +30,7 @@ FLOORS = (
     ("images", "depth", "rows", "figures"),
     ("data", "measures", "report"),
     ("encoding", "sampling", "immersive"),
+    ("fusion",),
     ("toy",),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -43,6 +44,7 @@ PARTS_OF = {
     "export": "training",
     "generate": "samples",
     "evaluate": "evaluation",
+    "depth_fusion": "views",
 }
 # What entry points need of the rooms below the stages: a head start for workers, how an input was made, how a job was
 # submitted, and the errors that have exit codes.

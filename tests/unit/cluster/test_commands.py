@@ -10,6 +10,7 @@ import pytest
 from ldm3d.config import (
     AutoencoderConfig,
     CorpusConfig,
+    DepthFusionConfig,
     DiffusionConfig,
     EvaluateConfig,
     GenerateConfig,
@@ -56,6 +57,7 @@ def check_room(config: Any, nodes: Nodes) -> None:
     """
     from pipelines.corpus.resources import fit
     from pipelines.training.worker import worker_count
+    from pipelines.views.plan import fit_renderers
     from pipelines.workers.resources import fit_actors
 
     cpus, gpus = (sum(values) for values in zip(*nodes, strict=True))
@@ -66,6 +68,8 @@ def check_room(config: Any, nodes: Nodes) -> None:
             assert sum(node[0] // resources.download.cpus for node in nodes) >= resources.download.actors
         case LatentsConfig() | GenerateConfig() | EvaluateConfig():
             assert fit_actors("actors", config.cluster, cpus, gpus).actors == gpus > 0
+        case DepthFusionConfig():
+            assert fit_renderers(config, cpus, gpus).actors == cpus
         case AutoencoderConfig() | DiffusionConfig():
             workers, each = worker_count(config.workers, config.loop, cpus, gpus), config.workers
             assert workers == gpus > 0

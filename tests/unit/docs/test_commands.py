@@ -32,6 +32,7 @@ TYPED = {
 
 CORPUS, OWN = "integration/test_rebuild_corpus.py", "integration/test_own_data.py"
 LATENTS, DIFFUSION = "integration/test_encode_latents.py", "integration/test_diffusion_training.py"
+PLACES = "integration/test_depth_fusion.py"
 SAMPLES, SCORES = "integration/test_generate.py", "integration/test_evaluate.py"
 CLUSTER, KUBERAY, RAY_UP = (f"unit/cluster/test_{name}.py" for name in ("commands", "kuberay", "ray_up"))
 
@@ -54,6 +55,17 @@ INSTEAD = {
         ),
         "python -m jobs.rebuild_corpus --input METADATA --output runs/corpus --label.preset column": (
             f"{CORPUS}::test_depth_is_taken_from_a_column_as_files_or_their_paths"
+        ),
+    },
+    "docs/depth_fusion.md": {
+        "python -m jobs.depth_fusion --input room.png": (
+            f"{PLACES}::test_one_panorama_is_made_at_a_keyboard_without_ray"
+        ),
+        "python -m jobs.depth_fusion --input pictures/000.png": (
+            f"{PLACES}::test_a_model_redraws_a_panorama_alike_on_a_cluster_and_here"
+        ),
+        "python -m jobs.depth_fusion --input s3://": (
+            f"{PLACES}::test_panoramas_maps_and_output_may_be_on_an_object_store"
         ),
     },
     "docs/evaluate.md": {

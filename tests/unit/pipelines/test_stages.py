@@ -5,12 +5,14 @@ import pytest
 from ldm3d.config import (
     AutoencoderConfig,
     CorpusConfig,
+    DepthFusionConfig,
     DiffusionConfig,
     EvaluateConfig,
     GenerateConfig,
     LatentsConfig,
     WatchConfig,
 )
+from pipelines.depth_fusion import depth_fusion
 from pipelines.encode_latents import encode_latents
 from pipelines.evaluate import evaluate
 from pipelines.generate import generate
@@ -25,6 +27,7 @@ STAGES = {
     train_diffusion: DiffusionConfig,
     generate: GenerateConfig,
     evaluate: EvaluateConfig,
+    depth_fusion: DepthFusionConfig,
 }
 
 

@@ -17,6 +17,7 @@ from jobs.demo.to_try import to_try
 from ldm3d.config import (
     AutoencoderConfig,
     CorpusConfig,
+    DepthFusionConfig,
     DiffusionConfig,
     EvaluateConfig,
     ExportConfig,
@@ -39,6 +40,7 @@ CLASSES = (
     ExportConfig,
     GenerateConfig,
     EvaluateConfig,
+    DepthFusionConfig,
 )
 CLASS_OF = {stage_of(each): each for each in CLASSES}
 CORPUS = {
@@ -196,6 +198,19 @@ def test_a_person_gets_words_and_a_program_json_alone(monkeypatch, capsys):
         said = capsys.readouterr()
         assert (json.loads(said.out) if said.out else None) == (None if words else CORPUS)
         assert ("python -m jobs.train_autoencoder" in said.err) is words
+
+
+def test_a_place_is_opened_by_its_page_and_many_by_theirs():
+    facts = {"depth": {"nearest_m": 1.1, "farthest_m": 4.8}, "files": {"viewer.html": "a page"}}
+    one = ending(DepthFusionConfig(input="room.png", output="place/"), facts, dry_run=False)
+    assert "place is the place, 1.1 to 4.8 m from the eye: 1 files." in one
+    assert "place/index.html " in one
+    assert "_SUCCESS" not in one
+    counts = {"rows_read": 4, "rows_kept": 3, "rows_rejected": {"bad_aspect_ratio": 1}}
+    many = ending(DepthFusionConfig(input="rooms", output="places", prompt="a forest"), counts, dry_run=False)
+    assert "places holds 3 places, of 4 panoramas. Rejected: 1 (bad_aspect_ratio 1)." in many
+    assert "places/index.html " in many
+    assert "places/_SUCCESS.json " in many
 
 
 def test_the_file_of_the_result_is_named_where_there_is_one():

@@ -106,7 +106,7 @@ def test_every_reason_that_a_download_can_end_in_is_there(world):
         Reason.DNS_FAILED,  # would ask a name server
         *(Reason.DECODE_TIMEOUT, Reason.DECODER_CRASHED, Reason.DEPTH_FAILED),  # our faults, not the web's
         *(Reason.FILE_NOT_FOUND, Reason.FILE_FORBIDDEN),  # of a disk or a store
-        *(Reason.ENCODE_FAILED, Reason.GENERATE_FAILED),  # of other stages
+        *(Reason.ENCODE_FAILED, Reason.GENERATE_FAILED, Reason.RENDER_FAILED),  # of other stages
     }
     assert set(world.counts) == {KEPT, *Reason} - absent
 

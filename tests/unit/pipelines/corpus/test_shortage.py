@@ -15,7 +15,7 @@ from pipelines.corpus.shortage import shortage
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, Shard
 
-NOT_OF_A_CORPUS = {Reason.NOT_SAMPLED, Reason.ENCODE_FAILED, Reason.GENERATE_FAILED}
+NOT_OF_A_CORPUS = {Reason.NOT_SAMPLED, Reason.ENCODE_FAILED, Reason.GENERATE_FAILED, Reason.RENDER_FAILED}
 
 
 def said(

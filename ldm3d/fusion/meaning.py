@@ -1,0 +1,75 @@
+"""From the numbers of a map to distances in metres, by what they are said to mean."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ldm3d.config import DepthMeaningConfig
+from ldm3d.immersive.displacement import Displacement
+from ldm3d.rgbd import DEPTH_MAX
+
+Kind = Literal["distance", "inverse", "relative"]
+FLAG = "--depth.kind"
+
+
+def shares_of(numbers: NDArray[Any], config: DepthMeaningConfig) -> NDArray[np.uint16]:
+    """Return relative depth, (H, W) uint16, larger is nearer, of a map that is said to hold it.
+
+    Args:
+        numbers: (H, W): uint16, uint8, or floats from 0 to 1.
+        config: says whether it is inverted.
+
+    Raises:
+        ValueError: it holds others, or NaN.
+    """
+    if numbers.dtype.kind == "f":
+        if not ((numbers >= 0) & (numbers <= 1)).all():  # NaN is not
+            low, high = (f"{bound(numbers):g}" for bound in (np.min, np.max))
+            raise ValueError(
+                f"relative depth is {low} to {high}, wanted 0 to 1 and no NaN: say by {FLAG} that it is distance or "
+                "inverse, or normalise it over the whole picture"
+            )
+        shares = np.round(numbers.astype(np.float64) * DEPTH_MAX).astype(np.uint16)
+    elif numbers.dtype.kind == "u" and numbers.dtype.itemsize <= 2:
+        shares = numbers.astype(np.uint16) * np.uint16(1 if numbers.dtype.itemsize == 2 else 257)
+    else:
+        raise ValueError(f"relative depth is {numbers.dtype}, wanted integers of 8 or 16 bits, or floats from 0 to 1")
+    return DEPTH_MAX - shares if config.invert else shares
+
+
+def displacement_of(config: DepthMeaningConfig) -> Displacement:
+    """Return what relative depth means, after `shares_of` has turned it."""
+    if config.near is not None and config.far is not None:
+        return Displacement.between(config.near, config.far, config.rule)
+    return Displacement(config.rule, config.amount, config.radius)
+
+
+def distance_of(numbers: NDArray[Any], kind: Kind, config: DepthMeaningConfig) -> NDArray[np.float64]:
+    """Return distances in metres, (H, W), NaN where unknown, of a map that is said to hold distance or inverse.
+
+    0 and NaN are unknown in a map of distances, NaN alone in one of inverse distances.
+
+    Raises:
+        ValueError: a number is negative, none is above 0, or one is infinitely far and --depth.far is not given.
+    """
+    values = numbers.astype(np.float64) * config.scale
+    known = values[~np.isnan(values)]
+    if (known < 0).any():
+        raise ValueError(f"depth holds negative numbers, down to {known.min():g}, wanted {_wanted(kind)}")
+    if not (known > 0).any():
+        raise ValueError(f"depth holds no number above 0, wanted {_wanted(kind)}")
+    if kind == "inverse":
+        with np.errstate(divide="ignore"):
+            distance = 1 / values
+    else:
+        distance = np.where(values == 0, np.nan, values)
+    if np.isinf(distance).any() and config.far is None:
+        raise ValueError("depth holds what is infinitely far: say by --depth.far where it is put, in metres")
+    if (distance == 0).any():
+        raise ValueError(f"depth holds infinite numbers, wanted {_wanted(kind)}")
+    return np.clip(distance, config.near, config.far) if config.near or config.far else distance
+
+
+def _wanted(kind: Kind) -> str:
+    return f"{'metres' if kind == 'distance' else '1 / metres'} along the ray: {FLAG} says {kind}"

@@ -1,0 +1,116 @@
+"""A panorama and its depth map as files: which map belongs to which panorama, and both read."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ldm3d.config import DepthFusionConfig, DepthMeaningConfig
+from ldm3d.fusion.meaning import FLAG, Kind
+from ldm3d.fusion.panorama import Panorama
+from ldm3d.immersive.depth_files import read_map
+from ldm3d.measures.prepare import picture_of
+from ldm3d.prompt_files import file_name
+from ldm3d.reject import Rejected
+
+MAPS = (".png", ".exr", ".npy", ".pfm", ".tif", ".tiff")
+"""How maps end, in lower case; of several the first."""
+
+
+def maps_for(picture: str) -> list[str]:
+    """Return the names that the map of a picture may have beside it: `NAME-depth.png` and so on."""
+    stem = str(PurePosixPath(picture).with_suffix(""))
+    return [f"{stem}-depth{ending}" for ending in MAPS]
+
+
+def maps_in_another_folder(picture: str) -> list[str]:
+    """Return the names that the map of a picture may have in a folder of maps: `NAME.png`, `NAME-depth.png` ..."""
+    stem = str(PurePosixPath(picture).with_suffix(""))
+    return [*(f"{stem}{ending}" for ending in MAPS), *maps_for(picture)]
+
+
+def without_maps(names: Iterable[str]) -> list[str]:
+    """Return the files that are pictures themselves, and not the depth of one among them, or both in one."""
+    known = set(names)
+    stems = {str(PurePosixPath(name).with_suffix("")) for name in known}
+    beside = {name for stem in stems for name in (*maps_for(stem + ".x"), file_name(stem, "both"))}
+    return sorted(known - beside)
+
+
+def kind_of(config: DepthMeaningConfig, source: str, *, is_drawn: bool) -> Kind:
+    """Return what the numbers of a map are.
+
+    Args:
+        config: may say it.
+        source: the map, for the message.
+        is_drawn: whether it is named, or stored, as `generate` does with what it draws.
+
+    Raises:
+        ValueError: nobody says it.
+    """
+    if config.kind is not None:
+        return config.kind
+    if is_drawn:
+        return "relative"
+    raise ValueError(f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative")
+
+
+def read_panorama(config: DepthFusionConfig) -> Panorama:
+    """Read the panorama of a config whose input is one picture.
+
+    Raises:
+        ValueError: a file is not there or cannot be read, they do not fit each other, or it is not known what depth
+            means.
+    """
+    if config.input is None:
+        raise ValueError("--input is missing: give a panorama, or --prompt, from which one is drawn")
+    file = Path(config.input)
+    if not file.is_file():
+        raise ValueError(f"--input {config.input!r} is not a file: give a panorama, or a folder of them")
+    depth = depth_file(file, config.depth)
+    panorama = read_pair(file, depth, config.depth)
+    return replace(panorama, title=file.stem, about={"source": file.name, "depth_source": depth.name})
+
+
+def depth_file(file: Path, config: DepthMeaningConfig) -> Path:
+    """Find the map of a panorama.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if config.source is not None:
+        given = Path(config.source)
+        if given.is_file():
+            return given
+        found = [given / name for name in maps_in_another_folder(file.name) if (given / name).is_file()]
+        if not found:
+            raise ValueError(f"--depth.source {config.source!r} is not a file, and holds no map of {file.name}")
+        return found[0]
+    found = [file.with_name(name) for name in maps_for(file.name) if file.with_name(name).is_file()]
+    if not found:
+        raise ValueError(
+            f"there is no depth of {str(file)!r}: give its map by --depth.source, or put it beside it, as "
+            f"{file.stem}-depth.png"
+        )
+    return found[0]
+
+
+def read_pair(file: Path, depth: Path, config: DepthMeaningConfig) -> Panorama:
+    """Read a panorama and its map.
+
+    Raises:
+        ValueError: as `read_panorama`.
+    """
+    is_drawn = depth.name == file_name(file.stem, "depth")
+    kind = kind_of(config, repr(str(depth)), is_drawn=is_drawn and depth.parent == file.parent)
+    try:
+        picture = picture_of(file.read_bytes(), None)
+    except Rejected as error:
+        raise ValueError(f"{str(file)!r} cannot be read as a picture: {error}") from error
+    numbers: NDArray[Any] = read_map(depth)
+    try:
+        return Panorama.of(picture, numbers, kind, config)
+    except ValueError as error:
+        raise ValueError(f"{file.name} and {depth.name}: {error}") from error

@@ -1,0 +1,92 @@
+"""The first step of DepthFusion: a model draws a panorama and its depth, guided by text, from another one or alone."""
+
+from dataclasses import replace
+from typing import Any
+
+from ldm3d.config import DepthFusionConfig
+from ldm3d.fusion.meaning import displacement_of
+from ldm3d.fusion.panorama import Panorama
+from ldm3d.immersive.still import Provenance
+from ldm3d.sampling.decode import pixel_factor
+from ldm3d.sampling.image_to_rgbd import require_depth
+from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.sampling.sampler import Sampler
+from ldm3d.sampling.text_to_rgbd import latent_shape
+
+
+class Redrawer:
+    """A model on one device, a GPU if there is one, that draws panoramas without a seam."""
+
+    def __init__(self, pipeline: RgbdPipeline, config: DepthFusionConfig) -> None:
+        """Take over `pipeline`: it is moved to the device and gets the configured scheduler.
+
+        Raises:
+            ValueError: the model draws no depth.
+        """
+        require_depth(pipeline)
+        self.config, self.fingerprint = config, pipeline.fingerprint()
+        self.pipeline = Sampler(pipeline, config.sampling, config.model.precision).pipeline
+
+    def __call__(self, panorama: Panorama, seed: int) -> Panorama:
+        """Return the panorama as the model draws it, and its depth: what that means stays.
+
+        Where depth was unknown it is known then.
+
+        Raises:
+            ValueError: the panorama's size does not suit the model, or a setting does not.
+            NotFiniteError: the networks gave NaN or infinity.
+        """
+        strength, model = self.config.strength, self.config.model.model[0]
+        drawn = self._drawn(seed, image=panorama.picture, depth=panorama.depth, strength=strength)
+        return replace(
+            Panorama.of_relative(drawn.images[0], drawn.depths[0], panorama.displacement),
+            kind=panorama.kind,
+            title=panorama.title,
+            provenance=Provenance("compositeWithTrainedAlgorithmicMedia", model, seed),
+            about=panorama.about | {"redrawn": self._about(seed) | {"strength": strength}},
+        )
+
+    def draw(self, seed: int) -> Panorama:
+        """Return a panorama from text alone, as high as the model's pictures unless the settings say otherwise.
+
+        Raises:
+            ValueError: a setting does not suit the model.
+            NotFiniteError: the networks gave NaN or infinity.
+        """
+        height, width = self.size()
+        drawn = self._drawn(seed, height=height, width=width)
+        made = Panorama.of_relative(drawn.images[0], drawn.depths[0], displacement_of(self.config.depth))
+        provenance = Provenance("trainedAlgorithmicMedia", self.config.model.model[0], seed)
+        about = {"drawn": self._about(seed)}
+        return replace(made, title=self.config.prompt or "", provenance=provenance, about=about)
+
+    def size(self) -> tuple[int, int]:
+        """Return height and width of what is drawn from text alone, in pixels.
+
+        Raises:
+            ValueError: the autoencoder's factor does not divide them.
+        """
+        height = self.config.sampling.height
+        if height is None:
+            height = latent_shape(self.pipeline, None, None)[1] * pixel_factor(self.pipeline.vae)
+        latent_shape(self.pipeline, height, 2 * height)
+        return height, 2 * height
+
+    def _drawn(self, seed: int, **given: Any) -> Any:
+        config, point = self.config, self.config.point
+        return self.pipeline(
+            config.prompt or "",
+            seed=seed,
+            negative_prompt=config.sampling.negative_prompt,
+            num_inference_steps=point.num_inference_steps,
+            guidance_scale=point.guidance_scale,
+            guidance_rescale=config.sampling.guidance_rescale,
+            eta=config.sampling.eta,
+            tile=config.sampling.tile,
+            panorama=True,
+            output_type="np",
+            **given,
+        )
+
+    def _about(self, seed: int) -> dict[str, Any]:
+        return {"prompt": self.config.prompt, "seed": seed, "model": self.fingerprint}
