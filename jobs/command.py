@@ -178,7 +178,8 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
 def _tell_start(command: Command[Any]) -> None:
     """Log what begins: imports, and the check of models and cluster, take seconds in which nothing else is said."""
     doing = "checking" if command.dry_run else "starting"
-    logger.info("%s %s, preset %s, output %s", doing, Path(sys.argv[0]).stem, command.preset, command.config.output)
+    stage, preset, output = Path(sys.argv[0]).stem, command.preset, command.config.output
+    logger.info("%s %s, preset %s, output %s: loading libraries and models", doing, stage, preset, output)
 
 
 class _Terminated(KeyboardInterrupt):

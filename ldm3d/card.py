@@ -72,7 +72,8 @@ Each is a row of `rejects/` with its URL, stage and reason.{_not_sampled(summary
 
 ## Licence
 
-The pictures and captions belong to their owners; the URL of each is in its row. {_opt_out(config)}
+The pictures and captions belong to their owners; the URL of each is in its row. Other columns of the metadata, such as
+a licence, are joined by that URL. {_opt_out(config)}
 The metadata and the source of depth have their own licences, which extend to what is made from them.
 {_licence_of(depth)}
 """
@@ -134,8 +135,10 @@ def _licence_of(depth: dict[str, Any]) -> str:
 def _opt_out(config: dict[str, Any]) -> str:
     honoured = ", ".join(config["download"]["opt_out_headers"])
     if not honoured:
-        return "Opt-out headers were not checked when they were fetched."
-    return f"Opt-out headers (X-Robots-Tag: {honoured}; TDM-Reservation) were honoured when they were fetched."
+        return "Opt-out headers were not checked by what was fetched from the web."
+    return (
+        f"Opt-out headers (X-Robots-Tag: {honoured}; TDM-Reservation) were honoured by what was fetched from the web."
+    )
 
 
 def samples_card(summary: dict[str, Any], config: dict[str, Any], name: str) -> str:

@@ -11,7 +11,7 @@ from ldm3d.config import AutoencoderConfig
 from ldm3d.data.pictures import decode_rgbd
 from ldm3d.models.base import check_base, fingerprint_of_base
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import require_finished
+from pipelines.storage.inputs import CORPUS, require_finished
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.training.autoencoder import AutoencoderTraining
 from pipelines.training.checkpoints import Checkpoint
@@ -22,7 +22,7 @@ from pipelines.training.run import TrainingRun, check_settings
 from pipelines.training.weights import weights_of_autoencoder
 from pipelines.workers.stage import run_stage
 
-STAGE, INPUT = "train_autoencoder", "rgbd/v1"
+STAGE, INPUT, MAKERS = "train_autoencoder", "rgbd/v1", ("rebuild_corpus",)
 COLUMNS = ("image", "depth")
 
 
@@ -53,7 +53,7 @@ def train_autoencoder(config: AutoencoderConfig, *, dry_run: bool = False) -> di
             f"--loss.perceptual.weights {weights!r} is not a file: give torchvision, random, or a file that exists on "
             "every node"
         )
-    require_finished(config.input, f"a finished folder of {INPUT}")  # a wrong path is not to cost a base's download
+    require_finished(config.input, CORPUS, MAKERS)  # a wrong path is not to cost a base's download
     check_base(config.model)
     return run_stage(training_of(config), dry_run=dry_run)
 

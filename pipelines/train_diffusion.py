@@ -58,7 +58,7 @@ def train_diffusion(config: DiffusionConfig, *, dry_run: bool = False) -> dict[s
 
 def training_of(config: DiffusionConfig) -> TrainingRun:
     """Open data, base and autoencoder of a configuration with absolute paths, and make its training."""
-    about = require_finished(config.input, INPUT)
+    about = require_finished(config.input, INPUT, ("encode_latents", "rebuild_corpus"))
     is_encoded = "latent_shape" in about
     columns: tuple[str, ...] = LATENTS if is_encoded else PICTURES
     if about.get("text"):

@@ -13,10 +13,12 @@ from jobs.cli.next_commands import (
     after_samples,
 )
 from ldm3d.config import stage_of
-from ldm3d.results.notation import validated
+from ldm3d.results.metrics import METRICS
+from ldm3d.results.notation import number, short, validated
 
 SHOWN = 12  # of files that were written
-REASONS = 4
+REASONS = 5
+FIRST = ("fid", "kid", "inception_score", "clip", "abs_rel", "rfid", "psnr_db", "depth_abs_rel")  # of metrics
 RESULT = "_SUCCESS.json"  # which stages write last
 
 
@@ -131,7 +133,7 @@ def _pictures(samples: list[dict[str, Any]]) -> Ending:
 def _evaluation(config: Any, result: dict[str, Any]) -> Ending:
     out = config.output.rstrip("/")
     about = {"new": "There is no earlier run to compare with"}.get(result["verdict"], f"Verdict: {result['verdict']}")
-    made = f"Numbers in the report: {len(result['results'])}. {about}."
+    made = f"{_measured(result['results'])}Numbers in the report: {len(result['results'])}. {about}."
     look_at = {f"{out}/report.html": "all numbers with their errors, figures, protocol", f"{out}/report.md": "as text"}
     then = ["Measure new samples into the same --output: the report then says what got better and what got worse."]
     return Ending(" ".join([made, *result.get("left_out", [])]), look_at, then)
@@ -200,6 +202,18 @@ def _numbers(result: dict[str, Any]) -> str:
     """Name the numbers of the last validation."""
     found = ", ".join(validated(name, value) for name, value in result.get("validation", {}).items())
     return f" Validation: {found}." if found else ""
+
+
+def _measured(results: list[dict[str, Any]]) -> str:
+    """Write the numbers that a report begins with, a line for each set; "" where there are none."""
+    lines: dict[str, list[str]] = {}
+    for each in results:
+        if each["metric"] in FIRST and each["value"] is not None:
+            about = METRICS[each["metric"]]
+            found = f"{short(each['metric'], each['num_samples'])} {number(each['value'], about.digits)}"
+            lines.setdefault(each["pictures"], []).append(found)
+    shown = [f"{name}: {', '.join(found)}" for name, found in list(lines.items())[:SHOWN]]
+    return "".join(f"{line}\n" for line in shown)
 
 
 def _by_name(counts: Mapping[str, int] | None) -> str:

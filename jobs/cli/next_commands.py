@@ -19,10 +19,8 @@ LETTERS = 120  # of a caption that is easily typed
 def after_corpus(config: Any) -> list[str]:
     """Return the commands that train an autoencoder on a corpus and encode it."""
     corpus, autoencoder = config.output, beside(config.output, "autoencoder")
-    is_sent = config.preset == "toy" and bool(submitting())
-    base = "    # and --model.base with the whole path of runs/demo/models/base, which is not sent" if is_sent else ""
     return [
-        _trains("train_autoencoder", config, input=corpus, output=autoencoder) + base,
+        _trains("train_autoencoder", config, input=corpus, output=autoencoder, **_toy_base(config)),
         _encodes(config, corpus, autoencoder),
     ]
 
@@ -96,6 +94,13 @@ def beside(output: str, name: str) -> str:
 
 def _trains(stage: str, config: Any, **flags: str) -> str:
     return command(stage, flags | _address(config, "workers"))
+
+
+def _toy_base(config: Any) -> dict[str, str]:
+    """Name the base that lies beside the depth model of a submitted job of the toy: the folder of both is not sent."""
+    if config.preset != "toy" or not submitting():
+        return {}
+    return {"model.base": os.path.join(os.path.dirname(config.label.depth_model), "base")}
 
 
 def _encodes(config: Any, corpus: str, autoencoder: str) -> str:

@@ -15,7 +15,7 @@ WORDS: dict[Kind, str] = {
     "better": "Better",
     "same": "Unchanged",
     "incomparable": "Not comparable",
-    "new": "Nothing to compare with",
+    "new": "First run: nothing to compare with yet",
 }
 MOST = 12  # settings named per number
 

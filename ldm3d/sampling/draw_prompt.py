@@ -1,5 +1,6 @@
 """One prompt to picture files, without a cluster."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.sampler import Sampler
 from ldm3d.sampling.samples import Sample, require_finite
+
+logger = logging.getLogger(__name__)
 
 LEAST = 256  # pixels of height of a picture that is only to look at
 
@@ -41,11 +44,13 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
     seeds = [(config.captions.seed + index) % SEEDS for index in range(count)]
     drawn = []
     for name, model in config.model.named():
+        logger.info("loading %s", model)
         pipeline = RgbdPipeline.from_pretrained(model, config.model.revision, setting="--model.model")
         if dry_run:
             continue
         sampler, about = Sampler(pipeline, settings, config.model.precision), _model(name, config)
         for point in settings.grid():
+            logger.info("drawing %d of %r in %d steps", count, prompt, point.num_inference_steps)
             drawn += [(about | _about(point, sample), sample) for sample in sampler([prompt] * count, seeds, point)]
     if dry_run:
         return {"config": to_json(config)}

@@ -9,7 +9,7 @@ from ldm3d.fingerprint import fingerprint_of_folder
 from ldm3d.models.unreadable import require_made
 from pipelines.corpus.metadata import MetadataInput, read_input
 from pipelines.corpus.relabel import is_corpus, with_source_settings
-from pipelines.storage.inputs import readable, require_finished
+from pipelines.storage.inputs import CORPUS, readable, require_finished
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import check_folders
 
@@ -48,7 +48,7 @@ def check_input(config: CorpusConfig) -> CorpusInput:
                     "the command that made that corpus, with its metadata as --input"
                 )
             config, metadata = with_source_settings(config), None
-            content = {"corpus": require_finished(config.input, "a finished corpus")}
+            content = {"corpus": require_finished(config.input, CORPUS)}
         else:
             metadata = read_input(config)
             content = metadata.content

@@ -7,7 +7,7 @@ import pyarrow as pa
 from ldm3d.config import CorpusConfig, DownloadConfig, SelectConfig, from_json
 from pipelines.corpus.plan import FOLDERS, PLAN, Plan, load_plan
 from pipelines.storage.folder import DamagedError, Folder
-from pipelines.storage.inputs import require_finished
+from pipelines.storage.inputs import CORPUS, require_finished
 from pipelines.storage.parquet import with_columns
 from pipelines.storage.run import CONFIG, SUCCESS
 from pipelines.storage.shards import Record, Shard, finished
@@ -49,7 +49,7 @@ def relabel_plan(corpus: Folder) -> Plan:
     records = finished(corpus, plan.shards, FOLDERS).values()
     kept, wanted = (
         sum(record.kept for record in records),
-        require_finished(corpus.url, "a finished corpus")["rows_kept"],
+        require_finished(corpus.url, CORPUS)["rows_kept"],
     )
     if kept != wanted:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import readable, require_finished
+from pipelines.storage.inputs import CORPUS, readable, require_finished
 from pipelines.storage.row_groups import RowGroups
 from pipelines.storage.shards import Shard
 
@@ -33,7 +33,7 @@ class CorpusShards:
         """
         corpus = Folder(url)
         with readable(url):
-            summary = require_finished(url, "a finished corpus")
+            summary = require_finished(url, CORPUS, ("rebuild_corpus",))
             splits = sorted({PurePosixPath(name).parts[1] for name in corpus.sizes("rgbd", ".parquet")})
             found = {split: RowGroups.of(corpus, "rgbd/v1", split, columns) for split in splits}
         shards = [shard for split, groups in found.items() for shard in _shards(split, groups)]

@@ -51,9 +51,11 @@ def check_output(output: Folder, identity: dict[str, Any]) -> bool:
     if before is None:
         return False
     if changed := changes(before, identity):
+        resumable = "Give the same settings as then to resume it, or another --output."
+        remedy = "It is finished: give another --output." if output.exists(SUCCESS) else resumable
         raise ValueError(
             f"--output {output.url!r} was begun with other settings: {shortened(changed, f'{output.url}/{CONFIG}')}. "
-            "Give the same settings as then to resume it, or another --output."
+            f"{remedy}"
         )
     return True
 

@@ -6,7 +6,7 @@ from typing import Self
 from ldm3d.config import LoopConfig
 from ldm3d.data.order import GlobalOrder
 from pipelines.storage.folder import Folder
-from pipelines.storage.inputs import readable, require_finished
+from pipelines.storage.inputs import readable
 from pipelines.storage.row_groups import RowGroups
 
 
@@ -20,7 +20,7 @@ class TrainingData:
 
     @classmethod
     def of(cls, url: str, contract: str, columns: tuple[str, ...], loop: LoopConfig) -> Self:
-        """Open the training and validation split of an input.
+        """Open the training and validation split of a finished input.
 
         Args:
             url: of the input.
@@ -28,10 +28,9 @@ class TrainingData:
             columns: those to read.
 
         Raises:
-            ValueError: the input is unfinished, lacks a split, or has fewer rows than a batch.
+            ValueError: the input lacks a split, or has fewer rows than a batch.
         """
         folder = Folder(url)
-        require_finished(url, f"a finished folder of {contract}")
         with readable(url):
             train, validation = (RowGroups.of(folder, contract, split, columns) for split in ("train", "val"))
         order = GlobalOrder(

@@ -11,6 +11,7 @@ from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.training.noise_schedule import NoiseSchedule
 from pipelines.storage.folder import DamagedError, Folder
+from pipelines.storage.inputs import CORPUS
 from pipelines.storage.models import open_autoencoder
 from pipelines.storage.run import CONFIG
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 
-INPUT = "the output of encode_latents, or a finished corpus"
+INPUT = f"the output of `encode_latents`, or {CORPUS}"
 
 
 @dataclass(frozen=True)

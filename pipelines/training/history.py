@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 FILE = "history.json"
 PLOT = "losses.png"
 TENSORBOARD = "tensorboard"
+RISING = ("psnr_db", "ssim")  # numbers of a validation that are better when larger
 MOST_BYTES = 4 * 2**20  # of a TensorBoard file that is copied at every save; a larger one is copied one last time
 
 
@@ -107,20 +108,31 @@ def plot(records: list[dict[str, Any]]) -> bytes:
     """Draw curves as a PNG: a panel for each number with `loss` in its name, or from validation."""
     from matplotlib.figure import Figure
 
-    names = [name for name in _names(records) if "loss" in name or name.startswith("validation/")]
+    curves = {name: [(each["step"], each[name]) for each in records if name in each] for name in _names(records)}
+    names = [name for name in curves if "loss" in name or name.startswith("validation/")]
+    names = [name for name in names if len(curves[name]) > 1] or names  # a single point is no curve
     columns = min(3, max(1, len(names)))
     rows = max(1, math.ceil(len(names) / columns))
     figure = Figure(figsize=(4.5 * columns, 3 * rows), layout="constrained")
     for place, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, place + 1)
-        points = [(record["step"], record[name]) for record in records if name in record]
+        points = curves[name]
         axes.plot(*zip(*points, strict=True), marker="o" if len(points) < 40 else None, markersize=3)
-        axes.set_title(name, fontsize=9)
+        axes.set_title(_titled(name), fontsize=9)
         axes.set_xlabel("step", fontsize=8)
         axes.grid(alpha=0.3)
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=100)
     return png.getvalue()
+
+
+def _titled(name: str) -> str:
+    """Return a curve's title, with an arrow in the better direction where there is one."""
+    part, _, about = name.partition("/")
+    if part == "loss":
+        return f"{about} loss"
+    arrow = " ↑" if about in RISING else " ↓"
+    return f"{about.replace('_', ' ')} of validation{arrow}" if part == "validation" else name
 
 
 def _names(records: list[dict[str, Any]]) -> list[str]:

@@ -62,9 +62,10 @@ class TrainingJob(Generic[T]):
         steps, warmup = self.total_steps, self.config.optimiser.warmup_steps
         if steps > warmup:
             return None
+        limit = "--loop.epochs" if self.config.loop.max_steps is None else "--loop.max-steps"
         return (
             f"all {steps:,} steps are within the warm-up of {warmup:,}, so the learning rate stays below its value: "
-            "raise --loop.epochs, or lower --optimiser.warmup-steps"
+            f"raise {limit}, or lower --optimiser.warmup-steps"
         )
 
     def open_trainee(self, worker: Worker) -> Trainee[T]:

@@ -115,6 +115,7 @@ class TrainingRun(Stage):
         total = self.job.total_steps
         if done := max(Checkpoints.of(self.output).steps(), default=0):
             logger.info("resuming after step %d of %d, from the last checkpoint", done, total)
+        logger.info("starting the workers (%d): it takes a while until their first step", self.workers)
         with TrainingProgress(total) as progress:
             steps = fit(self.job, owner, self.workers, self.use_gpus, progress.show)
         if steps < total:

@@ -35,7 +35,7 @@ def stream_records(items: Iterable[dict[str, Any]], graph: Graph, output: Folder
         TakenOverError: the output belongs to another run.
     """
     left = iter(items)
-    # https://github.com/ray-project/ray/issues/57733: the driver holds those arguments for as long as it lives
+    # https://github.com/ray-project/ray/issues/53727: the driver holds those arguments for as long as it lives
     logger.info('an error line of Ray, "constructor arguments in the object store", may follow: it can be ignored')
     with says_who_took_over(output, owner):
         while window := list(islice(left, WINDOW)):

@@ -108,6 +108,18 @@ def test_a_prompt_is_proposed_that_is_like_the_captions_of_the_training():
     assert first.prompt == "a lemon on a wooden table"
 
 
+def test_an_evaluation_says_the_first_of_its_numbers():
+    found = [
+        {"pictures": "ours", "metric": "fid", "value": 27.8149, "num_samples": 2_000},
+        {"pictures": "ours", "metric": "clip", "value": 26.614, "num_samples": 2_000},
+        {"pictures": "ours", "metric": "edge_f1", "value": 0.5, "num_samples": 2_000},
+        {"pictures": "theirs", "metric": "fid", "value": None, "num_samples": 0},
+    ]
+    config = EvaluateConfig(input=("ours",), output="out")
+    said = ending(config, {"verdict": "new", "results": found}, dry_run=False)
+    assert said.startswith("\nours: FID-2k 27.81, CLIP 26.61\nNumbers in the report: 4.")
+
+
 def test_the_numbers_of_a_validation_have_units():
     measured = {"reconstruction": 4_234.4, "psnr_db": 32.914, "depth_l1": 0.017}
     said = ending(AutoencoderConfig(input="in", output="out"), TRAINED | {"validation": measured}, dry_run=False)

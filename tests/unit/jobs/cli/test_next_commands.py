@@ -15,6 +15,7 @@ from ldm3d.config import (
     CorpusConfig,
     DiffusionConfig,
     GenerateConfig,
+    LabelConfig,
     LatentsConfig,
     stage_of,
     to_json,
@@ -71,7 +72,8 @@ def begun(config) -> None:
 
 
 def test_after_a_submitted_job_the_next_ones_are_submitted_with_the_same_paths(submitted, tmp_path):
-    corpus = CorpusConfig(input="sent.csv", output=f"{tmp_path}/shared/corpus", preset="toy")
+    label = LabelConfig(depth_model="/shared/models/depth")
+    corpus = CorpusConfig(input="sent.csv", output=f"{tmp_path}/shared/corpus", preset="toy", label=label)
     commands = said_after(corpus, {"rows_read": 7, "rows_kept": 7})
     assert len(commands) == 2
     for line in commands:
@@ -79,7 +81,8 @@ def test_after_a_submitted_job_the_next_ones_are_submitted_with_the_same_paths(s
         words = shlex.split(line)
         assert words[words.index("--input") + 1] == corpus.output
         assert str(submitted) not in line
-    assert commands[0].endswith("# and --model.base with the whole path of runs/demo/models/base, which is not sent")
+    assert commands[0].endswith("--model.base /shared/models/base")
+    assert "--model.base" not in commands[1]
 
 
 def test_what_was_sent_with_the_job_is_named_as_it_was_typed(submitted, tmp_path):

@@ -194,7 +194,7 @@ def test_the_verdict_comes_first(whole, drawn):
 def test_an_unchanged_run_says_so():
     of = evaluation([result("fid", 20.0)], [result("fid", 20.1, run="before")])
     assert "Unchanged" in read(of).texts
-    assert "Nothing to compare with" in read(evaluation([result("fid", 20.0)])).texts
+    assert "First run: nothing to compare with yet" in read(evaluation([result("fid", 20.0)])).texts
 
 
 def test_a_change_has_its_error_and_says_whether_pictures_were_paired():

@@ -17,6 +17,7 @@ from ldm3d.config import (
     LatentsConfig,
     LoopConfig,
     SelectConfig,
+    ShardConfig,
     stage_of,
 )
 from pipelines.storage.changes import changes
@@ -136,3 +137,12 @@ def test_many_changes_are_cut_with_a_count_and_the_refusal_ends_with_what_to_do(
     assert said.count(" was ") == 7  # and the beginning
     assert f"; and {every - 6} more (the old values are in {tmp_path}/config.json). " in said
     assert said.endswith("Give the same settings as then to resume it, or another --output.")
+
+
+def test_what_is_finished_cannot_be_resumed(tmp_path):
+    output = Folder(str(tmp_path))
+    before = CorpusConfig(input="in", output=str(tmp_path))
+    save_config(output, identity(before), {})
+    output.write("_SUCCESS.json", b"{}")
+    with pytest.raises(ValueError, match=r"It is finished: give another --output\.$"):
+        check_output(output, identity(dataclasses.replace(before, shards=ShardConfig(rows=7))))
