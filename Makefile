@@ -19,7 +19,7 @@ export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo toy-models test fuzz check format viewer setup activate lock freeze clean
 
-demo: $(READY)  ## the main job, toy preset: about ten minutes on two cores, nothing downloaded
+demo: $(READY)  ## the main job, toy preset: about eleven minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
 
 toy-models: $(READY)  ## only the networks that the preset toy begins with: about two minutes; a demo in runs/ stays

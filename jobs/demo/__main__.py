@@ -1,8 +1,8 @@
 """Run every stage for real on two cores, without a download.
 
 A web on loopback serves procedural scenes, real photographs and faults. The job that rebuilds LAION's corpus rebuilds
-theirs; a model is trained on the scenes, draws held-out captions, and is measured. Everything is under runs/demo/
-afterwards and replaces what an earlier demo left there. summary.json holds the figures.
+theirs; a model is trained on the scenes, draws held-out captions, and is measured; panoramas become places. Everything
+is under runs/demo/ afterwards and replaces what an earlier demo left there. summary.json holds the figures.
 """
 
 import argparse
@@ -29,12 +29,17 @@ samples of held-out captions, and (in brackets) with the captions shuffled, whic
   floor                       {samples[floor_accuracy]:.1%} ({samples[floor_accuracy_shuffled]:.1%})
   colour of objects           {samples[object_accuracy]:.1%} ({samples[object_accuracy_shuffled]:.1%})
   depth, against what the depth model sees in the sample: {samples[depth_l1]:.4f} ({samples[depth_l1_shuffled]:.4f})
+an exact panorama as a place, from 10 cm beside its middle: PSNR {fusion[psnr_moved_view_db]:.1f} dB; in stereo
+  {fusion[psnr_ods_db]:.1f} dB; the seam of one that the model drew, and of its depth, of 1 for no seam:
+  {fusion[seam_ratio_rgb]:.2f} and {fusion[seam_ratio_depth]:.2f}
 The evaluation also ranks it above a model that was trained briefly: {root}/evaluation/report.html
 
 look at  {root}/samples.png                  captions, generated images, generated depth
          {root}/evaluation/report.html       all metrics with their errors, figures, protocol
          {root}/scenes/corpus/contact_sheet.png, {root}/photographs/corpus/contact_sheet.png
          {root}/autoencoder/pictures/, {root}/latents/latents.png, {root}/diffusion/losses.png
+         {root}/places/plain/index.html      an exact panorama: a page to look around in, views, films, meshes, splats
+         {root}/places/plain_at_dusk/index.html    the same as the model draws it, as fine as its pictures
          {root}/summary.json                 all figures of this demo
 (the photographs went the same way, but their labels mean nothing: the depth model only knows cubes and spheres)
 
@@ -54,10 +59,12 @@ def demo(root: Path, countdown: Countdown) -> dict[str, Any]:
     from jobs.demo.corpus import rebuild
     from jobs.demo.evaluation import measure
     from jobs.demo.networks import train_networks
+    from jobs.demo.place import make_places
     from jobs.demo.training import train
 
     labeller = train_networks(root / "models", countdown)
     made = {**rebuild(root, countdown), **train(root, countdown), **measure(root, countdown)}
+    made |= make_places(root, countdown)
     made["labels"] |= labeller
     seconds = {name: round(taken, 1) for name, taken in countdown.taken.items()}
     summary = {"seconds_total": round(sum(seconds.values()), 1), "seconds": seconds, **made}

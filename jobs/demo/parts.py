@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 TRAIN_NETWORKS = "train a small depth model, and stand-ins for CLIP and for a metric depth model"
+PLACES = "make places of an exact panorama, and of one that the model draws"
 PARTS = {  # seconds on two idle cores
     TRAIN_NETWORKS: 80,
     "rebuild a corpus of scenes and one of photographs": 40,
@@ -14,6 +15,7 @@ PARTS = {  # seconds on two idle cores
     "train a second U-Net briefly, for the metrics to rank below": 28,
     "draw samples of both models": 18,
     "evaluate both models and the autoencoder": 65,
+    PLACES: 45,
 }
 STAGES = {  # the entry point that does the same for data of your own
     "rebuild a corpus of scenes and one of photographs": "rebuild_corpus",
@@ -23,6 +25,7 @@ STAGES = {  # the entry point that does the same for data of your own
     "train a second U-Net briefly, for the metrics to rank below": "train_diffusion",
     "draw samples of both models": "generate",
     "evaluate both models and the autoencoder": "evaluate",
+    PLACES: "depth_fusion",
 }
 
 

@@ -100,6 +100,15 @@ class SphericalCamera:
         """Return what the rasteriser needs to know."""
         return np.array([SPHERICAL, *self.position, self.offset, *np.radians(self.merge)])
 
+    def origins(self) -> NDArray[np.float64]:
+        """Return where each pixel is seen from, (height, width, 3): along `ldm3d.immersive.sphere.directions`."""
+        longitude = ((np.arange(self.width) + 0.5) / self.width - 0.5) * 2 * np.pi
+        latitude = np.abs((0.5 - (np.arange(self.height) + 0.5) / self.height) * 180)
+        low, high = self.merge
+        circle = self.offset * np.cos(np.clip((latitude - low) / (high - low), 0, 1) * np.pi / 2)[:, None]
+        flat = np.zeros((self.height, self.width))
+        return np.stack([circle * np.cos(longitude), flat, circle * np.sin(longitude)], axis=-1) + self.position
+
 
 Camera = PerspectiveCamera | SphericalCamera
 

@@ -55,7 +55,7 @@ def test_parts_have_estimates_of_some_minutes_in_all():
 def test_a_part_is_headed_by_its_stage_and_its_time_is_told_at_the_end():
     countdown, clock, lines = counted(PARTS)
     with countdown.part("encode latents"):
-        assert lines[-1].splitlines()[1] == "[4/8] encode_latents: encode latents"
+        assert lines[-1].splitlines()[1] == "[4/9] encode_latents: encode latents"
         clock.now += 7
     (line,) = countdown.times()
     assert line.startswith("encode_latents: encode latents")
