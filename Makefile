@@ -25,12 +25,15 @@ demo: $(READY)  ## the main job, toy preset: about eleven minutes on two cores, 
 toy-models: $(READY)  ## only the networks that the preset toy begins with: about two minutes; a demo in runs/ stays
 	$(RUN) -m jobs.demo --models
 
-test: $(READY)  ## every test but the slow ones, in two processes; or only ARGS="tests/unit/... -k word", in one
+# Integration tests often wait, for processes to start and for time to pass: meanwhile a third process runs the others,
+# which are shown when these are done.
+test: $(READY)  ## every test but the slow ones, in three processes; or only ARGS="tests/unit/... -k word", in one
 ifdef ARGS
 	$(RUN) -m pytest -m "not slow" $(ARGS)
 else
-	$(RUN) -m pytest -m "not slow" -n 2 tests/unit tests/fuzz
-	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/integration
+	@mkdir -p build; $(RUN) -m pytest -m "not slow" tests/unit tests/fuzz > build/unit.log 2>&1 & unit=$$!; \
+	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/integration; passed=$$?; \
+	wait $$unit; alone=$$?; cat build/unit.log; exit $$((passed || alone))
 endif
 
 fuzz: $(READY)  ## ten thousand generated pictures, answers and tables each: ten minutes on two cores; SEED=1 for others

@@ -18,6 +18,7 @@ from ldm3d.results.notation import number, short, validated
 
 SHOWN = 12  # of files that were written
 REASONS = 5
+EXTENT = {"rows_read": "rows", "shards": "shards", "shards_at_most": "shards at most", "steps": "steps"}
 FIRST = ("fid", "kid", "inception_score", "clip", "abs_rel", "rfid", "psnr_db", "depth_abs_rel")  # of metrics
 RESULT = "_SUCCESS.json"  # which stages write last
 
@@ -47,7 +48,9 @@ def ending(config: Any, result: dict[str, Any], *, dry_run: bool) -> str:
         result: of the stage. That of a finished output may be of an older version, which said less.
     """
     if dry_run:
-        return "\nNothing was written: the same command without --dry-run does the work.\n"
+        extent = ", ".join(f"{result[name]:,} {words}" for name, words in EXTENT.items() if name in result)
+        plan = f"The plan: {extent}. " if extent else ""
+        return f"\n{plan}Nothing was written: the same command without --dry-run does the work.\n"
     if result.get("finished") is False:
         return ""
     stage = stage_of(type(config))

@@ -46,7 +46,7 @@ def finish(work: Generating, plan: GeneratePlan, records: dict[str, Record], fac
         logger.warning("%s: every sample of %s was rejected; look at the details in rejects/", output.url, point)
     for point in _with_rows(summary):
         first = next(each for each in plan.shards if point_name(each.name) == point and records[each.name].kept)
-        output.write(_sheet_file(point), _sheet(output, first, point))
+        output.write(_sheet_file(point), _sheet(output, first, work.grid[point].title))
     name = content_name(work.provenance["config"])
     output.write(CARD, samples_card(summary, to_json(work.config), name).encode())
     output.write_json(SUCCESS, summary)
@@ -84,8 +84,8 @@ def _sheet_file(point: str) -> str:
     return f"{SHEETS}/{point}.png"
 
 
-def _sheet(output: Folder, shard: Shard, point: str) -> bytes:
+def _sheet(output: Folder, shard: Shard, title: str) -> bytes:
     """Draw the sheet of some samples of a shard; at every point they have the same captions and seeds."""
     columns = ["caption", "seed", "image", "depth"]
     rows = output.read_table(shard.file("samples"), columns=columns, row_group=0).slice(0, SHOWN).to_pylist()
-    return sample_sheet([Sample.of_row(row) for row in rows], point)
+    return sample_sheet([Sample.of_row(row) for row in rows], title)

@@ -21,6 +21,15 @@ class GridPoint:
         """Its name in folders: `ddim-s5-n50`, or `NAME-ddim-s5-n50` with several models."""
         return f"{self.generator.name}-{self.settings.name}" if self.generator.name else self.settings.name
 
+    @property
+    def title(self) -> str:
+        """How it draws, in words: `ddim, guidance scale 5, 50 steps`."""
+        model, settings = self.generator.name, self.settings
+        drawn = (
+            f"{settings.scheduler}, guidance scale {settings.guidance_scale:g}, {settings.num_inference_steps} steps"
+        )
+        return f"{model}: {drawn}" if model else drawn
+
     def facts(self) -> dict[str, Any]:
         """Return what decides its samples, beside their captions and seeds."""
         drawn_by = {"checkpoint": self.generator.fingerprint, "training_step": self.generator.training_step}

@@ -13,7 +13,7 @@ SHOWN = {  # by name, with units
     "speed/data_wait_share": "{:.0%} waiting for data",
 }
 LOSS, VALIDATION = "loss/", "validation/"  # begin names
-OF_VALIDATION = ("loss", "psnr_db", "depth_l1", "depth_l1_aligned")  # that the line has room for
+OF_VALIDATION = ("loss", "psnr_db", "depth_l1")  # that the line has room for
 
 
 class TrainingProgress(StatusLine):

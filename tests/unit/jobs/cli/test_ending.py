@@ -176,7 +176,10 @@ def test_paths_are_shown_as_they_were_typed_where_only_settings_know_them(tmp_pa
 
 def test_a_dry_run_and_a_stop_promise_nothing():
     config = CorpusConfig(input="in", output="out")
-    assert "Nothing was written" in ending(config, {"rows_read": 7}, dry_run=True)
+    plan = {"rows_read": 1_700, "shards_at_most": 3}
+    said = "\nThe plan: 1,700 rows, 3 shards at most. Nothing was written: the same command without --dry-run"
+    assert ending(config, plan, dry_run=True).startswith(said)
+    assert ending(config, {}, dry_run=True).startswith("\nNothing was written")
     training = AutoencoderConfig(input="in", output="out")
     assert ending(training, {"steps": 7, "finished": False}, dry_run=False) == ""
 
