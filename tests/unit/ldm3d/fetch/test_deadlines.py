@@ -65,8 +65,8 @@ def test_queueing_for_a_host_does_not_use_up_the_deadline(web, fetcher):
 
 
 def test_the_wait_for_a_thread_of_ours_costs_no_url_its_deadline(web, fetcher):
-    one = fetcher(calls=4, threads=1, per_host=8, timeout_s=0.3, deadline_s=0.3, retries=0, breaker_failures=1)
-    urls = [web.url("/slow?s=0.1")] * 2
+    one = fetcher(calls=4, threads=1, per_host=8, timeout_s=0.6, deadline_s=0.6, retries=0, breaker_failures=1)
+    urls = [web.url("/slow?s=0.2")] * 2
     with ThreadPoolExecutor(4) as callers:
         calls = list(callers.map(lambda _: list(one.fetch_all(urls)), range(4)))
     assert [(fetched.reason, fetched.detail) for call in calls for fetched in call if not good(fetched)] == []
