@@ -16,6 +16,8 @@ class PanoramaRedrawing:
     pipeline: RgbdPipeline
     prompt: str = ""
     seed: int = 0
+    negative_prompt: str = ""
+    """What guidance leads away from."""
     strength: float = 1.0
     """How much of what is there is changed, above 0, at most 1."""
     drawing: Drawing = PAPER
@@ -41,6 +43,7 @@ class PanoramaRedrawing:
             mask=where,
             strength=self.strength,
             seed=self.seed,
+            negative_prompt=self.negative_prompt,
             output_type="np",
             **asdict(replace(self.drawing, panorama=True)),
         )
