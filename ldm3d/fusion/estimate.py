@@ -78,13 +78,12 @@ class PanoramaEstimator:
         """
         with full_float32():
             inverse = estimate_depth(given.picture, self.estimator.inverse_depth, metric=self.estimator.inverts)
-        estimated = {"estimated": self.about | {"far_to_near": _ratio(inverse)}}
         return replace(
             self._measured(given.picture, inverse),
             kind="estimated",
             title=given.title,
             provenance=given.provenance,
-            about=given.about | estimated,
+            about=given.about | {"estimated": self.about},
         )
 
     def _measured(self, picture: NDArray[np.uint8], inverse: NDArray[np.float32]) -> Panorama:
@@ -94,11 +93,3 @@ class PanoramaEstimator:
         shares = (inverse.astype(np.float64) - low) / (high - low or 1)
         depth = np.round(shares * DEPTH_MAX).astype(np.uint16)
         return Panorama.of_relative(picture, depth, displacement_of(self.config))
-
-
-def _ratio(inverse: NDArray[np.float32]) -> float | None:
-    """Return how many times as far as the nearest the farthest is; None where that is infinitely far.
-
-    Views agree only with the right shift, so that a model of a free scale tells this, too.
-    """
-    return round(float(inverse.max() / inverse.min()), 3) if inverse.min() > 0 else None

@@ -88,6 +88,14 @@ class Panorama:
         """Distance of what is farthest, in metres."""
         return float(np.nanmax(self.distance))
 
+    @property
+    def whole_provenance(self) -> Provenance:
+        """How picture and depth together are made."""
+        model = self.about.get("estimated", {}).get("model")
+        if self.provenance.source is not None or model is None:
+            return self.provenance
+        return Provenance("compositeWithTrainedAlgorithmicMedia", model)
+
     def meaning(self) -> dict[str, Any]:
         """Return what the depth means, for files and people: all that is needed to read `depth` and `distance`."""
         moved = self.displacement

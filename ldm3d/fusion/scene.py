@@ -59,7 +59,7 @@ class Scene:
     @property
     def provenance(self) -> Provenance:
         """How views of it are made."""
-        given = self.panorama.provenance
+        given = self.panorama.whole_provenance
         return given if self.behind is None else self.behind.provenance(given)
 
     def facts(self) -> dict[str, Any]:
