@@ -69,8 +69,8 @@ def test_it_is_where_a_flood_is_and_behind_what_is_seen():
 
 
 def test_what_a_model_draws_in_front_of_what_is_seen_is_not_seen_from_the_middle():
-    """But for pixels at edges, where it is sewn to the far side and as near: 2 of 12,288 here. If the corners of what is
-    hidden were means of its pixels alone, 259 would show it.
+    """But for pixels at edges, where it is sewn to the far side and as near: 2 of 12,288 here. If the corners of what
+    is hidden were means of its pixels alone, 259 would show it.
     """
     front = panorama_surface(PICTURE, DISTANCE)
     near = inpaint(PICTURE, DISTANCE, lambda picture, depth, _: (255 - picture, np.full_like(depth, DEPTH_MAX)))
