@@ -63,7 +63,7 @@ def _estimator(config: DepthFusionConfig) -> "PanoramaEstimator":
 
 
 def _redrawer(config: DepthFusionConfig) -> "Redrawer":
-    """Open the model, which alone needs torch.
+    """Open the model that draws.
 
     Raises:
         ValueError: it does not open, draws no depth, or does not draw panoramas of this size.

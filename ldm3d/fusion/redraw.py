@@ -90,12 +90,11 @@ class Redrawer:
             NotFiniteError: the networks gave NaN or infinity.
         """
         config = self.config
+        text, negative = config.prompt or "", config.sampling.negative_prompt
         drawing = replace(config.sampling.drawing(config.point), batch_size=None)
-        if not config.prompt and not config.sampling.negative_prompt:
+        if not text and not negative:
             drawing = replace(drawing, guidance_scale=1.0)  # there is nothing to guide by: half the work
-        redraw = PanoramaRedrawing(
-            self.pipeline, config.prompt or "", seed, config.sampling.negative_prompt, drawing=drawing
-        )
+        redraw = PanoramaRedrawing(self.pipeline, text, seed, drawing=drawing, negative_prompt=negative)
         return inpaint(picture, distance, redraw, height=self.size()[0], steepest=config.surface.steepest)
 
     def about(self, seed: int) -> dict[str, Any]:

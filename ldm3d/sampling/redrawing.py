@@ -16,11 +16,11 @@ class PanoramaRedrawing:
     pipeline: RgbdPipeline
     prompt: str = ""
     seed: int = 0
-    negative_prompt: str = ""
-    """What guidance leads away from."""
     strength: float = 1.0
     """How much of what is there is changed, above 0, at most 1."""
     drawing: Drawing = PAPER
+    negative_prompt: str = ""
+    """What guidance leads away from."""
 
     def __call__(
         self, picture: NDArray[np.uint8], depth: NDArray[np.uint16], where: NDArray[np.bool_]
