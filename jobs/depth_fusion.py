@@ -1,6 +1,7 @@
 """Make places to look around in of panoramas with depth: one on this machine, or many on a cluster.
 
     python -m jobs.depth_fusion --input panorama.png --depth.source depth.exr --depth.kind distance --output place
+    python -m jobs.depth_fusion --input panorama.png --depth.model Intel/dpt-large --output place
     python -m jobs.depth_fusion --input panorama.png --prompt "the same at night" --output place
     python -m jobs.depth_fusion --prompt "a forest in autumn" --output place
     python -m jobs.depth_fusion --input s3://samples/panoramas --output s3://places/panoramas

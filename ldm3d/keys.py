@@ -15,6 +15,7 @@ from ldm3d.config import SelectConfig
 SPLITS = ("train", "val", "test")
 _SPLIT_SALT = 0x5EED_5A17  # keeps the split independent of the sampling order
 _SEED_SALT = 0x5EED_D3A3  # keeps the noise of drawn samples independent of both
+_HIDDEN_SALT = 0x5EED_B14D  # keeps what is drawn behind a panorama independent of how that was drawn
 _POINT_SALT = 0x5EED_9017  # keeps the points on which their depth is compared independent, too
 
 
@@ -60,6 +61,14 @@ def sample_seeds(keys: NDArray[np.int64], numbers: NDArray[np.int64], seed: int)
 def point_seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return the seeds that points of pictures are drawn from: (N,) keys and numbers -> (N,) 0 to 4,294,967,295."""
     return _seeds(keys, numbers, _POINT_SALT)
+
+
+def hidden_seed(seed: int) -> int:
+    """Return the seed that what a panorama hides is drawn from, given its own: 0 to 4,294,967,295 each.
+
+    From the same noise a model would tend to draw the same things again, which are in front.
+    """
+    return int(rank(np.array([seed], np.int64), _HIDDEN_SALT)[0] >> np.uint64(32))
 
 
 def _seeds(keys: NDArray[np.int64], numbers: NDArray[np.integer], salt: int) -> NDArray[np.int64]:

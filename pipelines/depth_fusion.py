@@ -1,6 +1,6 @@
 """The stage of places: panoramas with depth -> folders of views, meshes and films -> committed shards, on Ray Data.
 
-    check    panoramas, model, output, cluster                (panoramas, plan)
+    check    panoramas, models, output, cluster               (panoramas, plan, depth_model)
     plan     which panoramas are in which shard               (plan)
     stream   shard -> ShardRenderer                           (read_panorama, render_shards)
     finish   audit, page, success marker                      (audit, finish)
@@ -15,9 +15,11 @@ from typing import Any
 from ldm3d.config import DepthFusionConfig
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import code_version
-from pipelines.storage.shards import check_owner, require_kept
+from pipelines.storage.shards import check_owner, forget, require_kept
 from pipelines.views.audit import audit_of
+from pipelines.views.depth_model import try_model
 from pipelines.views.finish import finish, finished_summary
+from pipelines.views.lost_places import shards_with_lost_files
 from pipelines.views.plan import FusionPlan, fit_renderers
 from pipelines.views.render_shards import FOLDERS, Rendering, ShardRenderer
 from pipelines.workers.calls import shared
@@ -50,9 +52,14 @@ def depth_fusion(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[st
 class _DepthFusion(Stage):
     def __init__(self, plan: FusionPlan) -> None:
         self.plan, self.config, self.identity = plan, plan.config, plan.identity()
+        self.lost: list[str] = []  # shards that were done, and have to be made again
 
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
         summary = finished_summary(self.output, self.plan.shards)
+        self.lost = shards_with_lost_files(self.output, self.plan.shards) if summary else []
+        if self.lost:
+            logger.info("%s was finished, but files of its places are missing or have changed since", self.output.url)
+            return None
         if summary:
             logger.info("%s is finished: places: %d", self.output.url, summary["rows_kept"])
         return summary
@@ -60,17 +67,21 @@ class _DepthFusion(Stage):
     def prepare(self, *, begun: bool) -> dict[str, Any]:
         self.pool = fit_renderers(self.config, *cluster_size())
         logger.info("%s", self.pool)
-        return {"resources": str(self.pool)}
+        depth_model = self.plan.depth_model
+        tried = {} if depth_model is None else try_model(self.config, depth_model["fingerprint"], self.pool)
+        return {"resources": str(self.pool)} | tried
 
     def extent(self) -> dict[str, Any]:
         return {"rows_read": self.plan.panoramas.count, "panoramas": self.plan.panoramas.about()["groups"]}
 
     def work(self, owner: str) -> dict[str, Any]:
         plan, output = self.plan, self.output
+        forget(output, self.lost)
         plan.save()
         provenance = {"producer": "depth_fusion", "config": self.identity, "code": code_version()}
         model = None if plan.model is None else shared(plan.model)
-        job = Rendering(self.config, plan.panoramas.is_drawn, model, self.pool.cpus, owner, provenance)
+        depth_model = None if plan.depth_model is None else plan.depth_model["fingerprint"]
+        job = Rendering(self.config, plan.panoramas.is_drawn, model, depth_model, self.pool.cpus, owner, provenance)
         process_shards(ShardRenderer, job, plan.shards, FOLDERS, self.pool, doing="rendering")
         records = audit_of(output).run(plan.shards, owner)
         check_owner(output, owner)

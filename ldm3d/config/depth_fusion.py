@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ldm3d.config.actors import ActorsConfig
-from ldm3d.config.checks import Problems, require_finite, to_json
+from ldm3d.config.checks import Problems, require_finite, to_json, without_unset
 from ldm3d.config.depth_meaning import DepthMeaningConfig
 from ldm3d.config.exports import ExportsConfig, SurfaceConfig, ViewsConfig
 from ldm3d.config.generate import GeneratorConfig, SamplingConfig, SamplingPoint
@@ -31,7 +31,7 @@ class DepthFusionConfig:
     strength: float = 0.8
     """How much of the panorama is redrawn, above 0, at most 1; with --prompt and --input."""
     seed: int = 0
-    """Of the redrawing; of many panoramas, each has a seed of its own, from this and its key."""
+    """Of what the model draws; of many panoramas, each has a seed of its own, from this and its key."""
     shard_panoramas: int = 1
     """Number of panoramas per shard; a shard is committed as a whole."""
     depth: DepthMeaningConfig = field(default_factory=DepthMeaningConfig)
@@ -53,7 +53,7 @@ class DepthFusionConfig:
         problems.require(self.shard_panoramas >= 1, "shard_panoramas", self.shard_panoramas, "1 or more")
         for section in (self.depth, self.surface, self.exports, self.views):
             section.check(problems)
-        if self.prompt is not None:
+        if self.draws:
             self._check_drawing(problems)
         problems.tell()
 
@@ -64,16 +64,22 @@ class DepthFusionConfig:
         height, width = self.sampling.height, self.sampling.width
         if self.input is not None:
             problems.require(height is None, "sampling.height", height, "None: the panorama has a size")
-        else:
-            kind, source = self.depth.kind, self.depth.source
+        elif self.prompt is not None:
+            kind, source, model = self.depth.kind, self.depth.source, self.depth.model
             problems.require(kind in (None, "relative"), "depth.kind", kind, "relative, as the model draws it")
             problems.require(source is None, "depth.source", source, "None, as the model draws depth")
+            problems.require(model is None, "depth.model", model, "None, as --model.model draws depth")
         problems.require(width is None, "sampling.width", width, "None: a panorama is twice as wide as high")
 
     @property
     def is_one(self) -> bool:
         """Whether one place is made: the input is one picture, by its name, or there is none."""
         return self.input is None or self.input.lower().endswith(PICTURES)
+
+    @property
+    def draws(self) -> bool:
+        """Whether --model.model draws: the panorama, or what it hides."""
+        return self.prompt is not None or self.surface.background == "inpaint"
 
     @property
     def point(self) -> SamplingPoint:
@@ -85,7 +91,11 @@ class DepthFusionConfig:
         values = to_json(self)
         names = ["shard_panoramas", "depth", "surface", "exports", "views", "prompt"]
         if self.prompt is not None:
-            names += ["strength", "seed", "sampling"]
-        values["depth"].pop("source")
-        drawn = {} if self.prompt is None else {"precision": self.model.precision}
+            names.append("strength")
+        if self.draws:
+            names += ["seed", "sampling"]
+        for place in ("source", "model", "model_revision"):
+            values["depth"].pop(place)
+        values["depth"] = without_unset(values["depth"], predicts="auto")
+        drawn = {"precision": self.model.precision} if self.draws else {}
         return {name: values[name] for name in names} | drawn

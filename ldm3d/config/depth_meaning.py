@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ldm3d.config.checks import Problems
-from ldm3d.config.places import FolderUrl
+from ldm3d.config.places import FolderUrl, ModelPlace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +15,15 @@ class DepthMeaningConfig:
     """Depth map of the panorama: 16-bit PNG or TIFF, EXR (its channel Z), NPY or PFM; for a folder of panoramas, the
     folder of their maps. None takes `NAME-depth.png` (or .exr, .npy, .pfm, .tif) beside NAME's picture, or the column
     `depth`."""
+    model: ModelPlace | None = None
+    """Any transformers depth-estimation model, by hub id or local path, which estimates the depth of panoramas that
+    have no map; None wants a map of each. Metres stay metres; relative depth means what --depth.near and --depth.far,
+    or --depth.amount and --depth.radius, make of it by the rule `disparity`."""
+    model_revision: str | None = None
+    """Commit of the model on the hub; None takes the main branch."""
+    predicts: Literal["auto", "inverse_depth", "depth"] = "auto"
+    """What the model predicts: inverse depth (larger = nearer) or depth in metres. `auto` reads it from the model's
+    configuration."""
     kind: Literal["distance", "inverse", "relative"] | None = None
     """distance: metres along the ray. inverse: 1 / metres along the ray. relative: 0 to 1, or integers of 8 or 16
     bits, larger is nearer, as LDM3D draws it. None is relative, for what `generate` drew; other maps have to be
@@ -39,6 +48,7 @@ class DepthMeaningConfig:
 
     def check(self, problems: Problems) -> None:
         """Add what is wrong."""
+        problems.require(self.model != "", "depth.model", self.model, "a path or model id, or None")
         problems.require(self.scale > 0, "depth.scale", self.scale, "more than 0")
         problems.require(0 <= self.amount < 1, "depth.amount", self.amount, "0 (a sphere) to below 1")
         problems.require(self.radius > 0, "depth.radius", self.radius, "metres above 0")
@@ -52,7 +62,7 @@ class DepthMeaningConfig:
             not (is_metric and self.invert), "depth.invert", self.invert, "False unless --depth.kind is relative"
         )
         if not is_metric:
-            together = (self.near is None) == (self.far is None)
+            together = (self.near is None) == (self.far is None) or self.model is not None  # which may give metres
             wanted = "--depth.near and --depth.far, or neither, for relative depth"
             problems.require(together, "depth.near", self.near, wanted)
             problems.require(self.scale == 1, "depth.scale", self.scale, "1, as relative depth has no unit")

@@ -65,8 +65,9 @@ class SurfaceConfig:
 
     steepest: float = 85.0
     """Degrees between line of sight and normal beyond which it is torn into near and far; 90 tears nothing."""
-    background: Literal["flood", "none"] = "flood"
-    """What is seen where it is torn. flood: the far side, continued behind the near one. none: nothing."""
+    background: Literal["flood", "inpaint", "none"] = "flood"
+    """What is seen where it is torn. flood: the far side, continued behind the near one. inpaint: what --model.model
+    draws there, colour and depth, guided by --prompt if there is one. none: nothing."""
 
     def check(self, problems: Problems) -> None:
         """Add what is wrong."""

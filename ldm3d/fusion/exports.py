@@ -79,7 +79,7 @@ def write_rgbd(scene: Scene, folder: Path) -> dict[str, str]:
     """Write picture and depth beside each other."""
     name = f"panorama{rgbd_suffix('right')}.png"
     picture = rgbd(scene.panorama.picture, scene.panorama.depth, "right")
-    (folder / name).write_bytes(png(picture, Layout("flat"), scene.panorama.provenance))
+    (folder / name).write_bytes(png(picture, Layout("flat"), scene.panorama.whole_provenance))
     return {name: "picture, and relative depth on its right: white is near; for light-field displays"}
 
 

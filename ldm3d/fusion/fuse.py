@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldm3d.config import DepthFusionConfig, to_json
+from ldm3d.fusion.behind import behind_of
 from ldm3d.fusion.exports import check_installed
 from ldm3d.fusion.panorama import Panorama
 from ldm3d.fusion.place import FACTS, INDEX, write_place
 from ldm3d.fusion.reading import read_panorama
+from ldm3d.fusion.unmeasured import Unmeasured
+from ldm3d.reject import Rejected
 
 if TYPE_CHECKING:
+    from ldm3d.fusion.estimate import PanoramaEstimator
     from ldm3d.fusion.redraw import Redrawer
 
 logger = logging.getLogger(__name__)
@@ -39,14 +43,27 @@ def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
     _check_places(config, folder)
     is_drawn = config.input is None and config.prompt is not None
     given = None if is_drawn else read_panorama(config)
-    redrawer = None if config.prompt is None else _redrawer(config)
+    estimator = _estimator(config) if isinstance(given, Unmeasured) else None
+    redrawer = _redrawer(config) if config.draws else None
     if dry_run:
-        return {"config": to_json(config)} | ({"depth": given.meaning()} if given else {})
-    return _written(_drawn(given, redrawer, config.seed), config, folder)
+        return {"config": to_json(config)} | _known(given, estimator)
+    panorama = _drawn(_estimated(given, estimator), redrawer, config)
+    return _written(panorama, config, folder, redrawer)
+
+
+def _estimator(config: DepthFusionConfig) -> "PanoramaEstimator":
+    """Open the depth model.
+
+    Raises:
+        ValueError: it does not open, or it is not known what it predicts or what that means.
+    """
+    from ldm3d.fusion.estimate import PanoramaEstimator
+
+    return PanoramaEstimator.from_pretrained(config.depth).placed()
 
 
 def _redrawer(config: DepthFusionConfig) -> "Redrawer":
-    """Open the model, which alone needs torch.
+    """Open the model that draws.
 
     Raises:
         ValueError: it does not open, draws no depth, or does not draw panoramas of this size.
@@ -61,16 +78,41 @@ def _redrawer(config: DepthFusionConfig) -> "Redrawer":
     return opened
 
 
-def _drawn(given: Panorama | None, redrawer: "Redrawer | None", seed: int) -> Panorama:
+def _estimated(given: Panorama | Unmeasured | None, estimator: "PanoramaEstimator | None") -> Panorama | None:
+    """Estimate the depth of a panorama that has no map.
+
+    Raises:
+        ValueError: the model sees none in it.
+    """
+    if not isinstance(given, Unmeasured):
+        return given
+    assert estimator is not None  # it is opened for such a panorama
+    logger.info("estimating depth")
+    try:
+        return estimator(given)
+    except Rejected as error:
+        raise ValueError(f"{given.title}: {error.detail}: give its map, or another --depth.model") from error
+
+
+def _known(given: Panorama | Unmeasured | None, estimator: "PanoramaEstimator | None") -> dict[str, Any]:
+    """Return what is known of depth before any work."""
+    if isinstance(given, Panorama):
+        return {"depth": given.meaning()}
+    return {} if estimator is None else {"depth": {"given_as": "estimated", "estimated": estimator.about}}
+
+
+def _drawn(given: Panorama | None, redrawer: "Redrawer | None", config: DepthFusionConfig) -> Panorama:
     """Return the panorama as it is shown: given, redrawn, or drawn."""
-    if redrawer is None:
+    if redrawer is None or config.prompt is None:
         assert given is not None  # the settings are refused without either
         return given
     logger.info("drawing the panorama")
-    return redrawer.draw(seed) if given is None else redrawer(given, seed)
+    return redrawer.draw(config.seed) if given is None else redrawer(given, config.seed)
 
 
-def _written(panorama: Panorama, config: DepthFusionConfig, folder: Path) -> dict[str, Any]:
+def _written(
+    panorama: Panorama, config: DepthFusionConfig, folder: Path, redrawer: "Redrawer | None"
+) -> dict[str, Any]:
     """Write a place within its folder, then move its files to where they belong: a run that is stopped leaves the old
     ones, and one that ends leaves no others."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +120,7 @@ def _written(panorama: Panorama, config: DepthFusionConfig, folder: Path) -> dic
     for stale in folder.glob(f"{DRAFT}*"):  # of a run that was killed
         shutil.rmtree(stale)
     with tempfile.TemporaryDirectory(prefix=DRAFT, dir=folder) as draft:
-        facts = write_place(panorama, config, Path(draft))
+        facts = write_place(panorama, config, Path(draft), behind_of(config, redrawer, config.seed))
         made = {file.name for file in Path(draft).iterdir()}
         # First what tells that the folder is ours, and the page when all that it shows is there.
         for name in [FACTS, *sorted(made - {FACTS, INDEX}), INDEX]:

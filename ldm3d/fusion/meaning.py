@@ -39,7 +39,16 @@ def shares_of(numbers: NDArray[Any], config: DepthMeaningConfig) -> NDArray[np.u
 
 
 def displacement_of(config: DepthMeaningConfig) -> Displacement:
-    """Return what relative depth means, after `shares_of` has turned it."""
+    """Return what relative depth means, after `shares_of` has turned it.
+
+    Raises:
+        ValueError: one of --depth.near and --depth.far is given without the other.
+    """
+    if (config.near is None) != (config.far is None):
+        raise ValueError(
+            f"--depth.near is {config.near} and --depth.far {config.far}, wanted both or neither for relative depth, "
+            "which has no unit"
+        )
     if config.near is not None and config.far is not None:
         return Displacement.between(config.near, config.far, config.rule)
     return Displacement(config.rule, config.amount, config.radius)

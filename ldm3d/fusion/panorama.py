@@ -1,7 +1,7 @@
 """A panorama with depth, once its numbers are metres."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,20 @@ from ldm3d.immersive.surface import check_pictures
 LARGEST = 8_192  # columns: surfaces of larger ones would take more than 4 GB
 
 
+def check_size(height: int, width: int) -> None:
+    """Check the size of a panorama in pixels.
+
+    Raises:
+        ValueError: it is not twice as wide as high, or too large.
+    """
+    check_panorama(height, width)
+    if width > LARGEST:
+        raise ValueError(
+            f"the panorama is {width} x {height}, wanted at most {LARGEST:,} x {LARGEST // 2:,}: resize picture and "
+            "depth (depth by the nearest pixel)"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Panorama:
     """What a place is made of."""
@@ -28,8 +42,8 @@ class Panorama:
     """(H, 2 H), relative: larger is nearer; 0 also where unknown."""
     displacement: Displacement
     """What relative depth means."""
-    kind: Kind
-    """What the numbers were that it was given with."""
+    kind: Kind | Literal["estimated"]
+    """What the numbers were that it was given with; estimated if there were none."""
     title: str = ""
     """A caption, or the name of its file."""
     provenance: Provenance = field(default_factory=lambda: Provenance(None))
@@ -44,12 +58,7 @@ class Panorama:
             ValueError: it is no panorama, the map has another size, or its numbers are not what they are said to be.
         """
         height, width = picture.shape[:2]
-        check_panorama(height, width)
-        if width > LARGEST:
-            raise ValueError(
-                f"the panorama is {width} x {height}, wanted at most {LARGEST:,} x {LARGEST // 2:,}: resize picture "
-                "and depth (depth by the nearest pixel)"
-            )
+        check_size(height, width)
         if numbers.shape != (height, width):
             raise ValueError(
                 f"depth is {numbers.shape[-1]} x {numbers.shape[0]}, the panorama {width} x {height}: resize one to "
@@ -78,6 +87,14 @@ class Panorama:
     def far(self) -> float:
         """Distance of what is farthest, in metres."""
         return float(np.nanmax(self.distance))
+
+    @property
+    def whole_provenance(self) -> Provenance:
+        """How picture and depth together are made."""
+        model = self.about.get("estimated", {}).get("model")
+        if self.provenance.source is not None or model is None:
+            return self.provenance
+        return Provenance("compositeWithTrainedAlgorithmicMedia", model)
 
     def meaning(self) -> dict[str, Any]:
         """Return what the depth means, for files and people: all that is needed to read `depth` and `distance`."""

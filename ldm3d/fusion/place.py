@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ldm3d.config import DepthFusionConfig
 from ldm3d.figures.contact_sheet import colour_depth
+from ldm3d.fusion.behind import Behind
 from ldm3d.fusion.exports import EXPORTS
 from ldm3d.fusion.pages import place_page
 from ldm3d.fusion.panorama import Panorama
@@ -26,21 +27,25 @@ PREVIEW, DEPTH_PREVIEW = "preview.jpg", "preview-depth.jpg"
 WIDE = 1_024  # pixels of a preview
 
 
-def write_place(panorama: Panorama, config: DepthFusionConfig, folder: Path) -> dict[str, Any]:
+def write_place(
+    panorama: Panorama, config: DepthFusionConfig, folder: Path, behind: Behind | None = None
+) -> dict[str, Any]:
     """Write the files of a place. The same panorama and settings give the same bytes.
 
     Args:
         panorama: what is shown.
         config: says which files are written, and how.
         folder: a local one, which is there. What it holds is replaced where names are equal.
+        behind: draws what the panorama hides, where the settings ask for that.
 
     Returns:
         What is in `place.json`: title, depth (what it means, as `Scene.facts`), and what each of the files is.
 
     Raises:
         ValueError: the panorama is too large for a format.
+        NotFiniteError: the model that draws what is hidden gave NaN or infinity.
     """
-    scene = Scene(panorama, config)
+    scene = Scene(panorama, config, behind)
     files = _write_panorama(scene, folder)
     for name in config.exports.formats:
         logger.info("writing %s", name)

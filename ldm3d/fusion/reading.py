@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthFusionConfig, DepthMeaningConfig
 from ldm3d.fusion.meaning import FLAG, Kind
 from ldm3d.fusion.panorama import Panorama
+from ldm3d.fusion.unmeasured import Unmeasured
 from ldm3d.immersive.depth_files import read_map
 from ldm3d.measures.prepare import picture_of
 from ldm3d.prompt_files import file_name
@@ -57,8 +59,8 @@ def kind_of(config: DepthMeaningConfig, source: str, *, is_drawn: bool) -> Kind:
     raise ValueError(f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative")
 
 
-def read_panorama(config: DepthFusionConfig) -> Panorama:
-    """Read the panorama of a config whose input is one picture.
+def read_panorama(config: DepthFusionConfig) -> Panorama | Unmeasured:
+    """Read the panorama of a config whose input is one picture. Where a model is to estimate depth it may have no map.
 
     Raises:
         ValueError: a file is not there or cannot be read, they do not fit each other, or it is not known what depth
@@ -70,31 +72,36 @@ def read_panorama(config: DepthFusionConfig) -> Panorama:
     if not file.is_file():
         raise ValueError(f"--input {config.input!r} is not a file: give a panorama, or a folder of them")
     depth = depth_file(file, config.depth)
+    if depth is None:
+        return Unmeasured(_picture(file), title=file.stem, about={"source": file.name})
     panorama = read_pair(file, depth, config.depth)
     return replace(panorama, title=file.stem, about={"source": file.name, "depth_source": depth.name})
 
 
-def depth_file(file: Path, config: DepthMeaningConfig) -> Path:
-    """Find the map of a panorama.
+def depth_file(file: Path, config: DepthMeaningConfig) -> Path | None:
+    """Find the map of a panorama. None if there is none, and a model is to estimate depth.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, and no model; or the place that is said to hold it is not there.
     """
     if config.source is not None:
         given = Path(config.source)
         if given.is_file():
             return given
         found = [given / name for name in maps_in_another_folder(file.name) if (given / name).is_file()]
-        if not found:
-            raise ValueError(f"--depth.source {config.source!r} is not a file, and holds no map of {file.name}")
-        return found[0]
+        if not found and (config.model is None or not given.is_dir()):
+            raise ValueError(
+                f"--depth.source {config.source!r} is not a file, and holds no map of {file.name}: give one, or "
+                "a folder of maps and, as --depth.model, what estimates those that it lacks"
+            )
+        return found[0] if found else None
     found = [file.with_name(name) for name in maps_for(file.name) if file.with_name(name).is_file()]
-    if not found:
+    if not found and config.model is None:
         raise ValueError(
-            f"there is no depth of {str(file)!r}: give its map by --depth.source, or put it beside it, as "
-            f"{file.stem}-depth.png"
+            f"there is no depth of {str(file)!r}: give its map by --depth.source, put it beside it, as "
+            f"{file.stem}-depth.png, or let a model estimate it: --depth.model Intel/dpt-large"
         )
-    return found[0]
+    return found[0] if found else None
 
 
 def read_pair(file: Path, depth: Path, config: DepthMeaningConfig) -> Panorama:
@@ -105,12 +112,16 @@ def read_pair(file: Path, depth: Path, config: DepthMeaningConfig) -> Panorama:
     """
     is_drawn = depth.name == file_name(file.stem, "depth")
     kind = kind_of(config, repr(str(depth)), is_drawn=is_drawn and depth.parent == file.parent)
-    try:
-        picture = picture_of(file.read_bytes(), None)
-    except Rejected as error:
-        raise ValueError(f"{str(file)!r} cannot be read as a picture: {error}") from error
+    picture = _picture(file)
     numbers: NDArray[Any] = read_map(depth)
     try:
         return Panorama.of(picture, numbers, kind, config)
     except ValueError as error:
         raise ValueError(f"{file.name} and {depth.name}: {error}") from error
+
+
+def _picture(file: Path) -> NDArray[np.uint8]:
+    try:
+        return picture_of(file.read_bytes(), None)
+    except Rejected as error:
+        raise ValueError(f"{str(file)!r} cannot be read as a picture: {error}") from error

@@ -1,15 +1,22 @@
-"""The first step of DepthFusion: a model draws a panorama and its depth, guided by text, from another one or alone."""
+"""The first step of DepthFusion: a model draws a panorama and its depth, guided by text, from another one or alone; or
+what a panorama hides."""
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ldm3d.config import DepthFusionConfig
 from ldm3d.fusion.meaning import displacement_of
 from ldm3d.fusion.panorama import Panorama
+from ldm3d.immersive.background import Background
+from ldm3d.immersive.inpainting import inpaint
 from ldm3d.immersive.still import Provenance
 from ldm3d.sampling.decode import pixel_factor
 from ldm3d.sampling.image_to_rgbd import require_depth
 from ldm3d.sampling.pipeline import RgbdPipeline
+from ldm3d.sampling.redrawing import PanoramaRedrawing
 from ldm3d.sampling.sampler import Sampler
 from ldm3d.sampling.text_to_rgbd import latent_shape
 
@@ -43,7 +50,7 @@ class Redrawer:
             kind=panorama.kind,
             title=panorama.title,
             provenance=Provenance("compositeWithTrainedAlgorithmicMedia", model, seed),
-            about=panorama.about | {"redrawn": self._about(seed) | {"strength": strength}},
+            about=panorama.about | {"redrawn": self.about(seed) | {"strength": strength}},
         )
 
     def draw(self, seed: int) -> Panorama:
@@ -57,7 +64,7 @@ class Redrawer:
         drawn = self._drawn(seed, height=height, width=width)
         made = Panorama.of_relative(drawn.images[0], drawn.depths[0], displacement_of(self.config.depth))
         provenance = Provenance("trainedAlgorithmicMedia", self.config.model.model[0], seed)
-        about = {"drawn": self._about(seed)}
+        about = {"drawn": self.about(seed)}
         return replace(made, title=self.config.prompt or "", provenance=provenance, about=about)
 
     def size(self) -> tuple[int, int]:
@@ -71,6 +78,28 @@ class Redrawer:
             height = latent_shape(self.pipeline, None, None)[1] * pixel_factor(self.pipeline.vae)
         latent_shape(self.pipeline, height, 2 * height)
         return height, 2 * height
+
+    def behind(self, picture: NDArray[np.uint8], distance: NDArray[np.floating], seed: int) -> Background:
+        """Return what a panorama hides, as the model draws it, at the height of its pictures.
+
+        Args:
+            picture, distance: as of `Panorama`.
+
+        Raises:
+            ValueError: a setting does not suit the model.
+            NotFiniteError: the networks gave NaN or infinity.
+        """
+        config = self.config
+        text, negative = config.prompt or "", config.sampling.negative_prompt
+        drawing = replace(config.sampling.drawing(config.point), batch_size=None)
+        if not text and not negative:
+            drawing = replace(drawing, guidance_scale=1.0)  # there is nothing to guide by: half the work
+        redraw = PanoramaRedrawing(self.pipeline, text, seed, drawing=drawing, negative_prompt=negative)
+        return inpaint(picture, distance, redraw, height=self.size()[0], steepest=config.surface.steepest)
+
+    def about(self, seed: int) -> dict[str, Any]:
+        """Return how something is drawn, as JSON."""
+        return {"prompt": self.config.prompt, "seed": seed, "model": self.fingerprint}
 
     def _drawn(self, seed: int, **given: Any) -> Any:
         config, point = self.config, self.config.point
@@ -87,6 +116,3 @@ class Redrawer:
             output_type="np",
             **given,
         )
-
-    def _about(self, seed: int) -> dict[str, Any]:
-        return {"prompt": self.config.prompt, "seed": seed, "model": self.fingerprint}

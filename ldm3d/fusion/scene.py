@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthFusionConfig
+from ldm3d.fusion.behind import Behind
 from ldm3d.fusion.panorama import Panorama
 from ldm3d.immersive.background import Background, flood
+from ldm3d.immersive.still import Provenance
 from ldm3d.immersive.surface import Surface, panorama_surface
 
 
@@ -19,12 +21,16 @@ class Scene:
 
     panorama: Panorama
     config: DepthFusionConfig
+    behind: Behind | None = None
+    """Draws what the panorama hides, where the settings ask for that."""
 
     @cached_property
     def background(self) -> Background | None:
         """What the panorama hides; None where none is wanted."""
         if self.config.surface.background == "none":
             return None
+        if self.behind is not None:
+            return self.behind(self.panorama.picture, self.panorama.distance)
         return flood(self.panorama.picture, self.panorama.distance, self.config.surface.steepest)
 
     @cached_property
@@ -48,13 +54,20 @@ class Scene:
             self.panorama.displacement,
             self.panorama.kind,
         )
-        return Scene(thin, self.config)
+        return Scene(thin, self.config, self.behind)
+
+    @property
+    def provenance(self) -> Provenance:
+        """How views of it are made."""
+        given = self.panorama.whole_provenance
+        return given if self.behind is None else self.behind.provenance(given)
 
     def facts(self) -> dict[str, Any]:
         """Return what files say of themselves: what depth means, and how all was made."""
         surface = self.config.surface
         made = {"torn_beyond_degrees": surface.steepest, "background": surface.background}
-        return self.panorama.meaning() | made | self.panorama.about
+        behind = {} if self.behind is None else {"inpainted": self.behind.about()}
+        return self.panorama.meaning() | made | behind | self.panorama.about
 
 
 def thin_rows(size: int, columns: int, count: int | None = None) -> NDArray[np.int64]:

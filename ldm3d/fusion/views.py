@@ -35,7 +35,7 @@ def write_stills(scene: Scene, folder: Path) -> dict[str, str]:
     for layout, about in STILLS.items():
         picture = frame(scene.surfaces, camera_of(scene, layout.projection), layout, views.ipd, views.samples)
         name = f"view{layout.suffix}.jpg"
-        content = jpeg(picture, layout, scene.panorama.provenance, scene.config.exports.quality)
+        content = jpeg(picture, layout, scene.provenance, scene.config.exports.quality)
         (folder / name).write_bytes(content)
         written[name] = about
     return written

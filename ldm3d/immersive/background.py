@@ -152,11 +152,12 @@ def _sew(
     front: NDArray[np.float32],
     corners: NDArray[np.float32],
 ) -> None:
-    """Fill the corners of what is hidden: those that it shares with far sides are theirs, others are means."""
+    """Fill the corners of what is hidden: those that it shares with far sides are theirs, others are means. None is in
+    front of what is seen there."""
     height, width = ring.shape
     for i in range(height + 1):
         for j in range(width):
-            total, count, seam = 0.0, 0, np.float32(np.inf)
+            total, count, seam, limit = 0.0, 0, np.float32(np.inf), np.float32(np.inf)
             for place in range(4):  # of the pixels around this corner, which is their corner 3 - place
                 row, column = i - 1 + place // 2, (j - 1 + place % 2) % width
                 if not 0 <= row < height:
@@ -164,12 +165,16 @@ def _sew(
                 if ring[row, column] > SEED:
                     total += inverse[row, column]
                     count += 1
+                    limit = min(limit, front[row, column, 3 - place])
                 elif ring[row, column] == SEED:
                     seam = min(seam, front[row, column, 3 - place])
+            if count == 0:
+                continue
+            corner: Any = min(seam, limit) if seam < np.inf else min(total / count, limit / CLEARLY)
             for place in range(4):
                 row, column = i - 1 + place // 2, (j - 1 + place % 2) % width
                 if 0 <= row < height and ring[row, column] > SEED:
-                    corners[row, column, 3 - place] = seam if seam < np.inf else total / count
+                    corners[row, column, 3 - place] = corner
 
 
 mean_before = njit(inline="always")(_mean_before)

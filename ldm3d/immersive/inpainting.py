@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.immersive.background import REACH, ROUNDS, SEED, Background, flood, smooth
+from ldm3d.immersive.background import CLEARLY, REACH, ROUNDS, SEED, Background, flood, smooth
 from ldm3d.immersive.tears import STEEPEST
 from ldm3d.rgbd import DEPTH_MAX
 
@@ -62,7 +62,7 @@ def inpaint(
     drawn = _redrawn(behind.picture, inverse, behind.ring > SEED, redraw, height or len(picture))
     seen = np.concatenate([1 / distance[..., None], picture], axis=-1)
     values = drawn + _membrane(np.where((ring == SEED)[..., None], seen - drawn, 0), ring)
-    values[..., 0] = np.clip(values[..., 0], np.nanmin(inverse), seen[..., 0])  # behind what is seen
+    values[..., 0] = np.clip(values[..., 0], np.nanmin(inverse), seen[..., 0] / CLEARLY)  # behind what is seen
     colours = np.where(is_hidden[..., None], np.clip(np.round(values[..., 1:]), 0, 255), picture).astype(np.uint8)
     return Background(colours, np.where(is_hidden, 1 / np.where(is_hidden, values[..., 0], 1), np.nan), ring)
 

@@ -1,7 +1,7 @@
 """How well the depth of samples agrees with what a metric depth model sees in their pictures (paper, section 4.3)."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthConfig
+from ldm3d.depth.identity import identity_of
 from ldm3d.depth.meaning import predicts
 from ldm3d.depth.metric import MetricDepthEstimator
 from ldm3d.depth.model import load_depth_model
 from ldm3d.depth.relative import DepthEstimator
-from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
+from ldm3d.fingerprint import fingerprint_of
 from ldm3d.keys import point_seeds
 from ldm3d.measures.batch import Batch
 from ldm3d.measures.features import same_size
@@ -80,7 +81,7 @@ class DepthAgreement:
         prefixes, scores = ("", PEER) if peer else ("",), (*SCORES, *([EDGES] if edges else []))
         self.columns = pa.schema([(f"{prefix}{name}", pa.float64()) for prefix in prefixes for name in scores])
         self.judge = fingerprint_of(
-            _identity(reference), _identity(peer) if peer else None, config.flip, config.points, config.max_depth_m
+            identity_of(reference), identity_of(peer) if peer else None, config.flip, config.points, config.max_depth_m
         )
         # rows with more columns, but the others are the same
         self.fingerprint = fingerprint_of(self.judge, EDGES) if edges else self.judge
@@ -163,19 +164,3 @@ def _scores(aligned: AlignedDepth) -> dict[str, float]:
     found = aligned._asdict()
     errors = {f"{name}{rule}": value for rule, of in RULES.items() for name, value in found.pop(of)._asdict().items()}
     return errors | found
-
-
-def _identity(estimator: MetricDepthEstimator | DepthEstimator) -> list[Any]:
-    """Everything that decides what a model sees, given the way it is called. Weights alone do not give its range."""
-    model, processor = estimator.model, estimator.processor
-    return [fingerprint_of_network(model), _plain(model.config.to_dict()), _plain(processor.to_dict())]
-
-
-def _plain(value: Any) -> Any:
-    """Convert settings to plain JSON values, without those that say where they lie and what wrote them."""
-    if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items() if name not in _WHEREABOUTS}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else str(value)
-
-
-_WHEREABOUTS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures", "processor_class")

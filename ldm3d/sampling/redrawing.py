@@ -19,6 +19,8 @@ class PanoramaRedrawing:
     strength: float = 1.0
     """How much of what is there is changed, above 0, at most 1."""
     drawing: Drawing = PAPER
+    negative_prompt: str = ""
+    """What guidance leads away from."""
 
     def __call__(
         self, picture: NDArray[np.uint8], depth: NDArray[np.uint16], where: NDArray[np.bool_]
@@ -41,6 +43,7 @@ class PanoramaRedrawing:
             mask=where,
             strength=self.strength,
             seed=self.seed,
+            negative_prompt=self.negative_prompt,
             output_type="np",
             **asdict(replace(self.drawing, panorama=True)),
         )

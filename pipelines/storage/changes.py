@@ -14,6 +14,7 @@ CONTENT = {
     "input": "--input",
     "files": "--input",
     "pictures": "--input",
+    "depth_model": "--depth.model",
 }
 GENERATE = {"model": "--model.model"}  # where the others have a section of settings
 FLAGS = {"precision": "--model.precision"}  # a setting that an identity names otherwise

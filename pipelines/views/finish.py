@@ -5,7 +5,8 @@
     rows_read, rows_kept, rows_rejected    panoramas; the last by reason
     places                                 number of places by group: points of a grid, or `panoramas`
     input                                  fingerprint, and panoramas by group
-    model                                  model, revision, fingerprint; null if nothing was redrawn
+    model                                  model, revision, fingerprint; null if it drew nothing
+    depth_model                            the same, licence, meaning; null if a map was required
     settings                               the settings that decide which files come out
 """
 
@@ -39,6 +40,7 @@ def finish(plan: FusionPlan, records: dict[str, Record]) -> dict[str, Any]:
         "places": dict(places),
         "input": plan.panoramas.about(),
         "model": plan.about_model(),
+        "depth_model": plan.depth_model,
         "settings": plan.config.identity(),
     }
     about = f"Places: {kept:,}, of {read:,} panoramas." + (f" The first {SHOWN}:" if kept > SHOWN else "")

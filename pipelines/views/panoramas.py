@@ -60,7 +60,6 @@ class Panoramas:
             if not found:
                 raise ValueError(f"--input {url!r} holds no panorama: give {WANTED}")
             if next(iter(found)).lower().endswith(PARQUET):
-                kind_of(config.depth, "the column `depth`", is_drawn=False)
                 return cls._of_tables(config, folder, {GROUP: found}, "", is_drawn=False)
             names = {name: size for name, size in found.items() if name.lower().endswith(PICTURES)}
             return cls._of_pictures(config, folder, names)
@@ -97,7 +96,7 @@ class Panoramas:
                 f"--depth.source is {config.depth.source!r}: for parquet files depth is a column, `depth`"
             )
         groups = {
-            name: pa.concat_tables(concurrently(partial(rows_of_table, folder, config.seed), each))
+            name: pa.concat_tables(concurrently(partial(rows_of_table, folder, config, is_drawn), each))
             for name, each in files.items()
         }
         _require_unique(folder.url, groups)
@@ -115,10 +114,11 @@ class Panoramas:
             raise ValueError(f"--input {config.input!r} holds maps, and no panorama: give {WANTED}")
         choices = maps_for if source is None else maps_in_another_folder
         depths = [next((each for each in choices(name) if each in sizes), None) for name in names]
-        if not any(depths):
+        if config.depth.model is None and not any(depths):
             raise ValueError(
                 f"no panorama of --input {config.input!r} has a map in {maps.url!r}: wanted {choices(names[0])[0]} "
-                f"for {names[0]}, and so on, or the folder of the maps as --depth.source"
+                f"for {names[0]}, and so on, or the folder of the maps as --depth.source; or --depth.model, to "
+                "estimate depth"
             )
         for name, depth in zip(names, depths, strict=True):
             if depth is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ldm3d.config import DepthFusionConfig
+from ldm3d.fusion.estimate import PanoramaEstimator
 from ldm3d.fusion.exports import check_installed
 from ldm3d.sampling.image_to_rgbd import require_depth
 from ldm3d.sampling.pipeline import RgbdPipeline
@@ -23,18 +24,20 @@ FILE_SHARDS = 256  # a reader of one shard reads the footer of the whole file
 
 @dataclass(frozen=True)
 class FusionPlan:
-    """Panoramas and a model that have been checked."""
+    """Panoramas and models that have been checked."""
 
     config: DepthFusionConfig
     panoramas: Panoramas
     model: RgbdPipeline | None
-    """What redraws them; None if nothing does."""
+    """What redraws them, or what they hide; None if nothing does."""
+    depth_model: dict[str, Any] | None
+    """What is known of the model that estimates depth where there is no map; None if a map is required."""
     shards: list[Shard]
     """Of every group, one after another."""
 
     @classmethod
     def of(cls, config: DepthFusionConfig) -> Self:
-        """Check panoramas and model, and plan the shards.
+        """Check panoramas and models, and plan the shards.
 
         Raises:
             ValueError: they cannot be used.
@@ -44,18 +47,20 @@ class FusionPlan:
         check_folders(config.input, config.output, "depth_fusion")
         check_installed(config.exports.formats)
         panoramas, model = Panoramas.of(config), None
-        if config.prompt is not None:
+        if config.draws:
             model = open_model(config.model.model[0], config.model.revision)
             require_depth(model)
-        return cls(config, panoramas, model, list(_shards(panoramas, config.shard_panoramas)))
+        depth_model = None if config.depth.model is None else PanoramaEstimator.from_pretrained(config.depth).about
+        return cls(config, panoramas, model, depth_model, list(_shards(panoramas, config.shard_panoramas)))
 
     def identity(self) -> dict[str, Any]:
         """Return what decides which files come out; the model counts by its content."""
         model = {} if self.model is None else {"model": self.model.fingerprint()}
-        return self.config.identity() | {"stage": "depth_fusion", "input": self.panoramas.about()} | model
+        depth = {} if self.depth_model is None else {"depth_model": self.depth_model["fingerprint"]}
+        return self.config.identity() | {"stage": "depth_fusion", "input": self.panoramas.about()} | model | depth
 
     def about_model(self) -> dict[str, Any] | None:
-        """Return what the success marker says about the model; None if nothing was redrawn."""
+        """Return what the success marker says about the model; None if it drew nothing."""
         if self.model is None:
             return None
         place = self.config.model
@@ -77,7 +82,7 @@ def fit_renderers(config: DepthFusionConfig, cpus: float, gpus: float) -> Pool:
         ValueError: those asked for do not fit in the cluster.
     """
     actors = config.cluster
-    if config.prompt is None:
+    if not config.draws and config.depth.model is None:
         actors, gpus = replace(actors, actors=actors.actors or max(1, int(cpus // actors.cpus))), 0.0
     return fit_actors("render", actors, cpus, gpus)
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ldm3d.config import DepthFusionConfig
+from ldm3d.fusion.reading import kind_of
 from ldm3d.keys import make_key, sample_seeds
 from pipelines.storage.folder import Folder
 
@@ -22,16 +24,18 @@ PLANNED = pa.schema(
 )
 
 
-def rows_of_table(folder: Folder, seed: int, file: str) -> pa.Table:
+def rows_of_table(folder: Folder, config: DepthFusionConfig, is_drawn: bool, file: str) -> pa.Table:
     """Plan the rows of a parquet file. Without a key of its own, one is named by its file and place.
 
     Args:
         folder: what the file's name is relative to.
-        seed: of the run.
+        config: says what depth means, which model estimates it where there is none, and the seed of the run.
+        is_drawn: whether `generate` wrote the file.
         file: its name.
 
     Raises:
-        ValueError: it cannot be read, has no pictures or no depth, or keys or numbers that are not whole numbers.
+        ValueError: it cannot be read, has no pictures, or no depth and no model, or depth of which nobody says
+            what it means, or keys or numbers that are not whole numbers.
     """
     try:
         with folder.parquet_file(file) as opened:
@@ -41,8 +45,12 @@ def rows_of_table(folder: Folder, seed: int, file: str) -> pa.Table:
             sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
     except pa.ArrowException as error:
         raise ValueError(f"--input: {file} cannot be read as parquet ({error}): restore it, or remove it") from error
-    if missing := [name for name in ("image", "depth") if name not in names]:
-        raise ValueError(f"--input: {file} has no column {', '.join(missing)} (it has {', '.join(names)})")
+    wanted = ("image", "depth") if config.depth.model is None else ("image",)
+    if missing := [name for name in wanted if name not in names]:
+        remedy = ": let a model estimate depth, by --depth.model" if missing == ["depth"] else ""
+        raise ValueError(f"--input: {file} has no column {', '.join(missing)} (it has {', '.join(names)}){remedy}")
+    if "depth" in names:
+        kind_of(config.depth, "the column `depth`", is_drawn=is_drawn)
     for column in given:
         kind, nulls = read[column].type, read[column].null_count
         if not pa.types.is_integer(kind) or nulls:
@@ -54,7 +62,7 @@ def rows_of_table(folder: Folder, seed: int, file: str) -> pa.Table:
     numbers = read["number"].to_numpy() if "number" in given else np.zeros(count)
     groups = np.repeat(np.arange(len(sizes)), sizes)
     rows = np.concatenate([np.arange(size) for size in sizes] or [np.zeros(0, np.int64)])
-    return planned_rows(keys.astype(np.int64), numbers.astype(np.int32), seed, [file] * count, groups, rows)
+    return planned_rows(keys.astype(np.int64), numbers.astype(np.int32), config.seed, [file] * count, groups, rows)
 
 
 def planned_rows(

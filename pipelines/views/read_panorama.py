@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ldm3d.config import DepthFusionConfig
 from ldm3d.fusion.panorama import LARGEST, Panorama
+from ldm3d.fusion.unmeasured import Unmeasured
 from ldm3d.images import decode_depth
 from ldm3d.immersive.depth_files import read_map
 from ldm3d.immersive.still import Provenance
@@ -19,8 +20,8 @@ from pipelines.storage.folder import Folder
 from pipelines.views.picture_list import panorama_folder
 
 
-def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: bool) -> Panorama:
-    """Read a row of the plan.
+def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: bool) -> Panorama | Unmeasured:
+    """Read a row of the plan. Where a model is to estimate depth it may have no map.
 
     Args:
         row: see `pipelines.views.planned_rows.PLANNED`.
@@ -41,19 +42,21 @@ def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: b
         raise Rejected(Reason.BAD_ASPECT_RATIO, f"{width} x {height}, {wanted}")
     if width > LARGEST:
         raise Rejected(Reason.TOO_MANY_PIXELS, f"{width} x {height}, at most {LARGEST} wide")
-    if numbers.shape != (height, width):
+    if numbers is not None and numbers.shape != (height, width):
         sizes = f"depth {numbers.shape[1]} x {numbers.shape[0]}, picture {width} x {height}"
         raise Rejected(Reason.INVALID_ROW, f"{sizes}: wanted one size")
-    try:
-        panorama = Panorama.of(picture, numbers, config.depth.kind or "relative", config.depth)
-    except ValueError as error:
-        raise Rejected(Reason.DEPTH_FAILED, str(error)) from error
     seed = about.pop("sample_seed", None)
     source = {"source": name_of(row)} | ({} if row["depth"] is None else {"depth_source": row["depth"]})
     made = Provenance(None)
     if is_drawn and row["row_group"] >= 0:
         made = Provenance("trainedAlgorithmicMedia", str(about.get("checkpoint") or ""), seed)
         source |= {"checkpoint": about.get("checkpoint"), "seed": seed}
+    if numbers is None:
+        return Unmeasured(picture, about["title"], made, source)
+    try:
+        panorama = Panorama.of(picture, numbers, config.depth.kind or "relative", config.depth)
+    except ValueError as error:
+        raise Rejected(Reason.DEPTH_FAILED, str(error)) from error
     return replace(panorama, title=about["title"], about=source, provenance=made)
 
 
@@ -63,10 +66,13 @@ def name_of(row: dict[str, Any]) -> str:
 
 
 def _of_files(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any, dict[str, Any]]:
-    if row["depth"] is None:
+    if row["depth"] is None and config.depth.model is None:
         raise Rejected(Reason.INVALID_ROW, "no map of its depth")
     folder = panorama_folder(config.input or "")
     picture = picture_of(_content(folder, row["file"]), None)
+    title = {"title": PurePosixPath(row["file"]).stem}
+    if row["depth"] is None:
+        return picture, None, title
     map_file = PurePosixPath(row["depth"])
     content = _content(folder if config.depth.source is None else Folder(config.depth.source), row["depth"])
     with tempfile.TemporaryDirectory() as scratch:  # libraries read maps from files alone
@@ -77,7 +83,7 @@ def _of_files(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any,
         except ValueError as error:
             text = str(error).replace(str(file), row["depth"])
             raise Rejected(Reason.DECODE_FAILED, text) from error
-    return picture, numbers, {"title": PurePosixPath(row["file"]).stem}
+    return picture, numbers, title
 
 
 def _of_table(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any, dict[str, Any]]:
@@ -88,8 +94,10 @@ def _of_table(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any,
         read = opened.read_row_group(row["row_group"], columns=columns)
     (found,) = read.slice(row["row"], 1).to_pylist()
     picture = picture_of(_bytes(found["image"], "picture"), None)
+    numbers: NDArray[Any] | None = None
     try:
-        numbers: NDArray[Any] = decode_depth(_bytes(found["depth"], "depth"))
+        if config.depth.model is None or _is_given(found.get("depth")):
+            numbers = decode_depth(_bytes(found["depth"], "depth"))
     except ValueError as error:
         raise Rejected(Reason.DECODE_FAILED, str(error)) from error
     title = found.get("caption") or name_of(row)
@@ -103,6 +111,11 @@ def _content(folder: Folder, name: str) -> bytes:
         raise Rejected(Reason.FILE_NOT_FOUND, name) from error
     except PermissionError as error:
         raise Rejected(Reason.FILE_FORBIDDEN, name) from error
+
+
+def _is_given(value: Any) -> bool:
+    """Tell whether there is anything in a column."""
+    return value is not None and not (isinstance(value, dict) and value.get("bytes") is None)
 
 
 def _bytes(value: Any, what: str) -> bytes:

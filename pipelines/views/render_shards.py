@@ -11,14 +11,18 @@ import pyarrow as pa
 import ray
 
 from ldm3d.config import DepthFusionConfig
+from ldm3d.fusion.behind import behind_of
+from ldm3d.fusion.estimate import PanoramaEstimator
 from ldm3d.fusion.panorama import Panorama
 from ldm3d.fusion.place import write_place
 from ldm3d.fusion.redraw import Redrawer
+from ldm3d.fusion.unmeasured import Unmeasured
 from ldm3d.reject import Reason, Rejected
 from ldm3d.sampling.samples import NotFiniteError
 from ldm3d.schema import PLACES, conform, reject_rows
 from pipelines.storage.folder import Folder
 from pipelines.storage.shards import Record, check_owner, commit_shard, split_and_number
+from pipelines.views.depth_model import open_estimator
 from pipelines.views.read_panorama import name_of, read_panorama
 from pipelines.workers.resources import prepare_process
 
@@ -35,7 +39,9 @@ class Rendering:
     is_drawn: bool
     """Whether `generate` made the panoramas."""
     model: "ray.ObjectRef | None"
-    """The pipeline that redraws them, in the object store."""
+    """The pipeline that redraws them, or what they hide, in the object store."""
+    depth_model: str | None
+    """Fingerprint of what estimates depth where there is no map."""
     cpus: float
     """CPUs of an actor."""
     owner: str
@@ -58,6 +64,9 @@ class ShardRenderer:
         self.work, self.output = work, Folder(work.config.output)
         self.turn = threading.Lock()
         self.redrawer = None if work.model is None else Redrawer(ray.get(work.model), work.config)
+        self.estimator: PanoramaEstimator | None = None
+        if work.depth_model is not None:
+            self.estimator = open_estimator(work.config.depth, work.depth_model)
 
     def __call__(self, shards: pa.Table) -> pa.Table:
         (shard,) = shards.to_pylist()
@@ -80,10 +89,13 @@ class ShardRenderer:
         with tempfile.TemporaryDirectory() as scratch:
             with self.turn:
                 panorama = self._panorama(row)
+                behind = behind_of(self.work.config, self.redrawer, row["seed"])
                 try:
-                    write_place(panorama, self.work.config, Path(scratch))
+                    write_place(panorama, self.work.config, Path(scratch), behind)
                 except ValueError as error:
                     raise Rejected(Reason.RENDER_FAILED, str(error)) from error
+                except NotFiniteError as error:
+                    raise Rejected(Reason.GENERATE_FAILED, str(error)) from error
             sizes = self._upload(Path(scratch), folder)
         return {
             "key": row["key"],
@@ -100,7 +112,10 @@ class ShardRenderer:
 
     def _panorama(self, row: dict[str, Any]) -> Panorama:
         panorama = read_panorama(row, self.work.config, is_drawn=self.work.is_drawn)
-        if self.redrawer is None:
+        if isinstance(panorama, Unmeasured):
+            assert self.estimator is not None  # else it is rejected when it is read
+            panorama = self.estimator(panorama)
+        if self.redrawer is None or self.work.config.prompt is None:
             return panorama
         try:
             return self.redrawer(panorama, row["seed"])

@@ -24,6 +24,7 @@ from ldm3d.config import (
     GeneratorConfig,
     ModelConfig,
     SamplingConfig,
+    SurfaceConfig,
     ViewsConfig,
 )
 from ldm3d.fusion.fuse import fuse
@@ -33,6 +34,7 @@ from ldm3d.immersive.camera import PerspectiveCamera
 from ldm3d.immersive.depth_files import npy
 from ldm3d.immersive.surface import panorama_surface
 from ldm3d.immersive.view import render
+from ldm3d.keys import hidden_seed, sample_seeds
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
 from ldm3d.toy import room
@@ -42,6 +44,7 @@ from pipelines.generate import generate
 from pipelines.storage.folder import Folder
 from pipelines.workers.audit import AuditError
 from tests import ROOT
+from tests.builders.small_depth_models import tiny_metric_depth_model
 
 HEIGHT = 128
 VIEWS = ViewsConfig(width=96, height=64, seconds=0.25, fps=8)
@@ -233,6 +236,17 @@ def test_a_finished_run_does_nothing_and_other_settings_are_refused(config, made
         depth_fusion(replace(config, views=replace(VIEWS, ipd=0.06)))
 
 
+def test_a_finished_run_whose_places_have_lost_files_makes_these_again_and_no_others(config, made, tmp_path):
+    output = str(shutil.copytree(config.output, tmp_path / "copy"))
+    rows = rows_of(output)
+    Path(output, rows["one"]["folder"], "splats.ply").unlink()
+    Folder(output).write(f"{rows['three']['folder']}/panorama.png", b"cut short")
+    kept = {file: file.stat().st_mtime_ns for file in Path(output, rows["two"]["folder"]).iterdir()}
+    assert depth_fusion(replace(config, output=output)) == made
+    assert contents(output) == contents(config.output)
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+
+
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(config, tmp_path):
     said = depth_fusion(replace(config, output=str(tmp_path / "out")), dry_run=True)
     assert (said["rows_read"], said["panoramas"]) == (4, {"panoramas": 4})
@@ -309,6 +323,40 @@ def test_a_model_redraws_a_panorama_alike_on_a_cluster_and_here(drawing, tmp_pat
     given = np.asarray(Image.open(f"{drawing.input}/two.png"))
     assert (np.asarray(Image.open(place / "panorama.png")) != given).any()
     assert "<b>" not in (place / "index.html").read_text()
+
+
+def test_networks_estimate_depth_and_draw_what_is_hidden_alike_on_a_cluster_and_here(drawing, folder, tmp_path):
+    """One panorama has a map, and tears in it, the other has none."""
+    tiny_metric_depth_model(tmp_path / "depth")
+    (tmp_path / "in").mkdir()
+    for name in ("one.png", "one-depth.npy", "two.png"):
+        shutil.copy(folder / name, tmp_path / "in" / name)
+    config = replace(
+        drawing,
+        input=str(tmp_path / "in"),
+        output=str(tmp_path / "out"),
+        prompt=None,
+        depth=replace(drawing.depth, model=str(tmp_path / "depth")),
+        surface=SurfaceConfig(background="inpaint"),
+        exports=ExportsConfig(formats=("mesh", "npy")),
+    )
+    made = depth_fusion(config)
+    for name, row in rows_of(config.output).items():
+        place = Path(config.output, row["folder"])
+        facts = json.loads((place / "place.json").read_text())["depth"]
+        assert ("estimated" in facts) == (name == "two")
+        (seed,) = sample_seeds(np.array([row["key"]]), np.zeros(1, np.int64), config.seed).tolist()
+        drawn = {"prompt": None, "seed": hidden_seed(seed), "model": made["model"]["fingerprint"]}
+        assert facts["inpainted"] == drawn
+        fuse(replace(config, input=f"{config.input}/{name}.png", output=str(tmp_path / name), seed=seed))
+        for file in ("distance.npy", "mesh.glb"):
+            assert (tmp_path / name / file).read_bytes() == (place / file).read_bytes()
+        if name == "two":
+            assert facts["given_as"] == "estimated"
+            assert facts["estimated"]["fingerprint"] == made["depth_model"]["fingerprint"]
+    flood = replace(config, input=f"{config.input}/one.png", output=str(tmp_path / "flood"), surface=SurfaceConfig())
+    fuse(flood)
+    assert (tmp_path / "flood/mesh.glb").read_bytes() != (tmp_path / "one/mesh.glb").read_bytes()
 
 
 def test_what_cannot_be_done_ends_with_its_own_code(folder, tmp_path, monkeypatch, capsys):

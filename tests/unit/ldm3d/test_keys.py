@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from ldm3d.config import SelectConfig
-from ldm3d.keys import make_key, positions_of, rank, split_of
+from ldm3d.keys import hidden_seed, make_key, positions_of, rank, split_of
 
 KEYS = np.array([make_key(f"http://example.org/{i}.jpg") for i in range(20_000)], np.int64)
 
@@ -18,6 +18,12 @@ def test_a_key_is_the_first_eight_bytes_of_the_hash_of_the_url():
 def test_ranks_are_one_to_one_and_change_with_the_seed():
     assert len(np.unique(rank(KEYS, 0))) == len(KEYS)
     assert (rank(KEYS, 0) != rank(KEYS, 1)).all()
+
+
+def test_what_is_hidden_has_a_seed_of_its_own():
+    seeds = [hidden_seed(seed) for seed in range(1_000)]
+    assert len({*seeds, *range(1_000)}) == 2_000
+    assert all(0 <= seed < 2**32 for seed in [*seeds, hidden_seed(2**32 - 1)])
 
 
 def test_splits_have_their_shares():

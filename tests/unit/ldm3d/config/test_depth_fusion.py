@@ -101,10 +101,33 @@ def test_what_is_drawn_from_a_prompt_alone_has_the_depth_of_its_model():
         DepthFusionConfig(output="out", prompt="a forest", depth=DepthMeaningConfig(kind="distance"))
 
 
+def test_what_is_drawn_from_a_prompt_alone_has_no_depth_to_estimate():
+    with pytest.raises(ValueError, match=r"--depth\.model is 'a/model', wanted None"):
+        DepthFusionConfig(output="out", prompt="a forest", depth=DepthMeaningConfig(model="a/model"))
+
+
+def test_near_or_far_alone_may_be_meant_for_a_model_that_gives_metres():
+    assert replace(CONFIG, depth=DepthMeaningConfig(model="a/model", far=50.0)).depth.far == 50
+    with pytest.raises(ValueError, match=r"--depth\.near is None, wanted --depth\.near and --depth\.far, or neither"):
+        replace(CONFIG, depth=DepthMeaningConfig(far=50.0))
+
+
+def test_what_draws_the_hidden_is_one_model_and_one_point():
+    inpainted = replace(CONFIG, surface=SurfaceConfig(background="inpaint"))
+    assert inpainted.draws
+    assert not CONFIG.draws
+    with pytest.raises(ValueError, match=r"--model\.model"):
+        replace(inpainted, model=GeneratorConfig(model=("a", "b")))
+
+
 def test_identity_changes_with_what_decides_the_files_and_with_nothing_else():
     identity = CONFIG.identity()
     same = replace(CONFIG, output="other", cluster=replace(CONFIG.cluster, actors=3), preset="toy", seed=5)
     assert same.identity() == identity  # without a prompt no seed is used
     assert replace(CONFIG, views=ViewsConfig(ipd=0.06)).identity() != identity
+    estimated = replace(CONFIG, depth=DepthMeaningConfig(model="a/model", model_revision="v2"))
+    assert estimated.identity() == identity  # what is in that place counts, as its fingerprint
+    inpainted = replace(CONFIG, surface=SurfaceConfig(background="inpaint"))
+    assert replace(inpainted, seed=5).identity() != inpainted.identity()
     drawn = replace(CONFIG, prompt="a forest")
     assert replace(drawn, seed=5).identity() != drawn.identity() != identity

@@ -51,6 +51,12 @@ def test_left_and_right_are_neighbours_whatever_the_settings_say(redraw):
     assert (wrapped != cut).any()
 
 
+def test_guidance_leads_away_from_a_negative_prompt(redraw):
+    where = np.ones(DEPTH.shape, np.bool_)
+    plain, led = (each(PICTURE, DEPTH, where)[0] for each in (redraw, replace(redraw, negative_prompt="a forest")))
+    assert (plain != led).any()
+
+
 def test_it_serves_what_lies_behind(redraw):
     found = inpaint(PICTURE, DISTANCE, redraw)
     hidden = np.isfinite(found.distance)

@@ -1,16 +1,24 @@
 """Panoramas are listed once each, with their maps, and nobody guesses what these mean."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from ldm3d.config import DepthFusionConfig, DepthMeaningConfig
+from ldm3d.config import DepthFusionConfig, DepthMeaningConfig, SurfaceConfig
+from ldm3d.fusion.unmeasured import Unmeasured
+from ldm3d.immersive.layout import Layout
+from ldm3d.immersive.still import Provenance, png
 from ldm3d.keys import make_key
+from ldm3d.reject import Rejected
 from pipelines.storage.folder import Folder
 from pipelines.views.panoramas import Panoramas
-from pipelines.views.plan import FusionPlan
+from pipelines.views.plan import FusionPlan, fit_renderers
+from pipelines.views.read_panorama import read_panorama
+
+PNG = png(np.zeros((4, 8, 3), np.uint8), Layout("360"), Provenance(None))
 
 
 def config(folder: Path, **changes: object) -> DepthFusionConfig:
@@ -73,6 +81,30 @@ def test_a_table_has_a_column_of_depth_that_is_declared(tmp_path):
         Panoramas.of(config(tmp_path, depth={"kind": "distance", "source": "maps"}))
 
 
+def test_what_has_no_map_is_planned_where_a_model_estimates_depth(folder, tmp_path):
+    depth = {"model": "a/model", "kind": "distance"}
+    for name in ("a/one-depth.npy", "two-depth.exr"):
+        (folder / name).unlink()
+    (rows,) = Panoramas.of(config(folder, depth=depth)).groups.values()
+    assert rows["depth"].null_count == rows.num_rows == 3
+    tables = Folder(str(tmp_path / "tables"))
+    tables.write_tables("rows.parquet", [pa.table({"image": [PNG, PNG], "depth": [None, b"no map"]})])
+    tables.write_tables("without.parquet", [pa.table({"image": [PNG]})])
+    given = config(tmp_path / "tables", depth=depth)
+    with pytest.raises(ValueError, match="the column `depth` mean is not known"):
+        Panoramas.of(config(tmp_path / "tables", depth={"model": "a/model"}))
+    (rows,) = Panoramas.of(given).groups.values()
+    first, second, third = rows.to_pylist()
+    for row in (first, third):
+        found = read_panorama(row, given, is_drawn=False)
+        assert isinstance(found, Unmeasured)
+        assert found.picture.shape == (4, 8, 3)
+    with pytest.raises(Rejected, match="decode_failed"):
+        read_panorama(second, given, is_drawn=False)
+    with pytest.raises(Rejected, match="invalid_row: the depth is NoneType"):
+        read_panorama(first, config(tmp_path / "tables"), is_drawn=False)
+
+
 def test_what_is_no_set_of_panoramas_is_told(tmp_path):
     folder = Folder(str(tmp_path / "in"))
     with pytest.raises(ValueError, match="is not a folder or a picture"):
@@ -124,3 +156,14 @@ def test_identity_changes_with_the_panoramas(folder):
     after = FusionPlan.of(config(folder)).identity()
     assert before["input"]["fingerprint"] != after["input"]["fingerprint"]
     assert np.all([before[name] == after[name] for name in before.keys() - {"input"}])
+
+
+def test_actors_that_hold_a_network_take_gpus(folder):
+    plain = config(folder)
+    assert str(fit_renderers(plain, 8, 2)) == "render: 8 x (1 CPU)"
+    networks = {
+        "prompt": replace(plain, prompt="a forest"),
+        "background": replace(plain, surface=SurfaceConfig(background="inpaint")),
+        "depth": replace(plain, depth=replace(plain.depth, model="a/model")),
+    }
+    assert {str(fit_renderers(each, 8, 2)) for each in networks.values()} == {"render: 2 x (0 CPU + 1 GPU)"}
