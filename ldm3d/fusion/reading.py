@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ldm3d.config import DepthFusionConfig, DepthMeaningConfig
 from ldm3d.fusion.meaning import FLAG, Kind
 from ldm3d.fusion.panorama import Panorama
+from ldm3d.fusion.projection import projection_of
 from ldm3d.immersive.depth_files import read_map
 from ldm3d.measures.prepare import picture_of
 from ldm3d.prompt_files import file_name
@@ -54,7 +55,7 @@ def kind_of(config: DepthMeaningConfig, source: str, *, is_drawn: bool) -> Kind:
         return config.kind
     if is_drawn:
         return "relative"
-    raise ValueError(f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative")
+    raise ValueError(f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative, or z")
 
 
 def read_panorama(config: DepthFusionConfig) -> Panorama:
@@ -70,7 +71,7 @@ def read_panorama(config: DepthFusionConfig) -> Panorama:
     if not file.is_file():
         raise ValueError(f"--input {config.input!r} is not a file: give a panorama, or a folder of them")
     depth = depth_file(file, config.depth)
-    panorama = read_pair(file, depth, config.depth)
+    panorama = read_pair(file, depth, config)
     return replace(panorama, title=file.stem, about={"source": file.name, "depth_source": depth.name})
 
 
@@ -97,20 +98,21 @@ def depth_file(file: Path, config: DepthMeaningConfig) -> Path:
     return found[0]
 
 
-def read_pair(file: Path, depth: Path, config: DepthMeaningConfig) -> Panorama:
+def read_pair(file: Path, depth: Path, config: DepthFusionConfig) -> Panorama:
     """Read a panorama and its map.
 
     Raises:
         ValueError: as `read_panorama`.
     """
     is_drawn = depth.name == file_name(file.stem, "depth")
-    kind = kind_of(config, repr(str(depth)), is_drawn=is_drawn and depth.parent == file.parent)
+    kind = kind_of(config.depth, repr(str(depth)), is_drawn=is_drawn and depth.parent == file.parent)
     try:
         picture = picture_of(file.read_bytes(), None)
     except Rejected as error:
         raise ValueError(f"{str(file)!r} cannot be read as a picture: {error}") from error
     numbers: NDArray[Any] = read_map(depth)
     try:
-        return Panorama.of(picture, numbers, kind, config)
+        projection = projection_of(config.picture, *picture.shape[:2])
+        return Panorama.of(picture, numbers, kind, config.depth, projection)
     except ValueError as error:
         raise ValueError(f"{file.name} and {depth.name}: {error}") from error

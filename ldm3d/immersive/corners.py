@@ -15,6 +15,7 @@ def corner_inverses(
     down: NDArray[np.floating],
     *,
     wraps: bool,
+    along: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float32]:
     """Return 1 / distance at each pixel's own corners.
 
@@ -24,26 +25,30 @@ def corner_inverses(
 
     Args:
         inverse: (H, W), 1 / metres; NaN where there is no surface.
-        across: (H,): neighbours in this row are linked if their distances' ratio is below 1 + this.
-        down: (H - 1,): the same for neighbours below each other, between this row and the next.
+        across: (H,), or (H, W): neighbours in this row, or this pixel and the next in its row, are linked if the ratio
+            of their distances along the ray is below 1 + this.
+        down: (H - 1,), or (H - 1, W): the same for neighbours below each other, between this row and the next.
         wraps: whether the last column is beside the first one.
+        along: (H, W), 1 / metres along the ray, by which neighbours are linked; None is `inverse`.
 
     Returns:
         (H, W, 4) float32: upper left, upper right, lower left, lower right; NaN where there is no surface.
     """
     made = np.full((*inverse.shape, 4), np.nan, np.float32)
-    meet(
-        np.ascontiguousarray(inverse, np.float64),
-        np.ascontiguousarray(across, np.float64),
-        np.ascontiguousarray(down, np.float64),
-        wraps,
-        made,
-    )
+    values = np.ascontiguousarray(inverse, np.float64)
+    along = values if along is None else np.ascontiguousarray(along, np.float64)
+    meet(values, along, by_pixel(across), by_pixel(down), wraps, made)
     return made
+
+
+def by_pixel(limits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return limits as (rows, columns): one column for all where they are the same along a row."""
+    return np.ascontiguousarray(limits.reshape(len(limits), -1 if limits.size else 1), np.float64)
 
 
 def _meet(
     inverse: NDArray[np.float64],
+    along: NDArray[np.float64],
     across: NDArray[np.float64],
     down: NDArray[np.float64],
     wraps: bool,
@@ -51,7 +56,7 @@ def _meet(
 ) -> None:
     """Fill `made`, corner by corner. Around each the pixels are 0 and 1 above, 2 and 3 below."""
     height, width = inverse.shape
-    value, group = np.empty(4), np.empty(4, np.int64)
+    value, seen, group = np.empty(4), np.empty(4), np.empty(4, np.int64)
     for i in range(height + 1):
         for j in range(width + 1):
             before = width - 1 if wraps and j == 0 else j - 1
@@ -60,20 +65,26 @@ def _meet(
                 row, column = i - 1 + place // 2, behind if place % 2 else before
                 is_in = 0 <= row < height and 0 <= column < width
                 value[place] = inverse[row, column] if is_in else np.nan
+                seen[place] = along[row, column] if is_in else np.nan
                 group[place] = place
             if i > 0:
-                join(value, group, 0, 1, across[i - 1])
+                join(seen, group, 0, 1, limit_at(across, i - 1, before))
             if i < height:
-                join(value, group, 2, 3, across[i])
+                join(seen, group, 2, 3, limit_at(across, i, before))
             if 0 < i < height:
-                join(value, group, 0, 2, down[i - 1])
-                join(value, group, 1, 3, down[i - 1])
+                join(seen, group, 0, 2, limit_at(down, i - 1, before))
+                join(seen, group, 1, 3, limit_at(down, i - 1, behind))
             for place in range(4):
                 is_left = place % 2 == 0
                 # at the border that wraps, each side fills in its own pixels
                 if value[place] == value[place] and (j > 0 if is_left else j < width):
                     column = before if is_left else behind
                     made[i - 1 + place // 2, column, 3 - place] = mean_of_group(value, group, place)
+
+
+def _limit_at(limits: Any, row: int, column: int) -> float:
+    """Return a limit, of those by pixel or by row. Beyond a border, where nothing is linked, it is any."""
+    return float(limits[row, min(max(column, 0), limits.shape[1] - 1)])
 
 
 def _join(value: Any, group: Any, one: int, other: int, limit: float) -> None:
@@ -96,5 +107,6 @@ def _mean_of_group(value: Any, group: Any, one: int) -> float:
     return total / count
 
 
+limit_at = njit(inline="always")(_limit_at)
 join, mean_of_group = njit(inline="always")(_join), njit(inline="always")(_mean_of_group)
 meet = compiled(_meet)
