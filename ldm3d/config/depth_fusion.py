@@ -20,8 +20,8 @@ class DepthFusionConfig:
     """Make a place that one can look around in of a picture with depth, or of many on a cluster."""
 
     input: FolderUrl | None = None
-    """A panorama of 360 by 180 degrees, twice as wide as high, or a flat picture: one is done on this machine, without a
-    cluster. None draws a panorama from --prompt alone.
+    """A panorama of 360 by 180 degrees, twice as wide as high, or a flat picture: one is done on this machine, without
+    a cluster. None draws a panorama from --prompt alone.
     Or many: the output of `generate`, a folder of parquet files with columns `image` and `depth`, a folder of pictures
     with their depth maps, or a .txt with the path of a picture, relative to it, on each line; local or s3://."""
     output: OutputUrl

@@ -16,14 +16,15 @@ class DepthMeaningConfig:
     folder of their maps. None takes `NAME-depth.png` (or .exr, .npy, .pfm, .tif) beside NAME's picture, or the column
     `depth`."""
     kind: Literal["distance", "z", "inverse", "relative"] | None = None
-    """distance: metres along the ray. z: metres along the camera's axis, of flat pictures only, as a panorama has none.
+    """distance: metres along the ray. z: metres along the camera's axis, of flat pictures only: a panorama has none.
     inverse: 1 / distance of a panorama, 1 / z of a flat picture. relative: 0 to 1, or integers of 8 or 16 bits, larger
     is nearer, as LDM3D draws it. None is relative, for what `generate` drew; other maps have to be declared."""
     scale: float = 1.0
     """What numbers of distance, z or inverse are multiplied by: 0.001 for millimetres, 0.00390625 for KITTI's PNG."""
     rule: Literal["paper", "disparity"] = "paper"
-    """How relative depth d moves the sphere, or the plane of a flat picture. paper: linear, 1 is nearer, 0 is farther and 0.5 stays, as in LDM3D's
-    DepthFusion. disparity: d is affine in 1 / distance, so straight things stay straight if near and far are right."""
+    """How relative depth d moves the sphere, or the plane of a flat picture. paper: linear, 1 is nearer, 0 is farther
+    and 0.5 stays, as in LDM3D's DepthFusion. disparity: d is affine in 1 / distance, so straight things stay straight
+    if near and far are right."""
     amount: float = 0.5
     """How far relative depth moves the sphere, as a share of its radius: 0 leaves a sphere; below 1. --depth.near and
     --depth.far take its place."""

@@ -57,13 +57,13 @@ class Panorama:
         projection.check(height, width)
         if is_too_large(height, width):
             raise ValueError(
-                f"the picture is {width} x {height}, wanted at most as many pixels as {LARGEST:,} x {LARGEST // 2:,}: "
-                "resize picture and depth (depth by the nearest pixel)"
+                f"the picture is {width} x {height}, wanted at most {LARGEST:,} x {LARGEST // 2:,}, or as many "
+                "pixels: resize picture and depth (depth by the nearest pixel)"
             )
         if numbers.shape != (height, width):
             raise ValueError(
-                f"depth is {numbers.shape[-1]} x {numbers.shape[0]}, the picture {width} x {height}: resize one to "
-                "the other's size (depth by the nearest pixel, as a mean of near and far is neither)"
+                f"depth is {numbers.shape[-1]} x {numbers.shape[0]}, the {_name(projection)} {width} x {height}: "
+                "resize one to the other's size (depth by the nearest pixel, as a mean of near and far is neither)"
             )
         if kind == "relative":
             return cls.of_relative(picture, shares_of(numbers, config), displacement_of(config), projection)
@@ -93,7 +93,7 @@ class Panorama:
     @property
     def name(self) -> str:
         """What its files are called."""
-        return "picture" if self.is_flat else "panorama"
+        return _name(self.projection)
 
     @property
     def measure(self) -> str:
@@ -140,10 +140,14 @@ def is_too_large(height: int, width: int) -> bool:
     return height * width > LARGEST * LARGEST // 2
 
 
+def _name(projection: Projection) -> str:
+    return "picture" if isinstance(projection, Perspective) else "panorama"
+
+
 def _measured(metres: NDArray[np.float64], kind: Kind, projection: Projection) -> NDArray[np.float64]:
     """Return distances as a projection measures them."""
     if isinstance(projection, Perspective):
-        return metres / lengths(*metres.shape, projection.fov) if kind == "distance" else metres
+        return metres / lengths(metres.shape[0], metres.shape[1], projection.fov) if kind == "distance" else metres
     if kind == "z":
         raise ValueError(f"{FLAG} is z, and a panorama has no axis: give distance, or --picture.projection flat")
     return metres

@@ -55,7 +55,9 @@ def kind_of(config: DepthMeaningConfig, source: str, *, is_drawn: bool) -> Kind:
         return config.kind
     if is_drawn:
         return "relative"
-    raise ValueError(f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative, or z")
+    raise ValueError(
+        f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative, or z"
+    )
 
 
 def read_panorama(config: DepthFusionConfig) -> Panorama:

@@ -115,7 +115,9 @@ def _grow(
                 if not 0 <= i < height or j < 0 or ring[i, j] != 0 or tried[i, j] == now:
                     continue
                 tried[i, j] = now
-                if mean_before(hidden, ring, i, j, now, wraps, total) * CLEARLY < values[i, j, 0]:  # behind what is seen
+                if (
+                    mean_before(hidden, ring, i, j, now, wraps, total) * CLEARLY < values[i, j, 0]
+                ):  # behind what is seen
                     ring[i, j] = now
                     hidden[i, j] = total
                     grown[count, 0], grown[count, 1] = i, j

@@ -57,7 +57,9 @@ def mesh_glb(
             "materials": materials,
             "textures": textures,
             "images": images,
-            "samplers": [{"magFilter": LINEAR, "minFilter": MIPMAPS, "wrapS": REPEAT if wraps else CLAMP, "wrapT": CLAMP}],
+            "samplers": [
+                {"magFilter": LINEAR, "minFilter": MIPMAPS, "wrapS": REPEAT if wraps else CLAMP, "wrapT": CLAMP}
+            ],
         },
         parts,
         facts,

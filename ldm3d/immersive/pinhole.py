@@ -1,7 +1,7 @@
 """Flat pictures, as a pinhole sees them: where each pixel looks.
 
-Axes are those of `ldm3d.immersive.sphere`: x to the right, y up, and -z ahead, through the middle of the picture. Pixels
-are squares, and directions have the length 1 along the axis, so that a point is its direction times its z-depth.
+Axes are those of `ldm3d.immersive.sphere`: x to the right, y up, and -z ahead, through the middle of the picture.
+Pixels are squares. Directions have the length 1 along the axis, so that a point is its direction times its z-depth.
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ def lengths(height: int, width: int, fov: float = FOV) -> NDArray[np.float64]:
 
 
 def _at(
-    down: NDArray[np.float64], across: NDArray[np.float64], height: int, width: int, fov: float
+    down: NDArray[np.floating], across: NDArray[np.floating], height: int, width: int, fov: float
 ) -> NDArray[np.float64]:
     """Return the directions at places in the picture, in pixels."""
     focal = focal_of(height, fov)

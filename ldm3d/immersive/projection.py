@@ -68,7 +68,7 @@ class Perspective:
 
     def along_rays(self, inverse: NDArray[np.floating]) -> NDArray[np.floating]:
         """As that of a panorama, of 1 / z-depth."""
-        along: NDArray[np.floating] = inverse / pinhole.lengths(*inverse.shape, self.fov)
+        along: NDArray[np.floating] = inverse / pinhole.lengths(inverse.shape[0], inverse.shape[1], self.fov)
         return along
 
     def limits(self, height: int, width: int, steepest: float = STEEPEST) -> Limits:

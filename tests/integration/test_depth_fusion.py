@@ -23,6 +23,7 @@ from ldm3d.config import (
     GenerateConfig,
     GeneratorConfig,
     ModelConfig,
+    PictureConfig,
     SamplingConfig,
     ViewsConfig,
 )
@@ -67,6 +68,7 @@ def config(folder) -> DepthFusionConfig:
     return DepthFusionConfig(
         input=str(folder),
         output=f"{folder}-made",
+        picture=PictureConfig(projection="360"),
         depth=DepthMeaningConfig(kind="distance"),
         exports=ExportsConfig(formats=("viewer", "mesh", "splats", "exr", "npy", "stills", "film-360")),
         views=VIEWS,
@@ -313,6 +315,7 @@ def test_a_model_redraws_a_panorama_alike_on_a_cluster_and_here(drawing, tmp_pat
 
 def test_what_cannot_be_done_ends_with_its_own_code(folder, tmp_path, monkeypatch, capsys):
     line = ["--input", str(folder / "flat.png"), "--output", str(tmp_path / "out"), "--depth.kind", "distance"]
+    line += ["--picture.projection", "360"]
     monkeypatch.setattr("sys.argv", ["jobs.depth_fusion", *line])
     with pytest.raises(SystemExit) as stopped:
         runpy.run_module("jobs.depth_fusion", run_name="__main__")

@@ -61,7 +61,7 @@ def viewer_html(
         title: what is shown above it. Text: none of it is markup.
         facts: what should be known of it, shown under About: names and what JSON can hold.
         quality: of the JPEGs, 1 to 100.
-        grid: columns of the grid, an even number; rows are half as many, or as the shape of a flat picture has it. More
+        grid: columns of the grid, an even number; rows are half as many, or as a flat picture's shape has it. More
             than the picture has are not used.
         projection: of the picture.
 
