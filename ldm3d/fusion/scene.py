@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ldm3d.config import DepthFusionConfig
 from ldm3d.fusion.panorama import Panorama
-from ldm3d.immersive.background import Background, flood
+from ldm3d.immersive.background import REACH, Background, flood
 from ldm3d.immersive.surface import Surface, surface_of
+
+EVERYWHERE = 180.0  # degrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +28,10 @@ class Scene:
         if self.config.surface.background == "none":
             return None
         panorama = self.panorama
+        # What touches the border of a flat picture has no tear there: only from its other sides the far ones can grow.
+        reach = EVERYWHERE if panorama.is_flat else REACH
         steepest = self.config.surface.steepest
-        return flood(panorama.picture, panorama.distance, steepest, projection=panorama.projection)
+        return flood(panorama.picture, panorama.distance, steepest, reach, panorama.projection)
 
     @cached_property
     def surfaces(self) -> list[Surface]:
