@@ -13,7 +13,7 @@ from PIL import Image
 from ldm3d.config import DepthFusionConfig, DepthMeaningConfig, ExportsConfig, PictureConfig, ViewsConfig
 from ldm3d.config.exports import AROUND, FORMATS
 from ldm3d.fusion.fuse import fuse
-from ldm3d.fusion.panorama import Panorama
+from ldm3d.fusion.panorama import Panorama, is_too_large
 from ldm3d.fusion.place import write_place
 from ldm3d.fusion.projection import projection_of
 from ldm3d.fusion.scene import Scene
@@ -52,6 +52,12 @@ def test_what_is_twice_as_wide_as_high_is_a_panorama_unless_it_is_said():
     assert projection_of(auto, 32, 63) == projection_of(flat, 32, 64) == Perspective(pinhole.FOV)
     with pytest.raises(ValueError, match="63 x 32, wanted a panorama"):
         projection_of(around, 32, 63)
+
+
+def test_a_flat_picture_may_have_as_many_pixels_as_the_largest_panorama():
+    assert not is_too_large(4_096, 8_192)
+    assert not is_too_large(5_792, 5_792)
+    assert is_too_large(8_192, 4_097)
 
 
 def test_distances_along_the_ray_z_and_inverse_z_are_the_same_place():
