@@ -17,7 +17,7 @@ from ldm3d.fusion.panorama import Panorama, is_too_large
 from ldm3d.fusion.place import write_place
 from ldm3d.fusion.projection import projection_of
 from ldm3d.fusion.scene import Scene
-from ldm3d.fusion.views import camera_of
+from ldm3d.fusion.views import camera_of, write_film
 from ldm3d.immersive import pinhole
 from ldm3d.immersive.camera import PerspectiveCamera
 from ldm3d.immersive.depth_files import npy
@@ -147,6 +147,17 @@ def test_a_thinned_picture_is_the_same_place():
     assert 10 * np.log10(255**2 / np.mean((view.image[is_seen] - truth[is_seen].astype(float)) ** 2)) > 20
     low, fine = (np.abs(each.surfaces[0].rays).max(axis=(0, 1)) for each in (thin, scene))
     np.testing.assert_allclose(low, fine)
+
+
+def test_a_film_sways_where_a_panorama_would_turn(tmp_path):
+    """A flat picture shows nothing to turn to."""
+    films = []
+    for path in ("turn", "sway"):
+        (tmp_path / path).mkdir()
+        views = replace(CONFIG.views, path=path)
+        write_film(Scene(made(), replace(CONFIG, views=views)), tmp_path / path, "film-flat")
+        films.append((tmp_path / path / "film.mp4").read_bytes())
+    assert films[0] == films[1]
 
 
 def test_the_same_picture_gives_the_same_bytes(tmp_path):
