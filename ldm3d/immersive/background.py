@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ldm3d.compiling import compiled
-from ldm3d.immersive.corners import by_pixel, limit_at
+from ldm3d.immersive.neighbours import around, beside, by_pixel, limit_at
 from ldm3d.immersive.projection import EQUIRECTANGULAR, Projection
 from ldm3d.immersive.surface import Surface, check_pictures
 from ldm3d.immersive.tears import STEEPEST
@@ -125,18 +125,6 @@ def _grow(
         front = grown[:count]
 
 
-def _beside(j: int, side: int, width: int, wraps: bool) -> int:
-    """Return the column of the neighbour on a side, 0 right to 3 above; -1 where there is none."""
-    return around(j + (side == 0) - (side == 2), width, wraps)
-
-
-def _around(column: int, width: int, wraps: bool) -> int:
-    """Return a column that may be beyond the border: then it is the one on the other side, or none, -1."""
-    if wraps:
-        return column % width
-    return column if column < width else -1
-
-
 def _mean_before(hidden: Any, ring: Any, i: int, j: int, now: int, wraps: bool, total: Any) -> float:
     """Put the mean of the neighbours that grew earlier into `total`, (4,), and return its inverse distance."""
     height, width = ring.shape
@@ -202,7 +190,5 @@ def _sew(
                     corners[row, column, 3 - place] = seam if seam < np.inf else total / count
 
 
-around = njit(inline="always")(_around)
-beside = njit(inline="always")(_beside)
 mean_before = njit(inline="always")(_mean_before)
 grow, smooth, sew = compiled(_grow), compiled(_smooth), compiled(_sew)

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ldm3d.compiling import compiled
+from ldm3d.immersive.neighbours import by_pixel, limit_at
 
 
 def corner_inverses(
@@ -39,11 +40,6 @@ def corner_inverses(
     along = values if along is None else np.ascontiguousarray(along, np.float64)
     meet(values, along, by_pixel(across), by_pixel(down), wraps, made)
     return made
-
-
-def by_pixel(limits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return limits as (rows, columns): one column for all where they are the same along a row."""
-    return np.ascontiguousarray(limits.reshape(len(limits), -1 if limits.size else 1), np.float64)
 
 
 def _meet(
@@ -82,11 +78,6 @@ def _meet(
                     made[i - 1 + place // 2, column, 3 - place] = mean_of_group(value, group, place)
 
 
-def _limit_at(limits: Any, row: int, column: int) -> float:
-    """Return a limit, of those by pixel or by row. Beyond a border, where nothing is linked, it is any."""
-    return float(limits[row, min(max(column, 0), limits.shape[1] - 1)])
-
-
 def _join(value: Any, group: Any, one: int, other: int, limit: float) -> None:
     """Make two groups one if these members are linked."""
     first, second = value[one], value[other]
@@ -107,6 +98,5 @@ def _mean_of_group(value: Any, group: Any, one: int) -> float:
     return total / count
 
 
-limit_at = njit(inline="always")(_limit_at)
 join, mean_of_group = njit(inline="always")(_join), njit(inline="always")(_mean_of_group)
 meet = compiled(_meet)

@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ldm3d.compiling import compiled
-from ldm3d.immersive.balls import BLOCK
+from ldm3d.immersive.balls import BLOCK, is_in_sight
 from ldm3d.immersive.camera import PERSPECTIVE
 
 EDGE = -1e-5  # of a triangle's area: what lies on the border of two belongs to either, so that no crack is seen
@@ -76,22 +76,6 @@ def _draw(
                             own[k, 0] -= columns * np.rint((own[k, 0] - own[0, 0]) / columns)
                     fill(own, 0, 2, 1, i, j, columns, layer, nearness, places, layers)
                     fill(own, 1, 2, 3, i, j, columns, layer, nearness, places, layers)
-
-
-def _is_in_sight(ball: Any, camera: Any, size: Any) -> bool:
-    """Whether a ball, its centre and radius, is not surely out of a perspective camera's sight."""
-    x, y, z, radius = ball[0] - camera[1], ball[1] - camera[2], ball[2] - camera[3], ball[3]
-    across = camera[4] * x + camera[5] * y + camera[6] * z
-    up = camera[7] * x + camera[8] * y + camera[9] * z
-    ahead = -(camera[10] * x + camera[11] * y + camera[12] * z)
-    for half, beside, shift in (
-        (size[1] / 2 / camera[13], across, camera[15]),
-        (size[0] / 2 / camera[13], up, camera[16]),
-    ):
-        utmost = half + abs(shift)
-        if abs(beside + shift * ahead) - half * ahead > radius * math.sqrt(1 + utmost * utmost):
-            return False
-    return bool(ahead + radius > camera[14])
 
 
 def _project(ray: Any, inverse: float, camera: Any, size: Any, seen: Any) -> None:
@@ -204,5 +188,5 @@ def _shade(
                 view[row, column, k] = np.uint8(level + 0.5)
 
 
-is_in_sight, project, fill = (njit(inline="always")(each) for each in (_is_in_sight, _project, _fill))
+project, fill = njit(inline="always")(_project), njit(inline="always")(_fill)
 draw, shade = compiled(_draw), compiled(_shade)
