@@ -17,9 +17,9 @@ from ldm3d.fusion.panorama import Panorama, is_too_large
 from ldm3d.fusion.place import write_place
 from ldm3d.fusion.projection import projection_of
 from ldm3d.fusion.scene import Scene
-from ldm3d.fusion.views import camera_of, write_film
+from ldm3d.fusion.views import camera_of, write_film, write_stills
 from ldm3d.immersive import pinhole
-from ldm3d.immersive.camera import PerspectiveCamera
+from ldm3d.immersive.camera import PerspectiveCamera, stereo
 from ldm3d.immersive.depth_files import npy
 from ldm3d.immersive.projection import EQUIRECTANGULAR, Perspective
 from ldm3d.immersive.view import render
@@ -147,6 +147,22 @@ def test_a_thinned_picture_is_the_same_place():
     assert 10 * np.log10(255**2 / np.mean((view.image[is_seen] - truth[is_seen].astype(float)) ** 2)) > 20
     low, fine = (np.abs(each.surfaces[0].rays).max(axis=(0, 1)) for each in (thin, scene))
     np.testing.assert_allclose(low, fine)
+
+
+def test_stills_are_what_each_eye_really_sees(tmp_path):
+    flat, apart = made(), 0.2  # metres, as pixels are large
+    write_stills(Scene(flat, replace(CONFIG, views=replace(CONFIG.views, ipd=apart))), tmp_path)
+    both = np.asarray(Image.open(tmp_path / "view_LR.jpg"), np.float64)
+    eyes = stereo(PerspectiveCamera(WIDTH, HEIGHT, FOV, window=flat.middle), apart)
+    left, right = (room.look(np.array(eye.position), eye.rays())[0] for eye in eyes)
+    for half, own, other in ((both[:, :WIDTH], left, right), (both[:, WIDTH:], right, left)):
+        inside = np.s_[4:-4, 8:-8]  # a step aside uncovers what is beside the picture
+        assert psnr(half[inside], own[inside]) > psnr(half[inside], other[inside]) + 3
+        assert psnr(half[inside], own[inside]) > psnr(half[inside], np.roll(own, 1, 1)[inside]) + 3
+
+
+def psnr(one: np.ndarray, other: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((one - other.astype(np.float64)) ** 2)))
 
 
 def test_a_film_sways_where_a_panorama_would_turn(tmp_path):
