@@ -48,7 +48,7 @@ format: $(READY)  ## fix what can be fixed automatically
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-viewer:  ## the script of the page that shows panoramas, after changes to ldm3d/immersive/viewer/src; needs npm
+viewer:  ## the script of the page that shows places, after changes to ldm3d/immersive/viewer/src; needs npm
 	cd ldm3d/immersive/viewer && npm ci && npm run build
 
 setup: $(READY)  ## only the environment

@@ -1,7 +1,8 @@
-"""Make places to look around in of panoramas with depth: one on this machine, or many on a cluster.
+"""Make places to look around in of panoramas and flat pictures with depth: one on this machine, or many on a cluster.
 
     python -m jobs.depth_fusion --input panorama.png --depth.source depth.exr --depth.kind distance --output place
     python -m jobs.depth_fusion --input panorama.png --depth.model Intel/dpt-large --output place
+    python -m jobs.depth_fusion --input pictures/000.png --output place  # what `generate --prompt` wrote
     python -m jobs.depth_fusion --input panorama.png --prompt "the same at night" --output place
     python -m jobs.depth_fusion --prompt "a forest in autumn" --output place
     python -m jobs.depth_fusion --input s3://samples/panoramas --output s3://places/panoramas
@@ -19,7 +20,7 @@ from pipelines.workers.warm.start import expect_cluster
 
 
 def main(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
-    """Make a place of one panorama here, without a cluster or Ray, or of many on a cluster."""
+    """Make a place of one picture here, without a cluster or Ray, or of many on a cluster."""
     if config.is_one:
         from pipelines.storage.paths import with_absolute_paths
 

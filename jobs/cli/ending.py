@@ -151,13 +151,13 @@ def _places(config: Any, result: dict[str, Any]) -> Ending:
         return Ending(
             made, page, ["--views.path takes another walk; --exports.formats writes fewer files, or others."]
         )
-    made = f"{out} holds {result['rows_kept']:,} places, of {result['rows_read']:,} panoramas."
+    made = f"{out} holds {result['rows_kept']:,} places, of {result['rows_read']:,} pictures."
     rejected = result.get("rows_rejected", {})
     if rejected:
         made += f" Rejected: {sum(rejected.values()):,}{_most(rejected)}."
     look_at = {f"{out}/index.html": "places to choose from, in a browser"}
     if rejected:
-        look_at[f"{out}/rejects"] = "the panoramas that were left out, each with its reason"
+        look_at[f"{out}/rejects"] = "the pictures that were left out, each with its reason"
     return Ending(made, look_at, [])
 
 

@@ -40,6 +40,7 @@ from ldm3d.config.export import ExportConfig
 from ldm3d.config.exports import ExportsConfig, SurfaceConfig, ViewsConfig
 from ldm3d.config.generate import CaptionsConfig, GenerateConfig, GeneratorConfig, SamplingConfig, SamplingPoint
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TextConfig, TrainedAutoencoderConfig
+from ldm3d.config.picture import PictureConfig
 from ldm3d.config.presets import (
     LABEL,
     PRESETS,
@@ -87,6 +88,7 @@ __all__ = [
     "ModelConfig",
     "OptimiserConfig",
     "PerceptualConfig",
+    "PictureConfig",
     "PicturesConfig",
     "Preset",
     "ReconstructionConfig",

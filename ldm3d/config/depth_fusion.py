@@ -1,4 +1,4 @@
-"""Settings of the stage that makes places of panoramas."""
+"""Settings of the stage that makes places of panoramas and of flat pictures."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,34 +6,36 @@ from typing import Any
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import Problems, require_finite, to_json, without_unset
 from ldm3d.config.depth_meaning import DepthMeaningConfig
-from ldm3d.config.exports import ExportsConfig, SurfaceConfig, ViewsConfig
+from ldm3d.config.exports import AROUND, ExportsConfig, Format, SurfaceConfig, ViewsConfig
 from ldm3d.config.generate import GeneratorConfig, SamplingConfig, SamplingPoint
+from ldm3d.config.picture import PictureConfig
 from ldm3d.config.places import FolderUrl, OutputUrl
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
-"""How the files of panoramas end, in lower case."""
+"""How the files of pictures end, in lower case."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthFusionConfig:
-    """Make a place that one can look around in of a panorama with depth, or of many on a cluster."""
+    """Make a place that one can look around in of a picture with depth, or of many on a cluster."""
 
     input: FolderUrl | None = None
-    """A panorama of 360 by 180 degrees, twice as wide as high: one picture is done on this machine, without a cluster.
-    None draws one from --prompt alone.
+    """A panorama of 360 by 180 degrees, twice as wide as high, or a flat picture: one is done on this machine, without
+    a cluster. None draws a panorama from --prompt alone.
     Or many: the output of `generate`, a folder of parquet files with columns `image` and `depth`, a folder of pictures
     with their depth maps, or a .txt with the path of a picture, relative to it, on each line; local or s3://."""
     output: OutputUrl
     """Folder that the place is written to, with an `index.html` that shows it, or the places; local or s3://."""
     prompt: str | None = None
-    """Text that guides --model.model in redrawing the panorama and its depth before anything else is done; or in
-    drawing one, where no --input is given."""
+    """Text that guides --model.model in redrawing the picture and its depth before anything else is done; or in
+    drawing a panorama, where no --input is given."""
     strength: float = 0.8
-    """How much of the panorama is redrawn, above 0, at most 1; with --prompt and --input."""
+    """How much of the picture is redrawn, above 0, at most 1; with --prompt and --input."""
     seed: int = 0
-    """Of what the model draws; of many panoramas, each has a seed of its own, from this and its key."""
+    """Of what the model draws; of many pictures, each has a seed of its own, from this and its key."""
     shard_panoramas: int = 1
-    """Number of panoramas per shard; a shard is committed as a whole."""
+    """Number of pictures per shard; a shard is committed as a whole."""
+    picture: PictureConfig = field(default_factory=PictureConfig)
     depth: DepthMeaningConfig = field(default_factory=DepthMeaningConfig)
     surface: SurfaceConfig = field(default_factory=SurfaceConfig)
     exports: ExportsConfig = field(default_factory=ExportsConfig)
@@ -51,11 +53,22 @@ class DepthFusionConfig:
         problems.require(0 < self.strength <= 1, "strength", self.strength, "above 0, at most 1")
         problems.require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4,294,967,295")
         problems.require(self.shard_panoramas >= 1, "shard_panoramas", self.shard_panoramas, "1 or more")
-        for section in (self.depth, self.surface, self.exports, self.views):
+        for section in (self.picture, self.depth, self.surface, self.exports, self.views):
             section.check(problems)
+        self._check_projection(problems)
         if self.draws:
             self._check_drawing(problems)
         problems.tell()
+
+    def _check_projection(self, problems: Problems) -> None:
+        said, kind = self.picture.projection, self.depth.kind
+        around = [name for name in self.exports.formats or () if name in AROUND]
+        problems.require(said != "flat" or not around, "exports.formats", around, "none of these for a flat picture")
+        problems.require(said != "360" or kind != "z", "depth.kind", kind, "distance: a panorama has no axis")
+        is_drawn = self.input is None and self.prompt is not None
+        problems.require(
+            not is_drawn or said != "flat", "picture.projection", said, "360: `generate` draws flat pictures"
+        )
 
     def _check_drawing(self, problems: Problems) -> None:
         models, points = self.model.model, [point.name for point in self.sampling.grid()]
@@ -63,7 +76,7 @@ class DepthFusionConfig:
         problems.require(len(points) == 1, "sampling.num_inference_steps", points, "one number of steps and one scale")
         height, width = self.sampling.height, self.sampling.width
         if self.input is not None:
-            problems.require(height is None, "sampling.height", height, "None: the panorama has a size")
+            problems.require(height is None, "sampling.height", height, "None: the picture has a size")
         elif self.prompt is not None:
             kind, source, model = self.depth.kind, self.depth.source, self.depth.model
             problems.require(kind in (None, "relative"), "depth.kind", kind, "relative, as the model draws it")
@@ -86,10 +99,20 @@ class DepthFusionConfig:
         """How the model draws."""
         return self.sampling.grid()[0]
 
+    def formats_for(self, *, is_flat: bool) -> tuple[Format, ...]:
+        """Return what is written of a panorama, or of a flat picture.
+
+        Raises:
+            ValueError: something is asked for that a flat picture has not.
+        """
+        if is_flat and self.surface.background == "inpaint":
+            raise ValueError("--surface.background inpaint draws behind panoramas only: give flood for flat pictures")
+        return self.exports.chosen(is_flat=is_flat)
+
     def identity(self) -> dict[str, Any]:
         """Return the settings that decide which files come out; the content of input and model decides the rest."""
         values = to_json(self)
-        names = ["shard_panoramas", "depth", "surface", "exports", "views", "prompt"]
+        names = ["shard_panoramas", "picture", "depth", "surface", "exports", "views", "prompt"]
         if self.prompt is not None:
             names.append("strength")
         if self.draws:

@@ -24,20 +24,21 @@ class DepthMeaningConfig:
     predicts: Literal["auto", "inverse_depth", "depth"] = "auto"
     """What the model predicts: inverse depth (larger = nearer) or depth in metres. `auto` reads it from the model's
     configuration."""
-    kind: Literal["distance", "inverse", "relative"] | None = None
-    """distance: metres along the ray. inverse: 1 / metres along the ray. relative: 0 to 1, or integers of 8 or 16
-    bits, larger is nearer, as LDM3D draws it. None is relative, for what `generate` drew; other maps have to be
-    declared. z-depth is none of these: it is measured along a camera's axis, and a panorama has none."""
+    kind: Literal["distance", "z", "inverse", "relative"] | None = None
+    """distance: metres along the ray. z: metres along the camera's axis, of flat pictures only: a panorama has none.
+    inverse: 1 / distance of a panorama, 1 / z of a flat picture. relative: 0 to 1, or integers of 8 or 16 bits, larger
+    is nearer, as LDM3D draws it. None is relative, for what `generate` drew; other maps have to be declared."""
     scale: float = 1.0
-    """What numbers of distance or inverse are multiplied by: 0.001 for millimetres, 0.00390625 for KITTI's PNG."""
+    """What numbers of distance, z or inverse are multiplied by: 0.001 for millimetres, 0.00390625 for KITTI's PNG."""
     rule: Literal["paper", "disparity"] = "paper"
-    """How relative depth d moves the sphere. paper: linear, 1 is nearer, 0 is farther and 0.5 stays, as in LDM3D's
-    DepthFusion. disparity: d is affine in 1 / distance, so straight things stay straight if near and far are right."""
+    """How relative depth d moves the sphere, or the plane of a flat picture. paper: linear, 1 is nearer, 0 is farther
+    and 0.5 stays, as in LDM3D's DepthFusion. disparity: d is affine in 1 / distance, so straight things stay straight
+    if near and far are right."""
     amount: float = 0.5
     """How far relative depth moves the sphere, as a share of its radius: 0 leaves a sphere; below 1. --depth.near and
     --depth.far take its place."""
     radius: float = 2.0
-    """Radius of the sphere in metres."""
+    """Radius of the sphere in metres, or how far away the plane is."""
     near: float | None = None
     """Metres: for relative depth the nearest distance (with --depth.far); for others what is nearer is put there."""
     far: float | None = None
@@ -57,7 +58,7 @@ class DepthMeaningConfig:
             problems.require(value is None or value > 0, f"depth.{name}", value, "metres above 0, or None")
         if self.near is not None and self.far is not None:
             problems.require(self.near <= self.far, "depth.near", self.near, f"at most --depth.far, {self.far}")
-        is_metric = self.kind in ("distance", "inverse")
+        is_metric = self.kind in ("distance", "z", "inverse")
         problems.require(
             not (is_metric and self.invert), "depth.invert", self.invert, "False unless --depth.kind is relative"
         )

@@ -33,18 +33,20 @@ FORMATS: tuple[Format, ...] = (
     "film-flat",
     "film-3d",
 )
-"""Those that are written unless others are asked for."""
+"""Those that are written of a panorama unless others are asked for."""
+AROUND: tuple[Format, ...] = ("film-360", "film-180")
+"""Those that a flat picture has not, as it does not show what is around."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportsConfig:
     """Which files are written, beside the panorama, its depth and the page that shows all."""
 
-    formats: tuple[Format, ...] = FORMATS
-    """viewer: a page to look around in. mesh: GLB. splats: Gaussian splats, as PLY and GLB. exr, kitti, npy, pfm:
-    distances in metres. rgbd: picture and depth side by side. stills: views for one eye and for two. film-360,
-    film-180: stereo panoramas. film-flat, film-3d: films for one eye, and side by side. Films and EXR need the extra
-    `immersive`."""
+    formats: tuple[Format, ...] | None = None
+    """None: all that the picture has, but pfm and film-180. viewer: a page to look around in. mesh: GLB. splats:
+    Gaussian splats, as PLY and GLB. exr, kitti, npy, pfm: distances in metres. rgbd: picture and depth side by side.
+    stills: views for one eye and for two. film-360, film-180: stereo panoramas, of panoramas only. film-flat, film-3d:
+    films for one eye, and side by side. Films and EXR need the extra `immersive`."""
     columns: int = 1_024
     """Columns of the grid of mesh and splats at most; a larger panorama is thinned for these. A mesh keeps its whole
     picture. With 1,024 columns a mesh has 20 MB and each file of splats 36 MB; twice as many take four times that."""
@@ -53,10 +55,29 @@ class ExportsConfig:
 
     def check(self, problems: Problems) -> None:
         """Add what is wrong."""
-        twice = sorted({name for name in self.formats if self.formats.count(name) > 1})
+        formats = self.formats or ()
+        twice = sorted({name for name in formats if formats.count(name) > 1})
         problems.require(not twice, "exports.formats", twice, "each format once")
         problems.require(self.columns >= 4, "exports.columns", self.columns, "4 or more")
         problems.require(1 <= self.quality <= 100, "exports.quality", self.quality, "1 to 100")
+
+    def chosen(self, *, is_flat: bool) -> tuple[Format, ...]:
+        """Return what is written of a panorama, or of a flat picture.
+
+        Raises:
+            ValueError: a format is asked for that a flat picture has not.
+        """
+        if not is_flat:
+            return FORMATS if self.formats is None else self.formats
+        if self.formats is None:
+            return tuple(name for name in FORMATS if name not in AROUND)
+        missing = [name for name in self.formats if name in AROUND]
+        if missing:
+            raise ValueError(
+                f"--exports.formats {' '.join(missing)}: a flat picture does not show what is around; name others, "
+                "such as film-flat and film-3d, or give a panorama"
+            )
+        return self.formats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +100,18 @@ class ViewsConfig:
     """The eyes of stills and films. Paths of films stay where little comes into sight that the panorama never saw."""
 
     width: int = 1_280
-    """Width of flat views in pixels."""
+    """Width of flat views in pixels; those of a flat picture have its shape, within this width and height."""
     height: int = 720
     """Height of flat views in pixels."""
     fov: float = 70.0
-    """Angle of flat views, from top to bottom, in degrees."""
+    """Angle of flat views of a panorama, from top to bottom, in degrees; those of a flat picture have its own."""
     panorama_height: int | None = None
     """Height of each eye's picture of 360 degrees, which is twice as wide; None is that of the panorama, at most
     2,048."""
     ipd: float = 0.064
     """Metres between the eyes."""
     path: Literal["circle", "sway", "line", "dolly", "spiral", "turn"] = "sway"
-    """Path of the eye in films. `turn` looks around, which is for flat films: others sway then."""
+    """Path of the eye in films. `turn` looks around, which is for flat films of panoramas: others sway then."""
     seconds: float = 3.0
     """Length of films."""
     fps: float = 24.0

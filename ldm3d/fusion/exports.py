@@ -33,20 +33,22 @@ def write_viewer(scene: Scene, folder: Path) -> dict[str, str]:
         title=panorama.title,
         facts=scene.facts(),
         quality=min(80, scene.config.exports.quality),
+        projection=panorama.projection,
     )
     (folder / VIEWER).write_text(page, encoding="utf-8")
     return {VIEWER: "a page to look around in, which needs no other file"}
 
 
 def write_mesh(scene: Scene, folder: Path) -> dict[str, str]:
-    """Write the mesh of the panorama, and of what it hides, as GLB."""
+    """Write the mesh of the picture, and of what it hides, as GLB."""
     thinned = scene.thinned
     whole = [each.picture for each in scene.surfaces]  # a mesh may be coarser than its picture
     meshes = [
         replace(mesh_of(surface), picture=picture) for surface, picture in zip(thinned.surfaces, whole, strict=True)
     ]
     there = [mesh for mesh in meshes if len(mesh.triangles)]
-    (folder / "mesh.glb").write_bytes(mesh_glb(there, scene.facts(), scene.config.exports.quality))
+    wraps = scene.panorama.projection.wraps
+    (folder / "mesh.glb").write_bytes(mesh_glb(there, scene.facts(), scene.config.exports.quality, wraps=wraps))
     return {"mesh.glb": "mesh, unlit, in metres, y up; what depth means is in asset.extras"}
 
 
@@ -63,30 +65,31 @@ def write_splats(scene: Scene, folder: Path) -> dict[str, str]:
 
 def write_exr(scene: Scene, folder: Path) -> dict[str, str]:
     """Write colours and distances as EXR."""
-    facts = {"depthFusion": json.dumps(scene.facts())}
-    exr(scene.panorama.picture, scene.panorama.distance, folder / "panorama.exr", facts)
-    return {"panorama.exr": "R, G, B linear, and Z: metres along the ray, NaN where unknown"}
+    panorama, name = scene.panorama, f"{scene.panorama.name}.exr"
+    facts = {"depthFusion": json.dumps(scene.facts()), "depthMeaning": panorama.measure}
+    exr(panorama.picture, panorama.distance, folder / name, facts)
+    return {name: f"R, G, B linear, and Z: {panorama.measure}, NaN where unknown"}
 
 
 def write_bytes(scene: Scene, folder: Path, name: str) -> dict[str, str]:
     """Write distances alone, in one of the formats that hold nothing else."""
     make, about = DISTANCES[name]
     (folder / name).write_bytes(make(scene.panorama.distance))
-    return {name: about}
+    return {name: about.format(scene.panorama.measure)}
 
 
 def write_rgbd(scene: Scene, folder: Path) -> dict[str, str]:
     """Write picture and depth beside each other."""
-    name = f"panorama{rgbd_suffix('right')}.png"
+    name = f"{scene.panorama.name}{rgbd_suffix('right')}.png"
     picture = rgbd(scene.panorama.picture, scene.panorama.depth, "right")
     (folder / name).write_bytes(png(picture, Layout("flat"), scene.panorama.whole_provenance))
     return {name: "picture, and relative depth on its right: white is near; for light-field displays"}
 
 
 DISTANCES = {
-    "distance.npy": (npy, "float32, metres along the ray, NaN where unknown"),
-    "distance.pfm": (pfm, "float32, metres along the ray, NaN where unknown"),
-    "distance_kitti.png": (kitti_png, "16 bits, metres along the ray times 256, 0 where unknown"),
+    "distance.npy": (npy, "float32, {}, NaN where unknown"),
+    "distance.pfm": (pfm, "float32, {}, NaN where unknown"),
+    "distance_kitti.png": (kitti_png, "16 bits, {}, times 256, 0 where unknown"),
 }
 EXPORTS: dict[Format, Export] = {
     "viewer": write_viewer,

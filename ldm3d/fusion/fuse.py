@@ -1,4 +1,4 @@
-"""One panorama to a folder, without a cluster."""
+"""One picture to a folder, without a cluster."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldm3d.config import DepthFusionConfig, to_json
+from ldm3d.config.exports import FORMATS
 from ldm3d.fusion.behind import behind_of
 from ldm3d.fusion.exports import check_installed
 from ldm3d.fusion.panorama import Panorama
@@ -39,10 +40,12 @@ def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
         NotFiniteError: the model gave NaN or infinity.
     """
     folder = Path(config.output)
-    check_installed(config.exports.formats)
+    check_installed(config.exports.formats or FORMATS)
     _check_places(config, folder)
     is_drawn = config.input is None and config.prompt is not None
     given = None if is_drawn else read_panorama(config)
+    if given is not None:
+        config.formats_for(is_flat=isinstance(given, Panorama) and given.is_flat)
     estimator = _estimator(config) if isinstance(given, Unmeasured) else None
     redrawer = _redrawer(config) if config.draws else None
     if dry_run:

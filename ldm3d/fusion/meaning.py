@@ -9,7 +9,7 @@ from ldm3d.config import DepthMeaningConfig
 from ldm3d.immersive.displacement import Displacement
 from ldm3d.rgbd import DEPTH_MAX
 
-Kind = Literal["distance", "inverse", "relative"]
+Kind = Literal["distance", "z", "inverse", "relative"]
 FLAG = "--depth.kind"
 
 
@@ -55,9 +55,9 @@ def displacement_of(config: DepthMeaningConfig) -> Displacement:
 
 
 def distance_of(numbers: NDArray[Any], kind: Kind, config: DepthMeaningConfig) -> NDArray[np.float64]:
-    """Return distances in metres, (H, W), NaN where unknown, of a map that is said to hold distance or inverse.
+    """Return distances in metres, (H, W), NaN where unknown, of a map that is said to hold distance, z or inverse.
 
-    0 and NaN are unknown in a map of distances, NaN alone in one of inverse distances.
+    0 and NaN are unknown in a map of distances or z, NaN alone in one of inverse distances.
 
     Raises:
         ValueError: a number is negative, none is above 0, or one is infinitely far and --depth.far is not given.
@@ -81,4 +81,5 @@ def distance_of(numbers: NDArray[Any], kind: Kind, config: DepthMeaningConfig) -
 
 
 def _wanted(kind: Kind) -> str:
-    return f"{'metres' if kind == 'distance' else '1 / metres'} along the ray: {FLAG} says {kind}"
+    meant = {"distance": "metres along the ray", "z": "metres along the axis", "inverse": "1 / metres"}
+    return f"{meant[kind]}: {FLAG} says {kind}"

@@ -25,7 +25,13 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; } dd 
 """.strip()
 PICTURES, FILMS, VIEWER = (".jpg", ".png"), (".mp4",), "viewer.html"
 ALLOWED = ("xr-spatial-tracking", "fullscreen", "accelerometer", "gyroscope")  # to a file, which has no origin
-WHOLE = ("panorama.png", "panorama-depth.png", "distance_kitti.png")  # large, or dark: their previews are shown
+WHOLE = (
+    "panorama.png",
+    "panorama-depth.png",
+    "picture.png",
+    "picture-depth.png",
+    "distance_kitti.png",
+)  # large, or dark: their previews are shown
 
 
 def place_page(facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:

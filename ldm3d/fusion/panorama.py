@@ -1,4 +1,4 @@
-"""A panorama with depth, once its numbers are metres."""
+"""A picture with depth, once its numbers are metres: a panorama, or a flat one."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -7,26 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthMeaningConfig
-from ldm3d.fusion.meaning import Kind, displacement_of, distance_of, shares_of
+from ldm3d.fusion.meaning import FLAG, Kind, displacement_of, distance_of, shares_of
 from ldm3d.immersive.displacement import Displacement
-from ldm3d.immersive.sphere import check_panorama
+from ldm3d.immersive.pinhole import lengths
+from ldm3d.immersive.projection import EQUIRECTANGULAR, Perspective, Projection
 from ldm3d.immersive.still import Provenance
 from ldm3d.immersive.surface import check_pictures
 
-LARGEST = 8_192  # columns: surfaces of larger ones would take more than 4 GB
+LARGEST = 8_192  # columns of a panorama: surfaces of more pixels would take more than 4 GB
 
 
 def check_size(height: int, width: int) -> None:
-    """Check the size of a panorama in pixels.
-
-    Raises:
-        ValueError: it is not twice as wide as high, or too large.
-    """
-    check_panorama(height, width)
-    if width > LARGEST:
+    """Raise ValueError if a picture of this size is too large."""
+    if is_too_large(height, width):
         raise ValueError(
-            f"the panorama is {width} x {height}, wanted at most {LARGEST:,} x {LARGEST // 2:,}: resize picture and "
-            "depth (depth by the nearest pixel)"
+            f"the picture is {width} x {height}, wanted at most {LARGEST:,} x {LARGEST // 2:,}, or as many pixels: "
+            "resize picture and depth (depth by the nearest pixel)"
         )
 
 
@@ -35,15 +31,17 @@ class Panorama:
     """What a place is made of."""
 
     picture: NDArray[np.uint8]
-    """(H, 2 H, 3), sRGB."""
+    """(H, W, 3), sRGB."""
     distance: NDArray[np.float64]
-    """(H, 2 H), metres along the ray; NaN where unknown."""
+    """(H, W), metres: along the ray of a panorama, along the axis of a flat picture. NaN where unknown."""
     depth: NDArray[np.uint16]
-    """(H, 2 H), relative: larger is nearer; 0 also where unknown."""
+    """(H, W), relative: larger is nearer; 0 also where unknown."""
     displacement: Displacement
     """What relative depth means."""
     kind: Kind | Literal["estimated"]
     """What the numbers were that it was given with; estimated if there were none."""
+    projection: Projection = EQUIRECTANGULAR
+    """Whether it is a panorama, or flat."""
     title: str = ""
     """A caption, or the name of its file."""
     provenance: Provenance = field(default_factory=lambda: Provenance(None))
@@ -51,32 +49,66 @@ class Panorama:
     """What else is known of it, as JSON: its source, and how it was redrawn."""
 
     @classmethod
-    def of(cls, picture: NDArray[np.uint8], numbers: NDArray[Any], kind: Kind, config: DepthMeaningConfig) -> Self:
+    def of(
+        cls,
+        picture: NDArray[np.uint8],
+        numbers: NDArray[Any],
+        kind: Kind,
+        config: DepthMeaningConfig,
+        projection: Projection = EQUIRECTANGULAR,
+    ) -> Self:
         """Take a picture and a map of the same size.
 
         Raises:
             ValueError: it is no panorama, the map has another size, or its numbers are not what they are said to be.
         """
         height, width = picture.shape[:2]
+        projection.check(height, width)
         check_size(height, width)
         if numbers.shape != (height, width):
             raise ValueError(
-                f"depth is {numbers.shape[-1]} x {numbers.shape[0]}, the panorama {width} x {height}: resize one to "
-                "the other's size (depth by the nearest pixel, as a mean of near and far is neither)"
+                f"depth is {numbers.shape[-1]} x {numbers.shape[0]}, the {_name(projection)} {width} x {height}: "
+                "resize one to the other's size (depth by the nearest pixel, as a mean of near and far is neither)"
             )
         if kind == "relative":
-            return cls.of_relative(picture, shares_of(numbers, config), displacement_of(config))
-        distance = distance_of(numbers, kind, config)
+            return cls.of_relative(picture, shares_of(numbers, config), displacement_of(config), projection)
+        distance = _measured(distance_of(numbers, kind, config), kind, projection)
         check_pictures(picture, distance)
         near, far = float(np.nanmin(distance)), float(np.nanmax(distance))
         displacement = Displacement.between(near, far, "disparity")
         depth = displacement.depth(np.where(np.isnan(distance), far, distance))
-        return cls(picture, distance, depth, displacement, kind)
+        return cls(picture, distance, depth, displacement, kind, projection)
 
     @classmethod
-    def of_relative(cls, picture: NDArray[np.uint8], depth: NDArray[np.uint16], displacement: Displacement) -> Self:
+    def of_relative(
+        cls,
+        picture: NDArray[np.uint8],
+        depth: NDArray[np.uint16],
+        displacement: Displacement,
+        projection: Projection = EQUIRECTANGULAR,
+    ) -> Self:
         """Take a picture and relative depth, larger is nearer."""
-        return cls(picture, displacement.distance(depth), depth, displacement, "relative")
+        return cls(picture, displacement.distance(depth), depth, displacement, "relative", projection)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is no panorama."""
+        return isinstance(self.projection, Perspective)
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return _name(self.projection)
+
+    @property
+    def measure(self) -> str:
+        """What its distances are."""
+        return "metres along the camera's axis (z)" if self.is_flat else "metres along the ray"
+
+    @property
+    def middle(self) -> float:
+        """The harmonic mean of its distances, in metres: where the mean of what two eyes see differently is."""
+        return float(1 / np.nanmean(1 / self.distance))
 
     @property
     def near(self) -> float:
@@ -98,10 +130,11 @@ class Panorama:
 
     def meaning(self) -> dict[str, Any]:
         """Return what the depth means, for files and people: all that is needed to read `depth` and `distance`."""
-        moved = self.displacement
-        return {
+        moved, projection = self.displacement, self.projection
+        lens = {"projection": "flat", "fov_degrees": projection.fov} if isinstance(projection, Perspective) else {}
+        return lens | {
             "given_as": self.kind,
-            "distances": "metres along the ray",
+            "distances": self.measure,
             "nearest_m": round(self.near, 4),
             "farthest_m": round(self.far, 4),
             "unknown_share": round(float(np.isnan(self.distance).mean()), 6),
@@ -113,3 +146,21 @@ class Panorama:
             "near_m": round(moved.near, 6),
             "far_m": round(moved.far, 6),
         }
+
+
+def is_too_large(height: int, width: int) -> bool:
+    """Say whether a picture has more pixels than the largest panorama."""
+    return height * width > LARGEST * LARGEST // 2
+
+
+def _name(projection: Projection) -> str:
+    return "picture" if isinstance(projection, Perspective) else "panorama"
+
+
+def _measured(metres: NDArray[np.float64], kind: Kind, projection: Projection) -> NDArray[np.float64]:
+    """Return distances as a projection measures them."""
+    if isinstance(projection, Perspective):
+        return metres / lengths(metres.shape[0], metres.shape[1], projection.fov) if kind == "distance" else metres
+    if kind == "z":
+        raise ValueError(f"{FLAG} is z, and a panorama has no axis: give distance, or --picture.projection flat")
+    return metres

@@ -1,4 +1,4 @@
-"""A panorama as a folder: pictures, exports, what is known of them, and a page that shows all."""
+"""A picture as a folder: pictures, exports, what is known of them, and a page that shows all."""
 
 import io
 import json
@@ -22,7 +22,6 @@ from ldm3d.immersive.still import png
 logger = logging.getLogger(__name__)
 
 FACTS, INDEX = "place.json", "index.html"
-PANORAMA, DEPTH = "panorama.png", "panorama-depth.png"
 PREVIEW, DEPTH_PREVIEW = "preview.jpg", "preview-depth.jpg"
 WIDE = 1_024  # pixels of a preview
 
@@ -33,7 +32,7 @@ def write_place(
     """Write the files of a place. The same panorama and settings give the same bytes.
 
     Args:
-        panorama: what is shown.
+        panorama: what is shown; it may be a flat picture.
         config: says which files are written, and how.
         folder: a local one, which is there. What it holds is replaced where names are equal.
         behind: draws what the panorama hides, where the settings ask for that.
@@ -42,12 +41,13 @@ def write_place(
         What is in `place.json`: title, depth (what it means, as `Scene.facts`), and what each of the files is.
 
     Raises:
-        ValueError: the panorama is too large for a format.
+        ValueError: the picture is too large for a format, or a flat one has not what is asked for.
         NotFiniteError: the model that draws what is hidden gave NaN or infinity.
     """
+    formats = config.formats_for(is_flat=panorama.is_flat)
     scene = Scene(panorama, config, behind)
     files = _write_panorama(scene, folder)
-    for name in config.exports.formats:
+    for name in formats:
         logger.info("writing %s", name)
         files |= EXPORTS[name](scene, folder)
     facts = {
@@ -65,14 +65,16 @@ def write_place(
 
 def _write_panorama(scene: Scene, folder: Path) -> dict[str, str]:
     panorama = scene.panorama
-    (folder / PANORAMA).write_bytes(png(panorama.picture, Layout("360"), panorama.provenance))
-    (folder / DEPTH).write_bytes(_depth_png(panorama.depth, scene.facts()))
+    picture, depth = f"{panorama.name}.png", f"{panorama.name}-depth.png"
+    layout = Layout("flat" if panorama.is_flat else "360")
+    (folder / picture).write_bytes(png(panorama.picture, layout, panorama.provenance))
+    (folder / depth).write_bytes(_depth_png(panorama.depth, scene.facts()))
     (folder / PREVIEW).write_bytes(_preview(panorama.picture))
     (folder / DEPTH_PREVIEW).write_bytes(_preview(colour_depth(panorama.depth)))
     return {
-        PANORAMA: "the panorama, 360 by 180 degrees",
-        DEPTH: "its relative depth, 16 bits, larger is nearer; what it means is in its texts",
-        PREVIEW: "the panorama, small",
+        picture: "the picture" if panorama.is_flat else "the panorama, 360 by 180 degrees",
+        depth: "its relative depth, 16 bits, larger is nearer; what it means is in its texts",
+        PREVIEW: f"the {panorama.name}, small",
         DEPTH_PREVIEW: "its depth, small, in colours: near is bright",
     }
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from ldm3d.config import DepthFusionConfig, DepthMeaningConfig
 from ldm3d.fusion.meaning import FLAG, Kind
 from ldm3d.fusion.panorama import Panorama
+from ldm3d.fusion.projection import projection_of
 from ldm3d.fusion.unmeasured import Unmeasured
 from ldm3d.immersive.depth_files import read_map
+from ldm3d.immersive.projection import Perspective
 from ldm3d.measures.prepare import picture_of
 from ldm3d.prompt_files import file_name
 from ldm3d.reject import Rejected
@@ -56,7 +58,9 @@ def kind_of(config: DepthMeaningConfig, source: str, *, is_drawn: bool) -> Kind:
         return config.kind
     if is_drawn:
         return "relative"
-    raise ValueError(f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative")
+    raise ValueError(
+        f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative, or z"
+    )
 
 
 def read_panorama(config: DepthFusionConfig) -> Panorama | Unmeasured:
@@ -73,8 +77,8 @@ def read_panorama(config: DepthFusionConfig) -> Panorama | Unmeasured:
         raise ValueError(f"--input {config.input!r} is not a file: give a panorama, or a folder of them")
     depth = depth_file(file, config.depth)
     if depth is None:
-        return Unmeasured(_picture(file), title=file.stem, about={"source": file.name})
-    panorama = read_pair(file, depth, config.depth)
+        return _unmeasured(file, config)
+    panorama = read_pair(file, depth, config)
     return replace(panorama, title=file.stem, about={"source": file.name, "depth_source": depth.name})
 
 
@@ -104,20 +108,31 @@ def depth_file(file: Path, config: DepthMeaningConfig) -> Path | None:
     return found[0] if found else None
 
 
-def read_pair(file: Path, depth: Path, config: DepthMeaningConfig) -> Panorama:
+def read_pair(file: Path, depth: Path, config: DepthFusionConfig) -> Panorama:
     """Read a panorama and its map.
 
     Raises:
         ValueError: as `read_panorama`.
     """
     is_drawn = depth.name == file_name(file.stem, "depth")
-    kind = kind_of(config, repr(str(depth)), is_drawn=is_drawn and depth.parent == file.parent)
+    kind = kind_of(config.depth, repr(str(depth)), is_drawn=is_drawn and depth.parent == file.parent)
     picture = _picture(file)
     numbers: NDArray[Any] = read_map(depth)
     try:
-        return Panorama.of(picture, numbers, kind, config)
+        projection = projection_of(config.picture, *picture.shape[:2])
+        return Panorama.of(picture, numbers, kind, config.depth, projection)
     except ValueError as error:
         raise ValueError(f"{file.name} and {depth.name}: {error}") from error
+
+
+def _unmeasured(file: Path, config: DepthFusionConfig) -> Unmeasured:
+    picture = _picture(file)
+    if isinstance(projection_of(config.picture, *picture.shape[:2]), Perspective):
+        raise ValueError(
+            f"there is no depth of {str(file)!r}, a flat picture, and --depth.model estimates panoramas only: give "
+            f"its map by --depth.source, or put it beside it, as {file.stem}-depth.png"
+        )
+    return Unmeasured(picture, title=file.stem, about={"source": file.name})
 
 
 def _picture(file: Path) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The first step of DepthFusion: a model draws a panorama and its depth, guided by text, from another one or alone; or
+"""The first step of DepthFusion: a model draws a picture and its depth, guided by text, from another one or alone; or
 what a panorama hides."""
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ from ldm3d.sampling.text_to_rgbd import latent_shape
 
 
 class Redrawer:
-    """A model on one device, a GPU if there is one, that draws panoramas without a seam."""
+    """A model on one device, a GPU if there is one, that draws panoramas without a seam, or flat pictures."""
 
     def __init__(self, pipeline: RgbdPipeline, config: DepthFusionConfig) -> None:
         """Take over `pipeline`: it is moved to the device and gets the configured scheduler.
@@ -35,18 +35,19 @@ class Redrawer:
         self.pipeline = Sampler(pipeline, config.sampling, config.model.precision).pipeline
 
     def __call__(self, panorama: Panorama, seed: int) -> Panorama:
-        """Return the panorama as the model draws it, and its depth: what that means stays.
+        """Return a panorama, or a flat picture, as the model draws it, and its depth: what that means stays.
 
         Where depth was unknown it is known then.
 
         Raises:
-            ValueError: the panorama's size does not suit the model, or a setting does not.
+            ValueError: its size does not suit the model, or a setting does not.
             NotFiniteError: the networks gave NaN or infinity.
         """
         strength, model = self.config.strength, self.config.model.model[0]
-        drawn = self._drawn(seed, image=panorama.picture, depth=panorama.depth, strength=strength)
+        given = {"image": panorama.picture, "depth": panorama.depth, "strength": strength}
+        drawn = self._drawn(seed, panorama=not panorama.is_flat, **given)
         return replace(
-            Panorama.of_relative(drawn.images[0], drawn.depths[0], panorama.displacement),
+            Panorama.of_relative(drawn.images[0], drawn.depths[0], panorama.displacement, panorama.projection),
             kind=panorama.kind,
             title=panorama.title,
             provenance=Provenance("compositeWithTrainedAlgorithmicMedia", model, seed),
@@ -61,7 +62,7 @@ class Redrawer:
             NotFiniteError: the networks gave NaN or infinity.
         """
         height, width = self.size()
-        drawn = self._drawn(seed, height=height, width=width)
+        drawn = self._drawn(seed, panorama=True, height=height, width=width)
         made = Panorama.of_relative(drawn.images[0], drawn.depths[0], displacement_of(self.config.depth))
         provenance = Provenance("trainedAlgorithmicMedia", self.config.model.model[0], seed)
         about = {"drawn": self.about(seed)}
@@ -112,7 +113,6 @@ class Redrawer:
             guidance_rescale=config.sampling.guidance_rescale,
             eta=config.sampling.eta,
             tile=config.sampling.tile,
-            panorama=True,
             output_type="np",
             **given,
         )

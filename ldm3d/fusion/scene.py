@@ -1,4 +1,4 @@
-"""A panorama as surfaces, made when they are first asked for and shared by all that is written of it."""
+"""A picture as surfaces, made when they are first asked for and shared by all that is written of it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from ldm3d.config import DepthFusionConfig
 from ldm3d.fusion.behind import Behind
 from ldm3d.fusion.panorama import Panorama
-from ldm3d.immersive.background import Background, flood
+from ldm3d.immersive.background import REACH, Background, flood
 from ldm3d.immersive.still import Provenance
-from ldm3d.immersive.surface import Surface, panorama_surface
+from ldm3d.immersive.surface import Surface, surface_of
+
+EVERYWHERE = 180.0  # degrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,26 +28,34 @@ class Scene:
 
     @cached_property
     def background(self) -> Background | None:
-        """What the panorama hides; None where none is wanted."""
+        """What the picture hides; None where none is wanted."""
         if self.config.surface.background == "none":
             return None
+        panorama = self.panorama
         if self.behind is not None:
-            return self.behind(self.panorama.picture, self.panorama.distance)
-        return flood(self.panorama.picture, self.panorama.distance, self.config.surface.steepest)
+            return self.behind(panorama.picture, panorama.distance)
+        # What touches the border of a flat picture has no tear there: only from its other sides the far ones can grow.
+        reach = EVERYWHERE if panorama.is_flat else REACH
+        steepest = self.config.surface.steepest
+        return flood(panorama.picture, panorama.distance, steepest, reach, panorama.projection)
 
     @cached_property
     def surfaces(self) -> list[Surface]:
-        """The panorama's own surface, and that of what it hides."""
-        front = panorama_surface(self.panorama.picture, self.panorama.distance, self.config.surface.steepest)
+        """The picture's own surface, and that of what it hides."""
+        panorama = self.panorama
+        front = surface_of(panorama.picture, panorama.distance, panorama.projection, self.config.surface.steepest)
         return [front] if self.background is None else [front, self.background.surface(front)]
 
     @cached_property
     def thinned(self) -> "Scene":
         """The scene on a grid that is not too fine for meshes and splats."""
-        rows = thin_rows(self.panorama.picture.shape[0], self.config.exports.columns)
-        if len(rows) == self.panorama.picture.shape[0]:
+        height, width = self.panorama.picture.shape[:2]
+        kept = min(width, self.config.exports.columns)
+        count = max(2, round(height * kept / width)) if self.panorama.is_flat else None
+        rows = thin_rows(height, self.config.exports.columns, count)
+        if len(rows) == height:
             return self
-        columns = thin_rows(self.panorama.picture.shape[1], self.config.exports.columns, 2 * len(rows))
+        columns = thin_rows(width, self.config.exports.columns, kept if self.panorama.is_flat else 2 * len(rows))
         grid = np.ix_(rows, columns)
         thin = Panorama(
             self.panorama.picture[grid],
@@ -53,6 +63,7 @@ class Scene:
             self.panorama.depth[grid],
             self.panorama.displacement,
             self.panorama.kind,
+            self.panorama.projection,
         )
         return Scene(thin, self.config, self.behind)
 

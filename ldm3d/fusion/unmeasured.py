@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.fusion.panorama import check_size
+from ldm3d.immersive.projection import EQUIRECTANGULAR
 from ldm3d.immersive.still import Provenance
 
 
@@ -26,4 +27,5 @@ class Unmeasured:
     """As of `Panorama`."""
 
     def __post_init__(self) -> None:
+        EQUIRECTANGULAR.check(*self.picture.shape[:2])
         check_size(*self.picture.shape[:2])

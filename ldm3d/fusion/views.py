@@ -8,6 +8,7 @@ from ldm3d.fusion.scene import Scene
 from ldm3d.immersive.camera import Camera, PerspectiveCamera, SphericalCamera
 from ldm3d.immersive.film import film, frame
 from ldm3d.immersive.layout import Layout
+from ldm3d.immersive.projection import Perspective
 from ldm3d.immersive.still import jpeg
 from ldm3d.immersive.tagging import tag
 from ldm3d.immersive.trajectory import trajectory
@@ -30,9 +31,11 @@ FILMS: dict[str, tuple[Layout, str]] = {
 
 
 def write_stills(scene: Scene, folder: Path) -> dict[str, str]:
-    """Write views from the panorama's own place. Returns what each file is."""
+    """Write views from the picture's own place. Returns what each file is."""
     views, written = scene.config.views, {}
     for layout, about in STILLS.items():
+        if scene.panorama.is_flat and layout.projection != "flat":
+            continue
         picture = frame(scene.surfaces, camera_of(scene, layout.projection), layout, views.ipd, views.samples)
         name = f"view{layout.suffix}.jpg"
         content = jpeg(picture, layout, scene.provenance, scene.config.exports.quality)
@@ -46,7 +49,8 @@ def write_film(scene: Scene, folder: Path, kind: str) -> dict[str, str]:
     views, (layout, about) = scene.config.views, FILMS[kind]
     name = f"film{layout.suffix}.mp4"
     camera = camera_of(scene, layout.projection)
-    cameras = trajectory(path_of(views, camera), camera, frames_of(views), scene.panorama.near)
+    path = "sway" if scene.panorama.is_flat and views.path == "turn" else path_of(views, camera)
+    cameras = trajectory(path, camera, frames_of(views), scene.panorama.near)
     frames = film(scene.surfaces, cameras, layout, views.ipd, views.samples)
     write_video(folder / name, frames, views.fps, views.codec, views.crf, threads=1)  # the same bytes on any machine
     tag(folder / name, folder / name, layout, views.ipd)
@@ -64,11 +68,22 @@ def path_of(views: ViewsConfig, camera: Camera) -> Literal["circle", "sway", "li
 
 
 def camera_of(scene: Scene, projection: Literal["360", "180", "flat"]) -> Camera:
-    """Return the camera of a view, at the panorama's own place."""
-    views = scene.config.views
+    """Return the camera of a view, at the picture's own place."""
+    views, panorama = scene.config.views, scene.panorama
     if projection == "flat":
-        near = min(PerspectiveCamera.near, scene.panorama.near / 2)
+        near = min(PerspectiveCamera.near, panorama.near / 2)
+        if isinstance(panorama.projection, Perspective):
+            height, width = panorama.picture.shape[:2]
+            columns, rows = fitted(width, height, views)
+            fov = panorama.projection.aspect_fov(height, width, columns / rows)
+            return PerspectiveCamera(columns, rows, fov, near=near, window=panorama.middle)
         return PerspectiveCamera(views.width, views.height, views.fov, near=near)
-    rows = views.panorama_height or min(scene.panorama.picture.shape[0], LARGEST)
+    rows = views.panorama_height or min(panorama.picture.shape[0], LARGEST)
     rows = max(2, rows - rows % 2)
     return SphericalCamera(2 * rows, rows, ipd=views.ipd)
+
+
+def fitted(width: int, height: int, views: ViewsConfig) -> tuple[int, int]:
+    """Return the size of views of a flat picture: as large as fits, of its shape, and even, as films want."""
+    scale = min(views.width / width, views.height / height)
+    return max(16, round(width * scale / 2) * 2), max(16, round(height * scale / 2) * 2)

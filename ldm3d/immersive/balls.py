@@ -1,8 +1,10 @@
 """Balls around blocks of a surface, by which a camera passes over what it cannot see."""
 
 import math
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ldm3d.compiling import compiled
@@ -46,4 +48,21 @@ def _enclose(rays: NDArray[np.float64], corners: NDArray[np.float32], balls: NDA
                 balls[down, across, 3] = math.sqrt(square)
 
 
+def _is_in_sight(ball: Any, camera: Any, size: Any) -> bool:
+    """Whether a ball, its centre and radius, is not surely out of a perspective camera's sight."""
+    x, y, z, radius = ball[0] - camera[1], ball[1] - camera[2], ball[2] - camera[3], ball[3]
+    across = camera[4] * x + camera[5] * y + camera[6] * z
+    up = camera[7] * x + camera[8] * y + camera[9] * z
+    ahead = -(camera[10] * x + camera[11] * y + camera[12] * z)
+    for half, beside, shift in (
+        (size[1] / 2 / camera[13], across, camera[15]),
+        (size[0] / 2 / camera[13], up, camera[16]),
+    ):
+        utmost = half + abs(shift)
+        if abs(beside + shift * ahead) - half * ahead > radius * math.sqrt(1 + utmost * utmost):
+            return False
+    return bool(ahead + radius > camera[14])
+
+
 enclose = compiled(_enclose)
+is_in_sight = njit(inline="always")(_is_in_sight)

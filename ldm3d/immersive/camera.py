@@ -1,6 +1,6 @@
 """Eyes: from where, and how, a surface is seen. Lengths are in metres, angles in degrees."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -26,11 +26,16 @@ class PerspectiveCamera:
     """Upwards."""
     near: float = 0.02
     """What is nearer is not drawn."""
+    window: float = np.inf
+    """Distance along the axis of a plane that stays in its place in the view when the camera moves to a side: the view
+    is shifted against the move. Two eyes see what is there without a difference. By default, infinity, nothing is."""
 
     def __post_init__(self) -> None:
         _check_size(self.width, self.height)
         if not 0 < self.fov < 180:
             raise ValueError(f"fov is {self.fov}, wanted degrees above 0 and below 180")
+        if not self.window > 0:
+            raise ValueError(f"window is {self.window}, wanted metres above 0, or infinity")
 
     @property
     def axes(self) -> NDArray[np.float64]:
@@ -45,10 +50,17 @@ class PerspectiveCamera:
         """In pixels."""
         return float(self.height / 2 / np.tan(np.radians(self.fov) / 2))
 
+    @property
+    def shift(self) -> NDArray[np.float64]:
+        """(2,): how far the view is shifted to the right and up, as tangents of angles."""
+        shifted: NDArray[np.float64] = self.axes[:2] @ np.asarray(self.position) / self.window
+        return shifted
+
     def rays(self) -> NDArray[np.float64]:
         """Return directions of the pixels' centres, (H, W, 3), of length 1 along the axis: not normalised."""
-        x = (np.arange(self.width) + 0.5 - self.width / 2) / self.focal
-        y = (self.height / 2 - np.arange(self.height) - 0.5) / self.focal
+        right, up = self.shift
+        x = (np.arange(self.width) + 0.5 - self.width / 2) / self.focal - right
+        y = (self.height / 2 - np.arange(self.height) - 0.5) / self.focal - up
         local = np.stack(np.broadcast_arrays(x, y[:, None], -1.0), axis=-1)
         turned: NDArray[np.float64] = local @ self.axes
         return turned
@@ -56,13 +68,11 @@ class PerspectiveCamera:
     def moved(self, right: float) -> "PerspectiveCamera":
         """Return the same camera some metres to its right."""
         position = np.asarray(self.position) + right * self.axes[0]
-        return PerspectiveCamera(
-            self.width, self.height, self.fov, (position[0], position[1], position[2]), self.yaw, self.pitch, self.near
-        )
+        return replace(self, position=(position[0], position[1], position[2]))
 
     def numbers(self) -> NDArray[np.float64]:
         """Return what the rasteriser needs to know."""
-        return np.array([PERSPECTIVE, *self.position, *self.axes.ravel(), self.focal, self.near])
+        return np.array([PERSPECTIVE, *self.position, *self.axes.ravel(), self.focal, self.near, *self.shift])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ldm3d.compiling import compiled
+from ldm3d.immersive.neighbours import by_pixel, limit_at
 
 
 def corner_inverses(
@@ -15,6 +16,7 @@ def corner_inverses(
     down: NDArray[np.floating],
     *,
     wraps: bool,
+    along: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float32]:
     """Return 1 / distance at each pixel's own corners.
 
@@ -24,26 +26,25 @@ def corner_inverses(
 
     Args:
         inverse: (H, W), 1 / metres; NaN where there is no surface.
-        across: (H,): neighbours in this row are linked if their distances' ratio is below 1 + this.
-        down: (H - 1,): the same for neighbours below each other, between this row and the next.
+        across: (H,), or (H, W): neighbours in this row, or this pixel and the next in its row, are linked if the ratio
+            of their distances along the ray is below 1 + this.
+        down: (H - 1,), or (H - 1, W): the same for neighbours below each other, between this row and the next.
         wraps: whether the last column is beside the first one.
+        along: (H, W), 1 / metres along the ray, by which neighbours are linked; None is `inverse`.
 
     Returns:
         (H, W, 4) float32: upper left, upper right, lower left, lower right; NaN where there is no surface.
     """
     made = np.full((*inverse.shape, 4), np.nan, np.float32)
-    meet(
-        np.ascontiguousarray(inverse, np.float64),
-        np.ascontiguousarray(across, np.float64),
-        np.ascontiguousarray(down, np.float64),
-        wraps,
-        made,
-    )
+    values = np.ascontiguousarray(inverse, np.float64)
+    along = values if along is None else np.ascontiguousarray(along, np.float64)
+    meet(values, along, by_pixel(across), by_pixel(down), wraps, made)
     return made
 
 
 def _meet(
     inverse: NDArray[np.float64],
+    along: NDArray[np.float64],
     across: NDArray[np.float64],
     down: NDArray[np.float64],
     wraps: bool,
@@ -51,7 +52,7 @@ def _meet(
 ) -> None:
     """Fill `made`, corner by corner. Around each the pixels are 0 and 1 above, 2 and 3 below."""
     height, width = inverse.shape
-    value, group = np.empty(4), np.empty(4, np.int64)
+    value, seen, group = np.empty(4), np.empty(4), np.empty(4, np.int64)
     for i in range(height + 1):
         for j in range(width + 1):
             before = width - 1 if wraps and j == 0 else j - 1
@@ -60,14 +61,15 @@ def _meet(
                 row, column = i - 1 + place // 2, behind if place % 2 else before
                 is_in = 0 <= row < height and 0 <= column < width
                 value[place] = inverse[row, column] if is_in else np.nan
+                seen[place] = along[row, column] if is_in else np.nan
                 group[place] = place
             if i > 0:
-                join(value, group, 0, 1, across[i - 1])
+                join(seen, group, 0, 1, limit_at(across, i - 1, before))
             if i < height:
-                join(value, group, 2, 3, across[i])
+                join(seen, group, 2, 3, limit_at(across, i, before))
             if 0 < i < height:
-                join(value, group, 0, 2, down[i - 1])
-                join(value, group, 1, 3, down[i - 1])
+                join(seen, group, 0, 2, limit_at(down, i - 1, before))
+                join(seen, group, 1, 3, limit_at(down, i - 1, behind))
             for place in range(4):
                 is_left = place % 2 == 0
                 # at the border that wraps, each side fills in its own pixels

@@ -21,13 +21,16 @@ ARRAY, ELEMENTS = 34962, 34963
 LINEAR, MIPMAPS, REPEAT, CLAMP = 9729, 9987, 10497, 33071
 
 
-def mesh_glb(meshes: list[Mesh], facts: dict[str, Any] | None = None, quality: int = 90) -> bytes:
+def mesh_glb(
+    meshes: list[Mesh], facts: dict[str, Any] | None = None, quality: int = 90, *, wraps: bool = True
+) -> bytes:
     """Return a GLB file.
 
     Args:
         meshes: for example that of a panorama, and that of what it hides.
         facts: what should be known of it, into `asset.extras`: what depth means, for one. JSON.
         quality: of the pictures' JPEGs, 1 to 100.
+        wraps: whether the last column of the picture is beside the first one, as in a panorama.
     """
     parts = Parts()
     step = max(float(np.abs(mesh.positions).max()) for mesh in meshes) / SHORT_MAX
@@ -49,12 +52,14 @@ def mesh_glb(meshes: list[Mesh], facts: dict[str, Any] | None = None, quality: i
         {
             "extensionsUsed": ["KHR_materials_unlit", "KHR_mesh_quantization"],
             "extensionsRequired": ["KHR_mesh_quantization"],
-            "nodes": [{"mesh": 0, "scale": [step] * 3, "name": "panorama"}],
+            "nodes": [{"mesh": 0, "scale": [step] * 3, "name": "panorama" if wraps else "picture"}],
             "meshes": [{"primitives": primitives}],
             "materials": materials,
             "textures": textures,
             "images": images,
-            "samplers": [{"magFilter": LINEAR, "minFilter": MIPMAPS, "wrapS": REPEAT, "wrapT": CLAMP}],
+            "samplers": [
+                {"magFilter": LINEAR, "minFilter": MIPMAPS, "wrapS": REPEAT if wraps else CLAMP, "wrapT": CLAMP}
+            ],
         },
         parts,
         facts,

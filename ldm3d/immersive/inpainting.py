@@ -103,5 +103,7 @@ def _membrane(differences: NDArray[np.float64], ring: NDArray[np.int64]) -> NDAr
     """Continue differences at the far sides of tears into what is hidden, as a harmonic surface."""
     found = differences.copy()
     order = np.argsort(ring[ring > SEED], kind="stable")
-    smooth(np.full_like(differences, np.inf), ring, np.argwhere(ring > SEED)[order], ROUNDS, found)
+    smooth(
+        np.full_like(differences, np.inf), ring, np.argwhere(ring > SEED)[order], ROUNDS, True, found
+    )  # around the seam
     return found

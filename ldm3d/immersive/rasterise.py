@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ldm3d.compiling import compiled
-from ldm3d.immersive.balls import BLOCK
+from ldm3d.immersive.balls import BLOCK, is_in_sight
 from ldm3d.immersive.camera import PERSPECTIVE
 
 EDGE = -1e-5  # of a triangle's area: what lies on the border of two belongs to either, so that no crack is seen
@@ -78,18 +78,6 @@ def _draw(
                     fill(own, 1, 2, 3, i, j, columns, layer, nearness, places, layers)
 
 
-def _is_in_sight(ball: Any, camera: Any, size: Any) -> bool:
-    """Whether a ball, its centre and radius, is not surely out of a perspective camera's sight."""
-    x, y, z, radius = ball[0] - camera[1], ball[1] - camera[2], ball[2] - camera[3], ball[3]
-    across = abs(camera[4] * x + camera[5] * y + camera[6] * z)
-    up = abs(camera[7] * x + camera[8] * y + camera[9] * z)
-    ahead = -(camera[10] * x + camera[11] * y + camera[12] * z)
-    for half, beside in ((size[1] / 2 / camera[13], across), (size[0] / 2 / camera[13], up)):
-        if beside - half * ahead > radius * math.sqrt(1 + half * half):
-            return False
-    return bool(ahead + radius > camera[14])
-
-
 def _project(ray: Any, inverse: float, camera: Any, size: Any, seen: Any) -> None:
     """Find where a point is seen, in pixels, and its nearness; NaN where it is not."""
     x, y, z = ray[0] / inverse - camera[1], ray[1] / inverse - camera[2], ray[2] / inverse - camera[3]
@@ -101,6 +89,8 @@ def _project(ray: Any, inverse: float, camera: Any, size: Any, seen: Any) -> Non
         seen[2] = 1 / ahead
         seen[0] = size[1] / 2 + camera[13] * (camera[4] * x + camera[5] * y + camera[6] * z) * seen[2]
         seen[1] = size[0] / 2 - camera[13] * (camera[7] * x + camera[8] * y + camera[9] * z) * seen[2]
+        seen[0] += camera[13] * camera[15]
+        seen[1] -= camera[13] * camera[16]
         return
     # Of the circle of eyes that one sees the point whose line of sight touches the circle.
     flat = math.sqrt(x * x + z * z)
@@ -162,6 +152,7 @@ def _fill(
 def _shade(
     picture: NDArray[np.uint8],
     corners: NDArray[np.float32],
+    wraps: bool,
     layer: int,
     places: NDArray[np.float32],
     layers: NDArray[np.uint8],
@@ -181,7 +172,8 @@ def _shade(
             is_right, is_low = x - j > 0.5, y - i > 0.5
             corner = is_right + 2 * is_low
             beside, below = abs(x - j - 0.5), abs(y - i - 0.5)
-            left = (j + 1 if is_right else j - 1) % width  # at a border that does not wrap, it does not meet
+            left = j + 1 if is_right else j - 1
+            left = left % width if wraps else min(max(left, 0), width - 1)
             up = min(max(i + 1 if is_low else i - 1, 0), height - 1)
             meeting = corners[i, j, corner]
             h = left if corners[i, left, corner ^ 1] == meeting else j
@@ -196,5 +188,5 @@ def _shade(
                 view[row, column, k] = np.uint8(level + 0.5)
 
 
-is_in_sight, project, fill = (njit(inline="always")(each) for each in (_is_in_sight, _project, _fill))
+project, fill = njit(inline="always")(_project), njit(inline="always")(_fill)
 draw, shade = compiled(_draw), compiled(_shade)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.immersive import sphere
 from ldm3d.immersive.balls import balls_around
 from ldm3d.immersive.corners import corner_inverses
-from ldm3d.immersive.tears import STEEPEST, panorama_limits
+from ldm3d.immersive.pinhole import FOV
+from ldm3d.immersive.projection import EQUIRECTANGULAR, Equirectangular, Perspective, Projection
+from ldm3d.immersive.tears import STEEPEST
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +26,13 @@ class Surface:
     picture: NDArray[np.uint8]
     """(H, W, 3), sRGB."""
     rays: NDArray[np.float64]
-    """(H + 1, W + 1, 3): the directions of the pixels' corners, seen from the origin."""
+    """(H + 1, W + 1, 3): the directions of the pixels' corners, seen from the origin. Of any length: distances are
+    measured in it."""
     corners: NDArray[np.float32]
     """(H, W, 4): 1 / distance of each pixel's own corners along their rays, in 1 / metres: upper left, upper right,
     lower left, lower right. NaN where there is no surface."""
+    wraps: bool = True
+    """Whether the last column is beside the first one, as in a panorama."""
 
     @cached_property
     def balls(self) -> NDArray[np.float64]:
@@ -49,15 +53,50 @@ def panorama_surface(
     Raises:
         ValueError: shapes differ or are not a panorama's, distances are not above 0, or the angle is not from 0 to 90.
     """
+    return surface_of(picture, distance, EQUIRECTANGULAR, steepest)
+
+
+def flat_surface(
+    picture: NDArray[np.uint8], depth: NDArray[np.floating], fov: float = FOV, steepest: float = STEEPEST
+) -> Surface:
+    """Place a flat picture in space, as a pinhole at the origin that looks along -z has seen it.
+
+    Args:
+        picture: (H, W, 3) uint8, sRGB.
+        depth: (H, W), metres along the axis (z-depth), above 0; NaN where there is no surface. Distances along the ray
+            become these when they are divided by `ldm3d.immersive.pinhole.lengths`.
+        fov: degrees from top to bottom.
+        steepest: as for a panorama.
+
+    Raises:
+        ValueError: shapes differ, depth is not above 0, or an angle is out of its range.
+    """
+    return surface_of(picture, depth, Perspective(fov), steepest)
+
+
+def surface_of(
+    picture: NDArray[np.uint8],
+    distance: NDArray[np.floating],
+    projection: Projection,
+    steepest: float = STEEPEST,
+) -> Surface:
+    """Place a picture in space: `panorama_surface` or `flat_surface`."""
     height, width = picture.shape[:2]
     check_pictures(picture, distance)
-    sphere.check_panorama(height, width)
+    projection.check(height, width)
     inverse = 1 / distance
-    corners = corner_inverses(inverse, *panorama_limits(height, width, steepest), wraps=True)
-    for row, places in ((0, (0, 1)), (-1, (2, 3))):  # the poles are one point each
+    limits, along = projection.limits(height, width, steepest), projection.along_rays(inverse)
+    corners = corner_inverses(inverse, *limits, wraps=projection.wraps, along=along)
+    if isinstance(projection, Equirectangular):
+        _close_poles(inverse, corners)
+    return Surface(picture, projection.corner_directions(height, width), corners, projection.wraps)
+
+
+def _close_poles(inverse: NDArray[np.floating], corners: NDArray[np.float32]) -> None:
+    """Make each pole one point."""
+    for row, places in ((0, (0, 1)), (-1, (2, 3))):
         known = inverse[row][np.isfinite(inverse[row])]
         corners[row, :, places] = np.where(np.isfinite(inverse[row]), known.mean() if len(known) else np.nan, np.nan)
-    return Surface(picture, sphere.corner_directions(height, width), corners)
 
 
 def check_pictures(picture: NDArray[Any], distance: NDArray[Any]) -> None:

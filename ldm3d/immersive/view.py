@@ -45,7 +45,7 @@ def render(surfaces: Sequence[Surface], camera: Camera, samples: int = 1) -> Vie
     for layer, surface in enumerate(surfaces):
         rasterise.draw(surface.rays, surface.corners, surface.balls, columns, numbers, layer, nearness, places, layers)
     for layer, surface in enumerate(surfaces):
-        rasterise.shade(surface.picture, surface.corners, layer, places, layers, image)
+        rasterise.shade(surface.picture, surface.corners, surface.wraps, layer, places, layers, image)
     if samples > 1:
         parts = image.reshape(camera.height, samples, camera.width, samples, 3)
         image = (parts.mean(axis=(1, 3), dtype=np.float32) + 0.5).astype(np.uint8)

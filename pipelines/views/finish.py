@@ -43,7 +43,7 @@ def finish(plan: FusionPlan, records: dict[str, Record]) -> dict[str, Any]:
         "depth_model": plan.depth_model,
         "settings": plan.config.identity(),
     }
-    about = f"Places: {kept:,}, of {read:,} panoramas." + (f" The first {SHOWN}:" if kept > SHOWN else "")
+    about = f"Places: {kept:,}, of {read:,} pictures." + (f" The first {SHOWN}:" if kept > SHOWN else "")
     shown = list(_shown(output, plan.shards, records))
     output.write(INDEX, gallery_page(output.url.rpartition("/")[2], about, shown).encode())
     output.write_json(SUCCESS, summary)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ldm3d.config import DepthFusionConfig
+from ldm3d.config.exports import FORMATS
 from ldm3d.fusion.estimate import PanoramaEstimator
 from ldm3d.fusion.exports import check_installed
 from ldm3d.sampling.image_to_rgbd import require_depth
@@ -45,7 +46,7 @@ class FusionPlan:
         if config.input is None:
             raise ValueError("--input is missing: give panoramas; from a --prompt alone one is drawn, here")
         check_folders(config.input, config.output, "depth_fusion")
-        check_installed(config.exports.formats)
+        check_installed(config.exports.formats or FORMATS)
         panoramas, model = Panoramas.of(config), None
         if config.draws:
             model = open_model(config.model.model[0], config.model.revision)

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthFusionConfig
-from ldm3d.fusion.panorama import LARGEST, Panorama
+from ldm3d.fusion.panorama import LARGEST, Panorama, is_too_large
+from ldm3d.fusion.projection import projection_of
 from ldm3d.fusion.unmeasured import Unmeasured
 from ldm3d.images import decode_depth
 from ldm3d.immersive.depth_files import read_map
+from ldm3d.immersive.projection import Perspective
+from ldm3d.immersive.sphere import is_panorama
 from ldm3d.immersive.still import Provenance
 from ldm3d.measures.prepare import picture_of
 from ldm3d.reject import Reason, Rejected
@@ -37,11 +40,14 @@ def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: b
     else:
         picture, numbers, about = _of_table(row, config)
     height, width = picture.shape[:2]
-    if width != 2 * height or height < 2:
+    if config.picture.projection == "360" and not is_panorama(height, width):
         wanted = "wanted a panorama of 360 by 180 degrees, twice as wide as high"
         raise Rejected(Reason.BAD_ASPECT_RATIO, f"{width} x {height}, {wanted}")
-    if width > LARGEST:
-        raise Rejected(Reason.TOO_MANY_PIXELS, f"{width} x {height}, at most {LARGEST} wide")
+    if is_too_large(height, width):
+        raise Rejected(Reason.TOO_MANY_PIXELS, f"{width} x {height}, at most as many as {LARGEST} x {LARGEST // 2}")
+    projection = projection_of(config.picture, height, width)
+    if numbers is None and isinstance(projection, Perspective):
+        raise Rejected(Reason.INVALID_ROW, "no map of its depth, which is estimated for panoramas only")
     if numbers is not None and numbers.shape != (height, width):
         sizes = f"depth {numbers.shape[1]} x {numbers.shape[0]}, picture {width} x {height}"
         raise Rejected(Reason.INVALID_ROW, f"{sizes}: wanted one size")
@@ -54,7 +60,7 @@ def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: b
     if numbers is None:
         return Unmeasured(picture, about["title"], made, source)
     try:
-        panorama = Panorama.of(picture, numbers, config.depth.kind or "relative", config.depth)
+        panorama = Panorama.of(picture, numbers, config.depth.kind or "relative", config.depth, projection)
     except ValueError as error:
         raise Rejected(Reason.DEPTH_FAILED, str(error)) from error
     return replace(panorama, title=about["title"], about=source, provenance=made)

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
     "--headless",
@@ -132,3 +134,15 @@ class Browser:
                 self.complaints.append(json.dumps(what)[:500])
             case {"method": "Runtime.consoleAPICalled", "params": {"type": "error" | "warning"} as what}:
                 self.complaints.append(json.dumps(what)[:500])
+
+
+def drawn(browser: Browser, **pose: object) -> np.ndarray:
+    """What the viewer of a page draws, (H, W, 3), from a pose if one is given."""
+    if pose:
+        browser.ask(f"viewer.setPose({json.dumps(pose)})")
+    width, height, data = browser.ask(
+        "(() => { const { width, height, data } = viewer.screenshot(); let text = '';"
+        "for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));"
+        "return [width, height, btoa(text)]; })()"
+    )
+    return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3].astype(np.float64)

@@ -23,20 +23,26 @@ from ldm3d.config import (
     GenerateConfig,
     GeneratorConfig,
     ModelConfig,
+    PictureConfig,
     SamplingConfig,
     SurfaceConfig,
     ViewsConfig,
 )
 from ldm3d.fusion.fuse import fuse
+from ldm3d.fusion.reading import read_panorama
+from ldm3d.fusion.redraw import Redrawer
 from ldm3d.images import decode_depth
 from ldm3d.immersive.background import flood
 from ldm3d.immersive.camera import PerspectiveCamera
 from ldm3d.immersive.depth_files import npy
+from ldm3d.immersive.projection import EQUIRECTANGULAR
 from ldm3d.immersive.surface import panorama_surface
 from ldm3d.immersive.view import render
 from ldm3d.keys import hidden_seed, sample_seeds
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.sampling.draw_prompt import draw_prompt
+from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.toy import room
 from ldm3d.toy.diffusion_model import make_base_model
 from pipelines.depth_fusion import depth_fusion
@@ -70,6 +76,7 @@ def config(folder) -> DepthFusionConfig:
     return DepthFusionConfig(
         input=str(folder),
         output=f"{folder}-made",
+        picture=PictureConfig(projection="360"),
         depth=DepthMeaningConfig(kind="distance"),
         exports=ExportsConfig(formats=("viewer", "mesh", "splats", "exr", "npy", "stills", "film-360")),
         views=VIEWS,
@@ -361,9 +368,53 @@ def test_networks_estimate_depth_and_draw_what_is_hidden_alike_on_a_cluster_and_
 
 def test_what_cannot_be_done_ends_with_its_own_code(folder, tmp_path, monkeypatch, capsys):
     line = ["--input", str(folder / "flat.png"), "--output", str(tmp_path / "out"), "--depth.kind", "distance"]
+    line += ["--picture.projection", "360"]
     monkeypatch.setattr("sys.argv", ["jobs.depth_fusion", *line])
     with pytest.raises(SystemExit) as stopped:
         runpy.run_module("jobs.depth_fusion", run_name="__main__")
     assert stopped.value.code == 2
     assert "twice as wide as high" in capsys.readouterr().err.strip().splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_what_generate_draws_of_a_prompt_and_of_captions_is_a_flat_place_without_a_word(drawing, tmp_path):
+    sampling = SamplingConfig(num_inference_steps=(2,), height=16, width=16, batch_size=2)
+    draw_prompt(
+        GenerateConfig(prompt="a red cube", output=str(tmp_path / "drawn"), model=drawing.model, sampling=sampling)
+    )
+    formats = ExportsConfig(formats=("npy", "stills"))
+    one = DepthFusionConfig(input=f"{tmp_path}/drawn/000.png", output=str(tmp_path / "one"), exports=formats)
+    facts = fuse(replace(one, views=VIEWS))
+    assert (facts["depth"]["given_as"], facts["depth"]["projection"]) == ("relative", "flat")
+    (tmp_path / "captions.txt").write_text("a red cube\n")
+    samples = GenerateConfig(
+        input=str(tmp_path / "captions.txt"),
+        output=str(tmp_path / "samples"),
+        model=drawing.model,
+        sampling=sampling,
+        cluster=drawing.cluster,
+    )
+    generate(samples)
+    many = replace(one, input=samples.output, output=str(tmp_path / "many"), views=VIEWS, cluster=drawing.cluster)
+    assert depth_fusion(many)["places"] == {"ddim-s5-n2": 1}
+    row = rows_of(many.output)["a red cube"]
+    assert (row["width"], row["height"]) == (16, 16)
+    assert json.loads(row["files"]).keys() >= {"picture.png", "distance.npy", "view_LR.jpg"}
+
+
+def test_a_model_redraws_a_flat_picture_as_one(drawing, folder, tmp_path):
+    """Its left and right edges are no neighbours: a model that draws around would see others."""
+    picture = np.asarray(Image.open(folder / "flat.png"))[:64, :96]
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    (tmp_path / "a-depth.npy").write_bytes(npy(np.load(folder / "flat-depth.npy")[:64, :96]))
+    flat = replace(drawing, input=f"{tmp_path}/a.png", output=str(tmp_path / "out"), picture=PictureConfig())
+    facts = fuse(flat)
+    assert facts["depth"]["projection"] == "flat"
+    assert facts["depth"]["redrawn"]["prompt"] == "a <b>forest</b>"
+    drawn = np.asarray(Image.open(tmp_path / "out/picture.png"))
+    pipeline = RgbdPipeline.from_pretrained(drawing.model.model[0])
+    given = read_panorama(flat)
+    alone = Redrawer(pipeline, flat)(given, flat.seed)
+    assert np.array_equal(drawn, alone.picture)
+    around = Redrawer(pipeline, flat)(replace(given, projection=EQUIRECTANGULAR), flat.seed)
+    assert (around.picture[:, [0, -1]] != alone.picture[:, [0, -1]]).any()

@@ -1,8 +1,6 @@
 """The page of a panorama in a real browser: it shows what is seen from there, and asks no one for anything."""
 
-import base64
 import io
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from ldm3d.immersive.view import render
 from ldm3d.immersive.viewer.page import viewer_html
 from ldm3d.toy import room
 from tests import ROOT
-from tests.builders.browser import CHROMIUM, DRAWS, Browser
+from tests.builders.browser import CHROMIUM, DRAWS, Browser, drawn
 
 HEIGHT, VIEW = 256, (320, 240)
 SIDE = (0.08, 0.02, -0.06)  # 0.1 m from the middle
@@ -69,18 +67,6 @@ def browser(shared: Browser) -> Browser:
         "viewer.setFill(true); viewer.home()"
     )
     return shared
-
-
-def drawn(browser: Browser, **pose: object) -> np.ndarray:
-    """What the viewer draws, (H, W, 3), from a pose if one is given."""
-    if pose:
-        browser.ask(f"viewer.setPose({json.dumps(pose)})")
-    width, height, data = browser.ask(
-        "(() => { const { width, height, data } = viewer.screenshot(); let text = '';"
-        "for (let i = 0; i < data.length; i += 8192) text += String.fromCharCode(...data.subarray(i, i + 8192));"
-        "return [width, height, btoa(text)]; })()"
-    )
-    return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3].astype(np.float64)
 
 
 def psnr(one: np.ndarray, other: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The page: a template, its style and script, and a panorama."""
+"""The page: a template, its style and script, and a picture with depth."""
 
 import base64
 import hashlib
@@ -11,13 +11,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.immersive import sphere
 from ldm3d.immersive.background import Background
+from ldm3d.immersive.projection import EQUIRECTANGULAR, Perspective, Projection
 from ldm3d.immersive.surface import check_pictures
 from ldm3d.immersive.viewer.payload import only_around, pack_distances, picture_uri
 
 GRID = 512
 LARGEST = 65_535  # pixels on each side of a JPEG
+AROUND = {
+    "kind": "panorama",
+    "turn": '<option value="turn">Turn</option>',
+    "help": "Drag or arrow keys look around; W A S D, or Shift with arrows, move; R and F rise and sink; + and \u2212 "
+    "zoom; 0 returns. Fingers: one looks, two move and zoom.",
+}
+BEFORE = {
+    "kind": "picture",
+    "turn": "",
+    "help": "Drag or arrow keys move before the picture; W and S, or Shift with arrows, go nearer and back; + and "
+    "\u2212 zoom; 0 returns. Fingers: one moves, two move and zoom.",
+}
+"""What a page says of a panorama, and of a flat picture."""
 
 
 def viewer_html(
@@ -29,8 +42,9 @@ def viewer_html(
     facts: dict[str, Any] | None = None,
     quality: int = 80,
     grid: int = GRID,
+    projection: Projection = EQUIRECTANGULAR,
 ) -> str:
-    """Return a page, to be written as UTF-8, in which a panorama is looked at in space.
+    """Return a page, to be written as UTF-8, in which a panorama, or a flat picture, is looked at in space.
 
     It opens from a file and asks no network for anything; its policy (CSP) lets no script run but its own. It needs
     WebGL 2, and shows the flat picture without. `window.viewer` drives it (viewer/src/main.js).
@@ -40,25 +54,32 @@ def viewer_html(
     of the nearest distance.
 
     Args:
-        picture: (H, 2 H, 3) uint8, sRGB.
-        distance: (H, 2 H), metres along the ray, above 0; NaN where there is no surface.
-        background: what the panorama hides (`ldm3d.immersive.background.flood`), to be seen behind the edges.
+        picture: (H, W, 3) uint8, sRGB; a panorama has twice as many columns as rows.
+        distance: (H, W), metres, above 0: along the ray of a panorama, along the axis of a flat picture. NaN where
+            there is no surface.
+        background: what the picture hides (`ldm3d.immersive.background.flood`), to be seen behind the edges.
         title: what is shown above it. Text: none of it is markup.
         facts: what should be known of it, shown under About: names and what JSON can hold.
         quality: of the JPEGs, 1 to 100.
-        grid: columns of the grid, an even number; rows are half as many. More than the panorama has are not used.
+        grid: columns of the grid, an even number; rows are half as many, or as a flat picture's shape has it. More
+            than the picture has are not used.
+        projection: of the picture.
 
     Raises:
-        ValueError: picture and distance are not those of a panorama, or of another size than the background; quality
-            or grid is out of range; facts are not JSON.
+        ValueError: picture and distance are not those of such a picture, or of another size than the background;
+            quality or grid is out of range; facts are not JSON.
     """
     check_pictures(picture, distance)
     height, width = distance.shape
-    sphere.check_panorama(height, width)
-    _check_settings(width, quality, grid)
+    projection.check(height, width)
+    _check_settings(max(height, width), quality, grid)
     known = distance[~np.isnan(distance)]
     near, far = float(known.min()), float(known.max())
     description: dict[str, Any] = {"width": width, "height": height, "near": near, "far": far, "grid": grid}
+    texts, name = AROUND, "Panorama"
+    if isinstance(projection, Perspective):
+        texts, name = BEFORE, "Picture"
+        description["fov"] = projection.fov
     description["depth"] = pack_distances(distance, near, far)
     behind = ""
     if background is not None:
@@ -73,7 +94,7 @@ def viewer_html(
         _part("page.html"),
         {
             "policy": _policy(style, script),
-            "title": _text(title) or "Panorama",
+            "title": _text(title) or name,
             "caption": f"<h1>{_text(title)}</h1>" if title else "",
             "style": style,
             "picture": picture_uri(picture, quality),
@@ -81,14 +102,15 @@ def viewer_html(
             "facts": _facts_list({**(facts or {}), "distances": f"{near:.3g} to {far:.3g} m"}),
             "description": _json(description),
             "script": script,
+            **texts,
         },
     )
 
 
-def _check_settings(width: int, quality: int, grid: int) -> None:
-    if width > LARGEST:
+def _check_settings(largest: int, quality: int, grid: int) -> None:
+    if largest > LARGEST:
         raise ValueError(
-            f"the panorama is {width} pixels wide, wanted at most {LARGEST:,}, as a JPEG holds: resize it"
+            f"the picture is {largest} pixels wide or high, wanted at most {LARGEST:,}, as a JPEG holds: resize it"
         )
     if not 1 <= quality <= 100:
         raise ValueError(f"quality is {quality}, wanted 1 (coarse) to 100 (fine)")
@@ -99,7 +121,7 @@ def _check_settings(width: int, quality: int, grid: int) -> None:
 def _distances_behind(background: Background, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     if background.picture.shape != picture.shape or background.distance.shape != picture.shape[:2]:
         raise ValueError(
-            f"the background is {background.picture.shape}, the panorama {picture.shape}: make it of this panorama"
+            f"the background is {background.picture.shape}, the picture {picture.shape}: make it of this picture"
         )
     return background.distance
 

@@ -1,12 +1,10 @@
 // From pixels to the cells of the grid that is drawn: fewer, so that a phone keeps up.
 
-import { limitsOf } from './corners.js';
-
 /** A grid of inverse distances, row by row; NaN where there is no surface. */
-export function cellsOf(inverses, { width, height, grid }, join) {
+export function cellsOf(inverses, { width, height, grid }, projection, join) {
   const columns = Math.min(grid, width);
-  const rows = Math.min(columns / 2, height);
-  const limit = 1 + limitsOf({ rows, columns }).down;
+  const rows = projection.rowsOf(columns, height);
+  const limit = 1 + projection.middleLimit(rows);
   const values = new Float32Array(rows * columns);
   const block = [];
   for (let i = 0; i < rows; i++) {
@@ -23,7 +21,7 @@ export function cellsOf(inverses, { width, height, grid }, join) {
       values[i * columns + j] = block.length ? join(block, limit) : NaN;
     }
   }
-  return { rows, columns, values };
+  return { rows, columns, values, projection };
 }
 
 /** The nearest, where a block holds two things: a mean would float between them, and thin things would vanish. */
@@ -37,12 +35,12 @@ export function mean(block) {
   return block.reduce((sum, value) => sum + value, 0) / block.length;
 }
 
-/** The mean of inverse distances over the sphere, on which a row counts by the width of its circle. */
-export function meanOverSphere({ rows, columns, values }) {
+/** The mean of inverse distances over all that the picture shows. */
+export function meanOverPicture({ rows, columns, values, projection }) {
   let sum = 0;
   let area = 0;
   for (let i = 0; i < rows; i++) {
-    const weight = Math.cos((0.5 - (i + 0.5) / rows) * Math.PI);
+    const weight = projection.weightOf(i, rows);
     for (let j = 0; j < columns; j++) {
       const value = values[i * columns + j];
       if (value > 0) {

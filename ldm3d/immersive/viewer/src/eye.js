@@ -1,11 +1,16 @@
 // From where one looks, and whereto. Lengths are in metres, angles in degrees; yaw is to the right of the middle of
-// the panorama, pitch upwards.
+// the picture, pitch upwards.
 
 const EASY = 0.85; // of the box: beyond it the picture fades, and the eye is led back
 const OVER = 1.3; // of the box: how far one may push
 const DARKEST = 0.25;
-export const WIDEST = 110;
-export const NARROWEST = 20;
+const WIDEST = 110;
+const NARROWEST = 20;
+
+/** The eye that looks at a world: it turns in a panorama, and moves before a flat picture. */
+export function eyeBefore(world) {
+  return world.projection.isFlat ? new WindowEye(world) : new Eye(world);
+}
 
 export class Eye {
   yaw = 0;
@@ -13,7 +18,12 @@ export class Eye {
   fov = 75; // vertical
   wanted = [0, 0, 0];
   sway = [0, 0, 0]; // added by a motion
-  reach = 0;
+  window = Infinity; // how far away a plane is that stays in its place in the view when the eye moves
+
+  constructor({ reach }) {
+    this.reach = reach;
+    if (window.innerHeight > window.innerWidth) this.fov = 90; // upright, a phone sees too little otherwise
+  }
 
   /** Where the eye is: never outside its box. */
   get position() {
@@ -27,6 +37,11 @@ export class Eye {
   look(right, up) {
     this.yaw = ((((this.yaw + right + 180) % 360) + 360) % 360) - 180;
     this.pitch = Math.min(90, Math.max(-90, this.pitch + up));
+  }
+
+  /** The vertical angle of a view, which may depend on its shape. */
+  fovIn() {
+    return this.fov;
   }
 
   zoom(factor) {
@@ -53,6 +68,35 @@ export class Eye {
     const isThere = off < this.reach / 1000;
     this.wanted = this.wanted.map((along, axis) => (isThere ? easy[axis] : along + (easy[axis] - along) * share));
     return true;
+  }
+}
+
+/** Before a flat picture, which is seen as through a window: whatever turns the gaze moves the eye instead. */
+class WindowEye extends Eye {
+  #whole; // the vertical angle of the picture
+  #shape; // how many times as wide as high it is
+
+  constructor(world) {
+    super(world);
+    const { fov, extent } = world.projection;
+    this.window = world.window;
+    this.fov = this.#whole = fov;
+    this.#shape = extent[0] / extent[1];
+  }
+
+  look(right, up) {
+    const metres = (2 * this.reach) / this.#whole; // for each degree: across the whole picture, across the box
+    this.go(right * metres, up * metres, 0);
+  }
+
+  /** All of the picture is seen, unless one has zoomed in, in a view that is so many times as wide as high. */
+  fovIn(aspect) {
+    const tall = Math.tan((this.fov / 360) * Math.PI) * Math.max(1, this.#shape / aspect);
+    return (Math.atan(tall) / Math.PI) * 360;
+  }
+
+  zoom(factor) {
+    this.fov = Math.min(this.#whole, Math.max(this.#whole / 4, this.fov * factor));
   }
 }
 

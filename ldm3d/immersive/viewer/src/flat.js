@@ -1,7 +1,16 @@
-// The picture without depth, where the browser cannot draw in space: dragged, or moved by arrow keys, endlessly round.
+// The picture without depth, where the browser cannot draw in space: a panorama is dragged, or moved by arrow keys,
+// endlessly round; a picture that is flat itself stays as it is.
+
+import { readDescription } from './payload.js';
 
 export function showFlat(reason) {
   const picture = document.getElementById('picture');
+  if (readDescription().fov) {
+    picture.hidden = false;
+    document.getElementById('view').hidden = true;
+    document.getElementById('message').textContent = `${reason} This is the flat picture.`;
+    return;
+  }
   const flat = document.getElementById('flat');
   flat.style.backgroundImage = `url("${picture.src}")`;
   picture.hidden = true;

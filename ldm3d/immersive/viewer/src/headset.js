@@ -1,4 +1,4 @@
-// A headset (WebXR). The head is free, the panorama is not: it is right near its own eye only.
+// A headset (WebXR). The head is free, the picture is not: it is right near its own eye only.
 
 import { inBox, lightAt } from './eye.js';
 import { IPD } from './stage.js';
@@ -34,7 +34,7 @@ export class Headset {
     return this.xr.setSession(session);
   }
 
-  /** Let the panorama come along when the head leaves the box, and fade: there, it would fall apart. */
+  /** Let the picture come along when the head leaves the box, and fade: there, it would fall apart. */
   follow(frame, world) {
     const pose = frame?.getViewerPose(this.xr.getReferenceSpace());
     if (!pose) return;

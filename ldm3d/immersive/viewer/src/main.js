@@ -2,20 +2,21 @@
 //
 //   ready                 a promise: true when it is drawn, false when only the flat picture is shown
 //   state()               yaw, pitch, fov, position, reach, light, amount, cut, fill, mode, motion
-//   setPose({position: [x, y, z], yaw, pitch, fov})   any of these; metres and degrees; stops motion
-//   setAmount(0 to 1)     0: a sphere of the mean radius; 1: distances as given
+//   setPose({position: [x, y, z], yaw, pitch, fov})   any of these; metres and degrees; stops motion. Before a flat
+//                         picture the gaze does not turn
+//   setAmount(0 to 1)     0: a sphere of the mean radius, or a plane; 1: distances as given
 //   setCut(bool)          whether the surface is cut at edges
 //   setFill(bool)         whether what is behind is drawn there
 //   setMode('mono' | 'side-by-side' | 'anaglyph')
-//   setMotion('still' | 'sway' | 'turn')
+//   setMotion('still' | 'sway' | 'turn')                 turn: not before a flat picture
 //   home()                look ahead from the middle
 //   screenshot()          {width, height, data}: RGBA bytes, the upper row first
 
-import { Eye } from './eye.js';
+import { eyeBefore } from './eye.js';
 import { showFlat } from './flat.js';
 import { Headset } from './headset.js';
 import { Keys } from './keys.js';
-import { Motion, MOTIONS, firstMotion } from './motion.js';
+import { Motion, firstMotion, motionsBefore } from './motion.js';
 import { Panel } from './panel.js';
 import { readDescription } from './payload.js';
 import { Pointers } from './pointers.js';
@@ -39,7 +40,7 @@ async function start(viewer) {
 }
 
 function run(viewer, stage, world, canvas) {
-  const eye = new Eye();
+  const eye = eyeBefore(world);
   const motion = new Motion();
   let isStale = true;
   let last = null;
@@ -47,8 +48,7 @@ function run(viewer, stage, world, canvas) {
     isStale = true;
   };
   const home = () => {
-    Object.assign(eye, new Eye(), { reach: world.reach });
-    if (window.innerHeight > window.innerWidth) eye.fov = 90; // upright, a phone sees too little otherwise
+    Object.assign(eye, eyeBefore(world));
     changed();
   };
   const resize = () => {
@@ -122,7 +122,7 @@ function controlsOf({ eye, motion, stage, world, home, changed, update }) {
     setCut: setter((value) => world.setCut(value)),
     setFill: setter((value) => world.setFill(value)),
     setMode: setter((value) => (stage.mode = oneOf(MODES, value))),
-    setMotion: setter((value) => (motion.kind = oneOf(MOTIONS, value))),
+    setMotion: setter((value) => (motion.kind = oneOf(motionsBefore(world), value))),
     setPose: setter(({ position = eye.wanted, yaw = eye.yaw, pitch = eye.pitch, fov = eye.fov }) => {
       motion.kind = 'still';
       eye.sway = [0, 0, 0];
@@ -139,6 +139,6 @@ function controlsOf({ eye, motion, stage, world, home, changed, update }) {
 
 window.viewer = {};
 window.viewer.ready = start(window.viewer).catch((error) => {
-  showFlat(`This browser cannot show the panorama in space (${error.message}).`);
+  showFlat(`This browser cannot show the picture in space (${error.message}).`);
   return false;
 });

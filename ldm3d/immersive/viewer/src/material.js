@@ -12,32 +12,39 @@ void main() {
 }`;
 
 // The picture was taken from the origin, so a point's place in it follows from its direction there: exact between
-// vertices, too, at the seam and at the poles. At the seam the place jumps by 1, which is no change.
-const FRAGMENT = `
+// vertices, too. At the seam of a panorama the place jumps by 1, which is no change.
+const fragment = (place) => `
 precision highp float;
 in vec3 seen;
 uniform sampler2D picture;
 uniform float light;
+uniform vec2 extent;
 out vec4 colour;
 void main() {
-  vec2 place = vec2(atan(seen.x, -seen.z) / 6.283185307 + 0.5, atan(length(seen.xz), seen.y) / 3.141592654);
+  vec2 place = ${place};
   vec2 right = dFdx(place), up = dFdy(place);
   right.x -= round(right.x);
   up.x -= round(up.x);
   colour = linearToOutputTexel(vec4(textureGrad(picture, place, right, up).rgb * light, 1.0));
 }`;
 
-/** Uniforms that all layers share: `sphere` is 1 / the radius that `amount` 0 gives all directions. */
-export function sharedUniforms(sphere) {
-  return { amount: { value: 1 }, sphere: { value: sphere }, cut: { value: 1 }, light: { value: 1 } };
+/** Uniforms that all layers share: `sphere` is 1 / the distance that `amount` 0 gives all directions. */
+export function sharedUniforms(sphere, { extent = [0, 0] }) {
+  return {
+    amount: { value: 1 },
+    sphere: { value: sphere },
+    cut: { value: 1 },
+    light: { value: 1 },
+    extent: { value: extent },
+  };
 }
 
 /** @param layer 0 in front, 1 behind it, also where the two are one sphere. */
-export function materialOf(texture, uniforms, layer) {
+export function materialOf(texture, uniforms, projection, layer) {
   return new ShaderMaterial({
     uniforms: { ...uniforms, picture: { value: texture } },
     vertexShader: VERTEX,
-    fragmentShader: FRAGMENT,
+    fragmentShader: fragment(projection.shader),
     glslVersion: GLSL3,
     side: DoubleSide, // a step to the side shows the backs of steep parts
     polygonOffset: layer > 0,

@@ -1,6 +1,5 @@
 // What moves by itself: a gentle sway, which shows depth, or a slow turn.
 
-export const MOTIONS = ['still', 'sway', 'turn'];
 const PERIOD = 8; // seconds
 const WIDTH = 0.45; // of the head box, to each side
 const TURN = 5; // degrees in a second
@@ -30,6 +29,11 @@ export class Motion {
     eye.sway = [right * Math.cos(yaw), up, right * Math.sin(yaw)];
     return true;
   }
+}
+
+/** Which there are: the gaze does not turn away from a flat picture. */
+export function motionsBefore({ projection }) {
+  return projection.isFlat ? ['still', 'sway'] : ['still', 'sway', 'turn'];
 }
 
 /** Nothing moves for those who asked their system for that. */

@@ -1,6 +1,9 @@
 // What the page carries: inverse distances as deflated 16-bit numbers, and what they mean.
 
-/** The description beside the pictures: width, height, near, far, grid, depth and, maybe, hidden. */
+/**
+ * The description beside the pictures: width, height, near, far, grid, depth and, maybe, hidden; of a
+ * flat picture also fov, its vertical angle in degrees.
+ */
 export function readDescription() {
   return JSON.parse(document.getElementById('panorama').textContent);
 }

@@ -3,12 +3,12 @@
 import { ClampToEdgeWrapping, LinearFilter, LinearMipmapLinearFilter, RepeatWrapping, SRGBColorSpace, Texture } from 'three';
 
 /** A texture of an <img>, scaled down to what the device takes: a larger one would be black, without a word. */
-export async function textureOf(image, { maxTextureSize, getMaxAnisotropy }) {
+export async function textureOf(image, { wraps }, { maxTextureSize, getMaxAnisotropy }) {
   await image.decode();
   const texture = new Texture(fitting(image, maxTextureSize));
   texture.flipY = false;
   texture.colorSpace = SRGBColorSpace;
-  texture.wrapS = RepeatWrapping;
+  texture.wrapS = wraps ? RepeatWrapping : ClampToEdgeWrapping;
   texture.wrapT = ClampToEdgeWrapping;
   texture.minFilter = LinearMipmapLinearFilter;
   texture.magFilter = LinearFilter;

@@ -64,27 +64,28 @@ export class Stage {
   }
 
   /** Red for the left eye, the rest for the right one. */
-  #drawAnaglyph(eye, apart, window) {
+  #drawAnaglyph(eye, apart, view) {
     const gl = this.renderer.getContext();
     // Past three, which believes that all channels are written, as its materials say, and so leaves this alone.
     gl.colorMask(true, false, false, true);
-    this.#render(eye, -apart, window);
+    this.#render(eye, -apart, view);
     gl.colorMask(false, true, true, true);
     this.renderer.clearDepth();
-    this.#render(eye, apart, window);
+    this.#render(eye, apart, view);
     gl.colorMask(true, true, true, true);
   }
 
   /** @param right metres of this eye beside the middle; the eyes look in parallel, and both stay in the box. */
-  #render(eye, right, window) {
+  #render(eye, right, view) {
     const yaw = (eye.yaw / 180) * Math.PI;
     const [x, y, z] = eye.position;
     this.camera.position.set(...inBox([x + right * Math.cos(yaw), y, z + right * Math.sin(yaw)], eye.reach));
     this.camera.rotation.set((eye.pitch / 180) * Math.PI, -yaw, 0);
-    this.camera.fov = eye.fov;
-    this.camera.aspect = window[2] / window[3];
+    this.camera.aspect = view[2] / view[3];
+    this.camera.fov = eye.fovIn(this.camera.aspect);
     this.camera.updateProjectionMatrix();
-    this.renderer.setViewport(...window);
+    shift(this.camera, eye.window);
+    this.renderer.setViewport(...view);
     this.renderer.render(this.scene, this.camera);
   }
 
@@ -98,4 +99,12 @@ export class Stage {
   #size() {
     return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
   }
+}
+
+/** Shift what a camera sees, so that the plane at a distance along its axis stays where it is seen from the origin. */
+function shift(camera, distance) {
+  const { elements } = camera.projectionMatrix; // column by column
+  elements[8] -= (elements[0] * camera.position.x) / distance;
+  elements[9] -= (elements[5] * camera.position.y) / distance;
+  camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
 }

@@ -1,13 +1,14 @@
-// The panorama in space: its surface, and what that hides.
+// The picture in space: its surface, and what that hides.
 
 import { Group, Mesh } from 'three';
-import { cellsOf, mean, meanOverSphere, nearestOrMean } from './cells.js';
+import { cellsOf, mean, meanOverPicture, nearestOrMean } from './cells.js';
 import { cornersOf } from './corners.js';
 import { sewn } from './hidden.js';
 import { materialOf, sharedUniforms } from './material.js';
 import { geometryOf } from './mesh.js';
 import { readInverses } from './payload.js';
 import { textureOf } from './picture.js';
+import { projectionOf } from './projection.js';
 
 const HEAD = 0.15; // of the distance of the nearest thing: how far the eye may go from the origin along each axis
 
@@ -15,15 +16,18 @@ export class World {
   /** @param device three's capabilities of the renderer. */
   static async load(description, device) {
     const world = new World();
-    const cells = cellsOf(await readInverses(description.depth, description), description, nearestOrMean);
+    const projection = projectionOf(description);
+    const inverses = await readInverses(description.depth, description);
+    const cells = cellsOf(inverses, description, projection, nearestOrMean);
     const corners = cornersOf(cells);
-    world.uniforms = sharedUniforms(meanOverSphere(cells));
+    world.projection = projection;
+    world.uniforms = sharedUniforms(meanOverPicture(cells), projection);
     world.nearest = description.near;
     world.farthest = description.far;
     world.group = new Group();
     const add = async (id, itsCells, itsCorners, layer) => {
-      const texture = await textureOf(document.getElementById(id), device);
-      const mesh = new Mesh(geometryOf(itsCells, itsCorners), materialOf(texture, world.uniforms, layer));
+      const texture = await textureOf(document.getElementById(id), projection, device);
+      const mesh = new Mesh(geometryOf(itsCells, itsCorners), materialOf(texture, world.uniforms, projection, layer));
       mesh.frustumCulled = false; // the shader moves it
       mesh.renderOrder = layer;
       world.group.add(mesh);
@@ -31,7 +35,7 @@ export class World {
     };
     await add('picture', cells, corners, 0);
     if (description.hidden) {
-      const hidden = cellsOf(await readInverses(description.hidden, description), description, mean);
+      const hidden = cellsOf(await readInverses(description.hidden, description), description, projection, mean);
       world.hidden = await add('behind', hidden, sewn(hidden, cells, corners), 1);
     }
     world.setFill(true);
@@ -43,7 +47,7 @@ export class World {
     return this.uniforms.amount.value;
   }
 
-  /** 0: a sphere; 1: as far as given. */
+  /** 0: a sphere, or a plane of a flat picture; 1: as far as given. */
   set amount(value) {
     this.uniforms.amount.value = Math.min(1, Math.max(0, value));
   }
@@ -65,6 +69,11 @@ export class World {
   /** How bright it is, 0 to 1. */
   set light(value) {
     this.uniforms.light.value = value;
+  }
+
+  /** How far away a flat picture is where it does not move with the eye, in metres: where `amount` 0 puts all of it. */
+  get window() {
+    return this.projection.isFlat ? 1 / this.uniforms.sphere.value : Infinity;
   }
 
   /** Half the side of the box in which the eye stays, in metres. */

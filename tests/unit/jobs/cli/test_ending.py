@@ -223,7 +223,7 @@ def test_a_place_is_opened_by_its_page_and_many_by_theirs():
     assert "_SUCCESS" not in one
     counts = {"rows_read": 4, "rows_kept": 3, "rows_rejected": {"bad_aspect_ratio": 1}}
     many = ending(DepthFusionConfig(input="rooms", output="places", prompt="a forest"), counts, dry_run=False)
-    assert "places holds 3 places, of 4 panoramas. Rejected: 1 (bad_aspect_ratio 1)." in many
+    assert "places holds 3 places, of 4 pictures. Rejected: 1 (bad_aspect_ratio 1)." in many
     assert "places/index.html " in many
     assert "places/_SUCCESS.json " in many
 
