@@ -10,7 +10,14 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from ldm3d.config import DepthFusionConfig, DepthMeaningConfig, ExportsConfig, PictureConfig, ViewsConfig
+from ldm3d.config import (
+    DepthFusionConfig,
+    DepthMeaningConfig,
+    ExportsConfig,
+    PictureConfig,
+    SurfaceConfig,
+    ViewsConfig,
+)
 from ldm3d.config.exports import AROUND, FORMATS
 from ldm3d.fusion.fuse import fuse
 from ldm3d.fusion.panorama import Panorama, is_too_large
@@ -214,3 +221,18 @@ def test_settings_that_contradict_each_other_are_refused(settings, told):
 
 def test_names_that_the_library_has_too_are_the_same():
     assert PictureConfig().fov == pinhole.FOV
+
+
+def test_a_flat_picture_wants_a_map_as_depth_is_estimated_for_panoramas_only(tmp_path):
+    Image.fromarray(PICTURE).save(tmp_path / "flat.png")
+    depth = DepthMeaningConfig(model="a/model")
+    config = DepthFusionConfig(input=str(tmp_path / "flat.png"), output=str(tmp_path / "out"), depth=depth)
+    with pytest.raises(ValueError, match=r"a flat picture, and --depth\.model estimates panoramas only"):
+        fuse(config)
+
+
+def test_nothing_is_drawn_behind_a_flat_picture():
+    drawn = replace(CONFIG, surface=SurfaceConfig(background="inpaint"))
+    with pytest.raises(ValueError, match="draws behind panoramas only: give flood"):
+        drawn.formats_for(is_flat=True)
+    assert drawn.formats_for(is_flat=False) == FORMATS
