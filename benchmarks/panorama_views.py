@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python -m benchmarks.panorama_views [--repeats 3] [--peers ../peers]
 
-Perspective views of 512 x 512 pixels from random eyes in the head box, and stereo panoramas (ODS) of 1024 x 512, of the
+Perspective views of 512 x 512 from random eyes in the head box, and stereo panoramas (ODS) of 1024 x 512, of the
 exact room's panorama with what it hides. Every side is given the surfaces, in a process of its own: from them to the
 first view is its time to prepare. PSNR is against the exact room, pixel centre by pixel centre. VTK has no camera for
 stereo panoramas. pyvista, VTK and embreex (0.9 GB) are installed with pip; without a GPU, VTK needs Debian's libegl1

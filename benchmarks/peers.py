@@ -13,7 +13,7 @@ READY = ".ready"
 
 @contextmanager
 def python_packages(folder: str, *requirements: str) -> Iterator[Path]:
-    """Install packages with what they need. Yields a folder to append to sys.path, so that our own packages come first.
+    """Install packages and what they need. Yields a folder for the end of sys.path, where ours come before them.
 
     Args:
         folder: where they are kept for the next time; empty: a temporary one.

@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
