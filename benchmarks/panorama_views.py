@@ -13,7 +13,9 @@ import os
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,38 +36,44 @@ SIDES = {"ours": ours, "pyvista": pyvista, "embree": embree}
 FIGURES = ("views", "stereo", "prepare")
 
 
-def cameras(count: int, view: int) -> list[Camera]:
-    """Return eyes in the head box, which look anywhere."""
+def eyes_of(views: int, view: int = VIEW, pair: int = STEREO) -> dict[str, list[Camera]]:
+    """Return eyes in the head box, which look anywhere, and both of a stereo panorama."""
     random = np.random.default_rng(0)
-    return [
+    anywhere: list[Camera] = [
         PerspectiveCamera(
             view, view, 90, tuple(random.uniform(-BOX, BOX, 3)), random.uniform(-180, 180), random.uniform(-60, 60)
         )
-        for _ in range(count)
+        for _ in range(views)
     ]
+    return {"views": anywhere, "stereo": list(stereo(SphericalCamera(2 * pair, pair)))}
 
 
-def measure(side: str, peers: str, height: int, views: int, view: int = VIEW, pair: int = STEREO) -> dict[str, Any]:
+def write_truths(file: Path, eyes: dict[str, list[Camera]]) -> None:
+    """Write what is really seen, (n, h, w, 3) each."""
+    seen = {figure: [room.look(*rays_of(camera))[0] for camera in each] for figure, each in eyes.items()}
+    shapes = {figure: (-1, each[0].height, each[0].width, 3) for figure, each in eyes.items()}
+    np.savez(file, **{figure: np.reshape(each, shapes[figure]) for figure, each in seen.items()})
+
+
+def measure(side: str, peers: str, height: int, eyes: dict[str, list[Camera]], truths: Path) -> dict[str, Any]:
     """Draw all views. Returns seconds of wall clock and of CPU to prepare, for a view and for a stereo pair; PSNR."""
     if peers:
         sys.path.append(peers)
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-    both = stereo(SphericalCamera(2 * pair, pair))
-    SIDES[side](_surfaces(8))(PerspectiveCamera(8, 8))  # imports and compiles
+    SIDES[side](_surfaces(16))(PerspectiveCamera(8, 8))  # imports and compiles
     surfaces = _surfaces(height)
     began = _clocks()
     draw = SIDES[side](surfaces)
     draw(PerspectiveCamera(8, 8))
     found: dict[str, Any] = {"prepare": _clocks() - began}
-    for figure, eyes in (("views", cameras(views, view)), ("stereo", list(both))):
+    for figure, each in eyes.items():
         if figure == "stereo" and side == "pyvista":
             continue
         began = _clocks()
-        images = [draw(eye) for eye in eyes]
-        found[figure] = (_clocks() - began) / (len(eyes) if figure == "views" else 1)
-        found[f"{figure}_psnr"] = float(
-            np.mean([_psnr(*both) for both in zip(images, map(_truth, eyes), strict=True)])
-        )
+        images = [draw(eye) for eye in each]
+        found[figure] = (_clocks() - began) / (len(each) if figure == "views" else 1)
+        levels = [_psnr(*both) for both in zip(images, np.load(truths)[figure], strict=True)]
+        found[f"{figure}_psnr"] = float(np.mean(levels))
     return found
 
 
@@ -77,10 +85,6 @@ def _surfaces(height: int) -> list[Surface]:
 
 def _clocks() -> Any:
     return np.array([time.perf_counter(), time.process_time()])
-
-
-def _truth(camera: Camera) -> Any:
-    return room.look(*rays_of(camera))[0].reshape(camera.height, camera.width, 3)
 
 
 def _psnr(found: Any, truth: Any) -> float:
@@ -104,9 +108,11 @@ def compare(turns: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, dict[
 def main() -> None:
     asked = arguments(__doc__, views=64, repeats=3, peers="")
     records = {}
-    with python_packages(asked.peers, *PEERS) as folder:
+    with python_packages(asked.peers, *PEERS) as folder, TemporaryDirectory() as name:
+        eyes, truths = eyes_of(asked.views), Path(name, "truths.npz")
+        write_truths(truths, eyes)
         for height in HEIGHTS:
-            sides = {side: partial(alone, measure, side, str(folder), height, asked.views) for side in SIDES}
+            sides = {side: partial(alone, measure, side, str(folder), height, eyes, truths) for side in SIDES}
             turns = in_turns(sides, asked.repeats)
             print(f"{2 * height} x {height}:", flush=True)
             for side, each in turns.items():

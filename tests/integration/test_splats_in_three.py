@@ -69,14 +69,13 @@ def test_places_shapes_and_colours_are_those_that_were_written(browser, splats):
     assert (colours.reshape(-1, 4)[:, 3] == 255).all()
 
 
-@pytest.mark.parametrize(("yaw", "pitch"), [(0, 0), (150, 30)])
-def test_from_the_middle_they_are_the_panorama(browser, yaw, pitch):
-    camera = PerspectiveCamera(VIEW, VIEW, FOV, yaw=yaw, pitch=pitch)
+def test_from_the_middle_they_are_the_panorama(browser):
+    """As far as Gaussians are one: their blur of hard edges leaves 25 dB of it here, and a mirror image 13."""
+    camera = PerspectiveCamera(VIEW, VIEW, FOV, yaw=150, pitch=30)
     found, truth = drawn(browser, camera), seen(camera)
-    right = psnr(found, truth)
-    print(browser.kind, yaw, pitch, right)
-    for wrong in (found[:, ::-1], found[::-1], found[::-1, ::-1]):
-        assert psnr(wrong, truth) < right - 6
+    assert psnr(found, truth) > 24
+    for wrong in (found[:, ::-1], found[::-1], found[::-1, ::-1], np.roll(found, 2, 1), np.roll(found, 2, 0)):
+        assert psnr(wrong, truth) < 22
 
 
 def drawn(browser: Browser, camera: PerspectiveCamera) -> np.ndarray:

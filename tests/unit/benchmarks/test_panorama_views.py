@@ -2,12 +2,14 @@
 
 import pytest
 
-from benchmarks.panorama_views import compare, measure
+from benchmarks.panorama_views import compare, eyes_of, measure, write_truths
 from benchmarks.peers import READY, python_packages
 
 
-def test_our_side_is_measured_and_judged():
-    found = measure("ours", "", 64, views=2, view=48, pair=32)
+def test_our_side_is_measured_and_judged(tmp_path):
+    eyes, truths = eyes_of(views=2, view=48, pair=32), tmp_path / "truths.npz"
+    write_truths(truths, eyes)
+    found = measure("ours", "", 64, eyes, truths)
     for figure in ("prepare", "views", "stereo"):
         assert (found[figure] > 0).all()
     assert found["views_psnr"] > 22  # one pixel in four is at an edge, at this size; a wrong view has 15 or less
