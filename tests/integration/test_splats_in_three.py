@@ -70,12 +70,12 @@ def test_places_shapes_and_colours_are_those_that_were_written(browser, splats):
 
 
 def test_from_the_middle_they_are_the_panorama(browser):
-    """As far as Gaussians are one: their blur of hard edges leaves 25 dB of it here, and a mirror image 13."""
+    """As far as Gaussians are one: their blur of hard edges leaves 25 dB here; a shift of 2 of 128 pixels has 22."""
     camera = PerspectiveCamera(VIEW, VIEW, FOV, yaw=150, pitch=30)
     found, truth = drawn(browser, camera), seen(camera)
     assert psnr(found, truth) > 24
     for wrong in (found[:, ::-1], found[::-1], found[::-1, ::-1], np.roll(found, 2, 1), np.roll(found, 2, 0)):
-        assert psnr(wrong, truth) < 22
+        assert psnr(wrong, truth) < 23
 
 
 def drawn(browser: Browser, camera: PerspectiveCamera) -> np.ndarray:
