@@ -48,20 +48,24 @@ def eyes_of(views: int, view: int = VIEW, pair: int = STEREO) -> dict[str, list[
     return {"views": anywhere, "stereo": list(stereo(SphericalCamera(2 * pair, pair)))}
 
 
-def write_truths(file: Path, eyes: dict[str, list[Camera]]) -> None:
-    """Write what is really seen, (n, h, w, 3) each."""
+def write_scene(file: Path, height: int, eyes: dict[str, list[Camera]]) -> None:
+    """Write a panorama, and what is really seen, (n, h, w, 3) each: to make them takes longer than what is measured."""
+    picture, distance = room.panorama(height)
     seen = {figure: [room.look(*rays_of(camera))[0] for camera in each] for figure, each in eyes.items()}
     shapes = {figure: (-1, each[0].height, each[0].width, 3) for figure, each in eyes.items()}
-    np.savez(file, **{figure: np.reshape(each, shapes[figure]) for figure, each in seen.items()})
+    truths = {figure: np.reshape(each, shapes[figure]) for figure, each in seen.items()}
+    np.savez(file, picture=picture, distance=distance, **truths)
 
 
-def measure(side: str, peers: str, height: int, eyes: dict[str, list[Camera]], truths: Path) -> dict[str, Any]:
+def measure(side: str, peers: str, scene: Path, eyes: dict[str, list[Camera]]) -> dict[str, Any]:
     """Draw all views. Returns seconds of wall clock and of CPU to prepare, for a view and for a stereo pair; PSNR."""
     if peers:
         sys.path.append(peers)
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-    SIDES[side](_surfaces(16))(PerspectiveCamera(8, 8))  # imports and compiles
-    surfaces = _surfaces(height)
+    SIDES[side](_surfaces(*room.panorama(16)))(PerspectiveCamera(8, 8))  # imports and compiles
+    with np.load(scene) as stored:
+        surfaces = _surfaces(stored["picture"], stored["distance"])
+        truths = {figure: stored[figure] for figure in eyes}
     began = _clocks()
     draw = SIDES[side](surfaces)
     draw(PerspectiveCamera(8, 8))
@@ -72,13 +76,12 @@ def measure(side: str, peers: str, height: int, eyes: dict[str, list[Camera]], t
         began = _clocks()
         images = [draw(eye) for eye in each]
         found[figure] = (_clocks() - began) / (len(each) if figure == "views" else 1)
-        levels = [_psnr(*both) for both in zip(images, np.load(truths)[figure], strict=True)]
+        levels = [_psnr(*both) for both in zip(images, truths[figure], strict=True)]
         found[f"{figure}_psnr"] = float(np.mean(levels))
     return found
 
 
-def _surfaces(height: int) -> list[Surface]:
-    picture, distance = room.panorama(height)
+def _surfaces(picture: Any, distance: Any) -> list[Surface]:
     front = panorama_surface(picture, distance)
     return [front, flood(picture, distance).surface(front)]
 
@@ -109,10 +112,10 @@ def main() -> None:
     asked = arguments(__doc__, views=64, repeats=3, peers="")
     records = {}
     with python_packages(asked.peers, *PEERS) as folder, TemporaryDirectory() as name:
-        eyes, truths = eyes_of(asked.views), Path(name, "truths.npz")
-        write_truths(truths, eyes)
+        eyes, scene = eyes_of(asked.views), Path(name, "scene.npz")
         for height in HEIGHTS:
-            sides = {side: partial(alone, measure, side, str(folder), height, eyes, truths) for side in SIDES}
+            write_scene(scene, height, eyes)
+            sides = {side: partial(alone, measure, side, str(folder), scene, eyes) for side in SIDES}
             turns = in_turns(sides, asked.repeats)
             print(f"{2 * height} x {height}:", flush=True)
             for side, each in turns.items():

@@ -2,14 +2,14 @@
 
 import pytest
 
-from benchmarks.panorama_views import compare, eyes_of, measure, write_truths
+from benchmarks.panorama_views import compare, eyes_of, measure, write_scene
 from benchmarks.peers import READY, python_packages
 
 
 def test_our_side_is_measured_and_judged(tmp_path):
-    eyes, truths = eyes_of(views=2, view=48, pair=32), tmp_path / "truths.npz"
-    write_truths(truths, eyes)
-    found = measure("ours", "", 64, eyes, truths)
+    eyes, scene = eyes_of(views=2, view=48, pair=32), tmp_path / "scene.npz"
+    write_scene(scene, 64, eyes)
+    found = measure("ours", "", scene, eyes)
     for figure in ("prepare", "views", "stereo"):
         assert (found[figure] > 0).all()
     assert found["views_psnr"] > 22  # one pixel in four is at an edge, at this size; a wrong view has 15 or less
