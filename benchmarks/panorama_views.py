@@ -49,7 +49,7 @@ def eyes_of(views: int, view: int = VIEW, pair: int = STEREO) -> dict[str, list[
 
 
 def write_scene(file: Path, height: int, eyes: dict[str, list[Camera]]) -> None:
-    """Write a panorama, and what is really seen, (n, h, w, 3) each: to make them takes longer than what is measured."""
+    """Write a panorama, and what is really seen, (n, h, w, 3) each. To make them takes longer than to draw views."""
     picture, distance = room.panorama(height)
     seen = {figure: [room.look(*rays_of(camera))[0] for camera in each] for figure, each in eyes.items()}
     shapes = {figure: (-1, each[0].height, each[0].width, 3) for figure, each in eyes.items()}
