@@ -29,6 +29,7 @@ HELP = {  # of the flags of all benchmarks
     "images": "pictures that are drawn by each side",
     "millions": "weights of the large checkpoint, in millions",
     "older": "checkout to compare with; without one, only this one is measured",
+    "peers": "folder in which peers are installed, and kept for the next time; a temporary one if none is given",
     "pictures": "pictures that are measured by each side, or in each set",
     "pixels": "side of the pictures",
     "real": "1 also measures the parts at Stable Diffusion's size, 0 leaves that out",
@@ -39,6 +40,7 @@ HELP = {  # of the flags of all benchmarks
     "size": "how much is measured: pictures, rows or trials, as described above",
     "steps": "steps of each measurement",
     "threads": "torch threads of each side",
+    "views": "views that each side draws",
 }
 ENVIRONMENT = {
     "NO_ALBUMENTATIONS_UPDATE": "1",  # importing it would query a package index for its version

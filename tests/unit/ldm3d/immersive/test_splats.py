@@ -5,10 +5,12 @@ import io
 import numpy as np
 import plyfile
 import pytest
+import trimesh
 from scipy.spatial.transform import Rotation
 
 from ldm3d.immersive.camera import PerspectiveCamera
-from ldm3d.immersive.splats import HARMONIC_0, Splats, splat_ply, splats_of
+from ldm3d.immersive.splats import HARMONIC_0, Splats, splat_glb, splat_ply, splats_of
+from ldm3d.immersive.srgb import light_of
 from ldm3d.immersive.surface import panorama_surface
 from ldm3d.toy import room
 
@@ -47,6 +49,12 @@ def test_a_ply_read_by_another_library_is_the_scene_turned_upside_down(splats):
     wanted = np.diag([1, -1, -1]) @ Rotation.from_quat(splats.rotations).as_matrix()
     np.testing.assert_allclose(turned, wanted, atol=1e-5)
     assert 1 / (1 + np.exp(-rows["opacity"][0])) == pytest.approx(0.999)
+
+
+def test_a_glb_read_by_a_library_that_knows_no_splats_is_points_in_linear_colours(splats):
+    (points,) = trimesh.load_scene(io.BytesIO(splat_glb(splats)), file_type="glb").geometry.values()
+    np.testing.assert_array_equal(points.vertices, splats.positions)
+    np.testing.assert_allclose(points.colors[:, :3], 255 * light_of(splats.colours), atol=0.51)
 
 
 def test_drawn_from_the_middle_they_are_the_panorama(splats):
