@@ -1,6 +1,6 @@
 """How a job ends for a person: what it made, what to look at, and the next commands, with their paths filled in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,7 +136,7 @@ def _pictures(samples: list[dict[str, Any]]) -> Ending:
 def _evaluation(config: Any, result: dict[str, Any]) -> Ending:
     out = config.output.rstrip("/")
     about = {"new": "There is no earlier run to compare with"}.get(result["verdict"], f"Verdict: {result['verdict']}")
-    made = f"{_measured(result['results'])}Numbers in the report: {len(result['results'])}. {about}."
+    made = f"{_measured(result['results'], result.get('surrogate', ()))}Numbers in the report: {len(result['results'])}. {about}."
     look_at = {f"{out}/report.html": "all numbers with their errors, figures, protocol", f"{out}/report.md": "as text"}
     then = ["Measure new samples into the same --output: the report then says what got better and what got worse."]
     return Ending(" ".join([made, *result.get("left_out", [])]), look_at, then)
@@ -207,13 +207,18 @@ def _numbers(result: dict[str, Any]) -> str:
     return f" Validation: {found}." if found else ""
 
 
-def _measured(results: list[dict[str, Any]]) -> str:
-    """Write the numbers that a report begins with, a line for each set; "" where there are none."""
+def _measured(results: list[dict[str, Any]], surrogate: Collection[str]) -> str:
+    """Write the numbers that a report begins with, a line for each set; "" where there are none.
+
+    Args:
+        surrogate: metrics whose network stands in for the published one.
+    """
     lines: dict[str, list[str]] = {}
     for each in results:
         if each["metric"] in FIRST and each["value"] is not None:
             about = METRICS[each["metric"]]
-            found = f"{short(each['metric'], each['num_samples'])} {number(each['value'], about.digits)}"
+            stands_in = " (surrogate)" if each["metric"] in surrogate else ""
+            found = f"{short(each['metric'], each['num_samples'])}{stands_in} {number(each['value'], about.digits)}"
             lines.setdefault(each["pictures"], []).append(found)
     shown = [f"{name}: {', '.join(found)}" for name, found in list(lines.items())[:SHOWN]]
     return "".join(f"{line}\n" for line in shown)

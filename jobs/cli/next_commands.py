@@ -5,7 +5,7 @@ After a submitted job they are typed where that was submitted, so they are submi
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.cli.preset import known_origin
@@ -13,12 +13,13 @@ from jobs.cli.program import program
 from pipelines.storage.submission import submitting
 
 PROMPT = "a lemon on a wooden table"  # where no caption of the data is known
+TRIED = 100  # names of an output
 LETTERS = 120  # of a caption that is easily typed
 
 
 def after_corpus(config: Any) -> list[str]:
     """Return the commands that train an autoencoder on a corpus and encode it."""
-    corpus, autoencoder = config.output, beside(config.output, "autoencoder")
+    corpus, autoencoder = config.output, _free(beside(config.output, "autoencoder"), {"input": config.output})
     return [
         _trains("train_autoencoder", config, input=corpus, output=autoencoder, **_toy_base(config)),
         _encodes(config, corpus, autoencoder),
@@ -32,7 +33,8 @@ def after_autoencoder(config: Any) -> list[str]:
 
 def after_latents(config: Any) -> list[str]:
     """Return the command that trains a U-Net on latents."""
-    return [_trains("train_diffusion", config, input=config.output, output=beside(config.output, "diffusion"))]
+    output = _free(beside(config.output, "diffusion"), {"input": config.output})
+    return [_trains("train_diffusion", config, input=config.output, output=output)]
 
 
 def after_diffusion(config: Any, captions: Sequence[str], *, has_validation: bool) -> list[str]:
@@ -45,8 +47,8 @@ def after_diffusion(config: Any, captions: Sequence[str], *, has_validation: boo
     origin = known_origin(config.input)
     kind = {"encode_latents": "latents", "rebuild_corpus": "rgbd"}.get(origin.stage if origin else "")
     if kind and has_validation:
-        unseen, samples = f"{config.input.rstrip('/')}/{kind}/val", beside(config.output, "samples")
-        flags = {"input": unseen, "output": samples, "model.model": model}
+        read = {"input": f"{config.input.rstrip('/')}/{kind}/val", "model.model": model}
+        flags = {"input": read["input"], "output": _free(beside(config.output, "samples"), read), "model.model": model}
         commands.append(command("generate", flags | _address(config, "cluster")))
     return commands
 
@@ -96,6 +98,32 @@ def _trains(stage: str, config: Any, **flags: str) -> str:
     return command(stage, flags | _address(config, "workers"))
 
 
+def _free(output: str, read: Mapping[str, str]) -> str:
+    """Return this output, or one with a number if another run has made it of something else.
+
+    Args:
+        read: what the next run reads, by its setting.
+    """
+    for place in (output, *(f"{output}-{number}" for number in range(2, TRIED))):
+        origin = known_origin(place)
+        if origin is None or all(_reads(origin.settings, *each) for each in read.items()):
+            return place
+    return output
+
+
+def _reads(settings: Mapping[str, Any], name: str, place: str) -> bool:
+    """Whether settings have a place under a dotted name, as a value or as the only one of a list."""
+    found: Any = settings
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    found = found[0] if isinstance(found, list) and len(found) == 1 else found
+    return isinstance(found, str) and _whole(found) == _whole(place)
+
+
+def _whole(place: str) -> str:
+    return place.rstrip("/") if "://" in place else os.path.abspath(place)
+
+
 def _toy_base(config: Any) -> dict[str, str]:
     """Name the base that lies beside the depth model of a submitted job of the toy: the folder of both is not sent."""
     if config.preset != "toy" or not submitting():
@@ -104,7 +132,8 @@ def _toy_base(config: Any) -> dict[str, str]:
 
 
 def _encodes(config: Any, corpus: str, autoencoder: str) -> str:
-    flags = {"input": corpus, "output": beside(autoencoder, "latents"), "model.autoencoder": autoencoder}
+    read = {"input": corpus, "model.autoencoder": autoencoder}
+    flags = {"input": corpus, "output": _free(beside(autoencoder, "latents"), read), "model.autoencoder": autoencoder}
     return command("encode_latents", flags | _address(config, "cluster"))
 
 

@@ -18,9 +18,10 @@ class GeneratorConfig:
     """The model that draws, or several."""
 
     model: tuple[GridModelPlace, ...] = ("Intel/ldm3d",)
-    """`model/` of `train_diffusion`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable Diffusion v1.x or
-    2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the actors. Several
-    models, such as the checkpoints of one training, become part of the grid; NAME=MODEL gives one a name."""
+    """The output of `train_diffusion` or its `model/`, an `export`, an LDM3D checkpoint of 6 or 4 channels, or Stable
+    Diffusion v1.x or 2.x, which draws no depth; local, s3:// or a hub id. The driver reads it and hands it to the
+    actors. Several models, such as the checkpoints of one training, become part of the grid; NAME=MODEL gives one a
+    name."""
     revision: str | None = None
     """Commit on the hub, with a single model; None takes its main branch."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"

@@ -72,6 +72,7 @@ def finish(features: FeatureCache, results: list[Result], pool: Pool, provenance
         "results": [_plain(result) for result in results],
         "sets": about,
         "left_out": plan.left_out + lost,
+        "surrogate": found.surrogate,
         "shown_with": to_json(config)["report"],
         "report": f"{output.url}/{REPORT}",
     }

@@ -13,23 +13,28 @@ SHOWN = {  # by name, with units
     "speed/data_wait_share": "{:.0%} waiting for data",
 }
 LOSS, VALIDATION = "loss/", "validation/"  # begin names
+MOMENT_S = 5.0
 OF_VALIDATION = ("loss", "psnr_db", "depth_l1")  # that the line has room for
 
 
 class TrainingProgress(StatusLine):
-    """Shows the numbers of steps now and then, those of a validation always."""
+    """Shows the numbers of steps now and then, and those of a validation, unless the one before was a moment ago."""
 
     def __init__(self, total: int, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(total, stream, clock)
         self.first: tuple[int, float] | None = None
+        self.validated: float | None = None  # when a validation was shown last
 
     def show(self, step: int, numbers: dict[str, float]) -> None:
         """Show a step's numbers. If steps are repeated after a restart, the time left is estimated from there."""
         now = self.clock()
         if self.first is None or step < self.first[0]:
             self.first = step, now
-        is_validation = any(name.startswith(VALIDATION) for name in numbers)
-        self.put(step, self.line(step, numbers, now), always=is_validation)
+        is_shown = any(name.startswith(VALIDATION) for name in numbers)
+        if is_shown and self.validated is not None and step < self.total:
+            is_shown = now - self.validated >= MOMENT_S
+        self.validated = now if is_shown else self.validated
+        self.put(step, self.line(step, numbers, now), always=is_shown)
 
     def line(self, step: int, numbers: dict[str, float], now: float) -> str:
         """Return the status line."""

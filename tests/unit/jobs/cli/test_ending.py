@@ -116,8 +116,9 @@ def test_an_evaluation_says_the_first_of_its_numbers():
         {"pictures": "theirs", "metric": "fid", "value": None, "num_samples": 0},
     ]
     config = EvaluateConfig(input=("ours",), output="out")
-    said = ending(config, {"verdict": "new", "results": found}, dry_run=False)
-    assert said.startswith("\nours: FID-2k 27.81, CLIP 26.61\nNumbers in the report: 4.")
+    result = {"verdict": "new", "results": found, "surrogate": ["clip"]}
+    said = ending(config, result, dry_run=False)
+    assert said.startswith("\nours: FID-2k 27.81, CLIP (surrogate) 26.61\nNumbers in the report: 4.")
 
 
 def test_the_numbers_of_a_validation_have_units():

@@ -3,6 +3,7 @@
 import json
 import shlex
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,22 @@ from ldm3d.config import (
     GenerateConfig,
     LabelConfig,
     LatentsConfig,
+    TrainedAutoencoderConfig,
     stage_of,
     to_json,
 )
 from ldm3d_on_ray.__main__ import PROGRAM
 from pipelines.storage.folder import Folder
+from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import save_config
 from tests import ROOT
 
 FLAGS = {"input": "in", "output": "my runs/out"}
+TRAINED = {"steps": 7, "finished": True}
+
+
+def autoencoder_of(training: AutoencoderConfig) -> TrainedAutoencoderConfig:
+    return TrainedAutoencoderConfig(autoencoder=training.output)
 
 
 def test_a_checkout_calls_modules(monkeypatch):
@@ -83,6 +91,20 @@ def test_after_a_submitted_job_the_next_ones_are_submitted_with_the_same_paths(s
         assert str(submitted) not in line
     assert commands[0].endswith("--model.base /shared/models/base")
     assert "--model.base" not in commands[1]
+
+
+def test_an_output_that_was_made_of_something_else_is_not_proposed_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = (AutoencoderConfig(input="runs/corpus", output=f"runs/{name}") for name in ("ae", "ae-long"))
+    latents = LatentsConfig(input="runs/corpus", output="runs/latents", model=autoencoder_of(first))
+    begun(with_absolute_paths(latents))
+    assert "--output runs/latents " in said_after(first, TRAINED)[0]
+    (line,) = said_after(second, TRAINED)
+    assert "--output runs/latents-2 " in line
+    begun(with_absolute_paths(replace(latents, output="runs/latents-2")))
+    assert "--output runs/latents-3 " in said_after(second, TRAINED)[0]
+    begun(with_absolute_paths(replace(latents, output="runs/latents-3", model=autoencoder_of(second))))
+    assert "--output runs/latents-3 " in said_after(second, TRAINED)[0]
 
 
 def test_what_was_sent_with_the_job_is_named_as_it_was_typed(submitted, tmp_path):

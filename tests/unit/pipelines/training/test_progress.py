@@ -1,4 +1,4 @@
-"""Progress is logged seldom, but each validation always."""
+"""Progress is logged seldom, and a validation where none was just before."""
 
 import io
 
@@ -24,6 +24,16 @@ def test_a_log_gets_validations_and_a_line_now_and_then():
         "step 30/100 | autoencoder loss 3 | 0:01:10 left",
         "step 30/100 | PSNR 21.5 dB | 0:01:10 left",
     ]
+
+
+def test_of_validations_that_follow_at_once_one_in_five_seconds_is_shown_and_the_last():
+    stream, clock = io.StringIO(), Clock()
+    with TrainingProgress(12, stream, clock) as progress:
+        for step in range(1, 13):
+            clock.now = float(step)
+            progress.show(step, {"validation/loss": 1.0})
+    shown = [line.partition("/")[0] for line in stream.getvalue().splitlines()]
+    assert shown == ["step 1", "step 6", "step 11", "step 12"]
 
 
 def test_time_left_is_estimated_from_the_restart_when_steps_are_repeated():
