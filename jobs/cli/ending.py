@@ -136,7 +136,8 @@ def _pictures(samples: list[dict[str, Any]]) -> Ending:
 def _evaluation(config: Any, result: dict[str, Any]) -> Ending:
     out = config.output.rstrip("/")
     about = {"new": "There is no earlier run to compare with"}.get(result["verdict"], f"Verdict: {result['verdict']}")
-    made = f"{_measured(result['results'], result.get('surrogate', ()))}Numbers in the report: {len(result['results'])}. {about}."
+    first = _measured(result["results"], result.get("surrogate", ()))
+    made = f"{first}Numbers in the report: {len(result['results'])}. {about}."
     look_at = {f"{out}/report.html": "all numbers with their errors, figures, protocol", f"{out}/report.md": "as text"}
     then = ["Measure new samples into the same --output: the report then says what got better and what got worse."]
     return Ending(" ".join([made, *result.get("left_out", [])]), look_at, then)
