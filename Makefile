@@ -17,7 +17,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export NO_ALBUMENTATIONS_UPDATE := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo toy-models test fuzz check format viewer setup activate lock freeze clean
+.PHONY: demo toy-models test browser fuzz check format viewer setup activate lock freeze clean
 
 demo: $(READY)  ## the main job, toy preset: about eleven minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
@@ -31,10 +31,16 @@ test: $(READY)  ## every test but the slow ones, in three processes; or only ARG
 ifdef ARGS
 	$(RUN) -m pytest -m "not slow" $(ARGS)
 else
-	@mkdir -p build; $(RUN) -m pytest -m "not slow" tests/unit tests/fuzz > build/unit.log 2>&1 & unit=$$!; \
+	@$(MAKE) --no-print-directory browser; mkdir -p build; $(RUN) -m pytest -m "not slow" tests/unit tests/fuzz > build/unit.log 2>&1 & unit=$$!; \
 	$(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder tests/integration; passed=$$?; \
 	wait $$unit; alone=$$?; cat build/unit.log; exit $$((passed || alone))
 endif
+
+browser:  ## Debian's Chromium, for the tests of pages, where there is no browser and this may install one
+	@command -v chromium chromium-browser google-chrome > /dev/null || [ "$$(id -u)" != 0 ] || \
+	! command -v apt-get > /dev/null || { echo "installing chromium, for the tests of pages" >&2; \
+	{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } > /dev/null 2>&1 || \
+	echo "chromium could not be installed: these tests are left out" >&2; }
 
 fuzz: $(READY)  ## ten thousand generated pictures, answers and tables each: ten minutes on two cores; SEED=1 for others
 	$(RUN) -m pytest -n 2 --timeout 0 --hypothesis-profile fuzz --hypothesis-seed $(or $(SEED),0) tests/fuzz

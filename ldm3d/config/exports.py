@@ -9,6 +9,7 @@ Format = Literal[
     "viewer",
     "mesh",
     "splats",
+    "ply",
     "exr",
     "kitti",
     "npy",
@@ -43,10 +44,11 @@ class ExportsConfig:
     """Which files are written, beside the panorama, its depth and the page that shows all."""
 
     formats: tuple[Format, ...] | None = None
-    """None: all that the picture has, but pfm and film-180. viewer: a page to look around in. mesh: GLB. splats:
-    Gaussian splats, as PLY and GLB. exr, kitti, npy, pfm: distances in metres. rgbd: picture and depth side by side.
-    stills: views for one eye and for two. film-360, film-180: stereo panoramas, of panoramas only. film-flat, film-3d:
-    films for one eye, and side by side. Films and EXR need the extra `immersive`."""
+    """None: all that the picture has, but ply, pfm and film-180. viewer: a page to look around in. mesh: GLB. splats:
+    Gaussian splats, as PLY and GLB. ply: mesh and points, with colours of vertices. exr, kitti, npy, pfm: distances in
+    metres. rgbd: picture and depth side by side. stills: views for one eye and for two. film-360, film-180: stereo
+    panoramas, of panoramas only. film-flat, film-3d: films for one eye, and side by side. Films and EXR need the extra
+    `immersive`."""
     columns: int = 1_024
     """Columns of the grid of mesh and splats at most; a larger panorama is thinned for these. A mesh keeps its whole
     picture. With 1,024 columns a mesh has 20 MB and each file of splats 36 MB; twice as many take four times that."""

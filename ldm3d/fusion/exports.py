@@ -14,6 +14,7 @@ from ldm3d.immersive.glb import mesh_glb
 from ldm3d.immersive.layout import Layout
 from ldm3d.immersive.mesh import mesh_of
 from ldm3d.immersive.packing import rgbd, rgbd_suffix
+from ldm3d.immersive.ply import mesh_ply, points_ply
 from ldm3d.immersive.splats import splat_glb, splat_ply, splats_of
 from ldm3d.immersive.still import png
 from ldm3d.immersive.viewer.page import viewer_html
@@ -63,6 +64,17 @@ def write_splats(scene: Scene, folder: Path) -> dict[str, str]:
     }
 
 
+def write_ply(scene: Scene, folder: Path) -> dict[str, str]:
+    """Write the mesh, and a point for each pixel, as PLY with colours of vertices."""
+    front = scene.thinned.surfaces[0]
+    (folder / "mesh.ply").write_bytes(mesh_ply(mesh_of(front), scene.facts(), wraps=scene.panorama.projection.wraps))
+    (folder / "points.ply").write_bytes(points_ply(splats_of(front), scene.facts()))
+    return {
+        "mesh.ply": "the mesh of what is seen with a colour at each vertex, in metres, y up",
+        "points.ply": "a point for each pixel, in metres, y up",
+    }
+
+
 def write_exr(scene: Scene, folder: Path) -> dict[str, str]:
     """Write colours and distances as EXR."""
     panorama, name = scene.panorama, f"{scene.panorama.name}.exr"
@@ -95,6 +107,7 @@ EXPORTS: dict[Format, Export] = {
     "viewer": write_viewer,
     "mesh": write_mesh,
     "splats": write_splats,
+    "ply": write_ply,
     "exr": write_exr,
     "kitti": partial(write_bytes, name="distance_kitti.png"),
     "npy": partial(write_bytes, name="distance.npy"),
