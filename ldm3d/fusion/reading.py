@@ -59,7 +59,8 @@ def kind_of(config: DepthMeaningConfig, source: str, *, is_drawn: bool) -> Kind:
     if is_drawn:
         return "relative"
     raise ValueError(
-        f"what the numbers of {source} mean is not known: give {FLAG} distance, inverse or relative, or z"
+        f"what the numbers of {source} mean is not known: give {FLAG} distance (metres along the ray), inverse "
+        "(1 / metres) or relative (larger is nearer), or of a flat picture z (metres along the axis)"
     )
 
 
@@ -95,15 +96,16 @@ def depth_file(file: Path, config: DepthMeaningConfig) -> Path | None:
         found = [given / name for name in maps_in_another_folder(file.name) if (given / name).is_file()]
         if not found and (config.model is None or not given.is_dir()):
             raise ValueError(
-                f"--depth.source {config.source!r} is not a file, and holds no map of {file.name}: give one, or "
-                "a folder of maps and, as --depth.model, what estimates those that it lacks"
+                f"--depth.source {config.source!r} "
+                + (f"holds no map of {file.name}" if given.is_dir() else "is no file and no folder")
+                + ": give the map, or the folder that it is in"
             )
         return found[0] if found else None
     found = [file.with_name(name) for name in maps_for(file.name) if file.with_name(name).is_file()]
     if not found and config.model is None:
         raise ValueError(
             f"there is no depth of {str(file)!r}: give its map by --depth.source, put it beside it, as "
-            f"{file.stem}-depth.png, or let a model estimate it: --depth.model Intel/dpt-large"
+            f"{file.stem}-depth.png with a --depth.kind, or let a model estimate it: --depth.model Intel/dpt-large"
         )
     return found[0] if found else None
 
@@ -114,8 +116,8 @@ def read_pair(file: Path, depth: Path, config: DepthFusionConfig) -> Panorama:
     Raises:
         ValueError: as `read_panorama`.
     """
-    is_drawn = depth.name == file_name(file.stem, "depth")
-    kind = kind_of(config.depth, repr(str(depth)), is_drawn=is_drawn and depth.parent == file.parent)
+    is_drawn = depth == Path(file_name(str(file.with_suffix("")), "depth")) and is_drawn_with(depth.parent, file.stem)
+    kind = kind_of(config.depth, repr(str(depth)), is_drawn=is_drawn)
     picture = _picture(file)
     numbers: NDArray[Any] = read_map(depth)
     try:
@@ -123,6 +125,11 @@ def read_pair(file: Path, depth: Path, config: DepthFusionConfig) -> Panorama:
         return Panorama.of(picture, numbers, kind, config.depth, projection)
     except ValueError as error:
         raise ValueError(f"{file.name} and {depth.name}: {error}") from error
+
+
+def is_drawn_with(folder: Path, stem: str) -> bool:
+    """Whether `generate` has drawn a picture: beside it there is the third file that it writes, which no other has."""
+    return (folder / file_name(stem, "both")).is_file()
 
 
 def _unmeasured(file: Path, config: DepthFusionConfig) -> Unmeasured:

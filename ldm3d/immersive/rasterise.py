@@ -46,7 +46,9 @@ def _draw(
         (2, BLOCK + 1)
     )  # inverse distances at the corners whose projections `seen` holds: most are shared
     seen = np.empty((2, BLOCK + 1, 3))
-    own = np.empty((4, 3))
+    own, cap = np.empty((4, 5)), np.empty((4, 5))
+    for k in range(4):
+        own[k, 3], own[k, 4] = k % 2, k // 2
     for top in range(0, height, BLOCK):
         bottom = min(top + BLOCK, height)
         for left in range(0, width, BLOCK):
@@ -72,8 +74,9 @@ def _draw(
                         for k in range(4):  # a pole is at every longitude: take that of its neighbour
                             if own[k, 0] != own[k, 0]:
                                 own[k, 0] = own[(k + 2) % 4, 0]
-                        for k in range(1, 4):  # the way around that is shorter
-                            own[k, 0] -= columns * np.rint((own[k, 0] - own[0, 0]) / columns)
+                        if is_wide(own, columns):
+                            draw_wide(own, cap, i, j, columns, layer, nearness, places, layers)
+                            continue
                     fill(own, 0, 2, 1, i, j, columns, layer, nearness, places, layers)
                     fill(own, 1, 2, 3, i, j, columns, layer, nearness, places, layers)
 
@@ -113,7 +116,7 @@ def _project(ray: Any, inverse: float, camera: Any, size: Any, seen: Any) -> Non
 def _fill(
     own: Any, a: int, b: int, c: int, i: int, j: int, columns: int, layer: int, nearness: Any, places: Any, layers: Any
 ) -> None:
-    """Draw one triangle of a pixel of a surface, by its corners' numbers."""
+    """Draw a triangle: of `own`, (4, 5), each corner's place in the view, nearness, and place in its pixel."""
     ax, ay, bx, by, cx, cy = own[a, 0], own[a, 1], own[b, 0], own[b, 1], own[c, 0], own[c, 1]
     height, width = nearness.shape
     first, last = math.ceil(min(ax, bx, cx) - 0.5), math.floor(max(ax, bx, cx) - 0.5)
@@ -144,8 +147,8 @@ def _fill(
                 nearness[row, at] = found
                 if columns == 0:  # what is straight stays straight; in a panorama angles do
                     p, q, r = near_p / found, near_q / found, near_r / found
-                places[row, at, 0] = j + p * (a % 2) + q * (b % 2) + r * (c % 2)
-                places[row, at, 1] = i + p * (a // 2) + q * (b // 2) + r * (c // 2)
+                places[row, at, 0] = j + p * own[a, 3] + q * own[b, 3] + r * own[c, 3]
+                places[row, at, 1] = i + p * own[a, 4] + q * own[b, 4] + r * own[c, 4]
                 layers[row, at] = layer
 
 
@@ -188,5 +191,74 @@ def _shade(
                 view[row, column, k] = np.uint8(level + 0.5)
 
 
+def _is_wide(own: Any, columns: int) -> bool:
+    """Whether a pixel of a surface lies across the seam of a view, or around one of its poles."""
+    quarter = columns / 4
+    return bool(
+        abs(own[1, 0] - own[0, 0]) > quarter
+        or abs(own[2, 0] - own[0, 0]) > quarter
+        or abs(own[3, 0] - own[0, 0]) > quarter
+    )
+
+
+def _draw_wide(
+    own: Any, cap: Any, i: int, j: int, columns: int, layer: int, nearness: Any, places: Any, layers: Any
+) -> None:
+    """Draw such a pixel: each triangle the shorter way around, or up to the pole that lies in it."""
+    for first in range(2):
+        last = 1 + 2 * first
+        if goes_around(own, first, 2, last, columns):
+            for edge in range(3):
+                to_pole(own, first, 2, last, edge, columns, nearness.shape[0], cap)
+                fill(cap, 0, 1, 2, i, j, columns, layer, nearness, places, layers)
+                fill(cap, 0, 2, 3, i, j, columns, layer, nearness, places, layers)
+            continue
+        own[2, 0] -= columns * np.rint((own[2, 0] - own[first, 0]) / columns)
+        own[last, 0] -= columns * np.rint((own[last, 0] - own[2, 0]) / columns)
+        fill(own, first, 2, last, i, j, columns, layer, nearness, places, layers)
+
+
+def _goes_around(own: Any, a: int, b: int, c: int, columns: int) -> bool:
+    """Whether the sides of a triangle lead around the axis of a panorama, so that it lies before one of its poles."""
+    turn = 0.0
+    for one, other in ((a, b), (b, c), (c, a)):
+        step = own[other, 0] - own[one, 0]
+        turn += step - columns * np.rint(step / columns)
+    return bool(abs(turn) > columns / 2)
+
+
+def _to_pole(own: Any, a: int, b: int, c: int, edge: int, columns: int, rows: int, cap: Any) -> None:
+    """Make what lies between a side of such a triangle and the pole, as four corners.
+
+    Args:
+        edge: number of the side.
+        cap: (4, 5), to be filled: the side's ends, and the pole at their longitudes.
+    """
+    numbers = (a, b, c)
+    flat, up = np.empty((3, 2)), np.empty(3)
+    for n in range(3):
+        latitude, turn = (0.5 - own[numbers[n], 1] / rows) * np.pi, own[numbers[n], 0] / columns * 2 * np.pi
+        flat[n, 0] = np.cos(latitude) * np.sin(turn) / own[numbers[n], 2]
+        flat[n, 1] = np.cos(latitude) * np.cos(turn) / own[numbers[n], 2]
+        up[n] = np.sin(latitude) / own[numbers[n], 2]
+    shares = np.empty(3)  # of the corners, where the axis meets the triangle
+    for n in range(3):
+        one, other = (n + 1) % 3, (n + 2) % 3
+        shares[n] = flat[one, 0] * flat[other, 1] - flat[other, 0] * flat[one, 1]
+    shares /= shares.sum()
+    height = (shares * up).sum()
+    for n in range(2):
+        corner = numbers[(edge + n) % 3]
+        for part in range(5):
+            cap[n, part] = own[corner, part]
+        cap[3 - n, 1], cap[3 - n, 2] = 0.0 if height > 0 else float(rows), 1 / max(abs(height), 1e-9)
+        for part in range(3, 5):
+            cap[3 - n, part] = shares[0] * own[a, part] + shares[1] * own[b, part] + shares[2] * own[c, part]
+    cap[1, 0] -= columns * np.rint((cap[1, 0] - cap[0, 0]) / columns)
+    cap[3, 0], cap[2, 0] = cap[0, 0], cap[1, 0]
+
+
 project, fill = njit(inline="always")(_project), njit(inline="always")(_fill)
+goes_around, to_pole = njit(_goes_around), njit(_to_pole)
+is_wide, draw_wide = njit(inline="always")(_is_wide), njit(_draw_wide)
 draw, shade = compiled(_draw), compiled(_shade)

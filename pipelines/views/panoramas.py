@@ -122,7 +122,8 @@ class Panoramas:
             )
         for name, depth in zip(names, depths, strict=True):
             if depth is not None:
-                drawn = source is None and depth == file_name(depth.removesuffix("-depth.png"), "depth")
+                stem = depth.removesuffix("-depth.png")
+                drawn = source is None and depth == file_name(stem, "depth") and file_name(stem, "both") in sizes
                 kind_of(config.depth, f"{depth}, the map of {name},", is_drawn=drawn)
         keys = np.array([make_key(name) for name in names], np.int64)
         table = planned_rows(keys, np.zeros(len(names), np.int32), config.seed, names, depths=depths)

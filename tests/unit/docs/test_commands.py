@@ -61,7 +61,7 @@ INSTEAD = {
         "python -m jobs.depth_fusion --input room.png": (
             f"{PLACES}::test_one_panorama_is_made_at_a_keyboard_without_ray"
         ),
-        "python -m jobs.depth_fusion --input photo.jpg": (
+        "python -m jobs.depth_fusion --input panorama.jpg": (
             f"{PLACES}::test_networks_estimate_depth_and_draw_what_is_hidden_alike_on_a_cluster_and_here"
         ),
         "python -m jobs.depth_fusion --input pictures/000.png": (

@@ -59,6 +59,20 @@ def test_64_views_from_anywhere_in_the_head_box_are_what_is_seen_from_there(surf
         assert (off > 0.05).mean() < 0.02
 
 
+@pytest.mark.parametrize("position", [(0.1, 0.0, 0.0), (0.0, 0.1, 0.0), (0.07, -0.03, 0.05)])
+def test_above_and_below_a_panorama_from_elsewhere_is_what_is_seen_there(surface, position):
+    """Its poles lie within triangles of the surface, or on their edges."""
+    for camera in (
+        SphericalCamera(2 * HEIGHT, HEIGHT, position),
+        *stereo(SphericalCamera(2 * HEIGHT, HEIGHT, position)),
+    ):
+        view = render([surface], camera)
+        truth, _ = room.look(camera.origins(), directions(HEIGHT, 2 * HEIGHT))
+        for rows in (slice(0, 3), slice(-3, None)):
+            assert not (view.layer[rows] == NOTHING).any()
+            assert psnr(view.image[rows], truth[rows]) > 30  # of a pattern whose edges pass there
+
+
 def test_mirrored_turned_or_shifted_views_are_noticed(surface):
     camera = PerspectiveCamera(192, 192, 70, (0.05, 0.02, -0.04), 30, 10)
     image = render([surface], camera).image

@@ -63,6 +63,10 @@ def test_maps_that_generate_did_not_draw_have_to_be_declared(folder):
         Panoramas.of(config(folder, depth={}))
     for name in ("a/one-depth.npy", "two-depth.exr"):
         (folder / name).rename((folder / name).with_suffix(".png"))
+    with pytest.raises(ValueError, match=r"-depth\.png, the map of .*, mean is not known"):
+        Panoramas.of(config(folder, depth={}))
+    for name in ("a/one-both.png", "two-both.png"):  # which `generate` writes, too
+        (folder / name).write_bytes(b"")
     assert Panoramas.of(config(folder, depth={})).count == 3
 
 
