@@ -97,7 +97,7 @@ def depth_file(file: Path, config: DepthMeaningConfig) -> Path | None:
         if not found and (config.model is None or not given.is_dir()):
             raise ValueError(
                 f"--depth.source {config.source!r} "
-                + (f"holds no map of {file.name}" if given.is_dir() else "is no file and no folder")
+                + (f"holds no map of {file.name}" if given.is_dir() else "is neither a file nor a folder")
                 + ": give the map, or the folder that it is in"
             )
         return found[0] if found else None

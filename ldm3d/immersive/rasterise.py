@@ -2,6 +2,8 @@
 
 Each pixel of a surface is two triangles. The nearest at the centre of a view's pixel wins; then its picture is read,
 between the centres of its pixels. Blocks of pixels that are out of sight are passed over.
+
+All of it is in one file, as what is compiled is kept until its own file changes (`ldm3d.compiling`).
 """
 
 import math

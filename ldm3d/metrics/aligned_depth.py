@@ -72,13 +72,7 @@ def score_aligned(
     Raises:
         ValueError: the maps differ in size.
     """
-    if disparity.shape != depth_m.shape:
-        raise ValueError(
-            f"disparity {disparity.shape}, depth {depth_m.shape}: resize disparity to the reference's size"
-        )
-    p, z = disparity.astype(np.float64), depth_m.astype(np.float64)
-    valid = np.isfinite(p) & np.isfinite(z)
-    valid[valid] = (p[valid] >= 0) & (z[valid] > 0) & (z[valid] <= max_depth_m)
+    p, z, valid = comparable(disparity, depth_m, max_depth_m)
     p, z = p[valid], z[valid]
     scale, shift = fit_disparity(p, 1 / z, points, seed) if len(p) >= FEWEST and np.ptp(p) > 0 else (np.nan, np.nan)
     aligned = scale * p + shift
@@ -92,6 +86,24 @@ def score_aligned(
         beyond=int(beyond.sum()),
         far=int(far.sum()),
     )
+
+
+def comparable(
+    disparity: NDArray[np.generic], depth_m: NDArray[np.floating], max_depth_m: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return disparity and metres as float64, (H, W), and which pixels can be compared, as `score_aligned` says.
+
+    Raises:
+        ValueError: the maps differ in size.
+    """
+    if disparity.shape != depth_m.shape:
+        raise ValueError(
+            f"disparity {disparity.shape}, depth {depth_m.shape}: resize disparity to the reference's size"
+        )
+    p, z = disparity.astype(np.float64), depth_m.astype(np.float64)
+    valid = np.isfinite(p) & np.isfinite(z)
+    valid[valid] = (p[valid] >= 0) & (z[valid] > 0) & (z[valid] <= max_depth_m)
+    return p, z, valid
 
 
 def fit_disparity(

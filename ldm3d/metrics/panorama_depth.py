@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ldm3d.metrics.aligned_depth import FEWEST, MAX_DEPTH_M, POINTS, fit_disparity
+from ldm3d.metrics.aligned_depth import FEWEST, MAX_DEPTH_M, POINTS, comparable, fit_disparity
 from ldm3d.metrics.depth_edges import edge_f1
 
 NOTHING = (math.nan,) * 8  # of a panorama that cannot be compared
@@ -74,14 +74,8 @@ def score_panorama(
     Raises:
         ValueError: the maps differ in size.
     """
-    if disparity.shape != distance_m.shape:
-        raise ValueError(
-            f"disparity {disparity.shape}, distance {distance_m.shape}: resize disparity to the reference's size"
-        )
-    p, z = disparity.astype(np.float64), distance_m.astype(np.float64)
+    p, z, valid = comparable(disparity, distance_m, max_depth_m)
     areas = np.broadcast_to(row_areas(p.shape[0])[:, None], p.shape)
-    valid = np.isfinite(p) & np.isfinite(z)
-    valid[valid] = (p[valid] >= 0) & (z[valid] > 0) & (z[valid] <= max_depth_m)
     count = int(valid.sum())
     if count < FEWEST or np.ptp(p[valid]) == 0:
         return PanoramaDepth(*NOTHING, valid=count, far=0)

@@ -50,6 +50,7 @@ from pipelines.generate import generate
 from pipelines.storage.folder import Folder
 from pipelines.workers.audit import AuditError
 from tests import ROOT
+from tests.builders.psnr import psnr
 from tests.builders.small_depth_models import tiny_metric_depth_model
 
 HEIGHT = 128
@@ -101,10 +102,6 @@ def contents(folder: str) -> dict[str, bytes]:
 def rows_of(output: str) -> dict[str, dict[str, Any]]:
     rows = [row for file in Path(output, "facts").rglob("*.parquet") for row in pq.read_table(file).to_pylist()]
     return {row["title"]: row for row in rows}
-
-
-def psnr(one: Any, other: Any) -> float:
-    return float(-10 * np.log10(((one / 255.0 - other / 255.0) ** 2).mean()))
 
 
 def test_each_panorama_is_a_folder_and_what_is_none_is_rejected(config, made):

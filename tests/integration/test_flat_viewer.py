@@ -18,6 +18,7 @@ from ldm3d.immersive.viewer.page import viewer_html
 from ldm3d.toy import room
 from tests import ROOT
 from tests.builders.browser import CHROMIUM, DRAWS, Browser, drawn
+from tests.builders.psnr import psnr
 
 FOV, SIZE = 55.0, (240, 160)
 CAMERA = PerspectiveCamera(*SIZE, FOV)
@@ -57,10 +58,6 @@ def browser(shared: Browser) -> Browser:
     """A browser whose page is as it was at first, but still."""
     shared.ask("viewer.setMotion('still'); viewer.setMode('mono'); viewer.setAmount(1); viewer.home()")
     return shared
-
-
-def psnr(one: np.ndarray, other: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / max(1e-9, np.mean((one.astype(np.float64) - other) ** 2))))
 
 
 def test_it_asks_for_nothing_and_complains_of_nothing(browser, page):

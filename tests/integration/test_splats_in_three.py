@@ -17,6 +17,7 @@ from ldm3d.immersive.surface import panorama_surface
 from ldm3d.toy import room
 from tests import ROOT
 from tests.builders.browser import CHROMIUM, DRAWS, Browser
+from tests.builders.psnr import psnr
 
 HEIGHT, VIEW, FOV = 128, 128, 90.0  # a pixel of the views is as wide as one of the panorama, or half as wide
 MODULES = ROOT / "ldm3d/immersive/viewer/node_modules"
@@ -91,7 +92,3 @@ def seen(camera: PerspectiveCamera) -> np.ndarray:
     )
     picture, _ = room.look(np.array(camera.position), fine.rays())
     return picture.reshape(camera.height, 4, camera.width, 4, 3).mean((1, 3))
-
-
-def psnr(one: np.ndarray, other: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / np.mean((one - other) ** 2)))

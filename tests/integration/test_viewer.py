@@ -17,6 +17,7 @@ from ldm3d.immersive.viewer.page import viewer_html
 from ldm3d.toy import room
 from tests import ROOT
 from tests.builders.browser import CHROMIUM, DRAWS, Browser, drawn
+from tests.builders.psnr import psnr
 
 HEIGHT, VIEW = 256, (320, 240)
 SIDE = (0.08, 0.02, -0.06)  # 0.1 m from the middle
@@ -67,10 +68,6 @@ def browser(shared: Browser) -> Browser:
         "viewer.setFill(true); viewer.home()"
     )
     return shared
-
-
-def psnr(one: np.ndarray, other: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / max(1e-9, np.mean((one.astype(np.float64) - other) ** 2))))
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:

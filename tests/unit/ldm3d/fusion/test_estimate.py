@@ -130,7 +130,7 @@ def test_a_model_is_asked_only_where_there_is_no_map(models, tmp_path):
     assert isinstance(read_panorama(config), Unmeasured)
     (tmp_path / "maps").mkdir()
     assert isinstance(read_panorama(replace(config, depth=replace(depth, source=str(tmp_path / "maps")))), Unmeasured)
-    with pytest.raises(ValueError, match=r"typo\.npy' is no file and no folder"):
+    with pytest.raises(ValueError, match=r"typo\.npy' is neither a file nor a folder"):
         read_panorama(replace(config, depth=replace(depth, source=str(tmp_path / "typo.npy"))))
     np.save(tmp_path / "room-depth.npy", DISTANCE)
     np.testing.assert_array_equal(read_panorama(config).distance, DISTANCE)

@@ -31,6 +31,7 @@ from ldm3d.immersive.depth_files import npy
 from ldm3d.immersive.projection import EQUIRECTANGULAR, Perspective
 from ldm3d.immersive.view import render
 from ldm3d.toy import room
+from tests.builders.psnr import psnr
 
 FOV, WIDTH, HEIGHT = 60.0, 96, 64
 CAMERA = PerspectiveCamera(WIDTH, HEIGHT, FOV)
@@ -151,7 +152,7 @@ def test_a_thinned_picture_is_the_same_place():
     view = render(thin.surfaces, PerspectiveCamera(48, 32, FOV, (0.05, 0, 0)))
     truth = room.look(np.array((0.05, 0, 0)), PerspectiveCamera(48, 32, FOV).rays())[0]
     is_seen = view.layer == 0
-    assert 10 * np.log10(255**2 / np.mean((view.image[is_seen] - truth[is_seen].astype(float)) ** 2)) > 20
+    assert psnr(view.image, truth, is_seen) > 20
     low, fine = (np.abs(each.surfaces[0].rays).max(axis=(0, 1)) for each in (thin, scene))
     np.testing.assert_allclose(low, fine)
 
@@ -166,10 +167,6 @@ def test_stills_are_what_each_eye_really_sees(tmp_path):
         inside = np.s_[4:-4, 8:-8]  # a step aside uncovers what is beside the picture
         assert psnr(half[inside], own[inside]) > psnr(half[inside], other[inside]) + 3
         assert psnr(half[inside], own[inside]) > psnr(half[inside], np.roll(own, 1, 1)[inside]) + 3
-
-
-def psnr(one: np.ndarray, other: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / np.mean((one - other.astype(np.float64)) ** 2)))
 
 
 def test_a_film_sways_where_a_panorama_would_turn(tmp_path):

@@ -62,7 +62,7 @@ def test_a_16_bit_map_that_is_given_has_to_be_declared(room):
 def test_what_is_missing_or_broken_is_told(room, tmp_path):
     with pytest.raises(ValueError, match=r"there is no depth of .*room-depth\.png"):
         read_panorama(config(room))
-    with pytest.raises(ValueError, match=r"nowhere' is no file and no folder"):
+    with pytest.raises(ValueError, match=r"nowhere' is neither a file nor a folder"):
         read_panorama(config(room, tmp_path / "nowhere"))
     with pytest.raises(ValueError, match="--input is missing: give a panorama, or --prompt"):
         read_panorama(DepthFusionConfig(output="out"))

@@ -15,6 +15,7 @@ from ldm3d.immersive.camera import PerspectiveCamera
 from ldm3d.immersive.surface import panorama_surface
 from ldm3d.immersive.view import render
 from ldm3d.toy import room
+from tests.builders.psnr import psnr
 
 HEIGHT = 256
 EQUAL, SHIFT = 48.0, 3.0  # dB
@@ -79,7 +80,3 @@ def by_ffmpeg(picture: np.ndarray, camera: PerspectiveCamera) -> np.ndarray:
 
 def h_fov(camera: PerspectiveCamera) -> float:
     return float(2 * np.degrees(np.arctan(camera.width / 2 / camera.focal)))
-
-
-def psnr(one: np.ndarray, other: np.ndarray) -> float:
-    return float(10 * np.log10(255**2 / np.mean((one.astype(np.float64) - other) ** 2)))

@@ -14,6 +14,7 @@ from ldm3d.immersive.surface import flat_surface, panorama_surface
 from ldm3d.immersive.tears import panorama_limits, pinhole_limits
 from ldm3d.immersive.view import NOTHING, render
 from ldm3d.toy import room
+from tests.builders.psnr import psnr
 
 WIDTH, HEIGHT, FOV = 240, 160, 55.0
 FLAT = Perspective(FOV)
@@ -32,11 +33,6 @@ PICTURE, DEPTH = seen_from(PerspectiveCamera(WIDTH, HEIGHT, FOV))
 def surfaces():
     front = flat_surface(PICTURE, DEPTH, FOV)
     return [front, flood(PICTURE, DEPTH, projection=FLAT).surface(front)]
-
-
-def psnr(found: np.ndarray, truth: np.ndarray, where: np.ndarray | None = None) -> float:
-    error = (found.astype(np.float64) - truth) ** 2
-    return float(10 * np.log10(255**2 / np.mean(error if where is None else error[where])))
 
 
 def test_from_the_cameras_own_place_a_picture_is_itself_to_the_bit(surfaces):

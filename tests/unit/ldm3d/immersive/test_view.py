@@ -12,6 +12,7 @@ from ldm3d.immersive.sphere import directions
 from ldm3d.immersive.surface import panorama_surface
 from ldm3d.immersive.view import NOTHING, render
 from ldm3d.toy import room
+from tests.builders.psnr import psnr
 
 HEIGHT = 256
 
@@ -19,11 +20,6 @@ HEIGHT = 256
 @pytest.fixture(scope="module")
 def surface():
     return panorama_surface(*room.panorama(HEIGHT))
-
-
-def psnr(found: np.ndarray, truth: np.ndarray, where: np.ndarray | None = None) -> float:
-    error = (found.astype(np.float64) - truth) ** 2
-    return float(10 * np.log10(255**2 / np.mean(error if where is None else error[where])))
 
 
 def ods_truth(camera: SphericalCamera) -> np.ndarray:

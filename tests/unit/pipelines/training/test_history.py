@@ -1,15 +1,17 @@
 """A history is for people: a store that fails loses them a file, but never ends the training."""
 
+import io
 import json
 import time
 
 import fsspec
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipelines.storage.folder import Folder
 from pipelines.training import history as module
-from pipelines.training.history import History
+from pipelines.training.history import History, plot
 
 
 def test_a_file_that_cannot_be_written_is_logged_and_written_the_next_time(tmp_path, monkeypatch, caplog):
@@ -27,6 +29,15 @@ def test_a_file_that_cannot_be_written_is_logged_and_written_the_next_time(tmp_p
     history.close("FINISHED")
     assert json.loads((tmp_path / "history.json").read_text()) == [{"step": 1, "loss/a": 0.5}]
     assert (tmp_path / "losses.png").stat().st_size > 1_000
+
+
+def test_a_number_that_was_noted_once_is_no_curve_unless_all_were():
+    records = [{"step": 1, "loss/a": 3.0}, {"step": 2, "loss/a": 2.0}]
+    once = [*records, {"step": 2, "validation/psnr_db": 20.0}]
+    assert plot(once) == plot(records)
+    twice = [*once, {"step": 3, "validation/psnr_db": 21.0}]
+    assert Image.open(io.BytesIO(plot(twice))).width > Image.open(io.BytesIO(plot(records))).width
+    assert plot(records[:1])  # better a point than nothing
 
 
 class Store(Folder):
