@@ -15,7 +15,7 @@ from typing import Any
 from ldm3d.config import DepthFusionConfig
 from pipelines.storage.paths import with_absolute_paths
 from pipelines.storage.run import code_version
-from pipelines.storage.shards import check_owner, forget, require_kept
+from pipelines.storage.shards import check_owner, finished, forget, require_kept
 from pipelines.views.audit import audit_of
 from pipelines.views.depth_model import try_model
 from pipelines.views.finish import finish, finished_summary
@@ -52,12 +52,10 @@ def depth_fusion(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[st
 class _DepthFusion(Stage):
     def __init__(self, plan: FusionPlan) -> None:
         self.plan, self.config, self.identity = plan, plan.config, plan.identity()
-        self.lost: list[str] = []  # shards that were done, and have to be made again
 
     def finished(self, *, dry_run: bool) -> dict[str, Any] | None:
         summary = finished_summary(self.output, self.plan.shards)
-        self.lost = shards_with_lost_files(self.output, self.plan.shards) if summary else []
-        if self.lost:
+        if summary and shards_with_lost_files(self.output, self.plan.shards):
             logger.info("%s was finished, but files of its places are missing or have changed since", self.output.url)
             return None
         if summary:
@@ -76,7 +74,8 @@ class _DepthFusion(Stage):
 
     def work(self, owner: str) -> dict[str, Any]:
         plan, output = self.plan, self.output
-        forget(output, self.lost)
+        done = finished(output, plan.shards, FOLDERS)
+        forget(output, shards_with_lost_files(output, [shard for shard in plan.shards if shard.name in done]))
         plan.save()
         provenance = {"producer": "depth_fusion", "config": self.identity, "code": code_version()}
         model = None if plan.model is None else shared(plan.model)

@@ -172,10 +172,14 @@ def test_two_actors_make_the_same_bytes_and_what_was_lost_is_made_again(config, 
 
 def test_a_place_whose_files_are_not_those_that_were_written_is_found_and_made_again(config, made, tmp_path):
     output = str(shutil.copytree(config.output, tmp_path / "copy"))
-    Folder(output).delete("_SUCCESS.json")
     place = rows_of(config.output)["two"]["folder"]
-    Folder(output).write(f"{place}/mesh.glb", b"cut short")
     copy = replace(config, output=output)
+    Folder(output).delete("index.html")
+    Folder(output).write(f"{place}/mesh.glb", b"cut short")
+    assert depth_fusion(copy) == made
+    assert contents(output) == contents(config.output)
+    Folder(output).delete("_SUCCESS.json")
+    Folder(output).write(f"{place}/more.glb", b"of somebody else")
     with pytest.raises(AuditError, match=f"{place} does not hold the files that were written"):
         depth_fusion(copy)
     assert depth_fusion(copy) == made
