@@ -29,9 +29,10 @@ samples of held-out captions, and (in brackets) with the captions shuffled, whic
   floor                       {samples[floor_accuracy]:.1%} ({samples[floor_accuracy_shuffled]:.1%})
   colour of objects           {samples[object_accuracy]:.1%} ({samples[object_accuracy_shuffled]:.1%})
   depth, against what the depth model sees in the sample: {samples[depth_l1]:.4f} ({samples[depth_l1_shuffled]:.4f})
-an exact panorama as a place, from 10 cm beside its middle: PSNR {fusion[psnr_moved_view_db]:.1f} dB; in stereo
-  {fusion[psnr_ods_db]:.1f} dB; the seam of one that the model drew, and of its depth, of 1 for no seam:
-  {fusion[seam_ratio_rgb]:.2f} and {fusion[seam_ratio_depth]:.2f}
+an exact panorama as a place: views from 10 cm beside its middle have a PSNR of {fusion[psnr_moved_view_db]:.1f} dB,
+  stereo panoramas {fusion[psnr_ods_db]:.1f} dB
+the panorama that the model drew: the step across its seam is {fusion[seam_ratio_rgb]:.2f} of that between other
+  columns, in depth {fusion[seam_ratio_depth]:.2f}
 The evaluation also ranks it above a model that was trained briefly: {root}/evaluation/report.html
 
 look at  {root}/samples.png                  captions, generated images, generated depth
