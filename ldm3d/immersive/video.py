@@ -41,7 +41,8 @@ def write_video(
         codec: h264 plays everywhere; hevc is smaller, and Apple's headset plays it at larger sizes.
         crf: quality, from 0 (the best) to 51.
         progress: called with the number of frames that are done.
-        threads: of the encoder; 0 is as many as there are CPUs. Its bytes depend on how many there are.
+        threads: of the encoder; 0 is as many as there are CPUs. Its bytes depend on how many there are, and with 1 on
+            nothing but frames and settings.
 
     Raises:
         ValueError: there is no frame, a size is odd or changes, or a setting is out of its range.
@@ -119,6 +120,7 @@ def _frame(av: Any, picture: NDArray[np.uint8], number: int, fps: Fraction) -> A
         interpolation=names.Interpolation.BICUBIC
         | names.Interpolation.ACCURATE_RND
         | names.Interpolation.FULL_CHR_H_INP,
+        threads=1,  # a pool of threads would be started for each frame
     )
     frame.pts, frame.time_base = number, 1 / fps
     return frame
@@ -127,9 +129,21 @@ def _frame(av: Any, picture: NDArray[np.uint8], number: int, fps: Fraction) -> A
 def _options(codec: Codec, fps: Fraction, crf: int, threads: int) -> dict[str, str]:
     second = max(1, int(fps))  # frames between those that stand by themselves
     if codec == "h264":
-        return {"crf": str(crf), "g": str(second), "x264-params": "open-gop=0", "threads": str(threads)}
+        params = "open-gop=0" + (":asm=AVX2" if _has_avx512() else "")
+        return {"crf": str(crf), "g": str(second), "x264-params": params, "threads": str(threads)}
     given = f":pools={threads}:frame-threads=1" if threads else ""
     return {"crf": str(crf), "x265-params": f"keyint={second}:open-gop=0:log-level=error{given}"}
+
+
+def _has_avx512() -> bool:
+    """Return whether x264 must be kept to AVX2, which costs it no time that can be measured.
+
+    Its macroblock tree reads memory that nobody has written when it has AVX-512 and a row is not a multiple of 128
+    pixels: the same frames are then other bytes from one encoding to the next.
+    """
+    from llvmlite.binding import get_host_cpu_features
+
+    return bool(get_host_cpu_features().get("avx512f"))
 
 
 def _check(fps: float | Fraction, codec: str, crf: int) -> None:

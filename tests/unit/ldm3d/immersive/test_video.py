@@ -1,5 +1,7 @@
 """What comes out of a film is what went in: colours, frames and their times; and players can begin anywhere."""
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -131,3 +133,27 @@ def test_a_film_that_fails_half_way_leaves_what_was_there(tmp_path):
         write_video(tmp_path / "a.mp4", [])
     assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
     assert (tmp_path / "a.mp4").read_bytes() == b"before"
+
+
+REPEATED = """
+import sys
+from pathlib import Path
+import numpy as np
+from ldm3d.immersive.video import write_video
+
+film, codec, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+noise = np.random.default_rng(0).integers(0, 255, (352, 352, 3), dtype=np.uint8)
+frames = [np.ascontiguousarray(np.roll(noise, (n // 3, n // 2), (0, 1))[:176, :176]) for n in range(72)]
+seen = set()
+for _ in range(times):
+    write_video(film, frames, 24, codec, threads=1)
+    seen.add(film.read_bytes())
+print(len(seen))
+"""
+
+
+@pytest.mark.parametrize(("codec", "times"), [("h264", 20), ("hevc", 4)])
+def test_one_thread_gives_the_same_bytes_each_time(tmp_path, codec, times):
+    # In a process of its own, where an encoder is given the memory of the one before it, as an actor's is.
+    command = [sys.executable, "-c", REPEATED, str(tmp_path / "film.mp4"), codec, str(times)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1\n"
