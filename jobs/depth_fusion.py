@@ -2,6 +2,7 @@
 
     python -m jobs.depth_fusion --input panorama.png --depth.source depth.exr --depth.kind distance --output place
     python -m jobs.depth_fusion --input panorama.png --depth.model Intel/dpt-large --output place
+    python -m jobs.depth_fusion --input photo.jpg --depth.model Intel/dpt-large --output place  # a flat picture
     python -m jobs.depth_fusion --input pictures/000.png --output place  # what `generate --prompt` wrote
     python -m jobs.depth_fusion --input panorama.png --prompt "the same at night" --output place
     python -m jobs.depth_fusion --prompt "a forest in autumn" --output place

@@ -6,7 +6,7 @@ from typing import Any
 from ldm3d.config.actors import ActorsConfig
 from ldm3d.config.checks import Problems, require_finite, to_json, without_unset
 from ldm3d.config.depth_meaning import DepthMeaningConfig
-from ldm3d.config.exports import AROUND, ExportsConfig, Format, SurfaceConfig, ViewsConfig
+from ldm3d.config.exports import AROUND, CAPTION, ExportsConfig, Format, SurfaceConfig, ViewsConfig
 from ldm3d.config.generate import GeneratorConfig, SamplingConfig, SamplingPoint
 from ldm3d.config.picture import PictureConfig
 from ldm3d.config.places import FolderUrl, OutputUrl
@@ -50,11 +50,15 @@ class DepthFusionConfig:
         require_finite(self)
         problems = Problems()
         problems.require(self.prompt != "", "prompt", self.prompt, "a text, or None")
-        problems.require(0 < self.strength <= 1, "strength", self.strength, "above 0, at most 1")
+        wanted = "above 0, at most 1 (to guide what is hidden alone, give --surface.prompt in place of --prompt)"
+        problems.require(0 < self.strength <= 1, "strength", self.strength, wanted)
         problems.require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4,294,967,295")
         problems.require(self.shard_panoramas >= 1, "shard_panoramas", self.shard_panoramas, "1 or more")
         for section in (self.picture, self.depth, self.surface, self.exports, self.views):
             section.check(problems)
+        is_captioned = not self.is_one or not self.surface.takes_captions
+        wanted = f"a text without {CAPTION}, as one picture has no row with a caption"
+        problems.require(is_captioned, "surface.prompt", self.surface.prompt, wanted)
         self._check_projection(problems)
         if self.draws:
             self._check_drawing(problems)
@@ -120,5 +124,6 @@ class DepthFusionConfig:
         for place in ("source", "model", "model_revision"):
             values["depth"].pop(place)
         values["depth"] = without_unset(values["depth"], predicts="auto")
+        values["surface"] = without_unset(values["surface"], prompt=None)
         drawn = {"precision": self.model.precision} if self.draws else {}
         return {name: values[name] for name in names} | drawn

@@ -16,9 +16,10 @@ class DepthMeaningConfig:
     folder of their maps. None takes `NAME-depth.png` (or .exr, .npy, .pfm, .tif) beside NAME's picture, or the column
     `depth`."""
     model: ModelPlace | None = None
-    """Any transformers depth-estimation model, by hub id or local path, which estimates the depth of panoramas that
-    have no map; None wants a map of each. Metres stay metres; relative depth means what --depth.near and --depth.far,
-    or --depth.amount and --depth.radius, make of it by the rule `disparity`."""
+    """Any transformers depth-estimation model, by hub id or local path, which estimates the depth of pictures that
+    have no map; None wants a map of each. It sees a panorama in 12 views, and a flat picture as it is. Metres stay
+    metres; relative depth means what --depth.near and --depth.far, or --depth.amount and --depth.radius, make of it by
+    the rule `disparity`."""
     model_revision: str | None = None
     """Commit of the model on the hub; None takes the main branch."""
     predicts: Literal["auto", "inverse_depth", "depth"] = "auto"

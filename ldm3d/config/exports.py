@@ -37,6 +37,8 @@ FORMATS: tuple[Format, ...] = (
 """Those that are written of a panorama unless others are asked for."""
 AROUND: tuple[Format, ...] = ("film-360", "film-180")
 """Those that a flat picture has not, as it does not show what is around."""
+CAPTION = "{caption}"
+"""What stands in a prompt for the caption of a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +92,22 @@ class SurfaceConfig:
     """Degrees between line of sight and normal beyond which it is torn into near and far; 90 tears nothing."""
     background: Literal["flood", "inpaint", "none"] = "flood"
     """What is seen where it is torn. flood: the far side, continued behind the near one. inpaint: what --model.model
-    draws there, colour and depth, guided by --prompt if there is one. none: nothing."""
+    draws there, colour and depth, guided by --surface.prompt, or by --prompt, if there is one. none: nothing."""
+    prompt: str | None = None
+    """Text that guides what is drawn there, and nothing else: the panorama stays as it is. `{caption}` in it is the
+    caption of each row. None takes --prompt, if there is one. With --surface.background inpaint."""
 
     def check(self, problems: Problems) -> None:
         """Add what is wrong."""
         problems.require(0 < self.steepest <= 90, "surface.steepest", self.steepest, "degrees above 0, up to 90")
+        problems.require(self.prompt != "", "surface.prompt", self.prompt, "a text, or None")
+        wanted = "None, or --surface.background inpaint, which draws what the text guides"
+        problems.require(not self.prompt or self.background == "inpaint", "surface.prompt", self.prompt, wanted)
+
+    @property
+    def takes_captions(self) -> bool:
+        """Whether what is drawn is guided by the captions of rows."""
+        return CAPTION in (self.prompt or "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
-"""Depth of a panorama that has no map, estimated by a depth model of perspective pictures."""
+"""Depth of a picture that has no map, estimated by a depth model: of tangent views of a panorama, or of a flat one."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,21 +18,19 @@ from ldm3d.fingerprint import fingerprint_of
 from ldm3d.fusion.meaning import displacement_of
 from ldm3d.fusion.panorama import Panorama
 from ldm3d.fusion.unmeasured import Unmeasured
+from ldm3d.immersive.flat_depth import estimate_flat_depth
 from ldm3d.immersive.panorama_depth import estimate_depth
+from ldm3d.immersive.projection import Perspective, Projection
 from ldm3d.models.precision import full_float32
 from ldm3d.rgbd import DEPTH_MAX
 
 FLAG = "--depth.model"
 ADVICE = "pass --depth.predicts inverse_depth (larger = nearer) or depth (larger = farther)"
-MEANINGS = {
-    True: "1 / metre along the ray",
-    False: "1 / distance along the ray, of a free scale; 0 and 1 are the least and the greatest of the panorama",
-}
-"""What is estimated, by whether the model is metric."""
+RELATIVE = "of a free scale; 0 and 1 are the least and the greatest of the"
 
 
 class PanoramaEstimator:
-    """A depth model that estimates panoramas from tangent views, in float32."""
+    """A depth model that estimates panoramas from tangent views, and flat pictures as they are, in float32."""
 
     def __init__(self, estimator: DepthEstimator, config: DepthMeaningConfig) -> None:
         """Wrap a model.
@@ -49,9 +48,9 @@ class PanoramaEstimator:
             "revision": config.model_revision,
             "fingerprint": self.fingerprint,
             "licence": licence_of(model),
-            "meaning": MEANINGS[estimator.inverts],
+            "meaning": meaning_of(None, is_metric=estimator.inverts),
         }
-        """Which model estimates, and what its numbers mean, as JSON."""
+        """Which model estimates, and what its numbers mean in any picture, as JSON."""
 
     @classmethod
     def from_pretrained(cls, config: DepthMeaningConfig) -> "PanoramaEstimator":
@@ -71,25 +70,47 @@ class PanoramaEstimator:
         return self
 
     def __call__(self, given: Unmeasured) -> Panorama:
-        """Return the panorama with the depth that is estimated.
+        """Return the picture with the depth that is estimated.
 
         Raises:
-            Rejected: the network's maps are not finite, or constant everywhere.
+            Rejected: the network's maps are not finite, or constant everywhere; or a flat picture has a size that
+                networks do not take.
         """
-        with full_float32():
-            inverse = estimate_depth(given.picture, self.estimator.inverse_depth, metric=self.estimator.inverts)
         return replace(
-            self._measured(given.picture, inverse),
+            self._measured(given.picture, self._inverse(given), given.projection),
             kind="estimated",
             title=given.title,
+            caption=given.caption,
             provenance=given.provenance,
-            about=given.about | {"estimated": self.about},
+            about=given.about | {"estimated": self.about_of(given.projection)},
         )
 
-    def _measured(self, picture: NDArray[np.uint8], inverse: NDArray[np.float32]) -> Panorama:
+    def about_of(self, projection: Projection) -> dict[str, Any]:
+        """Return the same as `about` of the pictures of a projection."""
+        return self.about | {"meaning": meaning_of(projection, is_metric=self.estimator.inverts)}
+
+    def _inverse(self, given: Unmeasured) -> NDArray[np.float32]:
+        """Estimate 1 / distance, (H, W), as the projection measures it."""
+        with full_float32():
+            if given.is_flat:
+                return estimate_flat_depth(given.picture, self.estimator.inverse_depth)
+            return estimate_depth(given.picture, self.estimator.inverse_depth, metric=self.estimator.inverts)
+
+    def _measured(self, picture: NDArray[np.uint8], inverse: NDArray[np.float32], projection: Projection) -> Panorama:
         if self.estimator.inverts:
-            return Panorama.of(picture, np.maximum(inverse, 1 / FARTHEST_M), "inverse", self.config)
+            return Panorama.of(picture, np.maximum(inverse, 1 / FARTHEST_M), "inverse", self.config, projection)
         low, high = float(inverse.min()), float(inverse.max())
         shares = (inverse.astype(np.float64) - low) / (high - low or 1)
         depth = np.round(shares * DEPTH_MAX).astype(np.uint16)
-        return Panorama.of_relative(picture, depth, displacement_of(self.config))
+        return Panorama.of_relative(picture, depth, displacement_of(self.config), projection)
+
+
+def meaning_of(projection: Projection | None, *, is_metric: bool) -> str:
+    """Return what is estimated, in words: of pictures of a projection, or of both."""
+    if projection is None:
+        along, what = "along the ray of a panorama, along the axis of a flat picture", "picture"
+    elif isinstance(projection, Perspective):
+        along, what = "along the axis (z)", "picture"
+    else:
+        along, what = "along the ray", "panorama"
+    return f"1 / metre {along}" if is_metric else f"1 / distance {along}, {RELATIVE} {what}"

@@ -45,7 +45,7 @@ def fuse(config: DepthFusionConfig, *, dry_run: bool = False) -> dict[str, Any]:
     is_drawn = config.input is None and config.prompt is not None
     given = None if is_drawn else read_panorama(config)
     if given is not None:
-        config.formats_for(is_flat=isinstance(given, Panorama) and given.is_flat)
+        config.formats_for(is_flat=given.is_flat)
     estimator = _estimator(config) if isinstance(given, Unmeasured) else None
     redrawer = _redrawer(config) if config.draws else None
     if dry_run:
@@ -82,14 +82,14 @@ def _redrawer(config: DepthFusionConfig) -> "Redrawer":
 
 
 def _estimated(given: Panorama | Unmeasured | None, estimator: "PanoramaEstimator | None") -> Panorama | None:
-    """Estimate the depth of a panorama that has no map.
+    """Estimate the depth of a picture that has no map.
 
     Raises:
         ValueError: the model sees none in it.
     """
     if not isinstance(given, Unmeasured):
         return given
-    assert estimator is not None  # it is opened for such a panorama
+    assert estimator is not None  # it is opened for such a picture
     logger.info("estimating depth")
     try:
         return estimator(given)
@@ -101,7 +101,9 @@ def _known(given: Panorama | Unmeasured | None, estimator: "PanoramaEstimator | 
     """Return what is known of depth before any work."""
     if isinstance(given, Panorama):
         return {"depth": given.meaning()}
-    return {} if estimator is None else {"depth": {"given_as": "estimated", "estimated": estimator.about}}
+    if given is None or estimator is None:
+        return {}
+    return {"depth": {"given_as": "estimated", "estimated": estimator.about_of(given.projection)}}
 
 
 def _drawn(given: Panorama | None, redrawer: "Redrawer | None", config: DepthFusionConfig) -> Panorama:

@@ -44,6 +44,8 @@ class Panorama:
     """Whether it is a panorama, or flat."""
     title: str = ""
     """A caption, or the name of its file."""
+    caption: str = ""
+    """The caption of its row; empty if it has none."""
     provenance: Provenance = field(default_factory=lambda: Provenance(None))
     about: dict[str, Any] = field(default_factory=dict)
     """What else is known of it, as JSON: its source, and how it was redrawn."""

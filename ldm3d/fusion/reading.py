@@ -14,6 +14,7 @@ from ldm3d.fusion.panorama import Panorama
 from ldm3d.fusion.projection import projection_of
 from ldm3d.fusion.unmeasured import Unmeasured
 from ldm3d.immersive.depth_files import read_map
+from ldm3d.immersive.flat_depth import check_shape
 from ldm3d.immersive.projection import Perspective
 from ldm3d.measures.prepare import picture_of
 from ldm3d.prompt_files import file_name
@@ -134,12 +135,14 @@ def is_drawn_with(folder: Path, stem: str) -> bool:
 
 def _unmeasured(file: Path, config: DepthFusionConfig) -> Unmeasured:
     picture = _picture(file)
-    if isinstance(projection_of(config.picture, *picture.shape[:2]), Perspective):
-        raise ValueError(
-            f"there is no depth of {str(file)!r}, a flat picture, and --depth.model estimates panoramas only: give "
-            f"its map by --depth.source, or put it beside it, as {file.stem}-depth.png"
-        )
-    return Unmeasured(picture, title=file.stem, about={"source": file.name})
+    projection = projection_of(config.picture, *picture.shape[:2])
+    if isinstance(projection, Perspective):
+        try:
+            check_shape(*picture.shape[:2])
+        except Rejected as error:
+            remedy = f"give its map by --depth.source, or put it beside it, as {file.stem}-depth.png"
+            raise ValueError(f"{str(file)!r} is {error.detail}: {remedy}") from error
+    return Unmeasured(picture, title=file.stem, about={"source": file.name}, projection=projection)
 
 
 def _picture(file: Path) -> NDArray[np.uint8]:

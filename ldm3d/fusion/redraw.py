@@ -50,8 +50,9 @@ class Redrawer:
             Panorama.of_relative(drawn.images[0], drawn.depths[0], panorama.displacement, panorama.projection),
             kind=panorama.kind,
             title=panorama.title,
+            caption=panorama.caption,
             provenance=Provenance("compositeWithTrainedAlgorithmicMedia", model, seed),
-            about=panorama.about | {"redrawn": self.about(seed) | {"strength": strength}},
+            about=panorama.about | {"redrawn": self.about(seed, self.config.prompt) | {"strength": strength}},
         )
 
     def draw(self, seed: int) -> Panorama:
@@ -65,7 +66,7 @@ class Redrawer:
         drawn = self._drawn(seed, panorama=True, height=height, width=width)
         made = Panorama.of_relative(drawn.images[0], drawn.depths[0], displacement_of(self.config.depth))
         provenance = Provenance("trainedAlgorithmicMedia", self.config.model.model[0], seed)
-        about = {"drawn": self.about(seed)}
+        about = {"drawn": self.about(seed, self.config.prompt)}
         return replace(made, title=self.config.prompt or "", provenance=provenance, about=about)
 
     def size(self) -> tuple[int, int]:
@@ -80,27 +81,30 @@ class Redrawer:
         latent_shape(self.pipeline, height, 2 * height)
         return height, 2 * height
 
-    def behind(self, picture: NDArray[np.uint8], distance: NDArray[np.floating], seed: int) -> Background:
+    def behind(
+        self, picture: NDArray[np.uint8], distance: NDArray[np.floating], seed: int, prompt: str | None
+    ) -> Background:
         """Return what a panorama hides, as the model draws it, at the height of its pictures.
 
         Args:
             picture, distance: as of `Panorama`.
+            prompt: guides it, whatever the settings say; None where nothing does.
 
         Raises:
             ValueError: a setting does not suit the model.
             NotFiniteError: the networks gave NaN or infinity.
         """
         config = self.config
-        text, negative = config.prompt or "", config.sampling.negative_prompt
+        text, negative = prompt or "", config.sampling.negative_prompt
         drawing = replace(config.sampling.drawing(config.point), batch_size=None)
         if not text and not negative:
             drawing = replace(drawing, guidance_scale=1.0)  # there is nothing to guide by: half the work
         redraw = PanoramaRedrawing(self.pipeline, text, seed, drawing=drawing, negative_prompt=negative)
         return inpaint(picture, distance, redraw, height=self.size()[0], steepest=config.surface.steepest)
 
-    def about(self, seed: int) -> dict[str, Any]:
+    def about(self, seed: int, prompt: str | None) -> dict[str, Any]:
         """Return how something is drawn, as JSON."""
-        return {"prompt": self.config.prompt, "seed": seed, "model": self.fingerprint}
+        return {"prompt": prompt, "seed": seed, "model": self.fingerprint}
 
     def _drawn(self, seed: int, **given: Any) -> Any:
         config, point = self.config, self.config.point

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ldm3d.config import DepthFusionConfig
 from ldm3d.config.depth_fusion import PICTURES
+from ldm3d.config.exports import CAPTION
 from ldm3d.fusion.reading import MAPS, kind_of, maps_for, maps_in_another_folder, without_maps
 from ldm3d.keys import make_key
 from ldm3d.prompt_files import file_name
@@ -105,6 +106,11 @@ class Panoramas:
 
     @classmethod
     def _of_pictures(cls, config: DepthFusionConfig, folder: Folder, found: dict[str, int]) -> Self:
+        if config.surface.takes_captions:
+            raise ValueError(
+                f"--surface.prompt is {config.surface.prompt!r}, and files of pictures have no captions: give a text "
+                f"without {CAPTION}, or parquet files with a column `caption`"
+            )
         source = config.depth.source
         maps = folder if source is None else Folder(source)
         with readable(maps.url, "--depth.source"):

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ldm3d.config import DepthFusionConfig
+from ldm3d.config.exports import CAPTION
 from ldm3d.fusion.reading import kind_of
 from ldm3d.keys import make_key, sample_seeds
 from pipelines.storage.folder import Folder
@@ -35,7 +36,7 @@ def rows_of_table(folder: Folder, config: DepthFusionConfig, is_drawn: bool, fil
 
     Raises:
         ValueError: it cannot be read, has no pictures, or no depth and no model, or depth of which nobody says
-            what it means, or keys or numbers that are not whole numbers.
+            what it means, or no captions where a prompt takes them, or keys or numbers that are not whole numbers.
     """
     try:
         with folder.parquet_file(file) as opened:
@@ -49,6 +50,11 @@ def rows_of_table(folder: Folder, config: DepthFusionConfig, is_drawn: bool, fil
     if missing := [name for name in wanted if name not in names]:
         remedy = ": let a model estimate depth, by --depth.model" if missing == ["depth"] else ""
         raise ValueError(f"--input: {file} has no column {', '.join(missing)} (it has {', '.join(names)}){remedy}")
+    if config.surface.takes_captions and "caption" not in names:
+        raise ValueError(
+            f"--input: {file} has no column caption (it has {', '.join(names)}), which --surface.prompt "
+            f"{config.surface.prompt!r} takes: add it, or give a text without {CAPTION}"
+        )
     if "depth" in names:
         kind_of(config.depth, "the column `depth`", is_drawn=is_drawn)
     for column in given:

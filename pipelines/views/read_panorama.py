@@ -14,7 +14,6 @@ from ldm3d.fusion.projection import projection_of
 from ldm3d.fusion.unmeasured import Unmeasured
 from ldm3d.images import decode_depth
 from ldm3d.immersive.depth_files import read_map
-from ldm3d.immersive.projection import Perspective
 from ldm3d.immersive.sphere import is_panorama
 from ldm3d.immersive.still import Provenance
 from ldm3d.measures.prepare import picture_of
@@ -46,8 +45,6 @@ def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: b
     if is_too_large(height, width):
         raise Rejected(Reason.TOO_MANY_PIXELS, f"{width} x {height}, at most as many as {LARGEST} x {LARGEST // 2}")
     projection = projection_of(config.picture, height, width)
-    if numbers is None and isinstance(projection, Perspective):
-        raise Rejected(Reason.INVALID_ROW, "no map of its depth, which is estimated for panoramas only")
     if numbers is not None and numbers.shape != (height, width):
         sizes = f"depth {numbers.shape[1]} x {numbers.shape[0]}, picture {width} x {height}"
         raise Rejected(Reason.INVALID_ROW, f"{sizes}: wanted one size")
@@ -58,12 +55,12 @@ def read_panorama(row: dict[str, Any], config: DepthFusionConfig, *, is_drawn: b
         made = Provenance("trainedAlgorithmicMedia", str(about.get("checkpoint") or ""), seed)
         source |= {"checkpoint": about.get("checkpoint"), "seed": seed}
     if numbers is None:
-        return Unmeasured(picture, about["title"], made, source)
+        return Unmeasured(picture, about["title"], made, source, projection, about["caption"])
     try:
         panorama = Panorama.of(picture, numbers, config.depth.kind or "relative", config.depth, projection)
     except ValueError as error:
         raise Rejected(Reason.DEPTH_FAILED, str(error)) from error
-    return replace(panorama, title=about["title"], about=source, provenance=made)
+    return replace(panorama, title=about["title"], caption=about["caption"], about=source, provenance=made)
 
 
 def name_of(row: dict[str, Any]) -> str:
@@ -76,7 +73,7 @@ def _of_files(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any,
         raise Rejected(Reason.INVALID_ROW, "no map of its depth")
     folder = panorama_folder(config.input or "")
     picture = picture_of(_content(folder, row["file"]), None)
-    title = {"title": PurePosixPath(row["file"]).stem}
+    title = {"title": PurePosixPath(row["file"]).stem, "caption": ""}
     if row["depth"] is None:
         return picture, None, title
     map_file = PurePosixPath(row["depth"])
@@ -106,8 +103,9 @@ def _of_table(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any,
             numbers = decode_depth(_bytes(found["depth"], "depth"))
     except ValueError as error:
         raise Rejected(Reason.DECODE_FAILED, str(error)) from error
-    title = found.get("caption") or name_of(row)
-    return picture, numbers, {"title": title, "checkpoint": found.get("checkpoint"), "sample_seed": found.get("seed")}
+    caption = str(found.get("caption") or "")
+    about = {"title": caption or name_of(row), "caption": caption, "checkpoint": found.get("checkpoint")}
+    return picture, numbers, about | {"sample_seed": found.get("seed")}
 
 
 def _content(folder: Folder, name: str) -> bytes:

@@ -89,7 +89,7 @@ class ShardRenderer:
         with tempfile.TemporaryDirectory() as scratch:
             with self.turn:
                 panorama = self._panorama(row)
-                behind = behind_of(self.work.config, self.redrawer, row["seed"])
+                behind = behind_of(self.work.config, self.redrawer, row["seed"], panorama.caption)
                 try:
                     write_place(panorama, self.work.config, Path(scratch), behind)
                 except ValueError as error:

@@ -22,12 +22,14 @@ from ldm3d.config import (
     ExportsConfig,
     GenerateConfig,
     GeneratorConfig,
+    LabelConfig,
     ModelConfig,
     PictureConfig,
     SamplingConfig,
     SurfaceConfig,
     ViewsConfig,
 )
+from ldm3d.depth.relative import DepthEstimator
 from ldm3d.fusion.fuse import fuse
 from ldm3d.fusion.reading import read_panorama
 from ldm3d.fusion.redraw import Redrawer
@@ -365,6 +367,86 @@ def test_networks_estimate_depth_and_draw_what_is_hidden_alike_on_a_cluster_and_
     flood = replace(config, input=f"{config.input}/one.png", output=str(tmp_path / "flood"), surface=SurfaceConfig())
     fuse(flood)
     assert (tmp_path / "flood/mesh.glb").read_bytes() != (tmp_path / "one/mesh.glb").read_bytes()
+
+
+def test_a_model_estimates_depth_of_flat_pictures_alike_on_a_cluster_and_here(config, folder, tmp_path):
+    """Beside a panorama, in one run; of what a network cannot see there is a row with the reason."""
+    tiny_metric_depth_model(tmp_path / "depth")
+    (tmp_path / "in").mkdir()
+    picture = np.array(Image.open(folder / "flat.png"))
+    shutil.copy(folder / "two.png", tmp_path / "in/around.png")
+    Image.fromarray(picture).save(tmp_path / "in/flat.png")
+    Image.fromarray(picture[:20]).save(tmp_path / "in/low.png")
+    many = replace(
+        config,
+        input=str(tmp_path / "in"),
+        output=str(tmp_path / "out"),
+        picture=PictureConfig(),
+        depth=DepthMeaningConfig(model=str(tmp_path / "depth")),
+        exports=ExportsConfig(formats=("mesh", "npy")),
+        cluster=replace(config.cluster, gpus=0),
+    )
+    made = depth_fusion(many)
+    assert (made["rows_kept"], made["rows_rejected"]) == (2, {"too_small": 1})
+    rows = rows_of(many.output)
+    assert rows.keys() == {"around", "flat"}
+    for name, row in rows.items():
+        place = Path(many.output, row["folder"])
+        facts = json.loads((place / "place.json").read_text())["depth"]
+        assert facts["estimated"]["fingerprint"] == made["depth_model"]["fingerprint"]
+        assert ("projection" in facts) == (name == "flat")
+        fuse(replace(many, input=f"{many.input}/{name}.png", output=str(tmp_path / name)))
+        for file in ("distance.npy", "mesh.glb"):
+            assert (tmp_path / name / file).read_bytes() == (place / file).read_bytes()
+    labeller = DepthEstimator.from_pretrained(LabelConfig(depth_model=str(tmp_path / "depth"), dtype="float32"))
+    metres = 1 / labeller.inverse_depth(picture[None])[0].numpy()
+    np.testing.assert_allclose(np.load(tmp_path / "flat/distance.npy"), metres, rtol=1e-5)
+
+
+def test_what_samples_hide_is_drawn_by_their_own_captions(drawing, tmp_path):
+    """A sample that is a file is drawn alike by that text and its own seed, and the sample itself stays."""
+    (tmp_path / "captions.txt").write_text("a red cube\na blue sphere\n")
+    samples = GenerateConfig(
+        input=str(tmp_path / "captions.txt"),
+        output=str(tmp_path / "samples"),
+        model=drawing.model,
+        sampling=SamplingConfig(num_inference_steps=(2,), height=16, width=32, batch_size=2),
+        cluster=drawing.cluster,
+    )
+    generate(samples)
+    config = replace(
+        drawing,
+        input=samples.output,
+        output=str(tmp_path / "out"),
+        prompt=None,
+        depth=DepthMeaningConfig(amount=0.9),
+        surface=SurfaceConfig(background="inpaint", prompt="{caption}, empty", steepest=20.0),  # smooth depth is torn
+        exports=ExportsConfig(formats=("mesh",)),
+    )
+    depth_fusion(config)
+    (file,) = Path(samples.output, "samples").rglob("*.parquet")
+    drawn = {row["caption"]: row for row in pq.read_table(file).to_pylist()}
+    rows = rows_of(config.output)
+    assert rows.keys() == drawn.keys() == {"a red cube", "a blue sphere"}
+    for caption, row in rows.items():
+        place = Path(config.output, row["folder"])
+        facts = json.loads((place / "place.json").read_text())["depth"]
+        (seed,) = sample_seeds(np.array([row["key"]]), np.array([row["number"]]), config.seed).tolist()
+        assert (facts["inpainted"]["prompt"], facts["inpainted"]["seed"]) == (f"{caption}, empty", hidden_seed(seed))
+        picture = tmp_path / f"{seed}.png"
+        shutil.copy(place / "panorama.png", picture)
+        (tmp_path / f"{seed}-depth.png").write_bytes(drawn[caption]["depth"]["bytes"])
+        alone = {}
+        for text in (f"{caption}, empty", None):
+            told = {"surface": replace(config.surface, prompt=text), "depth": replace(config.depth, kind="relative")}
+            fuse(replace(config, input=str(picture), output=str(tmp_path / "one"), seed=seed, **told))
+            alone[text] = vertices_and_picture(tmp_path / "one")
+        assert alone[f"{caption}, empty"] == vertices_and_picture(place) != alone[None]
+
+
+def vertices_and_picture(place: Path) -> bytes:
+    """A mesh without what is said of it."""
+    return (place / "mesh.glb").read_bytes().partition(b"BIN\0")[2]
 
 
 def test_what_cannot_be_done_ends_with_its_own_code(folder, tmp_path, monkeypatch, capsys):

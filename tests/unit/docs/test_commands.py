@@ -64,6 +64,9 @@ INSTEAD = {
         "python -m jobs.depth_fusion --input panorama.jpg": (
             f"{PLACES}::test_networks_estimate_depth_and_draw_what_is_hidden_alike_on_a_cluster_and_here"
         ),
+        "python -m jobs.depth_fusion --input photo.jpg": (
+            f"{PLACES}::test_a_model_estimates_depth_of_flat_pictures_alike_on_a_cluster_and_here"
+        ),
         "python -m jobs.depth_fusion --input pictures/000.png": (
             f"{PLACES}::test_a_model_redraws_a_panorama_alike_on_a_cluster_and_here"
         ),

@@ -120,6 +120,43 @@ def test_what_draws_the_hidden_is_one_model_and_one_point():
         replace(inpainted, model=GeneratorConfig(model=("a", "b")))
 
 
+@pytest.mark.parametrize(
+    ("given", "surface", "told"),
+    [
+        ({}, {"prompt": "walls"}, r"--surface\.prompt is 'walls', wanted None, or --surface\.background inpaint"),
+        ({}, {"prompt": "", "background": "inpaint"}, r"--surface\.prompt is '', wanted a text, or None"),
+        (
+            {"input": "room.png"},
+            {"prompt": "an empty {caption}", "background": "inpaint"},
+            r"--surface\.prompt is 'an empty \{caption\}', wanted a text without \{caption\}",
+        ),
+    ],
+)
+def test_a_text_for_what_is_hidden_that_means_nothing_is_refused(given, surface, told):
+    with pytest.raises(ValueError, match=told):
+        replace(CONFIG, **given, surface=SurfaceConfig(**surface))
+
+
+def test_who_redraws_nothing_of_the_panorama_is_told_how_to_guide_the_rest():
+    with pytest.raises(ValueError, match=r"--strength is 0\.0, wanted .*--surface\.prompt in place of --prompt"):
+        replace(CONFIG, prompt="bare walls", strength=0.0)
+
+
+def test_a_text_for_what_is_hidden_is_a_flag_and_redraws_no_panorama():
+    flags = ["--surface.background", "inpaint", "--surface.prompt", "bare walls"]
+    config = parse(DepthFusionConfig, [*PATHS_GIVEN, *flags]).config
+    assert (config.surface.prompt, config.prompt, config.draws) == ("bare walls", None, True)
+    assert not config.surface.takes_captions
+    assert SurfaceConfig(background="inpaint", prompt="{caption}").takes_captions
+
+
+def test_outputs_begun_before_what_is_hidden_had_a_text_of_its_own_go_on():
+    inpainted = replace(CONFIG, surface=SurfaceConfig(background="inpaint"))
+    assert inpainted.identity()["surface"] == {"steepest": STEEPEST, "background": "inpaint"}
+    guided = replace(CONFIG, surface=SurfaceConfig(background="inpaint", prompt="bare walls"))
+    assert guided.identity() != inpainted.identity()
+
+
 def test_identity_changes_with_what_decides_the_files_and_with_nothing_else():
     identity = CONFIG.identity()
     same = replace(CONFIG, output="other", cluster=replace(CONFIG.cluster, actors=3), preset="toy", seed=5)

@@ -220,14 +220,6 @@ def test_names_that_the_library_has_too_are_the_same():
     assert PictureConfig().fov == pinhole.FOV
 
 
-def test_a_flat_picture_wants_a_map_as_depth_is_estimated_for_panoramas_only(tmp_path):
-    Image.fromarray(PICTURE).save(tmp_path / "flat.png")
-    depth = DepthMeaningConfig(model="a/model")
-    config = DepthFusionConfig(input=str(tmp_path / "flat.png"), output=str(tmp_path / "out"), depth=depth)
-    with pytest.raises(ValueError, match=r"a flat picture, and --depth\.model estimates panoramas only"):
-        fuse(config)
-
-
 def test_nothing_is_drawn_behind_a_flat_picture():
     drawn = replace(CONFIG, surface=SurfaceConfig(background="inpaint"))
     with pytest.raises(ValueError, match="draws behind panoramas only: give flood"):

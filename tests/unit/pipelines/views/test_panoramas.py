@@ -109,6 +109,21 @@ def test_what_has_no_map_is_planned_where_a_model_estimates_depth(folder, tmp_pa
         read_panorama(first, config(tmp_path / "tables"), is_drawn=False)
 
 
+def test_captions_that_a_prompt_takes_have_to_be_there(folder, tmp_path):
+    surface = SurfaceConfig(background="inpaint", prompt="an empty {caption}")
+    with pytest.raises(
+        ValueError, match=r"--surface\.prompt is 'an empty \{caption\}', and files of pictures have no"
+    ):
+        Panoramas.of(config(folder, surface=surface))
+    tables = Folder(str(tmp_path / "tables"))
+    rows = {"image": [PNG] * 2, "depth": [b"1"] * 2}
+    tables.write_tables("rows.parquet", [pa.table(rows)])
+    with pytest.raises(ValueError, match=r"rows\.parquet has no column caption \(it has image, depth\), which --surf"):
+        Panoramas.of(config(tmp_path / "tables", surface=surface))
+    tables.write_tables("rows.parquet", [pa.table(rows | {"caption": ["a room", None]})])
+    assert Panoramas.of(config(tmp_path / "tables", surface=surface)).count == 2
+
+
 def test_what_is_no_set_of_panoramas_is_told(tmp_path):
     folder = Folder(str(tmp_path / "in"))
     with pytest.raises(ValueError, match="is not a folder or a picture"):
