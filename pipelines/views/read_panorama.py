@@ -106,7 +106,7 @@ def _of_table(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any,
             numbers = decode_depth(_bytes(found["depth"], "depth"))
     except ValueError as error:
         raise Rejected(Reason.DECODE_FAILED, str(error)) from error
-    title = found.get("caption") or name_of(row)
+    title = found.get("caption") or _called(found["image"]) or name_of(row)
     return picture, numbers, {"title": title, "checkpoint": found.get("checkpoint"), "sample_seed": found.get("seed")}
 
 
@@ -117,6 +117,12 @@ def _content(folder: Folder, name: str) -> bytes:
         raise Rejected(Reason.FILE_NOT_FOUND, name) from error
     except PermissionError as error:
         raise Rejected(Reason.FILE_FORBIDDEN, name) from error
+
+
+def _called(image: Any) -> str:
+    """Return the name that an image column of `datasets` keeps with a picture, without its ending; "" for none."""
+    path = image.get("path") if isinstance(image, dict) else None
+    return PurePosixPath(path).stem if isinstance(path, str) else ""
 
 
 def _is_given(value: Any) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from ldm3d.config import DepthFusionConfig, DepthMeaningConfig, SurfaceConfig
 from ldm3d.fusion.unmeasured import Unmeasured
+from ldm3d.images import encode_depth
 from ldm3d.immersive.layout import Layout
 from ldm3d.immersive.still import Provenance, png
 from ldm3d.keys import make_key
@@ -19,6 +20,7 @@ from pipelines.views.plan import FusionPlan, fit_renderers
 from pipelines.views.read_panorama import read_panorama
 
 PNG = png(np.zeros((4, 8, 3), np.uint8), Layout("360"), Provenance(None))
+PNG_DEPTH = encode_depth(np.full((4, 8), 3, np.uint16), "png")
 
 
 def config(folder: Path, **changes: object) -> DepthFusionConfig:
@@ -107,6 +109,16 @@ def test_what_has_no_map_is_planned_where_a_model_estimates_depth(folder, tmp_pa
         read_panorama(second, given, is_drawn=False)
     with pytest.raises(Rejected, match="invalid_row: the depth is NoneType"):
         read_panorama(first, config(tmp_path / "tables"), is_drawn=False)
+
+
+def test_a_row_is_called_by_its_caption_or_the_name_of_its_picture_or_its_place(tmp_path):
+    images = [{"bytes": PNG, "path": "rooms/kitchen.png"}, {"bytes": PNG, "path": "attic.png"}, {"bytes": PNG}]
+    columns = {"image": images, "depth": [PNG_DEPTH] * 3, "caption": ["a kitchen", None, None]}
+    Folder(str(tmp_path)).write_tables("rows.parquet", [pa.table(columns)])
+    given = config(tmp_path)
+    (rows,) = Panoramas.of(given).groups.values()
+    titles = [read_panorama(row, given, is_drawn=False).title for row in rows.to_pylist()]
+    assert titles == ["a kitchen", "attic", "rows.parquet:0:2"]
 
 
 def test_what_is_no_set_of_panoramas_is_told(tmp_path):
