@@ -128,6 +128,7 @@ PLACES = pa.schema(  # panoramas that became folders of files
         _field("nearest", pa.float64()),  # metres along the ray
         _field("farthest", pa.float64()),
         _field("files", pa.string()),  # JSON: bytes of each file, by its name
+        _field("depth", pa.string()),  # JSON: what depth means, as `place.json` has it
     ]
 )
 

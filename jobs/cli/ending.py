@@ -10,9 +10,11 @@ from jobs.cli.next_commands import (
     after_diffusion,
     after_export,
     after_latents,
+    after_place,
     after_samples,
 )
 from ldm3d.config import stage_of
+from ldm3d.fusion.sentences import sentences, sentences_of_many
 from ldm3d.results.metrics import METRICS
 from ldm3d.results.notation import number, short, validated
 
@@ -149,9 +151,7 @@ def _places(config: Any, result: dict[str, Any]) -> Ending:
         depth, page = result["depth"], {f"{out}/index.html": "the place, to be opened in a browser"}
         reach = f"{depth['nearest_m']:g} to {depth['farthest_m']:g} m from the eye"
         made = f"{out} is the place, {reach}: {len(result['files'])} files."
-        return Ending(
-            made, page, ["--views.path takes another walk; --exports.formats writes fewer files, or others."]
-        )
+        return Ending("\n".join([made, *sentences(depth)]), page, [after_place(config)])
     made = f"{out} holds {result['rows_kept']:,} places, of {result['rows_read']:,} pictures."
     rejected = result.get("rows_rejected", {})
     if rejected:
@@ -159,7 +159,7 @@ def _places(config: Any, result: dict[str, Any]) -> Ending:
     look_at = {f"{out}/index.html": "places to choose from, in a browser"}
     if rejected:
         look_at[f"{out}/rejects"] = "the pictures that were left out, each with its reason"
-    return Ending(made, look_at, [])
+    return Ending("\n".join([made, *sentences_of_many(result.get("depth", {}))]), look_at, [])
 
 
 ENDINGS: dict[str, Callable[[Any, dict[str, Any]], Ending]] = {

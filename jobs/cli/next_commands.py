@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.cli.preset import known_origin
 from jobs.cli.program import program
+from ldm3d.config.exports import FORMATS
 from pipelines.storage.submission import submitting
 
 PROMPT = "a lemon on a wooden table"  # where no caption of the data is known
@@ -71,6 +72,17 @@ def after_samples(config: Any) -> list[str]:
     flags |= {"reference": real} if real else {}
     hint = "" if real else "    # --reference with real pictures adds FID and KID"
     return [command("evaluate", flags | _address(config, "cluster")) + hint]
+
+
+def after_place(config: Any) -> str:
+    """Return which settings make other files of a place: a walk only where films of it were asked for."""
+    formats = config.exports.formats
+    has_film = any(name.startswith("film-") for name in formats or FORMATS)
+    walk = "--views.path takes another walk; " if has_film else ""
+    fewer = (
+        "fewer files, or others" if formats is None else "others; without it there are meshes, stills and films, too"
+    )
+    return f"{walk}--exports.formats writes {fewer}."
 
 
 def command(stage: str, flags: dict[str, str], *, is_local: bool = False) -> str:

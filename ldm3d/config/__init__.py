@@ -26,6 +26,7 @@ from ldm3d.config.diffusion import (
     SamplesConfig,
 )
 from ldm3d.config.drawing import Drawing
+from ldm3d.config.engine import EngineConfig
 from ldm3d.config.evaluate import (
     ClipConfig,
     DepthConfig,
@@ -75,6 +76,7 @@ __all__ = [
     "DuplicatesConfig",
     "EmaConfig",
     "EncodeConfig",
+    "EngineConfig",
     "EvaluateConfig",
     "ExportConfig",
     "ExportsConfig",

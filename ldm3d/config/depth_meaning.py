@@ -48,6 +48,13 @@ class DepthMeaningConfig:
     invert: bool = False
     """Relative depth in which larger is farther."""
 
+    @property
+    def says_no_reach(self) -> bool:
+        """Whether nothing says how near and far relative depth reaches: its metres are then those of the defaults."""
+        defaults = DepthMeaningConfig()
+        said = self.near is not None or (self.amount, self.radius) != (defaults.amount, defaults.radius)
+        return not said
+
     def check(self, problems: Problems) -> None:
         """Add what is wrong."""
         problems.require(self.model != "", "depth.model", self.model, "a path or model id, or None")

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ldm3d.config.exports import Format
+from ldm3d.fusion.labels import labelled
 from ldm3d.fusion.scene import Scene
 from ldm3d.fusion.views import FILMS, write_film, write_stills
 from ldm3d.immersive.depth_files import exr, kitti_png, npy, pfm
@@ -32,7 +33,7 @@ def write_viewer(scene: Scene, folder: Path) -> dict[str, str]:
         panorama.distance,
         background=scene.background,
         title=panorama.title,
-        facts=scene.facts(),
+        facts=labelled(scene.facts()),
         quality=min(80, scene.config.exports.quality),
         projection=panorama.projection,
     )

@@ -11,6 +11,7 @@ from ldm3d.rgbd import DEPTH_MAX
 
 Kind = Literal["distance", "z", "inverse", "relative"]
 FLAG = "--depth.kind"
+FAR_M = 100.0  # in pictures of which nothing is nearer there is little to see in space
 
 
 def shares_of(numbers: NDArray[Any], config: DepthMeaningConfig) -> NDArray[np.uint16]:
@@ -78,6 +79,21 @@ def distance_of(numbers: NDArray[Any], kind: Kind, config: DepthMeaningConfig) -
     if (distance == 0).any():
         raise ValueError(f"depth holds infinite numbers, wanted {_wanted(kind)}")
     return np.clip(distance, config.near, config.far) if config.near or config.far else distance
+
+
+def is_perhaps_millimetres(numbers: NDArray[Any], kind: Kind, config: DepthMeaningConfig) -> bool:
+    """Say whether a map that is said to hold metres looks like one of millimetres: whole numbers, none from 1 to 100.
+
+    Sensors write millimetres as 16-bit integers. Landscapes may have such metres, so that it can only be asked.
+
+    Args:
+        numbers: (H, W), as in the file, where 0 is unknown.
+        config: a scale other than 1 says that someone thought of the unit.
+    """
+    if kind not in ("distance", "z") or numbers.dtype.kind not in "ui" or config.scale != 1:
+        return False
+    known = numbers[numbers != 0]
+    return bool(known.size and known.min() > FAR_M)
 
 
 def _wanted(kind: Kind) -> str:

@@ -4,9 +4,11 @@ All that was given from outside is text: none of it becomes markup.
 """
 
 import html
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ldm3d.fusion.labels import labelled
+from ldm3d.fusion.sentences import sentences
 
 STYLE = """
 :root { color-scheme: light dark; --soft: #59636e; --line: #c4ccd4; }
@@ -20,7 +22,8 @@ img, video { width: 100%; height: auto; border-radius: 6px; display: block; }
 figure { margin: 0; } figcaption, .soft { color: var(--soft); font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; } td { padding: 4px 12px 4px 0; vertical-align: top;
   border-bottom: 1px solid var(--line); }
-td:first-child { min-width: 9em; } td:nth-child(2) { white-space: nowrap; text-align: right; }
+th { padding: 4px 12px 4px 0; text-align: left; } td:first-child { min-width: 9em; }
+.files td:nth-child(2) { white-space: nowrap; text-align: right; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; } dd { margin: 0; }
 """.strip()
 PICTURES, FILMS, VIEWER = (".jpg", ".png"), (".mp4",), "viewer.html"
@@ -53,26 +56,40 @@ def place_page(facts: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
         parts.append("<h2>Films</h2>")
         parts.append(f'<div class="grid">{"".join(_film(name, files[name]) for name in films)}</div>')
     rows = (_row(name, sizes[name], about) for name, about in files.items())
-    parts += ["<h2>Files</h2>", f"<table>{''.join(rows)}</table>", "<h2>What depth means</h2>"]
-    entries = (f"<dt>{_text(name)}</dt><dd>{_text(_shown(fact))}</dd>" for name, fact in facts["depth"].items())
+    parts += ["<h2>Files</h2>", f'<table class="files">{"".join(rows)}</table>', "<h2>What depth means</h2>"]
+    parts += [f"<p>{_text(said)}</p>" for said in sentences(facts["depth"])]
+    entries = (f"<dt>{_text(label)}</dt><dd>{_text(said)}</dd>" for label, said in labelled(facts["depth"]).items())
     parts.append(f"<dl>{''.join(entries)}</dl>")
     return _page(title, parts)
 
 
-def gallery_page(title: str, about: str, places: Iterable[tuple[str, str, str]]) -> str:
+def gallery_page(
+    title: str,
+    about: Iterable[str],
+    places: Iterable[tuple[str, str, str]],
+    left_out: Iterable[tuple[str, str, str]] = (),
+    about_left_out: str = "",
+) -> str:
     """Return the page of many places.
 
     Args:
         title: of the page.
-        about: a sentence or two.
+        about: paragraphs.
         places: of each its folder, relative to the page, its title, and what is known of it.
+        left_out: pictures that are no places: of each its name, why in a few words, and what was found.
+        about_left_out: a sentence or two above these.
     """
     tiles = (
         f'<figure><a href="{_text(folder)}/index.html"><img loading="lazy" src="{_text(folder)}/preview.jpg" '
         f'alt="{_text(name)}"></a><figcaption>{_text(name)}<br>{_text(known)}</figcaption></figure>'
         for folder, name, known in places
     )
-    parts = [f"<h1>{_text(title)}</h1>", f"<p>{_text(about)}</p>", f'<div class="grid">{"".join(tiles)}</div>']
+    parts = [f"<h1>{_text(title)}</h1>", *(f"<p>{_text(each)}</p>" for each in about)]
+    parts.append(f'<div class="grid">{"".join(tiles)}</div>')
+    if rows := ["".join(f"<td>{_text(each)}</td>" for each in row) for row in left_out]:
+        parts += ["<h2>Left out</h2>", f"<p>{_text(about_left_out)}</p>"]
+        head = "<tr><th>Picture</th><th>Why</th><th>What was found</th></tr>"
+        parts.append(f"<table>{head}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>")
     return _page(title, parts)
 
 
@@ -116,10 +133,6 @@ def _film(name: str, about: str) -> str:
 
 def _size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-
-
-def _shown(fact: Any) -> str:
-    return fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False)
 
 
 def _text(text: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.config import DepthMeaningConfig
-from ldm3d.fusion.meaning import FLAG, Kind, displacement_of, distance_of, shares_of
+from ldm3d.fusion.meaning import FLAG, Kind, displacement_of, distance_of, is_perhaps_millimetres, shares_of
 from ldm3d.immersive.displacement import Displacement
 from ldm3d.immersive.pinhole import lengths
 from ldm3d.immersive.projection import EQUIRECTANGULAR, Perspective, Projection
@@ -42,6 +42,10 @@ class Panorama:
     """What the numbers were that it was given with; estimated if there were none."""
     projection: Projection = EQUIRECTANGULAR
     """Whether it is a panorama, or flat."""
+    is_relative: bool = False
+    """Whether its depth had no unit, so that its metres are what the settings make of it."""
+    is_perhaps_millimetres: bool = False
+    """Whether its map, which is said to hold metres, looks like one of millimetres."""
     title: str = ""
     """A caption, or the name of its file."""
     caption: str = ""
@@ -79,7 +83,8 @@ class Panorama:
         near, far = float(np.nanmin(distance)), float(np.nanmax(distance))
         displacement = Displacement.between(near, far, "disparity")
         depth = displacement.depth(np.where(np.isnan(distance), far, distance))
-        return cls(picture, distance, depth, displacement, kind, projection)
+        is_doubtful = is_perhaps_millimetres(numbers, kind, config)
+        return cls(picture, distance, depth, displacement, kind, projection, is_perhaps_millimetres=is_doubtful)
 
     @classmethod
     def of_relative(
@@ -90,7 +95,8 @@ class Panorama:
         projection: Projection = EQUIRECTANGULAR,
     ) -> Self:
         """Take a picture and relative depth, larger is nearer."""
-        return cls(picture, displacement.distance(depth), depth, displacement, "relative", projection)
+        distance = displacement.distance(depth)
+        return cls(picture, distance, depth, displacement, "relative", projection, is_relative=True)
 
     @property
     def is_flat(self) -> bool:
@@ -123,6 +129,11 @@ class Panorama:
         return float(np.nanmax(self.distance))
 
     @property
+    def unknown_share(self) -> float:
+        """Share of its pixels, 0 to 1, whose distance is not known."""
+        return round(float(np.isnan(self.distance).mean()), 6)
+
+    @property
     def whole_provenance(self) -> Provenance:
         """How picture and depth together are made."""
         model = self.about.get("estimated", {}).get("model")
@@ -134,20 +145,25 @@ class Panorama:
         """Return what the depth means, for files and people: all that is needed to read `depth` and `distance`."""
         moved, projection = self.displacement, self.projection
         lens = {"projection": "flat", "fov_degrees": projection.fov} if isinstance(projection, Perspective) else {}
-        return lens | {
-            "given_as": self.kind,
-            "distances": self.measure,
-            "nearest_m": round(self.near, 4),
-            "farthest_m": round(self.far, 4),
-            "unknown_share": round(float(np.isnan(self.distance).mean()), 6),
-            "relative_depth": "16 bits, larger is nearer",
-            "rule": moved.rule,
-            "formula": "R (1 - s (2 d - 1))" if moved.rule == "paper" else "R / (1 + s (2 d - 1))",
-            "radius_m": round(moved.radius, 6),
-            "amount": round(moved.amount, 6),
-            "near_m": round(moved.near, 6),
-            "far_m": round(moved.far, 6),
-        }
+        doubt = {"perhaps_millimetres": True} if self.is_perhaps_millimetres else {}
+        return (
+            lens
+            | {
+                "given_as": self.kind,
+                "distances": self.measure,
+                "nearest_m": round(self.near, 4),
+                "farthest_m": round(self.far, 4),
+                "unknown_share": self.unknown_share,
+                "relative_depth": "16 bits, larger is nearer",
+                "rule": moved.rule,
+                "formula": "R (1 - s (2 d - 1))" if moved.rule == "paper" else "R / (1 + s (2 d - 1))",
+                "radius_m": round(moved.radius, 6),
+                "amount": round(moved.amount, 6),
+                "near_m": round(moved.near, 6),
+                "far_m": round(moved.far, 6),
+            }
+            | doubt
+        )
 
 
 def is_too_large(height: int, width: int) -> bool:

@@ -46,13 +46,15 @@ class Redrawer:
         strength, model = self.config.strength, self.config.model.model[0]
         given = {"image": panorama.picture, "depth": panorama.depth, "strength": strength}
         drawn = self._drawn(seed, panorama=not panorama.is_flat, **given)
+        drawing = self.about(seed, self.config.prompt)
+        about = drawing | {"strength": strength, "unknown_share_before": panorama.unknown_share}
         return replace(
-            Panorama.of_relative(drawn.images[0], drawn.depths[0], panorama.displacement, panorama.projection),
-            kind=panorama.kind,
-            title=panorama.title,
-            caption=panorama.caption,
+            panorama,
+            picture=drawn.images[0],
+            distance=panorama.displacement.distance(drawn.depths[0]),
+            depth=drawn.depths[0],
             provenance=Provenance("compositeWithTrainedAlgorithmicMedia", model, seed),
-            about=panorama.about | {"redrawn": self.about(seed, self.config.prompt) | {"strength": strength}},
+            about=panorama.about | {"redrawn": about},
         )
 
     def draw(self, seed: int) -> Panorama:

@@ -76,7 +76,12 @@ class Scene:
     def facts(self) -> dict[str, Any]:
         """Return what files say of themselves: what depth means, and how all was made."""
         surface = self.config.surface
-        made = {"torn_beyond_degrees": surface.steepest, "background": surface.background}
+        is_assumed = self.panorama.is_relative and self.config.depth.says_no_reach
+        made = {
+            "metres_assumed": is_assumed,
+            "torn_beyond_degrees": surface.steepest,
+            "background": surface.background,
+        }
         behind = {} if self.behind is None else {"inpainted": self.behind.about()}
         return self.panorama.meaning() | made | behind | self.panorama.about
 

@@ -55,9 +55,10 @@ def check_shape(height: int, width: int) -> None:
         Rejected: they cannot.
     """
     short, long = sorted((height, width))
+    wanted = None
     if short < LEAST:
-        detail = f"{width} x {height}, wanted {LEAST} pixels or more in both directions, or a depth model sees nothing"
-        raise Rejected(Reason.TOO_SMALL, detail)
-    if long > LONGEST * short:
-        detail = f"{width} x {height}, wanted at most {LONGEST} times as long as it is wide, for a depth model"
-        raise Rejected(Reason.BAD_ASPECT_RATIO, detail)
+        wanted = f"{LEAST} pixels or more in both directions"
+    elif long > LONGEST * short:
+        wanted = f"no side of more than {LONGEST} times the other"
+    if wanted is not None:
+        raise Rejected(Reason.TOO_SMALL, f"{width} x {height}, wanted {wanted}: a depth model sees nothing in it")

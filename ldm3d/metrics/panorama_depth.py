@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ldm3d.metrics.aligned_depth import FEWEST, MAX_DEPTH_M, POINTS, comparable, fit_disparity
-from ldm3d.metrics.depth_edges import edge_f1
+from ldm3d.metrics.depth_edges import Edges, compare_edges
 
-NOTHING = (math.nan,) * 8  # of a panorama that cannot be compared
+NOTHING = (math.nan,) * 10  # of a panorama that cannot be compared
 
 
 class PanoramaDepth(NamedTuple):
@@ -35,6 +35,10 @@ class PanoramaDepth(NamedTuple):
     """Below 1.25³."""
     edge_f1: float
     """The boundary F1 of `ldm3d.metrics.depth_edges`, across the seam too, by area."""
+    edge_precision: float
+    """The share of its edges that the reference has; NaN as well if it has none."""
+    edge_recall: float
+    """The share of the reference's edges that it has; NaN as well if the reference has none."""
     scale: float
     """Factor from disparity to 1 / m. Below 0 it swaps near and far; such a sample counts all the same."""
     shift: float
@@ -84,7 +88,7 @@ def score_panorama(
     aligned = 1 / np.maximum(inverse, 1 / max_depth_m)
     return PanoramaDepth(
         *_errors(aligned[valid], z[valid], areas[valid]),
-        edge_f1=_edge_f1(np.where(valid, aligned, np.nan), z, areas),
+        *_edges(np.where(valid, aligned, np.nan), z, areas),
         scale=scale,
         shift=shift,
         valid=count,
@@ -103,7 +107,7 @@ def _errors(
     return mean(np.abs(found - z) / z), float(np.sqrt(mean((found - z) ** 2))), first, second, third
 
 
-def _edge_f1(found: NDArray[np.float64], z: NDArray[np.float64], areas: NDArray[np.float64]) -> float:
+def _edges(found: NDArray[np.float64], z: NDArray[np.float64], areas: NDArray[np.float64]) -> Edges:
     """Compare edges after the first column was put behind the last one, too."""
     maps = (np.concatenate([each, each[:, :1]], axis=1) for each in (found, z, areas))
-    return edge_f1(*maps)
+    return compare_edges(*maps)

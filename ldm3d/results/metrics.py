@@ -38,6 +38,8 @@ PANORAMA_DEPTH = {
     "panorama_delta2": About("panoramic δ2", "higher"),
     "panorama_delta3": About("panoramic δ3", "higher"),
     "panorama_edge_f1": About("panoramic depth-edge F1", "higher"),
+    "panorama_edge_precision": About("panoramic depth-edge precision", "higher"),
+    "panorama_edge_recall": About("panoramic depth-edge recall", "higher"),
 }
 SEAMS = {
     "seam_ratio": About("seam", "lower"),

@@ -17,7 +17,8 @@ from torch import Tensor
 from ldm3d.config.drawing import PAPER, Drawing
 from ldm3d.rgbd import DEPTH_MAX
 from ldm3d.sampling.decode import pixel_factor
-from ldm3d.sampling.denoise import Callback, Steer
+from ldm3d.sampling.denoise import Callback
+from ldm3d.sampling.denoising import Steer
 from ldm3d.sampling.prompts import Prompts
 from ldm3d.sampling.samples import Canvas, Model, Sample, draw_samples
 

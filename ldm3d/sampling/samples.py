@@ -14,7 +14,8 @@ from torch import Tensor
 from ldm3d.config.drawing import Drawing
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.sampling.decode import decode_latents, pixel_factor
-from ldm3d.sampling.denoise import Callback, Steer, denoise
+from ldm3d.sampling.denoise import Callback, denoise
+from ldm3d.sampling.denoising import Steer
 from ldm3d.sampling.noise import initial_noise, seeded_generators
 from ldm3d.sampling.panorama import wrapped_around
 from ldm3d.sampling.prompts import Prompts

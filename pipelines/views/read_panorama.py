@@ -104,7 +104,8 @@ def _of_table(row: dict[str, Any], config: DepthFusionConfig) -> tuple[Any, Any,
     except ValueError as error:
         raise Rejected(Reason.DECODE_FAILED, str(error)) from error
     caption = str(found.get("caption") or "")
-    about = {"title": caption or name_of(row), "caption": caption, "checkpoint": found.get("checkpoint")}
+    title = caption or _called(found["image"]) or name_of(row)
+    about = {"title": title, "caption": caption, "checkpoint": found.get("checkpoint")}
     return picture, numbers, about | {"sample_seed": found.get("seed")}
 
 
@@ -115,6 +116,12 @@ def _content(folder: Folder, name: str) -> bytes:
         raise Rejected(Reason.FILE_NOT_FOUND, name) from error
     except PermissionError as error:
         raise Rejected(Reason.FILE_FORBIDDEN, name) from error
+
+
+def _called(image: Any) -> str:
+    """Return the name that an image column of `datasets` keeps with a picture, without its ending; "" for none."""
+    path = image.get("path") if isinstance(image, dict) else None
+    return PurePosixPath(path).stem if isinstance(path, str) else ""
 
 
 def _is_given(value: Any) -> bool:

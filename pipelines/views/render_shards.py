@@ -91,7 +91,7 @@ class ShardRenderer:
                 panorama = self._panorama(row)
                 behind = behind_of(self.work.config, self.redrawer, row["seed"], panorama.caption)
                 try:
-                    write_place(panorama, self.work.config, Path(scratch), behind)
+                    facts = write_place(panorama, self.work.config, Path(scratch), behind)
                 except ValueError as error:
                     raise Rejected(Reason.RENDER_FAILED, str(error)) from error
                 except NotFiniteError as error:
@@ -108,6 +108,7 @@ class ShardRenderer:
             "nearest": panorama.near,
             "farthest": panorama.far,
             "files": json.dumps(sizes),
+            "depth": json.dumps(facts["depth"]),
         }
 
     def _panorama(self, row: dict[str, Any]) -> Panorama:

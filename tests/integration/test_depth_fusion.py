@@ -119,7 +119,34 @@ def test_each_panorama_is_a_folder_and_what_is_none_is_rejected(config, made):
     assert reject["detail"] == "flat.png: 200 x 128, wanted a panorama of 360 by 180 degrees, twice as wide as high"
     page = Path(config.output, "index.html").read_text()
     assert all(f"{row['folder']}/index.html" in page for row in rows.values())
+    assert "<tr><td>flat.png</td><td>It is no panorama</td><td>200 x 128, wanted a panorama of 360" in page
     assert json.loads(Path(config.output, "_SUCCESS.json").read_text()) == made
+
+
+def test_what_is_assumed_and_unknown_is_added_up_over_places_and_said_on_their_page(config, tmp_path):
+    """Two panoramas of different sizes, one with a hole; the other one's map holds millimetres, and nobody says so."""
+    (tmp_path / "in").mkdir()
+    for name, height, metres in (("large", 8, 2), ("small", 4, 1_500)):
+        numbers = np.full((height, 2 * height), metres, np.uint16)
+        numbers[: height // 4] = 0 if name == "large" else metres
+        Image.fromarray(np.zeros((height, 2 * height, 3), np.uint8)).save(tmp_path / f"in/{name}.png")
+        Image.fromarray(numbers).save(tmp_path / f"in/{name}-depth.png")
+    own = {"input": str(tmp_path / "in"), "exports": ExportsConfig(formats=("npy",))}
+    made = depth_fusion(replace(config, output=str(tmp_path / "metres"), **own))
+    assert made["depth"] == {
+        "metres_assumed": 0,
+        "perhaps_millimetres": 1,
+        "unknown": 1,
+        "unknown_share": 0.2,  # a quarter of 128 pixels, of 160
+        "redrawn": 0,
+        "redrawn_share": 0.0,
+    }
+    page = (tmp_path / "metres/index.html").read_text()
+    assert "Depth was not given in 20 % of all pixels, in 1 place: nothing is seen there." in page
+    assert "--depth.scale 0.001" in page
+    relative = replace(config, output=str(tmp_path / "relative"), depth=DepthMeaningConfig(kind="relative"), **own)
+    assert depth_fusion(relative)["depth"]["metres_assumed"] == 2
+    assert "The metres of 2 places are assumed" in (tmp_path / "relative/index.html").read_text()
 
 
 def test_a_view_of_what_was_written_is_that_of_the_exact_room(config, made):
@@ -326,6 +353,7 @@ def test_a_model_redraws_a_panorama_alike_on_a_cluster_and_here(drawing, tmp_pat
     place = Path(drawing.output, row["folder"])
     drawn = json.loads((place / "place.json").read_text())["depth"]["redrawn"]
     assert drawn["model"] == made["model"]["fingerprint"]
+    assert drawn["unknown_share_before"] == 0
     one = replace(drawing, input=f"{drawing.input}/two.png", output=str(tmp_path / "here"), seed=drawn["seed"])
     fuse(one)
     for name in ("panorama.png", "distance.npy"):

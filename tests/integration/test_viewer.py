@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ldm3d.config import DepthFusionConfig
+from ldm3d.fusion.pages import place_page
+from ldm3d.fusion.panorama import Panorama
+from ldm3d.fusion.scene import Scene
 from ldm3d.immersive.background import flood
 from ldm3d.immersive.camera import PerspectiveCamera, stereo
 from ldm3d.immersive.surface import Surface, panorama_surface
@@ -245,6 +249,27 @@ def test_two_fingers_zoom_and_a_phone_is_shown_the_picture_first(quick):
             points = [] if apart is None else [{"x": 120, "y": 150 - apart}, {"x": 120, "y": 150 + apart}]
             browser.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
         assert browser.ask("viewer.state().fov") == pytest.approx(before / 2, rel=0.02)
+
+
+def test_controls_are_closed_in_the_frame_of_the_largest_page_of_a_place_and_open_in_a_window(quick, tmp_path):
+    config = DepthFusionConfig(input="in", output="out")
+    depth = Scene(Panorama.of(*room.panorama(2), "distance", config.depth), config).facts()
+    facts = {"title": "A room", "width": 4, "height": 2, "files": {"viewer.html": ""}, "depth": depth}
+    (tmp_path / "index.html").write_text(place_page(facts, {"viewer.html": 0}), "utf-8")
+    (tmp_path / "viewer.html").write_text(quick.read_text("utf-8"), "utf-8")
+    size = "(({ width, height }) => [width, height])(document.querySelector('iframe').getBoundingClientRect())"
+    is_open = "document.getElementById('panel').open"
+    with Browser(*DRAWS, size=(2560, 1440)) as browser:
+        browser.call("Page.navigate", url=(tmp_path / "index.html").as_uri())
+        wait_for(lambda: browser.ask("document.readyState === 'complete' && !!document.querySelector('iframe')"))
+        width, height = map(round, browser.ask(size))
+        assert height > 600
+        browser.open(quick)
+        assert browser.ask(is_open) is True
+    with Browser(*DRAWS, size=(width, height)) as browser:
+        browser.open(quick)
+        assert browser.ask(is_open) is False
+        assert browser.ask("document.getElementById('panel').offsetHeight") < height / 8
 
 
 def test_a_picture_larger_than_the_device_takes_is_scaled_down_not_black(quick, browser):

@@ -30,7 +30,7 @@ FLOORS = (
     ("images", "depth", "rows", "figures"),
     ("data", "measures", "report"),
     ("encoding", "sampling", "immersive"),
-    ("fusion",),
+    ("fusion", "serving"),
     ("toy",),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}

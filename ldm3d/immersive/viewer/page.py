@@ -59,7 +59,8 @@ def viewer_html(
             there is no surface.
         background: what the picture hides (`ldm3d.immersive.background.flood`), to be seen behind the edges.
         title: what is shown above it. Text: none of it is markup.
-        facts: what should be known of it, shown under About: names and what JSON can hold.
+        facts: what should be known of it, shown under About: names and what JSON can hold. The range of distances is
+            added, unless there are `Distances`.
         quality: of the JPEGs, 1 to 100.
         grid: columns of the grid, an even number; rows are half as many, or as a flat picture's shape has it. More
             than the picture has are not used.
@@ -99,7 +100,7 @@ def viewer_html(
             "style": style,
             "picture": picture_uri(picture, quality),
             "behind": behind,
-            "facts": _facts_list({**(facts or {}), "distances": f"{near:.3g} to {far:.3g} m"}),
+            "facts": _facts_list(_with_range(facts or {}, near, far)),
             "description": _json(description),
             "script": script,
             **texts,
@@ -136,6 +137,10 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _with_range(facts: dict[str, Any], near: float, far: float) -> dict[str, Any]:
+    return facts if "Distances" in facts else {**facts, "distances": f"{near:.3g} to {far:.3g} m"}
 
 
 def _facts_list(facts: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import { hasHeadset } from './headset.js';
 
-const NARROW = '(max-width: 40rem), (max-height: 30rem)';
+const SMALL = '(max-width: 40rem), (max-height: 43rem)'; // a phone, or a frame in a page, which has 42rem at most
 const $ = (id) => document.getElementById(id);
 
 /** @param viewer see main.js. */
@@ -10,7 +10,7 @@ export class Panel {
   constructor(viewer, headset) {
     this.viewer = viewer;
     $('panel').hidden = false;
-    $('panel').open = !window.matchMedia(NARROW).matches; // a phone shows the picture first
+    $('panel').open = !window.matchMedia(SMALL).matches; // there the picture comes first
     $('fill-row').hidden = !viewer.hasHidden;
     $('amount').addEventListener('input', () => viewer.setAmount(Number($('amount').value)));
     $('cut').addEventListener('change', () => viewer.setCut($('cut').checked));

@@ -21,6 +21,7 @@ from ldm3d.config import (
     DiffusionConfig,
     EvaluateConfig,
     ExportConfig,
+    ExportsConfig,
     GenerateConfig,
     LabelConfig,
     LatentsConfig,
@@ -227,6 +228,34 @@ def test_a_place_is_opened_by_its_page_and_many_by_theirs():
     assert "places holds 3 places, of 4 pictures. Rejected: 1 (bad_aspect_ratio 1)." in many
     assert "places/index.html " in many
     assert "places/_SUCCESS.json " in many
+
+
+def test_a_place_says_what_is_assumed_and_unknown_and_many_say_it_together():
+    depth = {"nearest_m": 412.0, "farthest_m": 4_000.0, "unknown_share": 0.125, "metres_assumed": True}
+    facts = {"depth": depth | {"perhaps_millimetres": True}, "files": {"viewer.html": "a page"}}
+    one = ending(DepthFusionConfig(input="room.png", output="place"), facts, dry_run=False)
+    assert "\nIts metres are assumed, as its depth is relative: --depth.near and --depth.far" in one
+    assert "\nDepth is unknown in 12.5 % of the picture: nothing is seen there.\n" in one
+    assert "\nNothing is nearer than 412 m, and its map holds whole numbers" in one
+    assert "--depth.scale 0.001" in one
+    depth = {"metres_assumed": 2, "unknown": 1, "unknown_share": 0.01, "redrawn": 0, "perhaps_millimetres": 0}
+    counts = {"rows_read": 4, "rows_kept": 3, "rows_rejected": {"bad_aspect_ratio": 1}, "depth": depth}
+    many = ending(DepthFusionConfig(input="rooms", output="places"), counts, dry_run=False)
+    assert "\nThe metres of 2 places are assumed" in many
+    assert "\nDepth was not given in 1 % of all pixels, in 1 place: nothing is seen there.\n" in many
+    assert "millimetres" not in many
+
+
+@pytest.mark.parametrize(
+    ("formats", "walks"), [(None, True), (("viewer",), False), (("viewer", "stills"), False), (("film-3d",), True)]
+)
+def test_another_walk_is_proposed_only_where_a_film_was_made(formats, walks):
+    facts = {"depth": {"nearest_m": 1.1, "farthest_m": 4.8}, "files": {"viewer.html": "a page"}}
+    config = DepthFusionConfig(input="room.png", output="place", exports=ExportsConfig(formats=formats))
+    (said,) = re.findall(r"^next +(.*)", ending(config, facts, dry_run=False), re.MULTILINE)
+    assert ("--views.path" in said) == walks
+    assert "--exports.formats writes" in said
+    assert ("fewer" in said) == (formats is None)
 
 
 def test_the_file_of_the_result_is_named_where_there_is_one():

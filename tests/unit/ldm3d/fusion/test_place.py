@@ -45,9 +45,25 @@ def test_the_page_names_every_file_and_runs_nothing(panorama, tmp_path):
     assert "script-src 'none'" in page
 
 
+def test_the_page_says_in_words_what_depth_means(panorama, tmp_path):
+    distance = panorama.distance.copy()
+    distance[:8] = np.nan
+    write_place(replace(panorama, distance=distance, title="room", is_relative=True), CONFIG, tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    words = page[page.index("What depth means") :]
+    assert "<p>Its metres are assumed, as its depth is relative: --depth.near and --depth.far" in words
+    assert "<p>Depth is unknown in 25 % of the picture: nothing is seen there.</p>" in words
+    assert "<dt>Depth was given as</dt><dd>distance: metres along the ray</dd>" in words
+    assert not re.search(r"<dt>[^<]*_|nearest_m|unknown_share", page)
+    about = (tmp_path / "viewer.html").read_text().partition('<script type="application/json"')[0]
+    assert "<dt>Distances</dt>" in about
+    assert "nearest_m" not in about
+
+
 def test_a_gallery_keeps_text_as_text():
-    page = gallery_page(EVIL, EVIL, [("places/panoramas/0", EVIL, EVIL)])
+    page = gallery_page(EVIL, [EVIL], [("places/panoramas/0", EVIL, EVIL)], [(EVIL, EVIL, EVIL)], EVIL)
     assert "<script" not in page
+    assert "onerror=alert(2)>" not in page
     assert "places/panoramas/0/index.html" in page
 
 

@@ -39,18 +39,18 @@ def test_of_a_large_picture_a_network_sees_a_smaller_one_of_the_same_shape_and_i
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "reason", "told"),
+    ("height", "width", "told"),
     [
-        (31, 64, Reason.TOO_SMALL, "64 x 31, wanted 32 pixels or more in both directions"),
-        (64, 31, Reason.TOO_SMALL, "31 x 64"),
-        (32, 513, Reason.BAD_ASPECT_RATIO, "513 x 32, wanted at most 16 times as long"),
-        (513, 32, Reason.BAD_ASPECT_RATIO, "32 x 513"),
+        (31, 64, "64 x 31, wanted 32 pixels or more in both directions"),
+        (64, 31, "31 x 64"),
+        (32, 513, "513 x 32, wanted no side of more than 16 times the other"),
+        (513, 32, "32 x 513"),
     ],
 )
-def test_a_size_that_networks_fail_at_is_rejected_before_one_sees_it(height, width, reason, told):
+def test_a_size_that_networks_fail_at_is_rejected_before_one_sees_it(height, width, told):
     with pytest.raises(Rejected, match=told) as error:
         estimate_flat_depth(np.zeros((height, width, 3), np.uint8), None)
-    assert error.value.reason == reason
+    assert error.value.reason == Reason.TOO_SMALL
 
 
 @pytest.mark.parametrize(("value", "told"), [(np.nan, "is not finite"), (2.0, "same depth everywhere in the picture")])

@@ -4,16 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from ldm3d.metrics.depth_edges import RATIOS, edge_f1
+from ldm3d.metrics.depth_edges import RATIOS, Edges, compare_edges, edge_f1
 
 HIGH, WIDE = 12, 17
 
 
-def by_definition(found: np.ndarray, reference: np.ndarray) -> float:
+def by_definition(found: np.ndarray, reference: np.ndarray, areas: np.ndarray) -> Edges:
     """Pixel by pixel and neighbour by neighbour, with ratios as they are written."""
-    scores, weights = [], []
+    scores: list[list[tuple[float, float]]] = [[], [], []]
     for ratio in RATIOS:
-        both = own = wanted = 0
+        both = own = wanted = 0.0
         for y in range(HIGH):
             for x in range(WIDE):
                 for v, u in ((y, x + 1), (y, x - 1), (y + 1, x), (y - 1, x)):
@@ -24,12 +24,14 @@ def by_definition(found: np.ndarray, reference: np.ndarray) -> float:
                     if not all(np.isfinite(value) and value > 0 for value in values + others):
                         continue
                     is_own, is_wanted = (other / value > ratio for value, other in zip(values, others, strict=True))
-                    both, own, wanted = both + (is_own and is_wanted), own + is_own, wanted + is_wanted
-        if own + wanted:
-            precision, recall = both / own if own else 0, both / wanted if wanted else 0
-            scores.append(2 * precision * recall / (precision + recall) if both else 0)
-            weights.append(ratio)
-    return np.average(scores, weights=weights)
+                    area = (areas[y, x] + areas[v, u]) / 2
+                    both, own = both + area * (is_own and is_wanted), own + area * is_own
+                    wanted += area * is_wanted
+        precision, recall = both / own if own else 0, both / wanted if wanted else 0
+        f1 = 2 * precision * recall / (precision + recall) if both else 0
+        for of, score, is_there in zip(scores, (f1, precision, recall), (own + wanted, own, wanted), strict=True):
+            of += [(score, ratio)] if is_there else []
+    return Edges(*(np.average([score for score, _ in of], weights=[ratio for _, ratio in of]) for of in scores))
 
 
 def scene(blur: float = 0, shift: int = 0) -> np.ndarray:
@@ -47,9 +49,15 @@ def test_it_is_what_its_definition_says():
     for value, place in ((np.nan, (3, 4)), (0, (0, 0)), (np.inf, (7, 7))):
         reference[place] = value
     found[5, 5] = -1
-    score = edge_f1(found, reference)
-    assert score == pytest.approx(by_definition(found.astype(float), reference.astype(float)), rel=1e-12)
-    assert 0.3 < score < 0.9
+    alike, areas = np.ones((HIGH, WIDE)), random.uniform(0, 1, (HIGH, WIDE))
+    scores = compare_edges(found, reference)
+    assert scores == pytest.approx(by_definition(found.astype(float), reference.astype(float), alike), rel=1e-12)
+    by_area = by_definition(found.astype(float), reference.astype(float), areas)
+    assert compare_edges(found, reference, areas) == pytest.approx(by_area, rel=1e-12)
+    assert by_area != pytest.approx(scores, rel=1e-3)
+    assert edge_f1(found, reference) == scores.f1
+    assert all(0.3 < score < 0.9 for score in scores)
+    assert compare_edges(reference, found) == pytest.approx((scores.f1, scores.recall, scores.precision))
 
 
 def test_it_does_not_change_with_scale():
@@ -64,6 +72,16 @@ def test_sharp_edges_in_their_places_are_better_than_blurred_and_misplaced_ones(
     assert blurred[-1] < 0.3
     # a box moved sideways shares the upper and lower edges but for five pixels each, and no other
     assert edge_f1(scene(shift=5), scene()) == pytest.approx((24 - 5) / 48, rel=1e-12)
+
+
+def test_blur_loses_recall_and_edges_that_are_not_there_lose_precision():
+    wall = np.full((64, 64), 3.0)
+    assert compare_edges(wall, scene()) == pytest.approx((0, np.nan, 0), nan_ok=True)
+    assert compare_edges(scene(), wall) == pytest.approx((0, 0, np.nan), nan_ok=True)
+    more = scene()
+    more[4:16, 50:62] = 2.0  # a box of a quarter of the area, and half the edges
+    assert compare_edges(more, scene()) == pytest.approx((0.8, 2 / 3, 1))
+    assert compare_edges(scene(blur=2), scene()).recall < 0.3
 
 
 def test_inverted_depth_shares_no_edge():

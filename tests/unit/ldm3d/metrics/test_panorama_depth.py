@@ -25,7 +25,7 @@ def test_areas_are_those_of_the_sphere():
 
 def test_any_scale_and_shift_of_inverse_distance_is_perfect(distance):
     found = score_panorama(7 / distance + 3, distance, seed=1)
-    assert found[:6] == pytest.approx((0, 0, 1, 1, 1, 1), abs=1e-9)
+    assert found[:8] == pytest.approx((0, 0, 1, 1, 1, 1, 1, 1), abs=1e-9)
     assert (found.scale, found.shift) == pytest.approx((1 / 7, -3 / 7))
     assert (found.valid, found.far) == (HEIGHT * 2 * HEIGHT, 0)
 
@@ -75,6 +75,16 @@ def test_an_edge_at_the_seam_counts_and_one_at_the_pole_counts_little():
     assert equator < pole < 1
 
 
+def test_edges_that_are_missing_lose_recall_and_those_that_are_not_there_precision_by_area():
+    """Two boxes of one size mirror each other at the equator: the same area, and the same edges."""
+    one, both = np.full((2, 32, 64), 4.0)
+    one[16:26, 10:30] = both[16:26, 10:30] = 2.0
+    both[6:16, 34:54] = 2.0
+    missing, more = (score_panorama(1 / each, z, seed=0) for each, z in ((one, both), (both, one)))
+    assert (missing.edge_precision, missing.edge_recall, missing.edge_f1) == pytest.approx((1, 1 / 2, 2 / 3))
+    assert (more.edge_precision, more.edge_recall, more.edge_f1) == pytest.approx((1 / 2, 1, 2 / 3))
+
+
 def test_alike_areas_count_as_none():
     rng = np.random.default_rng(0)
     one, other = rng.uniform(1, 2, (2, 20, 30))
@@ -83,7 +93,7 @@ def test_alike_areas_count_as_none():
 
 def test_what_cannot_be_aligned_has_no_numbers(distance):
     found = score_panorama(np.ones_like(distance), distance, seed=0)
-    assert np.isnan(found[:8]).all()
+    assert np.isnan(found[:10]).all()
     assert found.valid == distance.size
     assert score_panorama(1 / distance, distance, seed=0, max_depth_m=0.1).valid == 0
     with pytest.raises(ValueError, match="resize"):

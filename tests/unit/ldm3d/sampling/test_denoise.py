@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
 from ldm3d.sampling import Drawing, denoise, initial_noise, seeded_generators
-from ldm3d.sampling.denoise import guide
+from ldm3d.sampling.guidance import guide
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")  # of numpy, for diffusers

@@ -9,6 +9,7 @@ import pytest
 
 from ldm3d.config import DepthFusionConfig, DepthMeaningConfig, SurfaceConfig
 from ldm3d.fusion.unmeasured import Unmeasured
+from ldm3d.images import encode_depth
 from ldm3d.immersive.layout import Layout
 from ldm3d.immersive.still import Provenance, png
 from ldm3d.keys import make_key
@@ -19,6 +20,7 @@ from pipelines.views.plan import FusionPlan, fit_renderers
 from pipelines.views.read_panorama import read_panorama
 
 PNG = png(np.zeros((4, 8, 3), np.uint8), Layout("360"), Provenance(None))
+PNG_DEPTH = encode_depth(np.full((4, 8), 3, np.uint16), "png")
 
 
 def config(folder: Path, **changes: object) -> DepthFusionConfig:
@@ -122,6 +124,16 @@ def test_captions_that_a_prompt_takes_have_to_be_there(folder, tmp_path):
         Panoramas.of(config(tmp_path / "tables", surface=surface))
     tables.write_tables("rows.parquet", [pa.table(rows | {"caption": ["a room", None]})])
     assert Panoramas.of(config(tmp_path / "tables", surface=surface)).count == 2
+
+
+def test_a_row_is_called_by_its_caption_or_the_name_of_its_picture_or_its_place(tmp_path):
+    images = [{"bytes": PNG, "path": "rooms/kitchen.png"}, {"bytes": PNG, "path": "attic.png"}, {"bytes": PNG}]
+    columns = {"image": images, "depth": [PNG_DEPTH] * 3, "caption": ["a kitchen", None, None]}
+    Folder(str(tmp_path)).write_tables("rows.parquet", [pa.table(columns)])
+    given = config(tmp_path)
+    (rows,) = Panoramas.of(given).groups.values()
+    titles = [read_panorama(row, given, is_drawn=False).title for row in rows.to_pylist()]
+    assert titles == ["a kitchen", "attic", "rows.parquet:0:2"]
 
 
 def test_what_is_no_set_of_panoramas_is_told(tmp_path):

@@ -1,0 +1,1 @@
+"""Many requests drawn at once by one model, batched at every denoising step."""
