@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ldm3d.config.serve import MAX_PICTURES, MAX_PREVIEWS
+from pipelines.serving.problem import BAD, Problem
 
 LARGEST_SIDE = 65_536
+OURS = {"num_inference_steps": "steps", "guidance_scale": "guidance"}  # fields by the names of the library's
 
 
 def _whole(text: str) -> str:
@@ -64,6 +66,13 @@ class ImagesBody(DrawBody):
     partial_images: int | None = Field(None, ge=0, le=3, description="Previews at most, in a stream of events.")
     user: Text | None = Field(None, max_length=512, description="Not used.")
     depth: Literal["png16", "none"] | None = Field(None, description="Whether each picture has its depth.")
+
+
+def refusal(message: str) -> Problem:
+    """Return a refusal of the library in the names of the fields here."""
+    name, _, rest = message.partition(" ")
+    field = OURS.get(name, name)
+    return Problem(BAD, f"{field} {rest}", "invalid_value", field if field in RgbdBody.model_fields else None)
 
 
 def plain(errors: Any) -> tuple[str, str | None, str]:

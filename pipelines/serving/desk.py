@@ -22,7 +22,7 @@ from pipelines.serving.running import Running
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
 
-    from pipelines.serving.replica import About
+    from pipelines.serving.messages import About
 
 logger = logging.getLogger("ray.serve")
 
@@ -168,16 +168,17 @@ class Desk:
 
     def _tell(self, running: Running, message: Message) -> None:
         """Tell a message, if the request has not ended. The last one is kept before anybody has it."""
-        if not running.has_ended:
-            running.tell(message)
-            if running.has_ended:
-                self._end(running)
+        if running.has_ended:
+            return
+        running.tell(message)
+        if isinstance(message, Finished | Stopped):
+            self._end(running, message)
 
-    def _end(self, running: Running) -> None:
-        order, last = running.order, running.log[-1]
+    def _end(self, running: Running, last: Finished | Stopped) -> None:
+        order = running.order
         del self.running[order.identity]
         self.clients -= Counter([order.client])
-        ending = last.result if isinstance(last, Finished) else last.problem  # type: ignore[union-attr]  # it has ended
+        ending = last.result if isinstance(last, Finished) else last.problem
         self.results.put(order.identity, ending)
         word, seconds = "drawn" if isinstance(ending, Result) else ending.code, time.monotonic() - running.began
         self.metrics.end(order.model, word, seconds)

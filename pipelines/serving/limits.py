@@ -5,12 +5,11 @@ from typing import Any
 
 from ldm3d.config import DefaultsConfig, LimitsConfig, ServeConfig
 from ldm3d.serving.request import DrawRequest
-from pipelines.serving.bodies import DrawBody
+from pipelines.serving.bodies import DrawBody, refusal
+from pipelines.serving.messages import About
 from pipelines.serving.problem import MISSING, Problem, ProblemError, bad
-from pipelines.serving.replica import About
 
 SEEDS = 2**32
-OURS = {"num_inference_steps": "steps", "guidance_scale": "guidance"}  # fields by the names of the library's
 
 
 def model_of(body: DrawBody, models: tuple[str, ...]) -> str:
@@ -53,14 +52,7 @@ def request_of(
             **_with_defaults(body, config.defaults),
         )
     except ValueError as error:
-        raise refusal(str(error)) from error
-
-
-def refusal(message: str) -> ProblemError:
-    """Return the library's refusal in the names of the fields here."""
-    name, _, rest = message.partition(" ")
-    field = OURS.get(name, name)
-    return bad(f"{field} {rest}", field if field in DrawBody.model_fields or field in ("width", "height") else None)
+        raise ProblemError(refusal(str(error))) from error
 
 
 def _with_defaults(body: DrawBody, defaults: DefaultsConfig) -> dict[str, Any]:

@@ -8,6 +8,19 @@ from pipelines.serving.problem import Problem
 
 
 @dataclass(frozen=True)
+class About:
+    """What is known of a model."""
+
+    width: int
+    """Of its own pictures, in pixels."""
+    height: int
+    has_depth: bool
+    fingerprint: str
+    created: int
+    """When it was loaded, in seconds since 1970."""
+
+
+@dataclass(frozen=True)
 class Order:
     """A request, as the door hands it to the desk."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
 
     from pipelines.serving.desk import Status
-    from pipelines.serving.replica import About
+    from pipelines.serving.messages import About
 
 T = TypeVar("T")
 

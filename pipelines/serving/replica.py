@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from ldm3d.config import ServeConfig
@@ -11,24 +10,12 @@ from ldm3d.sampling.samples import NotFiniteError
 from ldm3d.serving.engine import Engine
 from ldm3d.serving.events import Cancelled, Done, Event, Failed, Step
 from ldm3d.serving.load import BusyError
-from pipelines.serving.messages import Begun, Finished, Message, Order, Stopped
+from pipelines.serving.bodies import refusal
+from pipelines.serving.messages import About, Begun, Finished, Message, Order, Stopped
 from pipelines.serving.metrics import EngineMetrics
 from pipelines.serving.pictures import result_of, stepped_of
-from pipelines.serving.problem import BAD, FAILED, VOID, Problem, busy, cancelled
+from pipelines.serving.problem import FAILED, VOID, Problem, busy, cancelled
 from pipelines.storage.models import open_model
-
-
-@dataclass(frozen=True)
-class About:
-    """What is known of a model."""
-
-    width: int
-    """Of its own pictures, in pixels."""
-    height: int
-    has_depth: bool
-    fingerprint: str
-    created: int
-    """When it was loaded, in seconds since 1970."""
 
 
 class Replica:
@@ -84,7 +71,7 @@ class Replica:
             yield Stopped(busy(str(error), error.retry_after_s))
             return
         except ValueError as error:
-            yield Stopped(Problem(BAD, str(error), "invalid_value"))
+            yield Stopped(refusal(str(error)))
             return
         try:
             yield Begun(order.request.seed)
@@ -116,5 +103,5 @@ def _failure(error: Any) -> Problem:
     if isinstance(error, NotFiniteError):
         return Problem(VOID, str(error), "not_finite")
     if type(error) is ValueError:
-        return Problem(BAD, str(error), "invalid_value")
+        return refusal(str(error))
     return Problem(FAILED, f"drawing failed ({type(error).__name__}): the log of the service says why", "failed")
