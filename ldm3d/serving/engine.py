@@ -94,7 +94,7 @@ class Engine:
     def load(self) -> Load:
         """Return what the engine is doing."""
         with self._changed:
-            return self._counts.load(len(self._known), self._wait_s, self.config.rows)
+            return self._counts.load(len(self._known), self._ahead_s(), self.config.rows)
 
     def stop(self, wait_s: float = 0.0) -> None:
         """Take no new requests, let those that are there end for so many seconds, and cancel the rest."""
@@ -112,12 +112,17 @@ class Engine:
     def _require_room(self) -> None:
         if self._closed:
             raise BusyError("the service stops", 10)
+        ahead_s = self._ahead_s()
         if len(self._known) >= self.config.max_requests:
-            soon = max(1.0, self._wait_s / len(self._known))
+            soon = max(1.0, ahead_s / len(self._known))
             raise BusyError(f"{len(self._known)} requests are drawn or wait, as many as may", soon)
-        if self._wait_s > self.config.max_wait_s:
-            later = max(1.0, self._wait_s - self.config.max_wait_s)
-            raise BusyError(f"about {self._wait_s:.0f} s of work are ahead", later)
+        if ahead_s > self.config.max_wait_s:
+            later = max(1.0, ahead_s - self.config.max_wait_s)
+            raise BusyError(f"about {ahead_s:.0f} s of work are ahead", later)
+
+    def _ahead_s(self) -> float:
+        """Return the seconds that all requests take. What is known is from before the last step."""
+        return self._wait_s if self._known else 0.0
 
     def _seconds_of(self, request: DrawRequest) -> float:
         """Return about how long a request takes, in full calls."""

@@ -2,17 +2,18 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
 from statistics import median
 
 import torch
 
 from ldm3d.config import EngineConfig
-from ldm3d.sampling.denoising import Denoising
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.serving.request import DrawRequest
 from ldm3d.serving.rows import answers
 from ldm3d.serving.slot import Slot, denoising_of
+from ldm3d.serving.suitable import latents_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +32,15 @@ class Speed:
     @classmethod
     def measured(cls, model: RgbdPipeline, config: EngineConfig) -> "Speed":
         """Measure calls of one request and of a full call, at the model's own size, and log what batching gains."""
-        denoising = denoising_of(DrawRequest(prompt="", seed=0), model)
-        latents = denoising.latents[0, 0].numel()
-        sizes = sorted({2, config.rows})
-        seconds = {rows: _seconds(lambda rows=rows: _call(model, denoising, rows)) for rows in sizes}  # type: ignore[misc]
+        request = DrawRequest(prompt="", seed=0)
+        seconds = seconds_of_calls(model, request, sorted({2, config.rows}))
+        _, height, width = latents_of(request, model)
         gain = (config.rows / seconds[config.rows]) / (2 / seconds[2])
         logger.info("a call of the U-Net takes %.3f s for 2 rows, %.3f s for %d: %.2f times as many rows in a second",
                     seconds[2], seconds[config.rows], config.rows, gain)  # fmt: skip
         if config.rows > 2 and gain < PAYS:
             logger.warning("batching does not pay on this device at this size: give --engine.rows 2")
-        return cls(seconds[config.rows], config.rows * latents)
+        return cls(seconds[config.rows], config.rows * height * width)
 
     def saw(self, latents: int, seconds: float) -> None:
         """Learn from a call."""
@@ -67,8 +67,10 @@ def wait_for_device() -> None:
         torch.cuda.synchronize()
 
 
-def _call(model: RgbdPipeline, denoising: Denoising, rows: int) -> Sequence[torch.Tensor]:
-    return answers(model.unet, [denoising.question()], rows)
+def seconds_of_calls(model: RgbdPipeline, request: DrawRequest, sizes: Iterable[int]) -> dict[int, float]:
+    """Measure calls of the U-Net for a request, by their number of rows."""
+    question = denoising_of(request, model).question()
+    return {rows: _seconds(partial(answers, model.unet, [question], rows)) for rows in sizes}
 
 
 def _seconds(work: Callable[[], object]) -> float:
