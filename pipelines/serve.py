@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -99,6 +100,7 @@ def serve_models(config: ServeConfig, *, dry_run: bool = False) -> dict[str, Any
     Raises:
         ValueError: settings, models or the cluster are refused.
     """
+    _require_installed()
     config = with_absolute_paths(config)
     _require_safe(config)
     if dry_run:
@@ -124,10 +126,11 @@ def running(config: ServeConfig) -> Iterator[str]:
     At the end no request is taken any more, those that are there are drawn, and Serve is shut down.
 
     Raises:
-        ValueError: a model cannot be read, or cannot draw.
+        ValueError: a model cannot be read, or cannot draw; or Serve runs already, which this would shut down.
     """
     from ray import serve
 
+    _require_alone()
     port = config.port or _free_port(config.host)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # of this process; others have their own logs
     serve.start(http_options={"host": config.host, "port": port}, logging_config={"encoding": "JSON"})
@@ -172,12 +175,28 @@ def _tell(config: ServeConfig, address: str) -> None:
     logger.info("Ctrl-C ends it")
 
 
+def _require_installed() -> None:
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        raise ValueError("what serves is not installed: pip install 'ldm3d-on-ray[serve]'")
+
+
 def _require_safe(config: ServeConfig) -> None:
     if config.host not in LOCAL and token_of(config) is None:
         raise ValueError(
             f"--host is {config.host!r}, which others can reach, and there is no token: set {TOKEN} in the "
             "environment, or give 127.0.0.1"
         )
+
+
+def _require_alone() -> None:
+    try:
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+    except ValueError:
+        return
+    raise ValueError(
+        "Ray Serve runs on this cluster already: deploy the application there with `serve deploy` and a config file "
+        "(docs/serve.md), or give another cluster by --cluster.address"
+    )
 
 
 def _free_port(host: str) -> int:

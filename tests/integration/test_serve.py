@@ -20,8 +20,12 @@ import openai
 import plyfile
 import pytest
 import ray
+import torch
 import trimesh
+import yaml
+from ray.serve.schema import ServeDeploySchema
 
+from jobs.demo.small_model import make_small_model
 from ldm3d.config import (
     DefaultsConfig,
     Drawing,
@@ -41,12 +45,12 @@ from ldm3d.sampling.prompts import Prompts
 from ldm3d.sampling.sampler import scheduler_of
 from ldm3d.sampling.text_to_rgbd import text_to_rgbd
 from ldm3d.toy.diffusion_model import make_base_model
-from pipelines.serve import running
+from pipelines.serve import build, running
 from tests import ROOT
 from tests.builders.service import Drawn, Service, events_of
 
 TOKEN = "a token of tests"
-ROWS = 4
+ROWS, ROOM = 4, 6  # of calls of the U-Net; requests at once
 LONG = 150  # steps: seconds, in which a test can cancel
 
 
@@ -65,7 +69,7 @@ def service(model, cluster) -> Iterator[Service]:
         port=0,
         token=TOKEN,
         model=GeneratorConfig(model=(str(model),)),
-        engine=EngineConfig(rows=ROWS, max_requests=6),
+        engine=EngineConfig(rows=ROWS, max_requests=ROOM),
         defaults=DefaultsConfig(scheduler="ddim", steps=3, guidance=4.0),
         limits=LimitsConfig(pixels=64 * 64, body_bytes=4_096, client_requests=8),
         cluster=ReplicasConfig(gpus=0),
@@ -76,8 +80,10 @@ def service(model, cluster) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def lone(model) -> Callable[..., Any]:
-    """The same picture as the library draws it, alone."""
+def lone(model) -> Iterator[Callable[..., Any]]:
+    """The same picture as the library draws it, alone, in as many threads as a copy of the model has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     pipeline = RgbdPipeline.from_pretrained(str(model))
     trained = pipeline.scheduler
 
@@ -87,7 +93,8 @@ def lone(model) -> Callable[..., Any]:
         prompts = Prompts.of([prompt], [seed], pipeline.embeddings)
         return text_to_rgbd(pipeline, prompts, drawing, **size)[0]
 
-    return draw
+    yield draw
+    torch.set_num_threads(threads)
 
 
 def assert_same(drawn: Drawn, wanted: Any) -> None:
@@ -176,23 +183,27 @@ def test_a_request_that_is_cancelled_by_its_id_ends_and_its_neighbour_keeps_its_
         assert_same(beside.result(), lone(**neighbour))
 
 
-@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
-def test_a_request_whose_client_leaves_is_cancelled(service, accept):
-    """A client that wants JSON has no id before its end: it is known by the room that it takes."""
-    body = {"prompt": "a", "steps": LONG}
-    with service.client(accept=accept) as client:
-        if accept == "application/json":
-            with pytest.raises(httpx.ReadTimeout):
-                client.post("/v1/rgbd", json=body, timeout=1)
-            began = time.monotonic()
-            service.draw(prompt="after", steps=2)
-            assert time.monotonic() - began < 30
-            return
-        with client.stream("POST", "/v1/rgbd", json=body) as answer:
-            events = events_of(answer.iter_lines())
-            identity = next(events)[1]["id"]
-            next(events)
+def test_a_stream_whose_client_leaves_is_cancelled(service):
+    with (
+        service.client(accept="text/event-stream") as client,
+        client.stream("POST", "/v1/rgbd", json={"prompt": "a", "steps": LONG}) as answer,
+    ):
+        events = events_of(answer.iter_lines())
+        identity = next(events)[1]["id"]
+        next(events)
     until(lambda: status_of(service, identity)["status"] == "cancelled")
+
+
+def test_clients_that_leave_give_back_all_the_room_there_is(service, lone):
+    def leave(_: int) -> None:
+        with service.client() as client, pytest.raises(httpx.ReadTimeout):
+            client.post("/v1/rgbd", json={"prompt": "a", "steps": LONG}, timeout=1)
+
+    with ThreadPoolExecutor(ROOM) as pool:
+        list(pool.map(leave, range(ROOM)))
+    with ThreadPoolExecutor(ROOM) as pool:
+        drawn = list(pool.map(lambda seed: service.draw(prompt="after", seed=seed), range(ROOM)))
+    assert_same(drawn[0], lone("after", 0))
 
 
 def test_a_job_goes_on_without_a_client(service, lone):
@@ -265,7 +276,7 @@ def test_beyond_its_room_it_refuses_at_once_and_draws_what_it_took(service, lone
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(ask, range(12)))
     refused = [answer for answer, _ in answers if answer.status_code != 200]
-    assert len(answers) - len(refused) == 6
+    assert len(answers) - len(refused) == ROOM
     assert {answer.status_code for answer in refused} == {429, 503}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
     slowest = max(seconds for answer, seconds in answers if answer.status_code != 200)
@@ -325,6 +336,36 @@ def test_the_schema_names_every_field_and_answer(service):
         schema = client.get("/openapi.json").json()
     assert {"/v1/rgbd", "/v1/images/generations", "/v1/models", "/v1/jobs/{identity}"} <= schema["paths"].keys()
     assert schema["components"]["schemas"]["RgbdBody"]["additionalProperties"] is False
+
+
+def test_a_second_service_on_the_same_cluster_is_refused(service):
+    with pytest.raises(ValueError, match="Ray Serve runs on this cluster already"), running(ServeConfig()):
+        pass
+    assert httpx.get(f"{service.address}/healthz").text == "ok"
+
+
+def test_the_config_file_of_the_docs_builds_the_service(cluster):
+    page = (ROOT / "docs/serve.md").read_text()
+    (application,) = ServeDeploySchema.model_validate(
+        yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
+    ).applications
+    assert application.import_path == f"{build.__module__}:{build.__name__}"
+    built = build(application.args)
+    assert built._bound_deployment.name == "door"
+    with pytest.raises(ValueError, match="did you mean limits"):
+        build(application.args | {"limit": {}})
+
+
+def test_make_serve_begins_with_a_small_model(cluster, tmp_path):
+    """It trains one where there is none, and leaves one that is there as it is."""
+    folder = make_small_model(tmp_path / "serve", epochs=(1, 1), scenes=40)
+    assert RgbdPipeline.from_pretrained(str(folder)).vae.config.out_channels == 6
+    assert [file.name for file in (tmp_path / "serve").iterdir()] == ["model"]
+    before = (folder / "model_index.json").stat().st_mtime_ns
+    assert make_small_model(tmp_path / "serve") == folder
+    assert (folder / "model_index.json").stat().st_mtime_ns == before
+    recipe = subprocess.run(["make", "-n", "serve"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "jobs.demo --small-model" in recipe
 
 
 def test_when_a_copy_of_the_model_is_lost_its_requests_are_drawn_by_the_next_one(service, lone):

@@ -61,7 +61,7 @@ def test_it_adds_only_names_that_are_ours_and_all_of_the_code(installed):
     ours, theirs = [{file.name: file.read_bytes() for file in page.iterdir()} for page in pages]
     assert ours == theirs
     (about,) = importlib.metadata.distributions(path=[str(installed)])
-    assert {"datasets", "dev", "immersive", "mlflow", "toy"} == set(about.metadata.get_all("Provides-Extra"))
+    assert {"datasets", "dev", "immersive", "mlflow", "serve", "toy"} == set(about.metadata.get_all("Provides-Extra"))
     assert [each.name for each in about.entry_points] == ["ldm3d-on-ray"]
 
 
