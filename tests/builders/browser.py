@@ -76,12 +76,16 @@ class Browser:
 
     def open(self, file: Path) -> None:
         """Open a page, and wait until its viewer is ready."""
+        self.visit(file.as_uri())
+        self.ask("viewer.ready")
+
+    def visit(self, address: str) -> None:
+        """Open a page, and wait until it is loaded."""
         loads = self._loads
-        self.call("Page.navigate", url=file.as_uri())
+        self.call("Page.navigate", url=address)
         end = time.monotonic() + PATIENCE
         while self._loads == loads:
             self._read(end)
-        self.ask("viewer.ready")
 
     def ask(self, expression: str) -> Any:
         """Return the value of an expression, or of what it promises."""

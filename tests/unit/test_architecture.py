@@ -45,6 +45,7 @@ PARTS_OF = {
     "generate": "samples",
     "evaluate": "evaluation",
     "depth_fusion": "views",
+    "serve": "serving",
 }
 # What entry points need of the rooms below the stages: a head start for workers, how an input was made, how a job was
 # submitted, and the errors that have exit codes.

@@ -32,7 +32,7 @@ TYPED = {
 
 CORPUS, OWN = "integration/test_rebuild_corpus.py", "integration/test_own_data.py"
 LATENTS, DIFFUSION = "integration/test_encode_latents.py", "integration/test_diffusion_training.py"
-PLACES = "integration/test_depth_fusion.py"
+PLACES, SERVICE = "integration/test_depth_fusion.py", "integration/test_serve.py"
 SAMPLES, SCORES = "integration/test_generate.py", "integration/test_evaluate.py"
 CLUSTER, KUBERAY, RAY_UP = (f"unit/cluster/test_{name}.py" for name in ("commands", "kuberay", "ray_up"))
 
@@ -42,6 +42,7 @@ AWS = f"{RAY_UP}::test_ray_up_takes_the_file"
 
 INSTEAD = {
     "README.md": {
+        "make serve": f"{SERVICE}::test_make_serve_begins_with_a_small_model",
         "make demo": "jobs/demo/__main__.py::main",  # it is the demo
         "make test": "unit/docs/test_commands.py",  # it runs this
     },
@@ -127,6 +128,14 @@ INSTEAD = {
             "integration/test_train_autoencoder.py"
             "::test_it_ends_with_a_model_that_diffusers_loads_and_pictures_to_look_at"
         ),
+    },
+    "docs/serve.md": {
+        "make serve": f"{SERVICE}::test_make_serve_begins_with_a_small_model",
+        "python -m jobs.serve": (
+            f"{SERVICE}::test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends"
+        ),
+        "LDM3D_TOKEN=": f"{SERVICE}::test_without_the_token_only_the_page_and_health_are_there",
+        "curl": f"{SERVICE}::test_pictures_are_those_of_the_library_whoever_shares_the_batch",
     },
     "docs/training.md": {
         "python -m jobs.train_autoencoder": (

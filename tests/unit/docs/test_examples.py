@@ -74,4 +74,5 @@ def test_python_runs_as_it_stands(page, world, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)
 def test_a_command_is_one_that_its_stage_takes(page, command, monkeypatch):
-    assert config_of(command, monkeypatch).output
+    config = config_of(command, monkeypatch)
+    assert config.output if command.split()[2] != "jobs.serve" else config.model.model  # a service writes nothing

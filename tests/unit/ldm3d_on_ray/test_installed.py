@@ -57,8 +57,11 @@ def test_it_adds_only_names_that_are_ours_and_all_of_the_code(installed):
         assert sources(installed / place) == sources(ROOT / room)
     assert sources(installed / "ldm3d_on_ray/_code/pipelines") == sources(ROOT / "pipelines")
     assert (installed / "ldm3d/py.typed").exists()
+    pages = [place / "pipelines/serving/page" for place in (ROOT, installed / "ldm3d_on_ray/_code")]
+    ours, theirs = [{file.name: file.read_bytes() for file in page.iterdir()} for page in pages]
+    assert ours == theirs
     (about,) = importlib.metadata.distributions(path=[str(installed)])
-    assert {"datasets", "dev", "immersive", "mlflow", "toy"} == set(about.metadata.get_all("Provides-Extra"))
+    assert {"datasets", "dev", "immersive", "mlflow", "serve", "toy"} == set(about.metadata.get_all("Provides-Extra"))
     assert [each.name for each in about.entry_points] == ["ldm3d-on-ray"]
 
 

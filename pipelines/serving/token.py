@@ -1,0 +1,38 @@
+"""Who may ask: whoever knows the token, where there is one. Only its digest is kept."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import Self
+
+from pipelines.serving.problem import UNAUTHORISED, Problem
+
+SCHEME = b"bearer "
+ADVICE = "send the header Authorization: Bearer TOKEN"
+
+
+@dataclass(frozen=True)
+class Token:
+    """The token of a service, or that there is none."""
+
+    digest: bytes | None = field(repr=False)
+
+    @classmethod
+    def of(cls, token: str | None) -> Self:
+        """Take the token itself."""
+        return cls(None if token is None else hashlib.sha256(token.encode()).digest())
+
+    def refusal(self, header: bytes | None) -> Problem | None:
+        """Return why a request is refused; None if it is not. It takes as long whatever is sent.
+
+        Args:
+            header: `Authorization`.
+        """
+        if self.digest is None:
+            return None
+        if header is None or header[: len(SCHEME)].lower() != SCHEME:
+            return Problem(UNAUTHORISED, f"this service wants a token: {ADVICE}", "missing_token")
+        given = hashlib.sha256(header[len(SCHEME) :].strip()).digest()
+        if not hmac.compare_digest(given, self.digest):
+            return Problem(UNAUTHORISED, f"the token is not that of this service: {ADVICE}", "invalid_token")
+        return None
