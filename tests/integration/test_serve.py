@@ -208,7 +208,7 @@ def test_clients_that_leave_give_back_all_the_room_there_is(service, lone):
 
 def test_a_job_goes_on_without_a_client(service, lone):
     with service.client(prefer="respond-async") as client:
-        answer = client.post("/v1/rgbd", json={"prompt": "a job", "seed": 9, "steps": 12, "previews": 1})
+        answer = client.post("/v1/rgbd", json={"prompt": "a job", "seed": 9, "steps": 60, "previews": 1})
         assert (answer.status_code, answer.headers["preference-applied"]) == (202, "respond-async")
         urls = answer.json()["urls"]
         early = client.get(urls["result"])
@@ -219,7 +219,7 @@ def test_a_job_goes_on_without_a_client(service, lone):
         status = client.get(urls["status"]).json()
         assert (status["status"], status["result"]["seed"]) == ("done", 9)
         drawn = client.get(urls["result"], headers={"accept": "application/zip"})
-        assert_same(Drawn.of(drawn.content), lone("a job", 9, steps=12))
+        assert_same(Drawn.of(drawn.content), lone("a job", 9, steps=60))
         assert client.delete(urls["cancel"]).json()["status"] == "done"
         assert client.get("/v1/jobs/nothing").status_code == 404
 
