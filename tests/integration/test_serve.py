@@ -25,7 +25,6 @@ import trimesh
 import yaml
 from ray.serve.schema import ServeDeploySchema
 
-from jobs.demo.small_model import make_small_model
 from ldm3d.config import (
     DefaultsConfig,
     Drawing,
@@ -354,18 +353,6 @@ def test_the_config_file_of_the_docs_builds_the_service(cluster):
     assert built._bound_deployment.name == "door"
     with pytest.raises(ValueError, match="did you mean limits"):
         build(application.args | {"limit": {}})
-
-
-def test_make_serve_begins_with_a_small_model(cluster, tmp_path):
-    """It trains one where there is none, and leaves one that is there as it is."""
-    folder = make_small_model(tmp_path / "serve", epochs=(1, 1), scenes=40)
-    assert RgbdPipeline.from_pretrained(str(folder)).vae.config.out_channels == 6
-    assert [file.name for file in (tmp_path / "serve").iterdir()] == ["model"]
-    before = (folder / "model_index.json").stat().st_mtime_ns
-    assert make_small_model(tmp_path / "serve") == folder
-    assert (folder / "model_index.json").stat().st_mtime_ns == before
-    recipe = subprocess.run(["make", "-n", "serve"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "jobs.demo --small-model" in recipe
 
 
 def test_when_a_copy_of_the_model_is_lost_its_requests_are_drawn_by_the_next_one(service, lone):

@@ -24,7 +24,7 @@ class Metrics:
 
 
 class Call:
-    """A call that streams messages; an exception among them is raised, a number waits so many seconds, None for ever."""
+    """A call that streams messages. An exception is raised, a number waits so many seconds, None waits for ever."""
 
     def __init__(self, said: list[Any]) -> None:
         self.said, self.is_cancelled = iter(said), False
