@@ -3,21 +3,21 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from jobs.demo.training import WORKERS
-from ldm3d.config import AutoencoderConfig, DiffusionConfig, presets_of
+from ldm3d.config import AutoencoderConfig, DiffusionConfig, LatentsConfig, TrainedAutoencoderConfig, WorkersConfig, presets_of
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
+from pipelines.encode_latents import encode_latents
 from pipelines.train_autoencoder import train_autoencoder
 from pipelines.train_diffusion import train_diffusion
 
 SCENES, HELD_OUT, GROUP = 600, 20, 20
-AUTOENCODER_EPOCHS, DIFFUSION_EPOCHS = 6, 16
+EPOCHS = (6, 16)
+WORKERS = WorkersConfig(gpus=0)  # networks so small are trained on CPUs as fast
 
 
-def make_small_model(
-    root: Path, epochs: tuple[int, int] = (AUTOENCODER_EPOCHS, DIFFUSION_EPOCHS), scenes: int = SCENES
-) -> Path:
+def make_small_model(root: Path, epochs: tuple[int, int] = EPOCHS, scenes: int = SCENES) -> Path:
     """Train a model, unless it is there.
 
     Args:
@@ -33,34 +33,28 @@ def make_small_model(
         return made
     shutil.rmtree(root, ignore_errors=True)
     draft = root / "draft"
+    places = {name: str(draft / name) for name in ("base", "corpus", "autoencoder", "latents", "diffusion")}
     _write_corpus(draft / "corpus", scenes)
-    make_base_model(draft / "base")
-    preset = presets_of(AutoencoderConfig)["toy"]
-    train_autoencoder(
-        AutoencoderConfig(
-            input=str(draft / "corpus"),
-            output=str(draft / "autoencoder"),
-            workers=WORKERS,
-            **preset
-            | {
-                "model": replace(preset["model"], base=str(draft / "base")),
-                "loop": replace(preset["loop"], epochs=epochs[0]),
-            },
-        )
-    )
-    preset = presets_of(DiffusionConfig)["toy"]
-    network = replace(preset["model"], base=str(draft / "base"), autoencoder=str(draft / "autoencoder"))
-    train_diffusion(
-        DiffusionConfig(
-            input=str(draft / "corpus"),
-            output=str(draft / "diffusion"),
-            workers=WORKERS,
-            **preset | {"model": network, "loop": replace(preset["loop"], epochs=epochs[1])},
-        )
-    )
+    make_base_model(places["base"])
+
+    settings = _settings(AutoencoderConfig, places["base"], epochs[0])
+    train_autoencoder(AutoencoderConfig(input=places["corpus"], output=places["autoencoder"], **settings))
+    model = TrainedAutoencoderConfig(autoencoder=places["autoencoder"])
+    settings = presets_of(LatentsConfig)["toy"] | {"model": model}
+    encode_latents(LatentsConfig(input=places["corpus"], output=places["latents"], **settings))
+    settings = _settings(DiffusionConfig, places["base"], epochs[1])
+    train_diffusion(DiffusionConfig(input=places["latents"], output=places["diffusion"], **settings))
+
     (draft / "diffusion/model").rename(made)  # whole or absent
     shutil.rmtree(draft)
     return made
+
+
+def _settings(training: Any, base: str, epochs: int) -> dict[str, Any]:
+    """Return those of the preset `toy` for a short training."""
+    preset = presets_of(training)["toy"]
+    changes = {"model": replace(preset["model"], base=base), "loop": replace(preset["loop"], epochs=epochs)}
+    return preset | changes | {"workers": WORKERS}
 
 
 def _write_corpus(corpus: Path, scenes: int) -> None:

@@ -62,6 +62,9 @@ class CannedService(ThreadingHTTPServer):
         self.asked: list[tuple[str, str]] = []
         self.bodies: list[dict[str, Any]] = []
         self.cancelled: list[str] = []
+        self.may_begin = threading.Event()
+        """Drawings wait for their turn, unanswered, until it is set."""
+        self.may_begin.set()
         self.may_end = threading.Event()
         """Drawings wait before their last step until it is set, or until they are cancelled."""
         self.may_end.set()
@@ -131,6 +134,7 @@ class _Door(BaseHTTPRequestHandler):
             self._draw(body)
 
     def _draw(self, body: dict[str, Any]) -> None:
+        self.server.may_begin.wait()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()

@@ -27,6 +27,7 @@ def browser() -> Iterator[Browser]:
 def service() -> Iterator[CannedService]:
     with CannedService() as running:  # an address of its own: what a browser keeps belongs to it
         yield running
+        running.may_begin.set()
         running.may_end.set()
         running.shutdown()
 
@@ -120,6 +121,19 @@ def test_cancel_asks_the_service_to_stop_and_goes_back(page, service):
     assert (page.pixels("image") == service.image).all()
     assert page.ask("[$('problem').hidden, $('thumbs').children.length]") == [True, 1]
     service.may_end.set()
+    page.draw("another")
+    assert page.text("caption") == "another"
+
+
+def test_what_waits_for_its_turn_can_be_cancelled_too(page, service):
+    service.may_begin.clear()
+    page.fill("prompt", "a room")
+    page.click("draw")
+    page.wait("$('step').textContent === 'Waiting for its turn' && !$('cancel').hidden")
+    page.click("cancel")
+    page.wait("!$('draw').hidden")
+    assert (page.text("said"), page.ask("$('problem').hidden")) == ("Cancelled", True)
+    service.may_begin.set()
     page.draw("another")
     assert page.text("caption") == "another"
 

@@ -34,6 +34,7 @@ def browser() -> Iterator[Browser]:
 def service() -> Iterator[CannedService]:
     with CannedService() as running:  # an address of its own: what a browser keeps belongs to it
         yield running
+        running.may_begin.set()
         running.may_end.set()
         running.shutdown()
 

@@ -33,6 +33,7 @@ TYPED = {
 CORPUS, OWN = "integration/test_rebuild_corpus.py", "integration/test_own_data.py"
 LATENTS, DIFFUSION = "integration/test_encode_latents.py", "integration/test_diffusion_training.py"
 PLACES, SERVICE = "integration/test_depth_fusion.py", "integration/test_serve.py"
+SMALL = "integration/test_small_model.py"
 SAMPLES, SCORES = "integration/test_generate.py", "integration/test_evaluate.py"
 CLUSTER, KUBERAY, RAY_UP = (f"unit/cluster/test_{name}.py" for name in ("commands", "kuberay", "ray_up"))
 
@@ -42,7 +43,7 @@ AWS = f"{RAY_UP}::test_ray_up_takes_the_file"
 
 INSTEAD = {
     "README.md": {
-        "make serve": f"{SERVICE}::test_make_serve_begins_with_a_small_model",
+        "make serve": f"{SMALL}::test_make_serve_begins_with_a_small_model",
         "make demo": "jobs/demo/__main__.py::main",  # it is the demo
         "make test": "unit/docs/test_commands.py",  # it runs this
     },
@@ -130,7 +131,7 @@ INSTEAD = {
         ),
     },
     "docs/serve.md": {
-        "make serve": f"{SERVICE}::test_make_serve_begins_with_a_small_model",
+        "make serve": f"{SMALL}::test_make_serve_begins_with_a_small_model",
         "python -m jobs.serve": (
             f"{SERVICE}::test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends"
         ),
