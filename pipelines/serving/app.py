@@ -33,6 +33,7 @@ def application(config: ServeConfig, token: Token, reception: Reception) -> Gate
     from pipelines.serving.errors import add_handlers
 
     app = FastAPI(title="LDM3D on Ray", version="1", description=ABOUT, docs_url=None, redoc_url=None)
+    app.state.token = token
     add_handlers(app)
     app.include_router(native.routes(config, reception))
     app.include_router(openai_images.routes(config, reception))

@@ -1,8 +1,10 @@
 """What is refused by the headers of a request, before anything of its body is read or looked at."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from pipelines.serving.problem import BAD, GONE_LENGTH, LARGE, Problem
 from pipelines.serving.token import Token
@@ -14,6 +16,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN = ("/", "/healthz")
 OPEN_UNDER = "/page/"
+VIEWER = re.compile(r"/v1/results/(\w+)/viewer\.html", re.ASCII)  # has a key in its address, as frames send no token
 SAFE = (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")
 
 
@@ -42,8 +45,7 @@ class Gate:
     def refusal(self, scope: Scope) -> Problem | None:
         """Return why a request is refused; None if it is not."""
         headers, path = dict(scope["headers"]), scope["path"]
-        is_open = path in OPEN or path.startswith(OPEN_UNDER)
-        if not is_open and (problem := self.token.refusal(headers.get(b"authorization"))):
+        if not self._is_open(scope, path) and (problem := self.token.refusal(headers.get(b"authorization"))):
             return problem
         length = headers.get(b"content-length")
         if length is None:
@@ -55,6 +57,16 @@ class Gate:
         if len(length) > 18 or int(length) > self.most_bytes:
             return Problem(LARGE, f"the body is too large, wanted at most {self.most_bytes:,} bytes", "too_large")
         return None
+
+    def _is_open(self, scope: Scope, path: str) -> bool:
+        """Return whether a path may be had without the token."""
+        if path in OPEN or path.startswith(OPEN_UNDER):
+            return True
+        viewer = VIEWER.fullmatch(path)
+        if viewer is None or scope["method"] != "GET":
+            return False
+        keys = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("key", [""])
+        return self.token.opens(viewer[1], keys[0])
 
 
 async def answer(problem: Problem, send: Send) -> None:

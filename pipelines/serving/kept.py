@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from pipelines.serving import exports, native
+from pipelines.serving.addresses import Addresses
 from pipelines.serving.errors import RESPONSES
 from pipelines.serving.messages import Result
 from pipelines.serving.problem import Problem
@@ -23,28 +24,27 @@ def routes(reception: Reception) -> APIRouter:
 
     @router.get("/v1/jobs/{identity}", summary="Where a request is")
     async def status(identity: str, request: Request) -> JSONResponse:
-        found, root = await reception.status(identity), request.scope.get("root_path", "")
+        found, addresses = await reception.status(identity), Addresses.of(request)
         answer: dict[str, Any] = {"id": found.identity, "status": found.status}
         if found.last is not None:
             answer |= {"step": found.last.step, "steps": found.last.steps}
         if isinstance(found.ending, Result):
-            answer["result"] = native.described(found.ending, root)
+            answer["result"] = native.described(found.ending, addresses)
         if isinstance(found.ending, Problem):
             answer |= found.ending.body()
-        return JSONResponse(answer | {"urls": native.job_urls(found.identity, root)})
+        return JSONResponse(answer | {"urls": addresses.job(found.identity)})
 
     @router.get("/v1/jobs/{identity}/events", summary="The events of a request, from its first one")
     async def events(identity: str, request: Request) -> Response:
         await reception.status(identity)  # 404 before the stream begins
-        root = request.scope.get("root_path", "")
         messages = reception.messages(identity)
         first = await anext(messages)
-        return native.events_of(first, messages, identity, root)
+        return native.events_of(first, messages, identity, Addresses.of(request))
 
     @router.get("/v1/jobs/{identity}/result", summary="What a request has drawn", responses=native.ANSWERS)
     async def result(identity: str, request: Request) -> Response:
-        media, root = native.wanted(request.headers.get("accept", "")), request.scope.get("root_path", "")
-        return native.answer(await reception.result(identity), media, root)
+        media = native.wanted(request.headers.get("accept", ""))
+        return native.answer(await reception.result(identity), media, Addresses.of(request))
 
     @router.delete("/v1/jobs/{identity}", summary="Cancel a request between two steps")
     async def cancel(identity: str) -> JSONResponse:

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from ldm3d.config import ServeConfig
 from pipelines.serving import sse
+from pipelines.serving.addresses import Addresses
 from pipelines.serving.bodies import RgbdBody
 from pipelines.serving.errors import RESPONSES
 from pipelines.serving.limits import model_of, request_of
@@ -21,14 +22,6 @@ from pipelines.serving.problem import ProblemError
 from pipelines.serving.reception import Reception, drawn
 
 JSON, ZIP = "application/json", "application/zip"
-FILES = {
-    "image": "image.png",
-    "depth": "depth.png",
-    "depth_raw": "depth.bin",
-    "viewer": "viewer.html",
-    "glb": "scene.glb",
-    "splats": "splats.ply",
-}
 ANSWERS: dict[int | str, dict[str, Any]] = RESPONSES | {
     200: {
         "description": "The picture: as `Accept` says, a description with URLs, a zip, or server-sent events "
@@ -53,13 +46,13 @@ def routes(config: ServeConfig, reception: Reception) -> APIRouter:
         asked = request_of(body, config, about, width=body.width, height=body.height, previews=previews)
         client = request.client.host if request.client else ""
         order = Order(uuid.uuid4().hex, model, asked, client, watched=media == sse.MEDIA or is_job)
-        root = request.scope.get("root_path", "")
+        addresses = Addresses.of(request)
         if is_job:
-            return _accepted(await reception.submit(order), order, root)
+            return _accepted(await reception.submit(order), order, addresses)
         messages = reception.draw(order)
         if media == sse.MEDIA:
-            return await streamed(messages, order.identity, root)
-        return answer(await drawn(messages), media, root)
+            return await streamed(messages, order.identity, addresses)
+        return answer(await drawn(messages), media, addresses)
 
     return router
 
@@ -73,15 +66,15 @@ def wanted(accept: str) -> str:
     return JSON
 
 
-def answer(result: Result, media: str, root: str) -> Response:
+def answer(result: Result, media: str, addresses: Addresses) -> Response:
     """Answer with a picture, as JSON or as a zip."""
     if media == ZIP:
         name = f'attachment; filename="{result.identity}.zip"'
-        return Response(zipped(result, root), media_type=ZIP, headers={"Content-Disposition": name})
-    return JSONResponse(described(result, root))
+        return Response(zipped(result, addresses), media_type=ZIP, headers={"Content-Disposition": name})
+    return JSONResponse(described(result, addresses))
 
 
-async def streamed(messages: AsyncGenerator[Message, None], identity: str, root: str) -> Response:
+async def streamed(messages: AsyncGenerator[Message, None], identity: str, addresses: Addresses) -> Response:
     """Answer with events, once a model has taken the request.
 
     Raises:
@@ -91,35 +84,32 @@ async def streamed(messages: AsyncGenerator[Message, None], identity: str, root:
     if isinstance(first, Stopped):
         await messages.aclose()
         raise ProblemError(first.problem)
-    return events_of(first, messages, identity, root)
+    return events_of(first, messages, identity, addresses)
 
 
-def events_of(first: Message, messages: AsyncGenerator[Message, None], identity: str, root: str) -> Response:
+def events_of(
+    first: Message, messages: AsyncGenerator[Message, None], identity: str, addresses: Addresses
+) -> Response:
     """Answer with the events of messages, of which the first one is there."""
-    events = named(first, messages, identity, root)
+    events = named(first, messages, identity, addresses)
     return StreamingResponse(sse.stream(events), media_type=sse.MEDIA, headers=sse.HEADERS)
 
 
 async def named(
-    first: Message, messages: AsyncGenerator[Message, None], identity: str, root: str
+    first: Message, messages: AsyncGenerator[Message, None], identity: str, addresses: Addresses
 ) -> AsyncGenerator[sse.Named, None]:
     """Yield the events of messages."""
     try:
-        yield _event(first, identity, root)
+        yield _event(first, identity, addresses)
         async for message in messages:
-            yield _event(message, identity, root)
+            yield _event(message, identity, addresses)
     finally:
         await messages.aclose()
 
 
-def described(result: Result, root: str) -> dict[str, Any]:
-    """Describe a picture, with where its files are.
-
-    Args:
-        root: what all paths begin with.
-    """
-    facts, paths = result.facts, {kind: f"{root}/v1/results/{result.identity}/{FILES[kind]}" for kind in FILES}
-    urls = {kind: path for kind, path in paths.items() if kind == "image" or result.depth is not None}
+def described(result: Result, addresses: Addresses) -> dict[str, Any]:
+    """Describe a picture, with where its files are."""
+    facts = result.facts
     return {
         "id": result.identity,
         "model": result.model,
@@ -131,25 +121,19 @@ def described(result: Result, root: str) -> dict[str, Any]:
         "waited_s": round(facts["waited_s"], 3),
         "exact": facts["exact"],
         "rows": facts["rows"],
-        "urls": urls,
+        "urls": addresses.result(result),
     }
 
 
-def zipped(result: Result, root: str) -> bytes:
+def zipped(result: Result, addresses: Addresses) -> bytes:
     """Put a picture into a zip."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("image.png", result.image)
         if result.depth is not None:
             archive.writestr("depth.png", result.depth)
-        archive.writestr("facts.json", json.dumps(described(result, root) | {"prompt": result.prompt}, indent=2))
+        archive.writestr("facts.json", json.dumps(described(result, addresses) | {"prompt": result.prompt}, indent=2))
     return file.getvalue()
-
-
-def job_urls(identity: str, root: str) -> dict[str, str]:
-    """Return where a job is asked about."""
-    job = f"{root}/v1/jobs/{identity}"
-    return {"status": job, "events": f"{job}/events", "result": f"{job}/result", "cancel": job}
 
 
 def base64_of(content: bytes) -> str:
@@ -157,10 +141,10 @@ def base64_of(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-def _accepted(first: Message, order: Order, root: str) -> Response:
+def _accepted(first: Message, order: Order, addresses: Addresses) -> Response:
     if isinstance(first, Stopped):
         raise ProblemError(first.problem)
-    urls = job_urls(order.identity, root)
+    urls = addresses.job(order.identity)
     content = {"id": order.identity, "seed": order.request.seed, "urls": urls}
     headers = {"Location": urls["status"], "Preference-Applied": "respond-async"}
     return JSONResponse(content, 202, headers)
@@ -171,7 +155,7 @@ def _is_job(request: Request) -> bool:
     return any(each.partition(";")[0].strip().lower() == "respond-async" for each in preferences)
 
 
-def _event(message: Message, identity: str, root: str) -> sse.Named:
+def _event(message: Message, identity: str, addresses: Addresses) -> sse.Named:
     match message:
         case Begun():
             return "accepted", {"id": identity, "seed": message.seed}
@@ -180,6 +164,6 @@ def _event(message: Message, identity: str, root: str) -> sse.Named:
             pictures = {name: base64_of(content) for name, content in shown.items() if content is not None}
             return "step", {"id": identity, "step": message.step, "steps": message.steps} | pictures
         case Finished():
-            return "done", described(message.result, root)
+            return "done", described(message.result, addresses)
         case Stopped():
             return "error", {"id": identity} | message.problem.body()

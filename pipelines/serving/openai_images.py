@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from ldm3d.config import ServeConfig
 from ldm3d.sampling.sampler import SCHEDULERS
 from pipelines.serving import sse
+from pipelines.serving.addresses import Addresses
 from pipelines.serving.bodies import ImagesBody
 from pipelines.serving.errors import RESPONSES
 from pipelines.serving.limits import SEEDS, model_of, request_of
@@ -34,7 +35,8 @@ class Wish:
     """Width and height."""
     has_depth: bool
     base: str
-    """What the URLs of answers begin with."""
+    """What the URLs of answers begin with, before paths."""
+    addresses: Addresses
 
 
 def routes(config: ServeConfig, reception: Reception) -> APIRouter:
@@ -59,7 +61,9 @@ def routes(config: ServeConfig, reception: Reception) -> APIRouter:
             raise bad("partial_images is for streams: send stream: true", "partial_images")
         asked = request_of(body, config, about, width=width, height=height, previews=body.partial_images or 0)
         client = request.client.host if request.client else ""
-        wish = Wish((width or about.width, height or about.height), body.depth != "none", str(request.base_url))
+        size = (width or about.width, height or about.height)
+        base = f"{request.url.scheme}://{request.url.netloc}"
+        wish = Wish(size, body.depth != "none", base, Addresses.of(request))
         orders = [
             Order(uuid.uuid4().hex, model, replace(asked, seed=(asked.seed + number) % SEEDS), client, watched=streams)
             for number in range(count)
@@ -119,7 +123,7 @@ def _item(result: Result, wish: Wish) -> dict[str, Any]:
         "id": result.identity,
     }
     if result.depth is not None:
-        item["viewer_url"] = f"{wish.base.rstrip('/')}/v1/results/{result.identity}/viewer.html"
+        item["viewer_url"] = wish.base + wish.addresses.viewer(result.identity)
         if wish.has_depth:
             item["depth_b64_png16"] = base64_of(result.depth)
     return item

@@ -22,6 +22,14 @@ class Token:
         """Take the token itself."""
         return cls(None if token is None else hashlib.sha256(token.encode()).digest())
 
+    def key_of(self, identity: str) -> str:
+        """Return what opens the viewer of one result without the token; "" where there is none."""
+        return "" if self.digest is None else hmac.new(self.digest, identity.encode(), "sha256").hexdigest()
+
+    def opens(self, identity: str, key: str) -> bool:
+        """Return whether a key is that of a result. It takes as long whatever is given."""
+        return hmac.compare_digest(self.key_of(identity).encode(), key.encode())
+
     def refusal(self, header: bytes | None) -> Problem | None:
         """Return why a request is refused; None if it is not. It takes as long whatever is sent.
 

@@ -11,7 +11,9 @@ from pipelines.serving.token import Token
 TOKEN = "a token of tests"
 
 
-def passed(path: str, token: str | None = TOKEN, **headers: str) -> tuple[int, dict, dict[str, str]]:
+def passed(
+    path: str, token: str | None = TOKEN, query: str = "", method: str = "GET", **headers: str
+) -> tuple[int, dict, dict[str, str]]:
     """Status, JSON and headers of an answer; 200 comes from the application, which nobody is to reach otherwise."""
     sent: list[dict] = []
 
@@ -26,7 +28,7 @@ def passed(path: str, token: str | None = TOKEN, **headers: str) -> tuple[int, d
         sent.append(message)
 
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "path": path, "headers": named}
+    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": named}
     asyncio.run(Gate(app, Token.of(token), 100)(scope, receive, send))
     given = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], json.loads(sent[1]["body"]), given
@@ -43,6 +45,24 @@ def test_all_else_needs_it(path):
     assert (status, body["error"]["type"], headers["www-authenticate"]) == (401, "authentication_error", "Bearer")
     assert passed(path, authorization=f"Bearer {TOKEN}")[0] == 200
     assert passed(path, token=None)[0] == 200
+
+
+def test_a_viewer_is_opened_by_its_own_key():
+    viewer, key = "/v1/results/abc/viewer.html", Token.of(TOKEN).key_of("abc")
+    assert passed(viewer, query=f"key={key}")[0] == 200
+    assert passed(viewer, token=None)[0] == 200
+    for path, query in [
+        (viewer, ""),
+        (viewer, "key="),
+        (viewer, f"key={key[:-1]}"),
+        (viewer, f"key={Token.of('another token').key_of('abc')}"),
+        (viewer, "key=%ff"),
+        ("/v1/results/abd/viewer.html", f"key={key}"),
+        ("/v1/results/abc/image.png", f"key={key}"),
+        ("/v1/jobs/abc", f"key={key}"),
+    ]:
+        assert passed(path, query=query)[0] == 401
+    assert passed(viewer, query=f"key={key}", method="DELETE")[0] == 401
 
 
 @pytest.mark.parametrize(
