@@ -5,7 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ldm3d.config import AutoencoderConfig, DiffusionConfig, LatentsConfig, TrainedAutoencoderConfig, WorkersConfig, presets_of
+from ldm3d.config import (
+    AutoencoderConfig,
+    DiffusionConfig,
+    LatentsConfig,
+    TrainedAutoencoderConfig,
+    WorkersConfig,
+    presets_of,
+)
 from ldm3d.toy.corpus import scene_rows
 from ldm3d.toy.diffusion_model import make_base_model
 from pipelines.encode_latents import encode_latents

@@ -113,6 +113,31 @@ def status_of(service: Service, identity: str) -> dict[str, Any]:
         return client.get(f"/v1/jobs/{identity}").json()
 
 
+def test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends(model, cluster, tmp_path):
+    """Before the other tests, as a cluster has one Serve."""
+    command = [sys.executable, "-m", "jobs.serve", "--model.model", str(model), "--port", "0", "--preset", "toy"]
+    log = tmp_path / "log"
+    with log.open("w") as written:
+        job = subprocess.Popen(command, cwd=ROOT, stderr=written, env=os.environ | {"RAY_ADDRESS": cluster})
+    try:
+        until(lambda: "Ctrl-C ends it" in log.read_text() or job.poll() is not None, 120)
+        address = next(line.split()[-1] for line in log.read_text().splitlines() if "the page: " in line).rstrip("/")
+        answers: list[httpx.Response] = []
+        body = {"prompt": "a", "steps": 60, "seed": 3}
+        thread = threading.Thread(
+            target=lambda: answers.append(httpx.post(f"{address}/v1/rgbd", json=body, timeout=60))
+        )
+        thread.start()
+        time.sleep(1)
+        job.send_signal(signal.SIGTERM)
+        thread.join()
+        assert (answers[0].status_code, answers[0].json()["seed"]) == (200, 3)
+        assert job.wait(60) == 0
+        assert "Served for " in log.read_text()
+    finally:
+        job.kill()
+
+
 def test_pictures_are_those_of_the_library_whoever_shares_the_batch(service, lone):
     asked: list[dict[str, Any]] = [
         {"prompt": "a red cube", "seed": 7},
@@ -366,27 +391,3 @@ def test_when_a_copy_of_the_model_is_lost_its_requests_are_drawn_by_the_next_one
         time.sleep(1)
         ray.kill(ray.get_actor(name, namespace="serve"))
         assert_same(asked.result(), lone("a survivor", 4, steps=60))
-
-
-def test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends(model, tmp_path):
-    command = [sys.executable, "-m", "jobs.serve", "--model.model", str(model), "--port", "0", "--preset", "toy"]
-    log = tmp_path / "log"
-    with log.open("w") as written:
-        job = subprocess.Popen(command, cwd=ROOT, stderr=written, env=os.environ | {"RAY_ADDRESS": "local"})
-    try:
-        until(lambda: "Ctrl-C ends it" in log.read_text() or job.poll() is not None, 120)
-        address = next(line.split()[-1] for line in log.read_text().splitlines() if "the page: " in line).rstrip("/")
-        answers: list[httpx.Response] = []
-        body = {"prompt": "a", "steps": 60, "seed": 3}
-        thread = threading.Thread(
-            target=lambda: answers.append(httpx.post(f"{address}/v1/rgbd", json=body, timeout=60))
-        )
-        thread.start()
-        time.sleep(1)
-        job.send_signal(signal.SIGTERM)
-        thread.join()
-        assert (answers[0].status_code, answers[0].json()["seed"]) == (200, 3)
-        assert job.wait(60) == 0
-        assert "Served for " in log.read_text()
-    finally:
-        job.kill()
