@@ -115,7 +115,7 @@ def status_of(service: Service, identity: str) -> dict[str, Any]:
 
 def test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends(model, cluster, tmp_path):
     """Before the other tests, as a cluster has one Serve."""
-    command = [sys.executable, "-m", "jobs.serve", "--model.model", str(model), "--port", "0", "--preset", "toy"]
+    command = [sys.executable, "-m", "jobs.serve", "--model.model", f"mine={model}", "--port", "0", "--preset", "toy"]
     log = tmp_path / "log"
     with log.open("w") as written:
         job = subprocess.Popen(command, cwd=ROOT, stderr=written, env=os.environ | {"RAY_ADDRESS": cluster})
@@ -131,7 +131,8 @@ def test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends(mode
         time.sleep(1)
         job.send_signal(signal.SIGTERM)
         thread.join()
-        assert (answers[0].status_code, answers[0].json()["seed"]) == (200, 3)
+        assert answers[0].status_code == 200, answers[0].text
+        assert (answers[0].json()["seed"], answers[0].json()["model"]) == (3, "mine")
         assert job.wait(60) == 0
         assert "Served for " in log.read_text()
     finally:
