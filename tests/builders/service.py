@@ -12,17 +12,17 @@ from typing import Any
 
 import httpx
 import numpy as np
+import openai
 import torch
 
-from ldm3d.config import Drawing, ModelConfig, SamplingConfig
+from ldm3d.config import ModelConfig, SamplingConfig
 from ldm3d.images import decode_depth, decode_rgb
 from ldm3d.models.base import load_base
 from ldm3d.models.checkpoint import save_pipeline
+from ldm3d.sampling.decode import decode_latents
 from ldm3d.sampling.pipeline import RgbdPipeline
-from ldm3d.sampling.prompts import Prompts
 from ldm3d.sampling.sampler import scheduler_of
 from ldm3d.sampling.samples import Sample
-from ldm3d.sampling.text_to_rgbd import text_to_rgbd
 from ldm3d.toy.diffusion_model import make_base_model
 
 
@@ -55,9 +55,18 @@ class Lone:
         self, prompt: str, seed: int, *, steps: int = 3, guidance: float = 4.0, scheduler: str = "ddim", **size: int
     ) -> Sample:
         self.pipeline.scheduler = scheduler_of(SamplingConfig(scheduler=scheduler), self.trained)
-        drawing = Drawing(num_inference_steps=steps, guidance_scale=guidance, batch_size=self.rows // 2)
-        prompts = Prompts.of([prompt], [seed], self.pipeline.embeddings)
-        return text_to_rgbd(self.pipeline, prompts, drawing, **size)[0]
+        drawn = self.pipeline(
+            prompt,
+            seed=seed,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            batch_size=self.rows // 2,
+            output_type="latent",
+            **size,
+        )
+        # By itself, as the service decodes: in a batch of others the last bits differ.
+        decoded = decode_latents(self.pipeline.vae, drawn.images)
+        return Sample(prompt, seed, decoded.image[0], decoded.depth[0], is_finite=True)
 
 
 def until(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -93,6 +102,13 @@ class Service:
         return httpx.Client(
             base_url=self.address, headers={"Authorization": f"Bearer {self.token}"} | headers, timeout=60
         )
+
+    def openai(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.address}/v1", api_key=self.token, max_retries=0)
+
+    def status_of(self, identity: str) -> dict[str, Any]:
+        with self.client() as client:
+            return client.get(f"/v1/jobs/{identity}").json()
 
     def draw(self, **body: Any) -> Drawn:
         with self.client(accept="application/zip") as client:

@@ -61,11 +61,6 @@ def lone(model) -> Iterator[Lone]:
         yield draw
 
 
-def status_of(service: Service, identity: str) -> dict[str, Any]:
-    with service.client() as client:
-        return client.get(f"/v1/jobs/{identity}").json()
-
-
 def test_pictures_are_those_of_the_library_whoever_shares_the_batch(service, lone):
     asked: list[dict[str, Any]] = [
         {"prompt": "a red cube", "seed": 7},
@@ -143,7 +138,7 @@ def test_a_stream_whose_client_leaves_is_cancelled(service):
         events = events_of(answer.iter_lines())
         identity = next(events)[1]["id"]
         next(events)
-    until(lambda: status_of(service, identity)["status"] == "cancelled")
+    until(lambda: service.status_of(identity)["status"] == "cancelled")
 
 
 def test_clients_that_leave_give_back_all_the_room_there_is(service, lone):
@@ -237,12 +232,8 @@ def test_beyond_its_room_it_refuses_at_once_and_draws_what_it_took(service, lone
     assert_same(Drawn.of(answer.content), lone("a crowd", seed, steps=40))
 
 
-def sdk(service: Service) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{service.address}/v1", api_key=service.token, max_retries=0)
-
-
 def test_the_openai_sdk_draws_with_depth(service, lone):
-    client = sdk(service)
+    client = service.openai()
     assert [model.id for model in client.models.list()] == ["tiny"]
     extra = {"seed": 20, "steps": 3, "guidance": 4.0}
     answer = client.images.generate(model="tiny", prompt="a red cube", n=2, size="40x32", extra_body=extra)
@@ -259,7 +250,7 @@ def test_the_openai_sdk_draws_with_depth(service, lone):
 
 def test_the_openai_sdk_streams_partial_pictures(service, lone):
     extra = {"seed": 5, "steps": 6}
-    stream = sdk(service).images.generate(prompt="a cube", stream=True, partial_images=2, extra_body=extra)
+    stream = service.openai().images.generate(prompt="a cube", stream=True, partial_images=2, extra_body=extra)
     events = list(stream)
     kinds = [event.type for event in events]
     assert kinds == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
@@ -269,7 +260,7 @@ def test_the_openai_sdk_streams_partial_pictures(service, lone):
 
 
 def test_the_openai_sdk_is_told_what_is_wrong(service):
-    client = sdk(service)
+    client = service.openai()
     with pytest.raises(openai.BadRequestError, match="there is no field 'cfg_scale'") as refused:
         client.images.generate(prompt="a", extra_body={"cfg_scale": 3})
     assert refused.value.param == "cfg_scale"
