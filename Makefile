@@ -29,7 +29,7 @@ toy-models: $(READY)  ## only the networks that the preset toy begins with: abou
 MODEL ?= $(firstword $(patsubst %/model_index.json,%,$(wildcard runs/demo/diffusion/model/model_index.json)) runs/serve/model)
 serve: $(READY)  ## pictures with depth over HTTP, with a page, at 127.0.0.1:8000; other settings by ARGS="--port 8080"
 	@[ -e $(MODEL) ] || [ $(MODEL) != runs/serve/model ] || $(RUN) -m jobs.demo --small-model
-	@exec env $(RUN) -m jobs.serve --preset toy --model.model $(MODEL) $(ARGS)
+	@exec env $(RUN) -m jobs.serve --preset toy --model.model toy=$(MODEL) $(ARGS)
 
 # Integration tests often wait, for processes to start and for time to pass: meanwhile a third process runs the others,
 # which are shown when these are done.

@@ -101,7 +101,7 @@ def serve_models(config: ServeConfig, *, dry_run: bool = False) -> dict[str, Any
         ValueError: settings, models or the cluster are refused.
     """
     _require_installed()
-    config = with_absolute_paths(config)
+    config = _placed(config)
     _require_safe(config)
     if dry_run:
         for _, place in config.model.named():
@@ -173,6 +173,14 @@ def _tell(config: ServeConfig, address: str) -> None:
         address,
     )
     logger.info("Ctrl-C ends it")
+
+
+def _placed(config: ServeConfig) -> ServeConfig:
+    """Make local places absolute, and keep the names that clients know the models by."""
+    placed = with_absolute_paths(config)
+    pairs = zip(config.model.named(), placed.model.named(), strict=True)
+    models = tuple(f"{name}={place}" for (name, _), (_, place) in pairs)
+    return replace(placed, model=replace(placed.model, model=models))
 
 
 def _require_installed() -> None:

@@ -47,6 +47,7 @@ LONG = [
     "test_generate.py",
     "test_storage_s3.py",
     "test_train_diffusion.py",
+    "test_serve.py",
     "test_viewer.py",
 ]
 

@@ -3,13 +3,8 @@
 import base64
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,33 +15,19 @@ import openai
 import plyfile
 import pytest
 import ray
-import torch
 import trimesh
-import yaml
-from ray.serve.schema import ServeDeploySchema
 
 from ldm3d.config import (
     DefaultsConfig,
-    Drawing,
     EngineConfig,
     GeneratorConfig,
     LimitsConfig,
-    ModelConfig,
     ReplicasConfig,
-    SamplingConfig,
     ServeConfig,
 )
 from ldm3d.images import decode_depth, decode_rgb
-from ldm3d.models.base import load_base
-from ldm3d.models.checkpoint import save_pipeline
-from ldm3d.sampling.pipeline import RgbdPipeline
-from ldm3d.sampling.prompts import Prompts
-from ldm3d.sampling.sampler import scheduler_of
-from ldm3d.sampling.text_to_rgbd import text_to_rgbd
-from ldm3d.toy.diffusion_model import make_base_model
-from pipelines.serve import build, running
-from tests import ROOT
-from tests.builders.service import Drawn, Service, events_of
+from pipelines.serve import running
+from tests.builders.service import Drawn, Lone, Service, assert_same, events_of, tiny_model, until
 
 TOKEN = "a token of tests"
 ROWS, ROOM = 4, 6  # of calls of the U-Net; requests at once
@@ -55,11 +36,7 @@ LONG = 150  # steps: seconds, in which a test can cancel
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """A model with random weights that draws 32 x 32 pixels."""
-    root = tmp_path_factory.mktemp("served")
-    make_base_model(root / "base")
-    save_pipeline(root / "tiny", load_base(ModelConfig(base=str(root / "base"))))
-    return root / "tiny"
+    return tiny_model(tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="module")
@@ -79,38 +56,9 @@ def service(model, cluster) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def lone(model) -> Iterator[Callable[..., Any]]:
-    """The same picture as the library draws it, alone, in as many threads as a copy of the model has."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    pipeline = RgbdPipeline.from_pretrained(str(model))
-    trained = pipeline.scheduler
-
-    def draw(prompt: str, seed: int, *, steps: int = 3, guidance: float = 4.0, scheduler: str = "ddim", **size: int):
-        pipeline.scheduler = scheduler_of(SamplingConfig(scheduler=scheduler), trained)
-        drawing = Drawing(num_inference_steps=steps, guidance_scale=guidance, batch_size=ROWS // 2)
-        prompts = Prompts.of([prompt], [seed], pipeline.embeddings)
-        return text_to_rgbd(pipeline, prompts, drawing, **size)[0]
-
-    yield draw
-    torch.set_num_threads(threads)
-
-
-def assert_same(drawn: Drawn, wanted: Any) -> None:
-    np.testing.assert_array_equal(drawn.image, wanted.image)
-    np.testing.assert_array_equal(drawn.depth, wanted.depth)
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def status_of(service: Service, identity: str) -> dict[str, Any]:
-    with service.client() as client:
-        return client.get(f"/v1/jobs/{identity}").json()
+def lone(model) -> Iterator[Lone]:
+    with Lone.of(model, ROWS) as draw:
+        yield draw
 
 
 def test_pictures_are_those_of_the_library_whoever_shares_the_batch(service, lone):
@@ -190,7 +138,7 @@ def test_a_stream_whose_client_leaves_is_cancelled(service):
         events = events_of(answer.iter_lines())
         identity = next(events)[1]["id"]
         next(events)
-    until(lambda: status_of(service, identity)["status"] == "cancelled")
+    until(lambda: service.status_of(identity)["status"] == "cancelled")
 
 
 def test_clients_that_leave_give_back_all_the_room_there_is(service, lone):
@@ -284,12 +232,8 @@ def test_beyond_its_room_it_refuses_at_once_and_draws_what_it_took(service, lone
     assert_same(Drawn.of(answer.content), lone("a crowd", seed, steps=40))
 
 
-def sdk(service: Service) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{service.address}/v1", api_key=service.token, max_retries=0)
-
-
 def test_the_openai_sdk_draws_with_depth(service, lone):
-    client = sdk(service)
+    client = service.openai()
     assert [model.id for model in client.models.list()] == ["tiny"]
     extra = {"seed": 20, "steps": 3, "guidance": 4.0}
     answer = client.images.generate(model="tiny", prompt="a red cube", n=2, size="40x32", extra_body=extra)
@@ -306,7 +250,7 @@ def test_the_openai_sdk_draws_with_depth(service, lone):
 
 def test_the_openai_sdk_streams_partial_pictures(service, lone):
     extra = {"seed": 5, "steps": 6}
-    stream = sdk(service).images.generate(prompt="a cube", stream=True, partial_images=2, extra_body=extra)
+    stream = service.openai().images.generate(prompt="a cube", stream=True, partial_images=2, extra_body=extra)
     events = list(stream)
     kinds = [event.type for event in events]
     assert kinds == ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
@@ -316,7 +260,7 @@ def test_the_openai_sdk_streams_partial_pictures(service, lone):
 
 
 def test_the_openai_sdk_is_told_what_is_wrong(service):
-    client = sdk(service)
+    client = service.openai()
     with pytest.raises(openai.BadRequestError, match="there is no field 'cfg_scale'") as refused:
         client.images.generate(prompt="a", extra_body={"cfg_scale": 3})
     assert refused.value.param == "cfg_scale"
@@ -343,18 +287,6 @@ def test_a_second_service_on_the_same_cluster_is_refused(service):
     assert httpx.get(f"{service.address}/healthz").text == "ok"
 
 
-def test_the_config_file_of_the_docs_builds_the_service(cluster):
-    page = (ROOT / "docs/serve.md").read_text()
-    (application,) = ServeDeploySchema.model_validate(
-        yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
-    ).applications
-    assert application.import_path == f"{build.__module__}:{build.__name__}"
-    built = build(application.args)
-    assert built._bound_deployment.name == "door"
-    with pytest.raises(ValueError, match="did you mean limits"):
-        build(application.args | {"limit": {}})
-
-
 def test_when_a_copy_of_the_model_is_lost_its_requests_are_drawn_by_the_next_one(service, lone):
     (name,) = (
         each["name"]
@@ -366,27 +298,3 @@ def test_when_a_copy_of_the_model_is_lost_its_requests_are_drawn_by_the_next_one
         time.sleep(1)
         ray.kill(ray.get_actor(name, namespace="serve"))
         assert_same(asked.result(), lone("a survivor", 4, steps=60))
-
-
-def test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends(model, tmp_path):
-    command = [sys.executable, "-m", "jobs.serve", "--model.model", str(model), "--port", "0", "--preset", "toy"]
-    log = tmp_path / "log"
-    with log.open("w") as written:
-        job = subprocess.Popen(command, cwd=ROOT, stderr=written, env=os.environ | {"RAY_ADDRESS": "local"})
-    try:
-        until(lambda: "Ctrl-C ends it" in log.read_text() or job.poll() is not None, 120)
-        address = next(line.split()[-1] for line in log.read_text().splitlines() if "the page: " in line).rstrip("/")
-        answers: list[httpx.Response] = []
-        body = {"prompt": "a", "steps": 60, "seed": 3}
-        thread = threading.Thread(
-            target=lambda: answers.append(httpx.post(f"{address}/v1/rgbd", json=body, timeout=60))
-        )
-        thread.start()
-        time.sleep(1)
-        job.send_signal(signal.SIGTERM)
-        thread.join()
-        assert (answers[0].status_code, answers[0].json()["seed"]) == (200, 3)
-        assert job.wait(60) == 0
-        assert "Served for " in log.read_text()
-    finally:
-        job.kill()

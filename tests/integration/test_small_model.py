@@ -2,11 +2,14 @@
 
 import subprocess
 
+import pytest
+
 from jobs.demo.small_model import make_small_model
 from ldm3d.sampling.pipeline import RgbdPipeline
 from tests import ROOT
 
 
+@pytest.mark.slow  # three stages
 def test_make_serve_begins_with_a_small_model(cluster, tmp_path):
     """It trains one where there is none, and leaves one that is there as it is."""
     folder = make_small_model(tmp_path / "serve", epochs=(1, 1), scenes=40)

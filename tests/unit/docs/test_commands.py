@@ -133,7 +133,7 @@ INSTEAD = {
     "docs/serve.md": {
         "make serve": f"{SMALL}::test_make_serve_begins_with_a_small_model",
         "python -m jobs.serve": (
-            f"{SERVICE}::test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends"
+            "integration/test_serve_command.py::test_a_job_of_the_command_line_answers_what_it_has_taken_before_it_ends"
         ),
         "LDM3D_TOKEN=": f"{SERVICE}::test_without_the_token_only_the_page_and_health_are_there",
         "curl": f"{SERVICE}::test_pictures_are_those_of_the_library_whoever_shares_the_batch",
