@@ -32,6 +32,7 @@ HELP = {  # of the flags of all benchmarks
     "peers": "folder in which peers are installed, and kept for the next time; a temporary one if none is given",
     "pictures": "pictures that are measured by each side, or in each set",
     "pixels": "side of the pictures",
+    "places": "panoramas that become places",
     "real": "1 also measures the parts at Stable Diffusion's size, 0 leaves that out",
     "repeats": "how often everything is measured; results are medians",
     "samples": "samples that are drawn by each side",
