@@ -33,7 +33,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
 from jobs.cli.ending import ending
-from jobs.cli.preset import DEFAULT, preset_for, with_base
+from jobs.cli.preset import DEFAULT, preset_for, with_base, with_few_steps
 from jobs.cli.program import program
 from ldm3d.config import LABEL, CorpusConfig, LabelConfig, Preset, presets_of, stage_of, with_label_preset
 
@@ -85,6 +85,7 @@ def parse(config_class: Callable[..., Config], arguments: list[str], about: str 
     # the parser below refuses an unknown name
     preset = preset_for(arguments, found.preset) if found.preset in (None, *presets) else DEFAULT
     settings = with_base(presets[preset], config_class, arguments)
+    settings = with_few_steps(settings, config_class, arguments)
     if label in LABEL:  # likewise
         settings["label"] = with_label_preset(settings.get("label", LabelConfig()), label)
     command_class: Any = CorpusCommand if config_class is CorpusConfig else Command

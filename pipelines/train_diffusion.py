@@ -19,7 +19,7 @@ from pipelines.storage.row_groups import OpenRowGroups, RowGroups
 from pipelines.training.checkpoints import Checkpoint
 from pipelines.training.data import TrainingData
 from pipelines.training.diffusion import DiffusionTraining
-from pipelines.training.diffusion_start import INPUT, DiffusionStart, identity_of, scheduler_of, start_of
+from pipelines.training.diffusion_start import INPUT, DiffusionStart, drawing_scheduler_of, identity_of, start_of
 from pipelines.training.export import export_model, unet_weights
 from pipelines.training.job import TrainingJob
 from pipelines.training.run import TrainingRun, check_settings
@@ -86,10 +86,11 @@ def training_of(config: DiffusionConfig) -> TrainingRun:
 def _check_samples(config: DiffusionConfig, start: DiffusionStart) -> None:
     """Raise ValueError if samples cannot be drawn in as many steps: else the first sheet would end the training."""
     if start.captions:
+        section = "samples" if config.distill.teacher is None else "distill"
         try:
-            require_steps(scheduler_of(config, start.model), config.samples.num_inference_steps)
+            require_steps(drawing_scheduler_of(config, start.model), config.shown.num_inference_steps)
         except ValueError as error:
-            raise ValueError(f"--samples.num-inference-steps: {error}") from error
+            raise ValueError(f"--{section}.num-inference-steps: {error}") from error
 
 
 def _captions(config: DiffusionConfig, validation: RowGroups) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def _latents(config: Any, result: dict[str, Any]) -> Ending:
 def _diffusion(config: Any, result: dict[str, Any]) -> Ending:
     out = config.output.rstrip("/")
     made = f"{out}/model is the whole model after {result['steps']:,} steps of its U-Net.{_numbers(result)}"
-    drawn = f", {config.samples.num_inference_steps} steps each at guidance {config.samples.guidance_scale:g}"
+    drawn = f", {config.shown.num_inference_steps} steps each at guidance {config.shown.guidance_scale:g}"
     pictures = {f"{out}/pictures": f"samples of the same captions, by epoch{drawn}"}
     then = after_diffusion(config, result.get("captions", ()), has_validation=bool(result.get("validation")))
     return Ending(made, pictures | _losses(out), then)

@@ -7,8 +7,16 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ldm3d.config import DiffusionConfig, Preset, same_settings
+from ldm3d.config import (
+    FEW,
+    DepthFusionConfig,
+    DiffusionConfig,
+    GenerateConfig,
+    Preset,
+    same_settings,
+)
 from ldm3d.config.named import named
+from ldm3d.models.few_steps import says_few_steps
 
 if TYPE_CHECKING:
     from pipelines.storage.preset import Origin
@@ -16,9 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT: Preset = "ldm3d"
-OUTPUT = "--output"
+OUTPUT, MODEL, TEACHER = "--output", "--model.model", "--distill.teacher"
 # The output goes first: what was begun with a preset is continued with it. A model knows more than the pictures.
-PLACES = (OUTPUT, "--model.model", "--model.autoencoder", "--input", "--reconstruction.models")
+PLACES = (OUTPUT, MODEL, "--model.autoencoder", "--input", "--reconstruction.models")
 
 
 def preset_for(arguments: list[str], given: str | None) -> str:
@@ -48,7 +56,7 @@ def preset_for(arguments: list[str], given: str | None) -> str:
 
 def with_base(settings: dict[str, Any], config_class: Any, arguments: list[str]) -> dict[str, Any]:
     """Return the defaults of a training of the U-Net with the base that its autoencoder was trained from."""
-    if config_class is not DiffusionConfig or _asks_for_help(arguments):
+    if config_class is not DiffusionConfig or _asks_for_help(arguments) or _values(arguments, TEACHER):
         return settings
     model = settings.get("model") or DiffusionConfig(input="in", output="out").model
     found = _base(arguments)
@@ -56,6 +64,26 @@ def with_base(settings: dict[str, Any], config_class: Any, arguments: list[str])
         return settings
     logger.info("--model.base is %r, which the autoencoder was trained from", found[0])
     return settings | {"model": dataclasses.replace(model, base=found[0], revision=found[1])}
+
+
+def with_few_steps(settings: dict[str, Any], config_class: Any, arguments: list[str]) -> dict[str, Any]:
+    """Return the defaults of a stage that draws with those of a model that was distilled for few steps, if each of the
+    models that are given was."""
+    places = [named(given)[1] for given in _values(arguments, MODEL)]
+    draws = config_class in (GenerateConfig, DepthFusionConfig)
+    if not draws or _asks_for_help(arguments) or not places or not all(map(says_few_steps, places)):
+        return settings
+    steps, scale = FEW.num_inference_steps, FEW.guidance_scale
+    logger.info(
+        "%r was distilled for few steps: unless told otherwise, it draws with lcm, %d steps, guidance scale %g",
+        places[0],
+        steps,
+        scale,
+    )
+    default = config_class(output="out", prompt="a caption").sampling
+    sampling = settings.get("sampling", default)
+    few = dataclasses.replace(sampling, scheduler="lcm", num_inference_steps=(steps,), guidance_scale=(scale,))
+    return settings | {"sampling": few}
 
 
 def _base(arguments: list[str]) -> tuple[str, str | None] | None:

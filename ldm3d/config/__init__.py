@@ -25,7 +25,8 @@ from ldm3d.config.diffusion import (
     LoraConfig,
     SamplesConfig,
 )
-from ldm3d.config.drawing import Drawing
+from ldm3d.config.distill import DistillConfig
+from ldm3d.config.drawing import FEW, Drawing
 from ldm3d.config.engine import EngineConfig
 from ldm3d.config.evaluate import (
     ClipConfig,
@@ -56,6 +57,7 @@ from ldm3d.config.serve import DefaultsConfig, LimitsConfig, ReplicasConfig, Ser
 from ldm3d.config.training import LoopConfig, ModelConfig, OptimiserConfig, WatchConfig, WorkersConfig
 
 __all__ = [
+    "FEW",
     "LABEL",
     "PRESETS",
     "ActorsConfig",
@@ -73,6 +75,7 @@ __all__ = [
     "DiffusionConfig",
     "DiffusionModelConfig",
     "Dinov2Config",
+    "DistillConfig",
     "DownloadConfig",
     "Drawing",
     "DuplicatesConfig",

@@ -1,10 +1,11 @@
 """Settings for training the U-Net: equation 2 of the paper, and the usual options of diffusion training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ldm3d.config.checks import require, require_finite, require_least, to_json, without_unset
-from ldm3d.config.drawing import Drawing
+from ldm3d.config.distill import DistillConfig
+from ldm3d.config.drawing import FEW, Drawing
 from ldm3d.config.places import FolderUrl, ModelPlace, OutputUrl
 from ldm3d.config.training import LoopConfig, OptimiserConfig, WatchConfig, WorkersConfig, identity_of_loop
 
@@ -114,6 +115,7 @@ class DiffusionConfig:
     loss: DenoisingLossConfig = field(default_factory=DenoisingLossConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     samples: SamplesConfig = field(default_factory=SamplesConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(epochs=178, batch_size=32))
@@ -125,11 +127,27 @@ class DiffusionConfig:
 
     def __post_init__(self) -> None:
         require_finite(self)
+        gamma, distils = self.loss.min_snr_gamma, self.distill.teacher is not None
+        wanted = "None with --distill.teacher, whose loss has no such weights"
+        require(gamma is None or not distils, "loss.min_snr_gamma", gamma, wanted)
+
+    @property
+    def shown(self) -> Drawing:
+        """How samples that show progress are drawn."""
+        if self.distill.teacher is not None:
+            return replace(FEW, num_inference_steps=self.distill.num_inference_steps)
+        wanted = self.samples
+        return Drawing(num_inference_steps=wanted.num_inference_steps, guidance_scale=wanted.guidance_scale)
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that, with the contents of input, base and autoencoder, determine the weights."""
-        left_out = ("input", "output", "workers", "watch", "samples", "model", "preset")
+        """Return the settings that, with the contents of input, base or teacher, and autoencoder, determine the
+        weights."""
+        left_out = ("input", "output", "workers", "watch", "samples", "model", "preset", "distill")
         values = {name: value for name, value in to_json(self).items() if name not in left_out}
         values["loss"] = without_unset(values["loss"], zero_terminal_snr=False)
         values["loop"] = identity_of_loop(values["loop"])
+        distill = self.distill
+        if distill.teacher is not None:
+            names = ("guidance_scale", "solver_steps", "huber")
+            values["distill"] = {name: getattr(distill, name) for name in names}
         return values

@@ -40,3 +40,6 @@ class Drawing:
 
 PAPER = Drawing()
 """As the paper draws."""
+
+FEW = Drawing(num_inference_steps=4, guidance_scale=1.0)
+"""As a model that was distilled for few steps draws: with LCM as the scheduler, and guidance built in."""

@@ -11,6 +11,7 @@ from ldm3d.config import ModelConfig
 from ldm3d.fingerprint import fingerprint_of_folder
 from ldm3d.models.autoencoder import widen
 from ldm3d.models.checkpoint import Components
+from ldm3d.models.few_steps import KIND, without_few_steps
 from ldm3d.models.source import Source
 from ldm3d.models.trained import check_scaled
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from diffusers.schedulers.scheduling_lcm import LCMScheduler
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 BASE = "--model.base"  # the flag, for messages
@@ -168,9 +170,23 @@ def load_scheduler(model: ModelConfig, setting: str = BASE) -> "DDIMScheduler":
     with _source(model, setting).explained("scheduler"):
         stored = DDIMScheduler.load_config(model.base, subfolder="scheduler", revision=model.revision)
     if stored.get("_class_name") != "DDIMScheduler":  # whose own default is True; Stable Diffusion's is that of PNDM
-        stored = {"set_alpha_to_one": False} | stored
+        stored = {"set_alpha_to_one": False} | without_few_steps(stored)
     scheduler: DDIMScheduler = DDIMScheduler.from_config(stored, **CORRECTED)
     return scheduler
+
+
+def load_drawing_scheduler(model: ModelConfig, setting: str = BASE) -> "DDIMScheduler | LCMScheduler":
+    """Load the scheduler that a whole model is to be drawn with: LCM for one that was distilled for few steps
+    (`train_diffusion --distill.teacher`, latent consistency models), DDIM for any other."""
+    from diffusers.schedulers.scheduling_lcm import LCMScheduler
+
+    check_base(model, setting)
+    with _source(model, setting).explained("scheduler"):
+        stored = LCMScheduler.load_config(model.base, subfolder="scheduler", revision=model.revision)
+    if stored.get("_class_name") != KIND:
+        return load_scheduler(model, setting)
+    distilled: LCMScheduler = LCMScheduler.from_config(stored, **CORRECTED)
+    return distilled
 
 
 def _source(model: ModelConfig, setting: str = BASE) -> Source:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from diffusers.schedulers.scheduling_lcm import LCMScheduler
     from transformers import CLIPTextModel, CLIPTokenizer
 
 
@@ -28,8 +29,9 @@ class Components:
     unet: "UNet2DConditionModel"
     text_encoder: "CLIPTextModel"
     tokenizer: "CLIPTokenizer"
-    scheduler: "DDIMScheduler"
-    """The noise schedule, and what the U-Net predicts (`prediction_type`)."""
+    scheduler: "DDIMScheduler | LCMScheduler"
+    """The noise schedule, and what the U-Net predicts (`prediction_type`). LCM says that the model was distilled for
+    few steps."""
 
 
 def save_pipeline(folder: str | Path, components: Components) -> None:
@@ -72,10 +74,10 @@ def _write(folder: Path, components: Components) -> None:
     components.scheduler.save_pretrained(folder / "scheduler")
     is_rgb = vae.config["in_channels"] == 3
     pipeline = "StableDiffusionPipeline" if is_rgb else "StableDiffusionLDM3DPipeline"
-    _write_json(folder / "model_index.json", _index(pipeline))
+    _write_json(folder / "model_index.json", _index(pipeline, type(components.scheduler).__name__))
 
 
-def _index(pipeline: str) -> dict[str, Any]:
+def _index(pipeline: str, scheduler: str) -> dict[str, Any]:
     """Return `model_index.json`, which tells diffusers the class of each part."""
     import diffusers
 
@@ -85,7 +87,7 @@ def _index(pipeline: str) -> dict[str, Any]:
         "feature_extractor": [None, None],
         "requires_safety_checker": False,
         "safety_checker": [None, None],
-        "scheduler": ["diffusers", "DDIMScheduler"],
+        "scheduler": ["diffusers", scheduler],
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],

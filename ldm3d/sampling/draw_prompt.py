@@ -14,7 +14,7 @@ from ldm3d.figures.contact_sheet import colour_depth
 from ldm3d.prompt_files import file_name
 from ldm3d.sampling.noise import SEEDS
 from ldm3d.sampling.pipeline import RgbdPipeline
-from ldm3d.sampling.sampler import Sampler
+from ldm3d.sampling.sampler import Sampler, note_on_few_steps
 from ldm3d.sampling.samples import Sample, require_finite
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ def draw_prompt(config: GenerateConfig, *, dry_run: bool = False) -> dict[str, A
     for name, model in config.model.named():
         logger.info("loading %s", model)
         pipeline = RgbdPipeline.from_pretrained(model, config.model.revision, setting="--model.model")
+        if note := note_on_few_steps(settings, pipeline):
+            logger.warning("%s: %s", model, note)
         if dry_run:
             continue
         sampler, about = Sampler(pipeline, settings, config.model.precision), _model(name, config)

@@ -7,7 +7,7 @@ import torch
 
 from ldm3d.config import ModelConfig
 from ldm3d.fingerprint import fingerprint_of, fingerprint_of_network
-from ldm3d.models.base import load_scheduler, load_text, load_unet
+from ldm3d.models.base import load_drawing_scheduler, load_text, load_unet
 from ldm3d.models.checkpoint import Components, save_pipeline
 from ldm3d.models.source import Source
 from ldm3d.models.text import fingerprint_of_text
@@ -53,7 +53,7 @@ class Networks:
         channels = vae.config["in_channels"]
         # only checked against the base, and a base of three channels passes with either
         config = ModelConfig(base=model, revision=revision, channels=6 if channels == 3 else channels)
-        unet, scheduler = load_unet(config, dtype, setting), load_scheduler(config, setting)
+        unet, scheduler = load_unet(config, dtype, setting), load_drawing_scheduler(config, setting)
         return cls(Components(vae, unet, *load_text(config, dtype, setting), scheduler))
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -62,12 +62,13 @@ class Networks:
 
         Raises:
             ValueError: the folder holds something, or what a folder cannot hold would be lost: another scheduler than
-                DDIM, or low-rank updates that are not merged.
+                DDIM or LCM, or low-rank updates that are not merged.
         """
-        if (kind := type(self.scheduler).__name__) != "DDIMScheduler":
+        if (kind := type(self.scheduler).__name__) not in ("DDIMScheduler", "LCMScheduler"):
             raise ValueError(
-                f"scheduler is {kind}, but a saved model opens with DDIMScheduler: save it with that, "
-                "DDIMScheduler.from_config(pipeline.scheduler.config), and set yours after loading"
+                f"scheduler is {kind}, but a saved model opens with DDIMScheduler (or LCMScheduler, if distilled for "
+                "few steps): save it with that, DDIMScheduler.from_config(pipeline.scheduler.config), and set yours "
+                "after loading"
             )
         if getattr(self.unet, "peft_config", None) or getattr(self.text_encoder, "peft_config", None):
             raise ValueError("low-rank updates are loaded: call ldm3d.models.lora.merge_lora(pipeline.unet) first")

@@ -1,7 +1,7 @@
 """A whole model behind one call, as in the pipelines of diffusers."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ldm3d.config import Drawing, LabelConfig
 from ldm3d.depth.relative import DepthEstimator
 from ldm3d.models.checkpoint import Components
+from ldm3d.models.few_steps import usual_drawing
 from ldm3d.sampling.arguments import UNKNOWN_IN_CALLS, refuse_unknown
 from ldm3d.sampling.denoise import Callback
 from ldm3d.sampling.given_picture import GivenPicture
@@ -95,7 +96,9 @@ class RgbdPipeline(Networks):
             callback_on_step_end: called as diffusers does, after each step of each batch: see `StepEnd`.
             callback_on_step_end_tensor_inputs: only `latents` can be asked for.
             settings: of `ldm3d.sampling.Drawing`: num_inference_steps, guidance_scale, guidance_rescale, eta,
-                batch_size, panorama, tile (which has no effect on latents).
+                batch_size, panorama, tile (which has no effect on latents). Left out, they are as in `Drawing`; with
+                LCMScheduler, which models bring that were distilled for few steps, there are 4 steps, and guidance is
+                1 unless the U-Net is told it.
 
         Raises:
             ValueError: a setting is out of range, or pictures, seeds, prompts and model do not go together.
@@ -104,7 +107,7 @@ class RgbdPipeline(Networks):
         require_answer(output_type, return_dict=return_dict)
         known = {field.name for field in fields(Drawing)}
         refuse_unknown(settings, known | set(self.__call__.__annotations__) - {"return", "settings"}, UNKNOWN_IN_CALLS)
-        drawing = Drawing(**settings)
+        drawing = replace(usual_drawing(self.scheduler, self.unet), **settings)
         callback = one_callback(self, callback, callback_on_step_end, callback_on_step_end_tensor_inputs)
         request = Request.of(prompt, negative_prompt, num_images_per_prompt, seed, generator)
         count = len(request.captions)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from ldm3d.config import SamplingConfig, SamplingPoint
+from ldm3d.config.drawing import PAPER
+from ldm3d.models.few_steps import KIND, usual_drawing, without_few_steps
 from ldm3d.models.precision import Precision, dtype_of
 from ldm3d.sampling.pipeline import RgbdPipeline
 from ldm3d.sampling.prompts import Prompts
@@ -50,6 +52,19 @@ class Sampler:
         return text_to_rgbd(self.pipeline, prompts, config.drawing(point), height=config.height, width=config.width)
 
 
+def note_on_few_steps(config: SamplingConfig, pipeline: RgbdPipeline) -> str | None:
+    """Say how a model that was distilled for few steps is to be drawn, if the settings draw it otherwise."""
+    usual = usual_drawing(pipeline.scheduler, pipeline.unet)
+    if usual == PAPER:
+        return None
+    is_guided = usual.guidance_scale == 1 and set(config.guidance_scale) != {1.0}
+    if config.scheduler == "lcm" and not is_guided:
+        return None
+    scale = f" --sampling.guidance-scale {usual.guidance_scale:g}, as guidance is built in" if is_guided else ""
+    steps = f"--sampling.num-inference-steps {usual.num_inference_steps}"
+    return f"the model was distilled for few steps: draw it with --sampling.scheduler lcm {steps}{scale}"
+
+
 def scheduler_of(config: SamplingConfig, trained: Any) -> Any:
     """Make the scheduler of the settings, with the noise schedule and prediction type of the trained one.
 
@@ -75,4 +90,5 @@ def scheduler_of(config: SamplingConfig, trained: Any) -> Any:
             f"--sampling.scheduler {config.scheduler}: {kind.__name__} does not rescale the noise schedule to end in "
             "pure noise (zero terminal SNR), which this model needs: give ddim or another scheduler"
         )
-    return kind.from_config(trained.config, **changes)
+    settings = trained.config if kind.__name__ == KIND else without_few_steps(trained.config)
+    return kind.from_config(settings, **changes)

@@ -52,6 +52,16 @@ class NoiseSchedule:
         signal, spread = self._amplitudes(timesteps)
         return signal * noise - spread * latents
 
+    def parts(self, noisy: Tensor, predicted: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the clean latents z_0 and the noise that a prediction sees in z_t, (B, c, h, w) each.
+
+        They are what was mixed where the prediction is `target`. An epsilon says nothing about z_0 where a_t is 0.
+        """
+        signal, spread = self._amplitudes(timesteps)
+        if self.prediction == "epsilon":
+            return (noisy - spread * predicted) / signal, predicted
+        return signal * noisy - spread * predicted, spread * noisy + signal * predicted
+
     def snr(self, timesteps: Tensor) -> Tensor:
         """Return (B,) signal-to-noise ratios a_t / (1 - a_t)."""
         alphas = self.alphas_cumprod[timesteps]

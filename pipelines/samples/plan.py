@@ -8,6 +8,7 @@ A shard is a row group at one point of the grid: all points draw the same sample
 driver keeps the first model in memory and opens further ones one at a time.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -18,7 +19,7 @@ import torch
 from ldm3d.config import GenerateConfig, SamplingConfig, SamplingPoint
 from ldm3d.rows.captions import Captions
 from ldm3d.sampling.pipeline import RgbdPipeline
-from ldm3d.sampling.sampler import Sampler, scheduler_of
+from ldm3d.sampling.sampler import Sampler, note_on_few_steps, scheduler_of
 from ldm3d.sampling.samples import NotFiniteError, require_finite
 from ldm3d.sampling.steps import require_steps
 from pipelines.samples.captions import CaptionsInput
@@ -29,6 +30,8 @@ from pipelines.storage.models import open_model
 from pipelines.storage.run import check_folders
 from pipelines.storage.shards import Shard
 from pipelines.workers.resources import prepare_process
+
+logger = logging.getLogger(__name__)
 
 FILE_SHARDS = 256  # a reader of one shard reads the footer of the whole file
 REJECTS = "rejects/captions/00000.parquet"
@@ -62,6 +65,8 @@ class GeneratePlan:
         generators, first = [], None
         for name, place in model.named():
             opened = open_model(place, model.revision)
+            if note := note_on_few_steps(config.sampling, opened):
+                logger.warning("%s: %s", place, note)
             for point in config.sampling.grid():
                 _check_steps(opened, config.sampling, point)
             generators.append(Generator.of(name if len(model.model) > 1 else "", place, model.revision, opened))

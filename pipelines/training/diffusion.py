@@ -12,17 +12,18 @@ from ldm3d.data.captioned import Captioned
 from ldm3d.data.latents import Latents
 from ldm3d.data.pictures import Pictures
 from ldm3d.models.autoencoder import Posterior, encode
-from ldm3d.models.base import load_text
+from ldm3d.models.base import load_text, load_unet
 from ldm3d.models.text import EMPTY_CAPTION, tokenise
 from ldm3d.models.text import encode as encode_text
-from ldm3d.sampling import Drawing, Prompts, text_to_rgbd
+from ldm3d.sampling import Prompts, text_to_rgbd
 from ldm3d.sampling.sample_sheet import sample_sheet
 from ldm3d.training.denoising import DenoisingDraws, denoising_loss, draw_latents, drop_captions
 from ldm3d.training.ema import Ema
 from ldm3d.training.noise_schedule import NoiseSchedule
 from ldm3d.training.ranks import mean_over_ranks
 from pipelines.training.batch import Batch
-from pipelines.training.diffusion_start import DiffusionStart, make_unet, scheduler_of
+from pipelines.training.diffusion_start import DiffusionStart, drawing_scheduler_of, make_unet, scheduler_of
+from pipelines.training.distillation import Distillation
 from pipelines.training.optimiser_step import gradients_kept, make_optimiser, make_state, precision_of, take_step
 from pipelines.training.parallel import wrap
 from pipelines.training.state import Trained
@@ -46,8 +47,7 @@ class DiffusionTraining:
     ) -> None:
         self.config, self.start, self.validation, self.device = config, start, validation, device
         self.vae = _frozen(start.vae, device)
-        self.scheduler = scheduler_of(config, start.model)
-        self.schedule = NoiseSchedule.of(self.scheduler).to(device)
+        self.schedule = NoiseSchedule.of(scheduler_of(config, start.model)).to(device)
         text_encoder, self.tokenizer = load_text(start.model)
         self.text_encoder: Any = _frozen(text_encoder, device)
         self.empty, self.shown = self._text([EMPTY_CAPTION]), self._text(list(start.captions or [EMPTY_CAPTION]))
@@ -61,6 +61,10 @@ class DiffusionTraining:
         average = Ema(self.unet, config.ema) if config.ema.decay > 0 else None
         trained = Trained(self.unet, wrapped, make_optimiser(self.unet, config.optimiser), average)
         self.state = make_state({UNET: trained}, config, total_steps, device)
+        self.distillation: Distillation | None = None
+        if config.distill.teacher is not None:
+            teacher = _frozen(load_unet(start.model), device)
+            self.distillation = Distillation(config, teacher, self.schedule, self.empty, device)
 
     def trains(self, step: int) -> list[str]:
         """Return the name of the U-Net."""
@@ -100,14 +104,17 @@ class DiffusionTraining:
 
     def _losses(self, unet: Any, samples: Samples, positions: list[int], caption_dropout: float) -> Tensor:
         """Return the loss of each sample, (B,). What is random about a sample is a function of its position."""
-        config = self.config
+        config, distillation = self.config, self.distillation
         posterior = self._posterior(samples.content)
         shape = posterior.mean.shape
+        noise_levels = len(distillation.solver if distillation else self.schedule)
         draws = DenoisingDraws.of(
-            positions, (shape[1], shape[2], shape[3]), len(self.schedule), config.loss, config.loop.seed
+            positions, (shape[1], shape[2], shape[3]), noise_levels, config.loss, config.loop.seed
         ).to(self.device)
         latents = draw_latents(*posterior, draws.posterior, self.vae.config["scaling_factor"])
         text = self._text(samples.captions) if samples.text is None else samples.text.to(self.device).float()
+        if distillation:
+            return distillation.losses(self.state.trained[UNET], unet, latents, text, draws)
         text = drop_captions(text, self.empty, draws.captions, caption_dropout)
         with precision_of(config.loop, self.device):
             return denoising_loss(unet, latents, text, draws.noise, draws.timesteps, self.schedule, config.loss)
@@ -129,15 +136,15 @@ class DiffusionTraining:
 
     def _samples(self) -> dict[str, bytes]:
         """Draw samples for people to look at. Every worker has to call it: sharded weights are gathered from all."""
-        captions, wanted = list(self.start.captions), self.config.samples
+        captions, drawing = list(self.start.captions), self.config.shown
         if not captions:
             return {}
-        model = SimpleNamespace(unet=self.unet, vae=self.vae, scheduler=self.scheduler)
+        scheduler = drawing_scheduler_of(self.config, self.start.model)
+        model = SimpleNamespace(unet=self.unet, vae=self.vae, scheduler=scheduler)
         prompts = Prompts(captions, self.shown, self.empty, range(len(captions)))
-        drawing = Drawing(num_inference_steps=wanted.num_inference_steps, guidance_scale=wanted.guidance_scale)
         with precision_of(self.config.loop, self.device):
             samples = text_to_rgbd(model, prompts, drawing)
-        title = f"guidance scale {wanted.guidance_scale:g}, {wanted.num_inference_steps} steps"
+        title = f"guidance scale {drawing.guidance_scale:g}, {drawing.num_inference_steps} steps"
         return {"samples": sample_sheet(samples, title)} if self.validation.is_first else {}
 
 

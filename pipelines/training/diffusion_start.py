@@ -9,16 +9,19 @@ from ldm3d.models.base import check_base, fingerprint_of_base, load_scheduler, l
 from ldm3d.models.lora import add_lora
 from ldm3d.models.text import fingerprint_of_text
 from ldm3d.sampling.decode import pixel_factor
+from ldm3d.training.consistency import TIMESTEP_SCALING
 from ldm3d.training.noise_schedule import NoiseSchedule
 from pipelines.storage.folder import DamagedError, Folder
 from pipelines.storage.inputs import CORPUS
 from pipelines.storage.models import open_autoencoder
 from pipelines.storage.run import CONFIG
+from pipelines.training.teacher import base_of, require_teacher
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
 
 INPUT = f"the output of `encode_latents`, or {CORPUS}"
@@ -29,7 +32,7 @@ class DiffusionStart:
     """What a training starts from, beside its configuration."""
 
     model: ModelConfig
-    """The base, with as many channels as the autoencoder."""
+    """The base, or the teacher of a distillation, with as many channels as the autoencoder."""
     vae: "AutoencoderKL"
     """The trained autoencoder; the scaling factor of its configuration is the one to train with."""
     captions: tuple[str, ...]
@@ -71,6 +74,26 @@ def scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler"
     return changed
 
 
+def drawing_scheduler_of(config: DiffusionConfig, model: ModelConfig) -> "DDIMScheduler | LCMScheduler":
+    """Return the scheduler that the trained model is drawn with: LCM for a distilled one, DDIM for others.
+
+    Raises:
+        ValueError: as `scheduler_of`.
+    """
+    scheduler = scheduler_of(config, model)
+    if config.distill.teacher is None:
+        return scheduler
+    from diffusers.schedulers.scheduling_lcm import LCMScheduler
+
+    made: Any = LCMScheduler.from_config(
+        scheduler.config,
+        original_inference_steps=config.distill.solver_steps,
+        timestep_scaling=TIMESTEP_SCALING,
+    )
+    distilled: LCMScheduler = made  # likewise
+    return distilled
+
+
 def identity_of(start: DiffusionStart) -> dict[str, Any]:
     """Return what identifies a start: fingerprints of its networks, and the scaling factor."""
     vae: Any = start.vae
@@ -89,12 +112,14 @@ def start_of(config: DiffusionConfig, about: dict[str, Any], captions: tuple[str
         ValueError: one of them cannot be read, or does not fit the other or the input.
     """
     vae = _open_autoencoder(config.model, about)
-    model = ModelConfig(base=config.model.base, revision=config.model.revision, channels=vae.config.in_channels)
-    check_base(model)
-    _require_same_channels(model, vae)
+    model, flag = base_of(config, vae.config.in_channels)
+    check_base(model, flag)
+    _require_same_channels(model, vae, flag)
+    if config.distill.teacher is not None:
+        require_teacher(config, model, scheduler_of(config, model), vae.config.scaling_factor)
     stored = about.get("text")
     if stored:
-        _require_same_text(model, stored)
+        _require_same_text(model, stored, flag)
     return DiffusionStart(model, vae, captions, bool(stored), _sample_size(config.input, about, vae))
 
 
@@ -123,7 +148,7 @@ def _open_autoencoder(wanted: DiffusionModelConfig, about: dict[str, Any]) -> An
     return vae
 
 
-def _require_same_channels(model: ModelConfig, vae: Any) -> None:
+def _require_same_channels(model: ModelConfig, vae: Any, flag: str) -> None:
     """Compare the channels of the autoencoder's latents with those that the U-Net takes.
 
     Raises:
@@ -132,12 +157,12 @@ def _require_same_channels(model: ModelConfig, vae: Any) -> None:
     taken = load_unet_config(model)["in_channels"]
     if vae.config.latent_channels != taken:
         raise ValueError(
-            f"--model.autoencoder has latents of {vae.config.latent_channels} channels, but the U-Net of --model.base "
+            f"--model.autoencoder has latents of {vae.config.latent_channels} channels, but the U-Net of {flag} "
             f"{model.base!r} takes {taken}: give a pair that fits"
         )
 
 
-def _require_same_text(model: ModelConfig, stored: dict[str, Any]) -> None:
+def _require_same_text(model: ModelConfig, stored: dict[str, Any], flag: str) -> None:
     """Compare the base's text encoder with the one that encoded the stored captions.
 
     Raises:
@@ -146,7 +171,7 @@ def _require_same_text(model: ModelConfig, stored: dict[str, Any]) -> None:
     found = fingerprint_of_text(*load_text(model))
     if found != stored["fingerprint"]:
         raise ValueError(
-            f"--model.base {model.base!r} has a text encoder with the fingerprint {found[:16]}, captions were "
+            f"{flag} {model.base!r} has a text encoder with the fingerprint {found[:16]}, captions were "
             f"encoded with that of {stored['base']!r}, {stored['fingerprint'][:16]}: give that base, or encode the "
             "corpus again"
         )

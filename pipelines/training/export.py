@@ -17,7 +17,7 @@ from ldm3d.training.ema import UPDATES
 from ldm3d.training.reconstructor import Reconstructor
 from pipelines.storage.folder import Folder
 from pipelines.training.diffusion import UNET
-from pipelines.training.diffusion_start import DiffusionStart, make_unet, scheduler_of
+from pipelines.training.diffusion_start import DiffusionStart, drawing_scheduler_of, make_unet
 
 AUTOENCODER = "vae"
 LORA = "lora"
@@ -64,7 +64,8 @@ def export_model(
         raise RuntimeError(f"the checkpoint is of another U-Net: names differ ({len(strange)}, {strange[0]} first)")
     unet.load_state_dict(dict(weights), strict=False)
     text_encoder, tokenizer = load_text(start.model)
-    components = Components(start.vae, unet, text_encoder, tokenizer, scheduler_of(config, start.model))
+    scheduler = drawing_scheduler_of(config, start.model)
+    components = Components(start.vae, unet, text_encoder, tokenizer, scheduler)
     with tempfile.TemporaryDirectory() as updates, _written(output, MODEL_INDEX) as folder:
         if config.lora.rank:
             save_lora(unet, updates)

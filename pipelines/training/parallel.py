@@ -46,6 +46,17 @@ def wrap(network: nn.Module, config: WorkersConfig, device: torch.device) -> nn.
     return network
 
 
+def forget_gathered(network: nn.Module) -> None:
+    """Make a sharded network gather its weights again when it is next called, as their shards have changed.
+
+    After a forward pass without a backward pass, FSDP keeps what the outermost module gathered.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    if isinstance(network, FSDPModule):
+        network.reshard()
+
+
 def gather(network: nn.Module, optimiser: Optimizer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return trained weights by name, and the optimiser's moments by `<parameter>:<moment>`.
 

@@ -1,7 +1,7 @@
 """The whole state of a training at a step: networks, optimisers, guard, loss scale. Saved and restored."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from ldm3d.training.ema import Ema
 from ldm3d.training.guard import StepGuard
 from ldm3d.training.loss_scale import LossScale
-from pipelines.training.parallel import gather, parts, spread, whole
+from pipelines.training.parallel import forget_gathered, gather, parts, spread, whole
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,13 @@ class Trained:
     average: Ema | None = None
     """Moving average of the weights; None if none is kept."""
 
-    def weights_to_use(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def weights_to_use(self) -> Iterator[None]:
         """Give the network its averaged weights inside the `with`, if an average is kept."""
-        return self.average.swapped_into(self.network) if self.average else nullcontext()
+        with self.average.swapped_into(self.network) if self.average else nullcontext():
+            forget_gathered(self.network)
+            yield
+            forget_gathered(self.network)
 
 
 @dataclass(frozen=True)

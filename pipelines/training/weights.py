@@ -58,7 +58,8 @@ def weights_of_autoencoder(config: AutoencoderConfig) -> Weights:
 
 
 def weights_of_diffusion(config: DiffusionConfig, start: DiffusionStart) -> Weights:
-    """Count the U-Net or its low-rank updates, the autoencoder and the text encoder, if the loop needs one.
+    """Count the U-Net or its low-rank updates, the autoencoder, the teacher of a distillation, and the text encoder,
+    if the loop needs one.
 
     Raises:
         ValueError: the base cannot be read.
@@ -72,6 +73,7 @@ def weights_of_diffusion(config: DiffusionConfig, start: DiffusionStart) -> Weig
     every, updates = _count(unet), _low_rank(unet.named_modules(), config.lora.rank)
     trained = updates if config.lora.rank else every
     frozen = _count(start.vae) + (_count(text) if text is not None else 0) + (every if config.lora.rank else 0)
+    frozen += every if config.distill.teacher is not None else 0
     return Weights(trained=trained, averaged=trained if config.ema.decay > 0 else 0, frozen=frozen)
 
 

@@ -1,5 +1,6 @@
 """A preset is said once, for the corpus: what reads its output goes on with it."""
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -10,6 +11,7 @@ from jobs.command import parse
 from ldm3d.config import (
     AutoencoderConfig,
     CorpusConfig,
+    DepthFusionConfig,
     DiffusionConfig,
     EvaluateConfig,
     ExportConfig,
@@ -86,6 +88,42 @@ def test_the_channels_of_the_autoencoder_decide_over_those_of_the_corpus(corpus,
     made(parse(AutoencoderConfig, flags).config, "train_autoencoder")
     encoded = ["--input", corpus, "--output", "out", "--model.autoencoder", f"{tmp_path}/four"]
     assert parse(LatentsConfig, encoded).config.preset == "ldm3d-4c"
+
+
+def test_a_teacher_has_the_place_of_the_base(latents, caplog):
+    flags = ["--input", latents, "--output", "out", "--distill.teacher", "runs/teacher"]
+    with caplog.at_level(logging.INFO):
+        parse(DiffusionConfig, flags)
+    assert "--model.base" not in caplog.text  # the autoencoder's base is not proposed
+
+
+def distilled(folder: Path) -> str:
+    (folder / "scheduler").mkdir(parents=True)
+    (folder / "scheduler/scheduler_config.json").write_text('{"_class_name": "LCMScheduler"}')
+    return str(folder)
+
+
+@pytest.mark.parametrize("config_class", [GenerateConfig, DepthFusionConfig])
+@pytest.mark.parametrize("inside", ["", "model"])
+def test_a_model_that_was_distilled_for_few_steps_is_drawn_so(config_class, inside, tmp_path, caplog):
+    distilled(tmp_path / "run" / inside)
+    flags = ["--prompt", "a cube", "--output", "out", "--model.model", f"{tmp_path}/run"]
+    usual = parse(config_class, [*flags[:4], "--model.model", f"{tmp_path}/other"]).config.sampling
+    with caplog.at_level(logging.INFO):
+        found = parse(config_class, flags).config.sampling
+    assert "4 steps" in caplog.text
+    few = {"scheduler": "lcm", "num_inference_steps": (4,), "guidance_scale": (1.0,)}
+    assert found == dataclasses.replace(usual, **few)
+    other = parse(config_class, [*flags, "--sampling.num-inference-steps", "8", "--sampling.scheduler", "ddim"])
+    eight = {"scheduler": "ddim", "num_inference_steps": (8,)}
+    assert other.config.sampling == dataclasses.replace(found, **eight)
+
+
+def test_a_grid_with_another_model_is_drawn_as_usual(tmp_path):
+    distilled(tmp_path / "few")
+    (tmp_path / "many").mkdir()
+    flags = ["--prompt", "a cube", "--output", "out", "--model.model", f"{tmp_path}/few", f"{tmp_path}/many"]
+    assert parse(GenerateConfig, flags).config.sampling.scheduler == "ddim"
 
 
 def test_another_preset_than_that_of_the_input_is_a_warning_with_both(corpus, caplog):

@@ -1,18 +1,21 @@
 """A sample is the same in any company, with any scheduler that settings may name."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, LCMScheduler
 
 from ldm3d.config import ModelConfig, SamplingConfig, SamplingPoint
+from ldm3d.config.drawing import FEW, PAPER
 from ldm3d.models.base import load_base
+from ldm3d.models.few_steps import usual_drawing
 from ldm3d.models.stable_diffusion import SCHEDULER
 from ldm3d.sampling.pipeline import RgbdPipeline
-from ldm3d.sampling.sampler import SCHEDULERS, Sampler, scheduler_of
+from ldm3d.sampling.sampler import SCHEDULERS, Sampler, note_on_few_steps, scheduler_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -112,3 +115,33 @@ def test_what_cannot_end_in_pure_noise_is_refused():
         scheduler_of(SamplingConfig(zero_terminal_snr=True), DDIMScheduler(**SCHEDULER))
     with pytest.raises(ValueError, match="HeunDiscreteScheduler does not rescale"):
         scheduler_of(SamplingConfig(scheduler="heun"), velocity(trained_to_noise=True))
+
+
+def distilled(toy_base) -> RgbdPipeline:
+    pipeline = RgbdPipeline(load_base(ModelConfig(base=str(toy_base))))
+    pipeline.scheduler = LCMScheduler.from_config(pipeline.scheduler.config)
+    return pipeline
+
+
+def test_a_model_for_few_steps_is_drawn_so_and_a_user_who_asks_for_more_is_told(toy_base):
+    few, many = distilled(toy_base), RgbdPipeline(load_base(ModelConfig(base=str(toy_base))))
+    assert usual_drawing(many.scheduler, many.unet) == PAPER
+    assert usual_drawing(few.scheduler, few.unet) == FEW
+    told = SimpleNamespace(config=SimpleNamespace(time_cond_proj_dim=256))  # which is told the guidance scale
+    assert usual_drawing(few.scheduler, told) == replace(FEW, guidance_scale=PAPER.guidance_scale)
+    right = SamplingConfig(scheduler="lcm", num_inference_steps=(4,), guidance_scale=(1.0,))
+    assert note_on_few_steps(right, few) is None
+    assert note_on_few_steps(replace(right, num_inference_steps=(1, 2, 8)), few) is None
+    assert note_on_few_steps(SamplingConfig(), many) is None
+    for wrong in (SamplingConfig(), replace(right, scheduler="ddim"), replace(right, guidance_scale=(1.0, 3.0))):
+        note = note_on_few_steps(wrong, few)
+        assert note is not None
+        assert "--sampling.scheduler lcm --sampling.num-inference-steps 4" in note
+
+
+def test_the_pipeline_draws_such_a_model_in_few_steps_unless_it_is_asked_otherwise(toy_base):
+    few, steps = distilled(toy_base), []
+    settings = {"seed": 1, "height": 16, "width": 16, "callback": lambda index, *_: steps.append(index)}
+    few("a sphere", **settings)
+    few("a sphere", num_inference_steps=2, **settings)
+    assert steps == [0, 1, 2, 3, 0, 1]

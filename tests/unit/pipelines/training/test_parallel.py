@@ -25,15 +25,18 @@ STRATEGIES = ("ddp", "fsdp")
 
 
 class Network(nn.Module):
-    """It has a list of blocks, as networks that are sharded, an odd size, a frozen weight and a buffer."""
+    """It has a list of blocks, as networks that are sharded, what lies outside them, an odd size, a frozen weight and
+    a buffer."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.first = nn.Linear(3, 3)
         self.blocks = nn.ModuleList([nn.Linear(3, 5), nn.Linear(5, 3)])
         self.frozen = nn.Parameter(torch.ones(1), requires_grad=False)
         self.register_buffer("scale", torch.ones(2))
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
         for block in self.blocks:
             x = block(x).tanh()
         return x * self.frozen * self.scale.sum()
@@ -59,6 +62,17 @@ def steps(state: TrainingState, count: int, start: int) -> None:
         trained.average.update(trained.network)
 
 
+def looks(state: TrainingState) -> list[Tensor]:
+    """What the network says with its averaged weights, and then with its own, as a distillation asks it."""
+    each, data = state.trained["net"], torch.ones(1, 3)
+    with torch.no_grad(), each.weights_to_use():
+        averaged = each.network(data)
+    own = each.wrapped(data)
+    own.sum().backward()
+    each.optimiser.zero_grad()
+    return [averaged.clone(), own.detach().clone()]
+
+
 def work(rank: int, folder: str) -> None:
     """Train as one of two workers, save, and continue with other networks from what the first one saved."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
@@ -74,6 +88,7 @@ def work(rank: int, folder: str) -> None:
             about = from_first(announced(saved))
             others.restore(saved if rank == 0 else about, begun.judgement())
             steps(others, 2, start=3)
+            torch.save(looks(others), f"{folder}/looks-{strategy}-{rank}.pt")
             torch.save((saved, expected, others.tensors()), f"{folder}/{strategy}-{rank}.pt")
         distributed.barrier()  # gloo aborts a process whose peer leaves in the middle of a goodbye
     finally:
@@ -101,6 +116,16 @@ def test_two_workers_go_on_to_the_bit_from_what_the_first_one_read(folder, strat
         assert found[file].keys() == tensors.keys()
         assert all(torch.equal(found[file][name], value) for name, value in tensors.items()), file
     torch.testing.assert_close(expected, alone())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_averaged_weights_are_used_only_where_they_are_asked_for(folder, strategy):
+    state = make("ddp", seed=0)
+    steps(state, 5, start=0)
+    expected = looks(state)
+    assert not torch.allclose(*expected, atol=1e-3)
+    for rank in range(WORKERS):
+        torch.testing.assert_close(torch.load(folder / f"looks-{strategy}-{rank}.pt"), expected)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -11,6 +11,7 @@ from ldm3d.config import (
     AutoencoderLossConfig,
     DiffusionConfig,
     DiffusionModelConfig,
+    DistillConfig,
     EmaConfig,
     LoopConfig,
     LoraConfig,
@@ -89,8 +90,11 @@ def test_the_weights_of_the_autoencoders_training_are_those_that_it_has(toy_base
     assert weights_of_autoencoder(config) == Weights(trained=trained, averaged=0, frozen=0)
 
 
-@pytest.mark.parametrize(("rank", "decay", "text_is_stored"), [(0, 0.99, False), (0, 0, True), (3, 0.99, False)])
-def test_the_weights_of_the_u_nets_training_are_those_that_it_has(toy_base, rank, decay, text_is_stored):
+@pytest.mark.parametrize(
+    ("rank", "decay", "text_is_stored", "distils"),
+    [(0, 0.99, False, False), (0, 0, True, False), (3, 0.99, False, False), (0, 0.99, False, True)],
+)
+def test_the_weights_of_the_u_nets_training_are_those_that_it_has(toy_base, rank, decay, text_is_stored, distils):
     base = ModelConfig(base=str(toy_base))
     config = DiffusionConfig(
         input="in",
@@ -98,10 +102,13 @@ def test_the_weights_of_the_u_nets_training_are_those_that_it_has(toy_base, rank
         model=DiffusionModelConfig(base=str(toy_base)),
         lora=LoraConfig(rank=rank),
         ema=EmaConfig(decay=decay),
+        distill=DistillConfig(teacher=str(toy_base) if distils else None),
     )
     vae, text = load_autoencoder(base), load_base(base).text_encoder
     start = DiffusionStart(base, vae, (), text_is_stored, None)
     training = DiffusionTraining(config, start, 1, SimpleNamespace(), torch.device("cpu"))
     trained, every = (count(training.unet, trained=only) for only in (True, False))
     frozen = every - trained + count(vae, trained=False) + (0 if text_is_stored else count(text, trained=False))
+    if training.distillation:
+        frozen += count(training.distillation.teacher, trained=False)
     assert weights_of_diffusion(config, start) == Weights(trained, trained if decay else 0, frozen)
