@@ -59,7 +59,12 @@ class Drawer:
                 self._fail(slots, error)
                 return slots
         for slot in slots:
-            self._after_step(slot)
+            try:
+                self._after_step(slot)
+            except Exception as error:
+                if not isinstance(error, NotFiniteError):
+                    logger.exception("what a step has led to was not decoded")
+                self._fail([slot], error)
         return slots
 
     def seconds_left(self) -> float:
@@ -88,14 +93,13 @@ class Drawer:
             self._finish(slot)
 
     def _finish(self, slot: Slot) -> None:
-        try:
-            sample = self._decoded(slot)
-            require_finite([sample])
-        except Exception as error:
-            if not isinstance(error, NotFiniteError):
-                logger.exception("a picture was not decoded")
-            self._fail([slot], error)
-            return
+        """Decode a picture.
+
+        Raises:
+            NotFiniteError: it is void.
+        """
+        sample = self._decoded(slot)
+        require_finite([sample])
         self.turns.remove([slot])
         self.told(slot, Done(slot.identity, sample, slot.facts()))
 

@@ -49,6 +49,7 @@ class Engine:
         self._cancelled: set[str] = set()
         self._counts = Counts()
         self._wait_s, self._closed, self._over = 0.0, False, False
+        self._failure: Exception | None = None
 
     def start(self) -> None:
         """Measure the speed, fit the previews, and start drawing. Takes some seconds."""
@@ -96,6 +97,11 @@ class Engine:
         with self._changed:
             return self._counts.load(len(self._known), self._ahead_s(), self.config.rows)
 
+    def require_alive(self) -> None:
+        """Raise RuntimeError if the engine has failed: it draws nothing any more, and has to be replaced."""
+        if self._failure is not None:
+            raise RuntimeError("the engine has failed, see its log") from self._failure
+
     def stop(self, wait_s: float = 0.0) -> None:
         """Take no new requests, let those that are there end for so many seconds, and cancel the rest."""
         until = time.monotonic() + wait_s
@@ -133,6 +139,20 @@ class Engine:
         return self._speed.of(rows * height * width) * request.num_inference_steps * share
 
     def _run(self, drawer: Drawer) -> None:
+        """Draw until the engine is stopped. What fails in a request ends that request; anything else ends all."""
+        try:
+            self._draw(drawer)
+        except Exception as error:
+            logger.exception("the engine has failed: nothing is drawn any more")
+            with self._changed:
+                self._failure, self._closed = error, True
+                asked, self._asked = list(self._asked), deque()
+            for slot in drawer.turns.slots():
+                self._end(slot.tell, Failed(slot.identity, error))
+            for each in asked:
+                self._end(each.tell, Failed(each.identity, error))
+
+    def _draw(self, drawer: Drawer) -> None:
         while self._awaits_work(drawer):
             with self._changed:
                 asked, cancelled = list(self._asked), self._cancelled

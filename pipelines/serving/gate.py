@@ -53,7 +53,9 @@ class Gate:
                 return None
             return Problem(GONE_LENGTH, "the body has no Content-Length: send one", "missing_length")
         if not length.isdigit():
-            return Problem(BAD, "Content-Length is no number of bytes", "invalid_length")
+            return Problem(
+                BAD, "Content-Length is not a number of bytes: send the length of the body", "invalid_length"
+            )
         if len(length) > 18 or int(length) > self.most_bytes:
             return Problem(LARGE, f"the body is too large, wanted at most {self.most_bytes:,} bytes", "too_large")
         return None

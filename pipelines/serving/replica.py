@@ -54,7 +54,12 @@ class Replica:
         return self.known
 
     async def check_health(self) -> None:
-        """Note what the engine does. Ray Serve calls it every few seconds, and replaces a copy whose call fails."""
+        """Note what the engine does. Ray Serve calls it every few seconds, and replaces a copy whose call fails.
+
+        Raises:
+            RuntimeError: the engine draws nothing any more.
+        """
+        self.engine.require_alive()
         self.metrics.note(self.engine.load())
 
     async def draw(self, order: Order) -> AsyncIterator[Message]:

@@ -219,3 +219,32 @@ def test_a_picture_that_is_not_finite_has_failed(engine, loaded, told, monkeypat
     end = told.wait(engine.submit(CUBE, told))
     assert isinstance(end, Failed)
     assert isinstance(end.error, NotFiniteError)
+
+
+def test_a_preview_that_fails_ends_its_own_request(engine, told, monkeypatch):
+    def broken(self, latents):
+        raise RuntimeError("no preview")
+
+    monkeypatch.setattr("ldm3d.serving.preview.PreviewMap.__call__", broken)
+    good = engine.submit(CUBE, told)
+    failed = told.wait(engine.submit(replace(CUBE, previews=1), told))
+    assert isinstance(failed, Failed)
+    assert str(failed.error) == "no preview"
+    assert isinstance(told.wait(good), Done)
+
+
+def test_an_engine_that_fails_ends_all_requests_and_says_that_it_has_to_be_replaced(loaded, told, monkeypatch):
+    def broken(self):
+        raise RuntimeError("whose turn is it?")
+
+    engine = Engine(loaded, EngineConfig(rows=ROWS))
+    engine.start()
+    engine.require_alive()
+    monkeypatch.setattr("ldm3d.serving.turns.Turns.take", broken)
+    assert isinstance(told.wait(engine.submit(CUBE, told)), Failed)
+    with pytest.raises(BusyError, match="the service stops"):
+        engine.submit(CUBE, told)
+    with pytest.raises(RuntimeError, match="the engine has failed"):
+        engine.require_alive()
+    assert engine.load().requests == 0
+    engine.stop()
