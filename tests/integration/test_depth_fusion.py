@@ -239,16 +239,21 @@ def test_a_panorama_is_drawn_from_a_prompt_alone(drawing, tmp_path):
         fuse(replace(config, sampling=replace(sampling, height=15)))
 
 
-def test_samples_of_generate_are_places_as_they_are(drawing, tmp_path):
-    """Their depth needs no words, and a sample keeps what is known of it."""
-    (tmp_path / "captions.txt").write_text("a red cube\na blue sphere\n")
-    samples = GenerateConfig(
-        input=str(tmp_path / "captions.txt"),
-        output=str(tmp_path / "samples"),
+def two_samples(drawing: DepthFusionConfig, folder: Path) -> GenerateConfig:
+    """How two captions are drawn as panoramas by the same model."""
+    (folder / "captions.txt").write_text("a red cube\na blue sphere\n")
+    return GenerateConfig(
+        input=str(folder / "captions.txt"),
+        output=str(folder / "samples"),
         model=drawing.model,
         sampling=SamplingConfig(num_inference_steps=(2,), height=16, width=32, batch_size=2),
         cluster=drawing.cluster,
     )
+
+
+def test_samples_of_generate_are_places_as_they_are(drawing, tmp_path):
+    """Their depth needs no words, and a sample keeps what is known of it."""
+    samples = two_samples(drawing, tmp_path)
     drawn = generate(samples)
     config = replace(
         drawing, input=samples.output, output=str(tmp_path / "out"), prompt=None, depth=DepthMeaningConfig()
@@ -433,14 +438,7 @@ def test_a_model_estimates_depth_of_flat_pictures_alike_on_a_cluster_and_here(co
 
 def test_what_samples_hide_is_drawn_by_their_own_captions(drawing, tmp_path):
     """A sample that is a file is drawn alike by that text and its own seed, and the sample itself stays."""
-    (tmp_path / "captions.txt").write_text("a red cube\na blue sphere\n")
-    samples = GenerateConfig(
-        input=str(tmp_path / "captions.txt"),
-        output=str(tmp_path / "samples"),
-        model=drawing.model,
-        sampling=SamplingConfig(num_inference_steps=(2,), height=16, width=32, batch_size=2),
-        cluster=drawing.cluster,
-    )
+    samples = two_samples(drawing, tmp_path)
     generate(samples)
     config = replace(
         drawing,

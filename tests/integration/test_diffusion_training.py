@@ -29,9 +29,8 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.models import training_step_of
 from pipelines.storage.run import save_config
 from pipelines.train_diffusion import train_diffusion, training_of
-from pipelines.training.checkpoints import Checkpoint, Checkpoints
-from pipelines.training.loop import Loop
-from tests.builders.alone import Alone
+from pipelines.training.checkpoints import Checkpoint
+from tests.builders.diffusion_run import numbers, run
 
 torch.set_num_threads(1)
 
@@ -57,16 +56,6 @@ def latents(config, cluster, tmp_path_factory) -> str:
         )
     )
     return output
-
-
-def run(config: DiffusionConfig, output: Path, stop_at: int | None = None) -> Checkpoint:
-    """The last checkpoint of a training; interrupted when it has taken `stop_at` steps, if that is given."""
-    steps = Loop(training_of(replace(config, output=str(output))).job, "run", Alone.until(stop_at)).run()
-    return Checkpoints(Folder(f"{output}/checkpoints")).load(steps)
-
-
-def numbers(checkpoint: Checkpoint, name: str) -> list[float]:
-    return [record[name] for record in checkpoint.state["history"] if name in record]
 
 
 @pytest.fixture(scope="module")
